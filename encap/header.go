@@ -1,0 +1,85 @@
+package encap
+
+import "encoding/binary"
+
+// HeaderLen is the length of the VXLAN header in bytes (RFC 7348 section 5).
+const HeaderLen = 8
+
+// DefaultPort is the UDP destination port that IANA assigned to VXLAN
+// (RFC 7348 sections 5 and 8).
+const DefaultPort uint16 = 4789
+
+// FlagVNI is the I flag: the VNI field is valid. It is the only flag that
+// RFC 7348 section 5 defines.
+const FlagVNI uint8 = 0x08
+
+// VNI is a VXLAN network identifier, 24 bits (RFC 7348 section 5).
+type VNI uint32
+
+// MaxVNI is the largest VNI.
+const MaxVNI VNI = 1<<24 - 1
+
+// Header is the VXLAN header, RFC 7348 section 5:
+//
+//	 0                   1                   2                   3
+//	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	|R|R|R|R|I|R|R|R|            Reserved                           |
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	|                VXLAN Network Identifier (VNI) |   Reserved    |
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//
+// It keeps the reserved bits, so that a receiver can count or refuse them;
+// RFC 7348 tells it to ignore them. Extensions give them a meaning (GBP,
+// draft-smith-vxlan-group-policy; GPE, draft-ietf-nvo3-vxlan-gpe).
+type Header struct {
+	Flags     uint8  // R R R R I R R R
+	Reserved1 uint32 // 24 bits
+	VNI       VNI
+	Reserved2 uint8
+}
+
+// DecodeHeader reads the header at the start of b. It is false, with the zero
+// Header, where b is shorter than [HeaderLen]. It judges no field: see
+// [Header.Valid] and [Header.ReservedSet].
+func DecodeHeader(b []byte) (Header, bool) {
+	if len(b) < HeaderLen {
+		return Header{}, false
+	}
+	w := binary.BigEndian.Uint64(b)
+	return Header{
+		Flags:     uint8(w >> 56),
+		Reserved1: uint32(w>>32) & 0xffffff,
+		VNI:       VNI(w>>8) & MaxVNI,
+		Reserved2: uint8(w),
+	}, true
+}
+
+// Valid reports whether the I flag is set. A packet without it has no VNI and
+// is dropped (RFC 7348 section 5: the flag MUST be set).
+func (h Header) Valid() bool { return h.Flags&FlagVNI != 0 }
+
+// ReservedSet reports whether any of the 39 reserved bits is 1: the seven
+// flags beside I, the 24 and the 8 reserved bits. RFC 7348 section 5 has them
+// zero on transmit and ignored on receipt; Linux drops such packets
+// (vxlan_rcv in drivers/net/vxlan/vxlan_core.c).
+func (h Header) ReservedSet() bool {
+	return h.Flags&^FlagVNI != 0 || h.Reserved1&0xffffff != 0 || h.Reserved2 != 0
+}
+
+// Encode writes h as it is, reserved bits included. Bits of Reserved1 and VNI
+// beyond 24 are cut.
+func (h Header) Encode() [HeaderLen]byte {
+	var b [HeaderLen]byte
+	binary.BigEndian.PutUint64(b[:], uint64(h.Flags)<<56|
+		uint64(h.Reserved1&0xffffff)<<32|
+		uint64(h.VNI&MaxVNI)<<8|
+		uint64(h.Reserved2))
+	return b
+}
+
+// HeaderFor is the header to transmit for vni: the I flag, the VNI, and zero
+// in every reserved bit (RFC 7348 section 5).
+func HeaderFor(vni VNI) [HeaderLen]byte {
+	return Header{Flags: FlagVNI, VNI: vni}.Encode()
+}

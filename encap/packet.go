@@ -1,0 +1,72 @@
+package encap
+
+import "net/netip"
+
+// Addr is an outer IP address without a pointer: 16 bytes, IPv4 as
+// IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2). It is comparable and serves as
+// a map key. The zero value is no address.
+type Addr [16]byte
+
+// AddrFrom converts a; a zone is dropped. An invalid a gives the zero Addr.
+func AddrFrom(a netip.Addr) Addr {
+	if !a.IsValid() {
+		return Addr{}
+	}
+	return a.As16()
+}
+
+// Netip converts back; the zero Addr gives the invalid netip.Addr, an
+// IPv4-mapped one gives IPv4.
+func (a Addr) Netip() netip.Addr {
+	if a == (Addr{}) {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16(a).Unmap()
+}
+
+// Is4 reports whether a is IPv4.
+func (a Addr) Is4() bool {
+	return [12]byte(a[:12]) == [12]byte{10: 0xff, 11: 0xff}
+}
+
+// String is the address as netip writes it.
+func (a Addr) String() string { return a.Netip().String() }
+
+// Datagram is one UDP payload received from the underlay. Payload starts at
+// the VXLAN header, has its capacity capped, and is valid until the next
+// ReadBatch of the same worker.
+type Datagram struct {
+	Payload []byte
+	Src     Addr   // outer source address
+	SrcPort uint16 // outer source port
+	TOS     uint8  // outer IPv4 TOS or IPv6 traffic class; ECN in the low two bits
+	// SegSize is the datagram size where the kernel joined several of one flow
+	// into Payload (UDP_GRO); 0 where Payload is one datagram.
+	SegSize uint16
+}
+
+// SendResult says what became of a [Packet].
+type SendResult uint8
+
+const (
+	SendOK          SendResult = iota
+	SendTooBig                 // larger than the path MTU and not to be fragmented
+	SendUnreachable            // no route to the remote, or no usable local address
+	SendNoBuffer               // the socket or device buffer is full
+	SendRefused                // any other error, e.g. a firewall's EPERM
+)
+
+// Packet is one frame on its way to one remote. Several packets may share a
+// Frame (head-end replication): whoever sends must not write to Frame.Data.
+type Packet struct {
+	Frame  Frame           // checksum complete, or Kind is not GSONone and the sender segments
+	Header [HeaderLen]byte // the VXLAN header
+	Dst    Addr
+	Port   uint16 // outer destination port
+	Zone   uint32 // interface index, for a link-local or multicast Dst; else 0
+	Hash   uint32 // flow hash: chooses the outer source port
+	TOS    uint8  // outer IPv4 TOS or IPv6 traffic class
+	TTL    uint8  // outer TTL or hop limit; 0: the route's, or 1 for multicast
+	// Result is set by the sender.
+	Result SendResult
+}
