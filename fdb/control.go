@@ -1,0 +1,147 @@
+package fdb
+
+import (
+	"errors"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// Errors of the control methods.
+var (
+	// ErrExist: there is such an entry, or such a remote of the group, already.
+	ErrExist = errors.New("fdb: entry exists")
+	// ErrNotExist: there is no such entry, or no such remote of it.
+	ErrNotExist = errors.New("fdb: no such entry")
+	// ErrNotGroup: a unicast MAC has one remote; use Replace to change it.
+	ErrNotGroup = errors.New("fdb: a unicast address has one remote: replace it instead of appending")
+	// ErrGroup: Replace is for unicast MACs; use Append and DeleteRemote.
+	ErrGroup = errors.New("fdb: an all-zeros or multicast entry cannot be replaced: append and delete its remotes")
+	// ErrFull: the table has MaxAddresses unicast entries.
+	ErrFull = errors.New("fdb: table is full: raise maxaddress")
+	// ErrInvalid: no such state, no such flag, or a handle beyond MaxRemoteID.
+	ErrInvalid = errors.New("fdb: invalid state, flag or remote handle")
+)
+
+// Add creates the entry of mac, unicast or group. ErrExist if there is one,
+// learned or given, with whatever remote (NLM_F_CREATE|NLM_F_EXCL in
+// vxlan_fdb_update, vxlan_core.c).
+func (t *Table) Add(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick) error {
+	return t.give(mac, r, st, fl, now, func(*shard, *slot, *group) error { return ErrExist })
+}
+
+// Append adds a remote to the group entry of mac and gives the whole entry
+// that state and those flags; ErrExist if it has the remote, which Linux
+// ignores. Without an entry it creates one, for a unicast MAC too, as recipes
+// for static entries rely on; a unicast MAC that has one is refused with
+// ErrNotGroup, where Linux silently does nothing (conformance L12).
+func (t *Table) Append(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick) error {
+	return t.give(mac, r, st, fl, now, func(_ *shard, _ *slot, g *group) error {
+		if g == nil {
+			return ErrNotGroup
+		}
+		return t.appendGroup(g, r, st, fl, now)
+	})
+}
+
+// Replace gives the unicast address mac this remote, state and flags, whether
+// it has an entry or not. One that changes nothing is no update and leaves the
+// age as it is (conformance L07). ErrGroup for a group (L12).
+func (t *Table) Replace(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick) error {
+	if IsGroup(mac) {
+		return ErrGroup
+	}
+	return t.give(mac, r, st, fl, now, func(_ *shard, sl *slot, _ *group) error {
+		w, old := sl.key.Load(), sl.value.Load().remote()
+		n := makeKey(w.bits(), st, fl)
+		if n == w && old == r {
+			return nil
+		}
+		sl.key.Store(n)
+		t.notifyChange(Updated, ReasonUser, n, sl.change(r, now), old, w.flags())
+		return nil
+	})
+}
+
+// give creates the entry of mac, or leaves it to existing if there is one.
+func (t *Table) give(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
+	existing func(*shard, *slot, *group) error) error {
+	if st > Permanent || fl&^knownFlags != 0 || r > MaxRemoteID {
+		return ErrInvalid
+	}
+	k := keyOf(mac)
+	h := t.hash(k)
+	t.advance(now)
+	s := &t.shards[h>>t.shift]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if IsGroup(mac) {
+		if g := s.group(mac); g != nil {
+			return existing(s, nil, g)
+		}
+		t.addGroup(s, mac, r, st, fl, now)
+		return nil
+	}
+	if sl := s.liveSlot(k, h); sl != nil {
+		return existing(s, sl, nil)
+	}
+	if !t.reserve() {
+		return ErrFull
+	}
+	w, v := makeKey(k, st, fl), makeValue(r, now, now)
+	s.insert(t, k, h, w, v)
+	t.notify(Added, ReasonUser, w, v, r)
+	return nil
+}
+
+// Delete removes the whole entry of mac, whatever its state; ErrNotExist if
+// there is none.
+func (t *Table) Delete(mac encap.MAC) error {
+	return t.drop(mac, func(RemoteID) bool { return true })
+}
+
+// DeleteRemote removes one remote of mac, and the entry with its last remote.
+// ErrNotExist if it has no such remote, where Linux silently does nothing
+// (conformance L12).
+func (t *Table) DeleteRemote(mac encap.MAC, r RemoteID) error {
+	return t.drop(mac, func(has RemoteID) bool { return has == r })
+}
+
+// drop removes the remotes of mac that match.
+func (t *Table) drop(mac encap.MAC, match func(RemoteID) bool) error {
+	k := keyOf(mac)
+	h := t.hash(k)
+	s := &t.shards[h>>t.shift]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if IsGroup(mac) {
+		if g := s.group(mac); g == nil || t.filterGroup(s, g, ReasonUser, match) == 0 {
+			return ErrNotExist
+		}
+		return nil
+	}
+	sl := s.liveSlot(k, h)
+	if sl == nil || !match(sl.value.Load().remote()) {
+		return ErrNotExist
+	}
+	t.removeIf(s, sl, ReasonUser, always)
+	s.shrink(t)
+	return nil
+}
+
+// removeIf removes the live entry in sl if cond holds for its value, and
+// reports it. A lock-free refresh that comes between is looked at again, so
+// that ageing cannot remove what was refreshed just now. The shard's lock is
+// held.
+func (t *Table) removeIf(s *shard, sl *slot, why Reason, cond func(value) bool) bool {
+	for {
+		v := sl.value.Load()
+		if !cond(v) {
+			return false
+		}
+		if s.remove(sl, v) {
+			t.unicast.Add(-1)
+			t.notify(Removed, why, sl.key.Load(), v, v.remote())
+			return true
+		}
+	}
+}

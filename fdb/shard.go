@@ -1,0 +1,179 @@
+package fdb
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// shard is an independently locked part of a table. Readers use slots and
+// groups without the lock. 64 bytes: one cache line, so that a write to one
+// shard does not slow the readers of its neighbour.
+type shard struct {
+	slots  atomic.Pointer[slots]                // nil while empty; replaced whole when it grows or shrinks
+	groups atomic.Pointer[map[encap.MAC]*group] // nil while empty; the map is immutable, replaced whole
+
+	// resizing is set while rebuild copies slots, to tell lock-free
+	// refreshers that the copy may have missed them.
+	resizing atomic.Bool
+
+	// mu guards the fields below and all writes but the two lock-free ones:
+	// Learn's refresh of updated, Lookup's and Group's mark of used. No other
+	// lock is taken while it is held.
+	mu    sync.Mutex
+	live  uint32 // slots with an entry
+	taken uint32 // slots that belong to a MAC, live or removed
+
+	_ [28]byte
+}
+
+// slots is an open-addressed array with linear probing. At least a quarter of
+// it was never taken, which ends every probe.
+type slots struct{ s []slot }
+
+// find returns the slot that belongs to k, or nil. The entry may be removed:
+// the caller looks at value.live.
+func (a *slots) find(k, h uint64) *slot {
+	if a == nil {
+		return nil
+	}
+	i := a.home(h)
+	for {
+		sl := &a.s[i]
+		w := sl.key.Load()
+		if w == 0 {
+			return nil
+		}
+		if w.bits() == k {
+			return sl
+		}
+		if i++; i == uint64(len(a.s)) {
+			i = 0
+		}
+	}
+}
+
+// home is where the probe for a hash starts: its low half scaled to the
+// array's length, which need not be a power of two (the shard was chosen by
+// the high bits).
+func (a *slots) home(h uint64) uint64 {
+	return uint64(uint32(h)) * uint64(len(a.s)) >> 32
+}
+
+// vacant returns the first slot on h's path that was never taken.
+func (a *slots) vacant(h uint64) *slot {
+	i := a.home(h)
+	for a.s[i].key.Load() != 0 {
+		if i++; i == uint64(len(a.s)) {
+			i = 0
+		}
+	}
+	return &a.s[i]
+}
+
+const minCapacity = 8
+
+// capacityFor is the array size for n entries: the smallest of the form
+// {4,5,6,7} << i that n fills to at most 5/8. As the next smaller form is at
+// least 4/5 of it, n fills it to at least one half (beyond minCapacity), and
+// 1/8 of it can be taken before the next rebuild at 3/4.
+func capacityFor(n uint32) uint32 {
+	want := (uint64(n)*8 + 4) / 5
+	if want <= minCapacity {
+		return minCapacity
+	}
+	step := uint64(1) << (bits.Len64(want-1) - 3)
+	return uint32((want + step - 1) / step * step)
+}
+
+// insert gives k an entry in a slot of its own, or revives the one it had. It
+// must not have a live entry. The lock is held.
+func (s *shard) insert(t *Table, k, h uint64, w key, v value) {
+	a := s.slots.Load()
+	sl := a.find(k, h)
+	if sl == nil {
+		if a == nil || (uint64(s.taken)+1)*4 > uint64(len(a.s))*3 {
+			a = s.rebuild(t, s.live+1)
+		}
+		sl = a.vacant(h)
+		s.taken++
+	}
+	sl.key.Store(w)
+	sl.value.Store(v) // the entry is there from here on
+	s.live++
+}
+
+// remove clears sl if its value is still v. The lock is held.
+func (s *shard) remove(sl *slot, v value) bool {
+	if !sl.value.CompareAndSwap(v, 0) {
+		return false
+	}
+	s.live--
+	return true
+}
+
+// shrink gives memory back after removals. The lock is held.
+func (s *shard) shrink(t *Table) {
+	a := s.slots.Load()
+	switch {
+	case a == nil:
+	case s.live == 0:
+		s.slots.Store(nil)
+		s.taken = 0
+	case len(a.s) > minCapacity && uint64(s.live)*4 < uint64(len(a.s)):
+		s.rebuild(t, s.live)
+	}
+}
+
+// rebuild moves the live entries to an array for n entries. Readers go on with
+// the old array until the new one is complete. The lock is held.
+//
+// A refresh that hits the old array after its slot was copied would be lost:
+// the refresher looks at resizing and slots after its write, and repeats it
+// under the lock if either shows a rebuild (see Learn). If both show none, the
+// rebuild starts after the write and copies it.
+func (s *shard) rebuild(t *Table, n uint32) *slots {
+	s.resizing.Store(true)
+	old := s.slots.Load()
+	a := &slots{s: make([]slot, capacityFor(n))}
+	if old != nil {
+		for i := range old.s {
+			from := &old.s[i]
+			if v := from.value.Load(); v.live() {
+				w := from.key.Load()
+				to := a.vacant(t.hash(w.bits()))
+				to.key.Store(w)
+				to.value.Store(v)
+			}
+		}
+	}
+	s.taken = s.live
+	s.slots.Store(a)
+	s.resizing.Store(false)
+	return a
+}
+
+// liveSlot returns the slot of k's entry, or nil if it has none. The lock is
+// held.
+func (s *shard) liveSlot(k, h uint64) *slot {
+	if sl := s.slots.Load().find(k, h); sl != nil && sl.value.Load().live() {
+		return sl
+	}
+	return nil
+}
+
+// eachSlot calls fn for the slots with an entry; fn may remove that entry but
+// nothing else. The lock is held.
+func (s *shard) eachSlot(fn func(*slot)) {
+	a := s.slots.Load()
+	if a == nil {
+		return
+	}
+	for i := range a.s {
+		if sl := &a.s[i]; sl.value.Load().live() {
+			fn(sl)
+		}
+	}
+}
