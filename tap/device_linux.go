@@ -1,0 +1,204 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// Device is an open TAP. Its methods may be called concurrently, but for
+// ReadBatch of one queue.
+type Device struct {
+	queues  []*queue
+	hub     *hub // of the namespace in which the device was opened
+	offload Offload
+
+	lookEvery time.Duration // awayInterval, but for tests
+
+	closing sync.Once
+	done    chan struct{} // closed by Close
+	deleted sync.Once
+	gone    chan struct{} // closed by the first to find the netdev deleted
+}
+
+// Queues is the number of queues.
+func (d *Device) Queues() int { return len(d.queues) }
+
+// Offload is what the kernel granted of Config.Offload.
+func (d *Device) Offload() Offload { return d.offload }
+
+// ReadBatch blocks until queue q has a frame, then takes what is there without
+// waiting, and returns how many. A frame's Data is valid, and may be written
+// to, until the next ReadBatch of q, which belongs to one goroutine. A closed
+// device gives os.ErrClosed, a deleted one ErrGone. It does not allocate.
+func (d *Device) ReadBatch(q int, frames []encap.Frame) (int, error) {
+	n, err := d.queues[q].read(frames)
+	if err != nil {
+		return 0, d.note(err)
+	}
+	return n, nil
+}
+
+// WriteBatch hands the frames to the host through queue q and returns how many
+// the kernel took. It neither keeps nor changes them, does not block, and does
+// not allocate. Frames that are not taken are lost: all from the first one on
+// with ErrDown or ErrGone, single ones with ErrRefused.
+func (d *Device) WriteBatch(q int, frames []encap.Frame) (int, error) {
+	n, err := d.queues[q].write(frames)
+	if err != nil {
+		return n, d.note(err)
+	}
+	return n, nil
+}
+
+// note remembers that the netdev was deleted and passes err on.
+func (d *Device) note(err error) error {
+	if errors.Is(err, ErrGone) {
+		d.deleted.Do(func() { close(d.gone) })
+	}
+	return err
+}
+
+// Close releases the device, wakes its readers and ends its Watch calls. The
+// netdev goes unless it is persistent. Closing again does nothing.
+func (d *Device) Close() error {
+	var err error
+	d.closing.Do(func() {
+		close(d.done)
+		for _, q := range d.queues {
+			err = errors.Join(err, q.close())
+		}
+		hubs.release(d.hub)
+	})
+	if err != nil {
+		return fmt.Errorf("tap: close: %w", err)
+	}
+	return nil
+}
+
+// State is what the netdev is now, in whatever namespace it is. A deleted one
+// gives ErrGone.
+func (d *Device) State() (State, error) {
+	s, _, err := d.locate()
+	if err == nil || errors.Is(err, ErrGone) || errors.Is(err, os.ErrClosed) {
+		return s, err
+	}
+	return s, fmt.Errorf("tap: state: %w", err)
+}
+
+// Set changes the netdev, in whatever namespace it is; there it may take
+// CAP_SYS_ADMIN. The parts of ch are applied in the kernel's order, and it
+// stops at the first that is refused.
+func (d *Device) Set(ch Change) error {
+	s, nsid, err := d.locate()
+	if err == nil {
+		err = d.set(s.Index, nsid, ch)
+	}
+	if err == nil || errors.Is(err, ErrGone) || errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return fmt.Errorf("tap: set: %w", err)
+}
+
+// set is Set of the netdev that locate found.
+func (d *Device) set(index, nsid int, ch Change) error {
+	err := d.queues[0].control(func(fd int) error {
+		if nsid == home {
+			return d.hub.rtnl.set(index, ch)
+		}
+		return setElsewhere(fd, index, ch)
+	})
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w (%w)", ErrPermission, err)
+	}
+	return err
+}
+
+// setElsewhere changes the netdev of fd in the namespace that it moved to.
+// RTM_SETLINK takes no namespace id to look in, unlike RTM_GETLINK: there
+// IFLA_TARGET_NETNSID means "move it there". So a socket must be opened inside.
+func setElsewhere(fd, index int, ch Change) error {
+	ns, err := deviceNetns(fd)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(ns)
+	r, err := dialRTNL(netns.NsHandle(ns))
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	return r.set(index, ch)
+}
+
+// maxLocate bounds how often the netdev may be renamed or moved between the
+// steps of looking it up.
+const maxLocate = 8
+
+// locate finds the netdev through its queue: the namespace it is in, that
+// one's id in the hub's, and there its state.
+func (d *Device) locate() (State, int, error) {
+	var (
+		s    State
+		nsid int
+		err  error
+	)
+	for range maxLocate {
+		err = d.queues[0].control(func(fd int) error {
+			var err error
+			s, nsid, err = d.hub.locate(fd)
+			return err
+		})
+		if !errors.Is(err, unix.ENODEV) {
+			break
+		}
+	}
+	if err != nil {
+		return State{}, home, d.note(err)
+	}
+	return s, nsid, nil
+}
+
+// locate is one try of Device.locate. ENODEV: it is elsewhere by now.
+func (h *hub) locate(fd int) (State, int, error) {
+	id, nsid, err := h.netns(fd)
+	if err != nil {
+		return State{}, home, err
+	}
+	name, _, err := attached(fd)
+	if err != nil {
+		return State{}, home, err
+	}
+	l, err := h.rtnl.link(name, nsid)
+	if err != nil {
+		return State{}, home, err
+	}
+	return stateOf(l, id.inode), nsid, nil
+}
+
+// netns is the namespace that the netdev of fd is in, and its id in the hub's.
+// Without CAP_NET_ADMIN, as the mere owner of a persistent TAP, one is not
+// told: it is then taken to be where it was opened.
+func (h *hub) netns(fd int) (netnsID, int, error) {
+	ns, err := deviceNetns(fd)
+	if errors.Is(err, ErrPermission) {
+		return h.id, home, nil
+	}
+	if err != nil {
+		return netnsID{}, home, err
+	}
+	defer unix.Close(ns)
+	id, err := netnsOf(ns)
+	if err != nil || id == h.id {
+		return id, home, err
+	}
+	nsid, err := h.rtnl.nsid(ns)
+	return id, nsid, err
+}

@@ -1,0 +1,223 @@
+package tap
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// The stack takes a TCP superframe whole.
+func TestWriteTCPSuperframe(t *testing.T) {
+	privateNetns(t)
+	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	s := packetSocket(t, mustState(t, d).Index)
+	tcp := make([]byte, 20+4000)
+	binary.BigEndian.PutUint16(tcp[0:2], 4000)
+	binary.BigEndian.PutUint16(tcp[2:4], 4001)
+	tcp[12], tcp[13] = 5<<4, 0x10 // 20 bytes of header, ACK
+	super := encap.Frame{
+		Data: ipv4Frame(unix.IPPROTO_TCP, tcp, 16),
+		Offload: encap.Offload{Kind: encap.GSOTCPv4, Csum: encap.CsumPartial,
+			SegSize: 1448, CsumStart: 34, CsumOffset: 16},
+	}
+	if n, err := d.WriteBatch(0, []encap.Frame{super}); n != 1 || err != nil {
+		t.Fatalf("WriteBatch: %d, %v", n, err)
+	}
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := unix.Read(s, buf)
+		if err != nil {
+			t.Fatalf("the superframe was not seen: %v", err)
+		}
+		if bytes.Equal(buf[:n], super.Data) {
+			return
+		}
+	}
+}
+
+// A UDP superframe arrives as the datagrams that it stands for.
+func TestWriteUDPSuperframe(t *testing.T) {
+	privateNetns(t)
+	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	l, port := listenUDP(t)
+	payload := make([]byte, 3*1000+10)
+	for i := range payload {
+		payload[i] = byte(i / 1000)
+	}
+	o := partialUDP()
+	o.Kind, o.SegSize = encap.GSOUDP, 1000
+	if n, err := d.WriteBatch(0, []encap.Frame{{Data: udpFrame(port, payload), Offload: o}}); n != 1 || err != nil {
+		t.Fatalf("WriteBatch: %d, %v", n, err)
+	}
+	for i := range 4 {
+		want := string(payload[1000*i : min(1000*(i+1), len(payload))])
+		if got := receive(t, l); got != want {
+			t.Errorf("datagram %d: %d bytes, want %d", i, len(got), len(want))
+		}
+	}
+}
+
+// With USO on, one sendmsg with UDP_SEGMENT is one frame.
+func TestReadUDPSuperframe(t *testing.T) {
+	privateNetns(t)
+	d := openHost(t, Config{Offload: OffloadUSO}, hostIP, peerIP, hostMAC, peerMAC)
+	if d.Offload()&OffloadUSO == 0 {
+		t.Skip("this kernel has no USO on TAPs (before 6.2)")
+	}
+	if d.Offload() != OffloadChecksum|OffloadUSO {
+		t.Errorf("offloads %v, want checksum,uso", d.Offload())
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, 1000); err != nil {
+		t.Fatal(err)
+	}
+	payload := bytes.Repeat([]byte("0123456789"), 2500)
+	if err := unix.Sendto(fd, payload, 0, &unix.SockaddrInet4{Port: 9, Addr: peerIP.As4()}); err != nil {
+		t.Fatal(err)
+	}
+	f := readOne(t, d, isIPv4)
+	want := partialUDP()
+	want.Kind, want.SegSize = encap.GSOUDP, 1000
+	if f.Offload != want || !bytes.Equal(f.Data[42:], payload) {
+		t.Errorf("%d bytes, %+v; want one superframe of %d bytes, %+v", len(f.Data), f.Offload, 42+len(payload), want)
+	}
+}
+
+// A TCP connection between two namespaces, each with a TAP, the wire between
+// them being a copy loop here: superframes go from one kernel to the other
+// whole, in both directions.
+func TestTCPThroughSuperframes(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		host, peer netip.Addr
+		kind       encap.GSOKind
+	}{
+		{"IPv4", hostIP, peerIP, encap.GSOTCPv4},
+		{"IPv6", netip.MustParseAddr("2001:db8:2::1"), netip.MustParseAddr("2001:db8:2::2"), encap.GSOTCPv6},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			privateNetns(t)
+			c := Config{Offload: OffloadTSO}
+			allowIPv6(t)
+			a := openHost(t, c, tt.host, tt.peer, hostMAC, peerMAC)
+			var (
+				b *Device
+				l net.Listener
+			)
+			otherNetns(t, func() {
+				allowIPv6(t)
+				b = openHost(t, c, tt.peer, tt.host, peerMAC, hostMAC)
+				var err error
+				if l, err = net.Listen("tcp", netip.AddrPortFrom(tt.peer, 5001).String()); err != nil {
+					t.Fatal(err)
+				}
+			})
+			defer l.Close()
+			w := newWire(tt.kind)
+			w.join(t, a, b)
+			w.join(t, b, a)
+			transfer(t, l)
+			_ = a.Close()
+			_ = b.Close()
+			w.wg.Wait()
+			if w.super.Load() == 0 || w.longest.Load() < 16<<10 {
+				t.Errorf("%d superframes, the longest of %d bytes: TSO is not in use", w.super.Load(), w.longest.Load())
+			}
+			t.Logf("%d superframes, the longest of %d bytes", w.super.Load(), w.longest.Load())
+		})
+	}
+}
+
+// allowIPv6 takes back what unshareNet set.
+func allowIPv6(t *testing.T) {
+	t.Helper()
+	sysctl(t, "net/ipv6/conf/default/disable_ipv6", "0")
+}
+
+// wire copies frames between two devices and counts superframes of one kind.
+type wire struct {
+	kind    encap.GSOKind
+	wg      sync.WaitGroup
+	super   atomic.Int64
+	longest atomic.Int64
+}
+
+func newWire(kind encap.GSOKind) *wire { return &wire{kind: kind} }
+
+func (w *wire) join(t *testing.T, from, to *Device) {
+	w.wg.Go(func() {
+		frames := make([]encap.Frame, 64)
+		for {
+			n, err := from.ReadBatch(0, frames)
+			if err != nil {
+				return
+			}
+			for i := range frames[:n] {
+				f := &frames[i]
+				if f.Offload.Kind == w.kind {
+					w.super.Add(1)
+					w.longest.Store(max(w.longest.Load(), int64(len(f.Data))))
+				} else if f.Offload.Kind != encap.GSONone {
+					t.Errorf("superframe of kind %d", f.Offload.Kind)
+				}
+			}
+			_, _ = to.WriteBatch(0, frames[:n])
+		}
+	})
+}
+
+// transfer sends 16 MiB to l and back, and compares.
+func transfer(t *testing.T, l net.Listener) {
+	t.Helper()
+	served := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			_, err = io.Copy(c, c)
+			_ = c.Close()
+		}
+		served <- err
+	}()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const size = 16 << 20
+	sent := make(chan [32]byte, 1)
+	go func() {
+		h := sha256.New()
+		r := io.LimitReader(rand.NewChaCha8([32]byte{1}), size)
+		if _, err := io.Copy(io.MultiWriter(c, h), r); err != nil {
+			t.Error(err)
+		}
+		_ = c.(*net.TCPConn).CloseWrite()
+		sent <- [32]byte(h.Sum(nil))
+	}()
+	h := sha256.New()
+	n, err := io.Copy(h, c)
+	if err != nil || n != size {
+		t.Errorf("received %d bytes of %d: %v", n, size, err)
+	}
+	if want := <-sent; [32]byte(h.Sum(nil)) != want {
+		t.Error("what came back differs from what was sent")
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}

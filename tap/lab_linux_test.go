@@ -1,0 +1,282 @@
+package tap
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// Addresses of the tests: the host side of the TAP and the peer behind it.
+var (
+	hostIP  = netip.MustParseAddr("192.0.2.1")
+	peerIP  = netip.MustParseAddr("192.0.2.2")
+	hostMAC = encap.MAC{0x02, 0, 0x5e, 0x10, 0, 1}
+	peerMAC = encap.MAC{0x02, 0, 0x5e, 0x10, 0, 2}
+)
+
+// privateNetns puts the test's goroutine into a network namespace of its own.
+// The goroutine stays locked, so its thread ends with the test, and with it
+// the namespace and what was left in it.
+func privateNetns(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("makes network namespaces and TAPs: run as root")
+	}
+	runtime.LockOSThread()
+	unshareNet(t)
+}
+
+// unshareNet moves the thread to a new namespace. Without IPv6 the kernel
+// sends nothing by itself through a netdev that comes up.
+func unshareNet(t *testing.T) {
+	t.Helper()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("unshare: %v", err)
+	}
+	sysctl(t, "net/ipv6/conf/default/disable_ipv6", "1")
+}
+
+// sysctl sets a variable of the thread's namespace, if the kernel has it.
+func sysctl(t *testing.T, name, value string) {
+	t.Helper()
+	if err := os.WriteFile("/proc/sys/"+name, []byte(value), 0o644); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+}
+
+// otherNetns makes a second namespace and runs fn in it.
+func otherNetns(t *testing.T, fn func()) netns.NsHandle {
+	t.Helper()
+	here, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	unshareNet(t)
+	other, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	if fn != nil {
+		fn()
+	}
+	if err := netns.Set(here); err != nil {
+		t.Fatal(err)
+	}
+	return other
+}
+
+// drop takes a capability from the test's thread, for the rest of its life.
+func drop(t *testing.T, capability uint) {
+	t.Helper()
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		t.Fatal(err)
+	}
+	data[0].Effective &^= 1 << capability
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustOpen(t *testing.T, c Config) *Device {
+	t.Helper()
+	d, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func mustSet(t *testing.T, d *Device, ch Change) {
+	t.Helper()
+	if err := d.Set(ch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustState(t *testing.T, d *Device) State {
+	t.Helper()
+	s, err := d.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func mustLink(t *testing.T, name string) netlink.Link {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// openHost opens a TAP with an address of the host side, up, behind which
+// peerIP is a known neighbour.
+func openHost(t *testing.T, c Config, host, peer netip.Addr, mac, neigh encap.MAC) *Device {
+	t.Helper()
+	c.MAC = mac
+	d := mustOpen(t, c)
+	mustSet(t, d, Change{Up: new(true)})
+	addPeer(t, mustState(t, d).Name, host, peer, neigh)
+	return d
+}
+
+// addPeer gives the netdev an address, and a neighbour behind it.
+func addPeer(t *testing.T, name string, host, peer netip.Addr, neigh encap.MAC) {
+	t.Helper()
+	l := mustLink(t, name)
+	addr, err := netlink.ParseAddr(netip.PrefixFrom(host, host.BitLen()-8).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An IPv6 address is of use at once, without duplicate address detection.
+	addr.Flags = unix.IFA_F_NODAD
+	if err := netlink.AddrAdd(l, addr); err != nil {
+		t.Fatal(err)
+	}
+	err = netlink.NeighAdd(&netlink.Neigh{
+		LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT,
+		IP: peer.AsSlice(), HardwareAddr: neigh[:],
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// packetSocket is an AF_PACKET socket on the netdev with the index.
+func packetSocket(t *testing.T, index int) int {
+	t.Helper()
+	all := int(uint16(unix.ETH_P_ALL)<<8 | uint16(unix.ETH_P_ALL)>>8)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: uint16(all), Ifindex: index}); err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+// testFrame is a frame of an experimental EtherType (IEEE 802 section 9.2.4)
+// that the stack does not answer, with a number in it.
+func testFrame(size int, number uint32) []byte {
+	b := make([]byte, size)
+	copy(b[0:6], hostMAC[:])
+	copy(b[6:12], peerMAC[:])
+	binary.BigEndian.PutUint16(b[12:14], 0x88b5)
+	binary.BigEndian.PutUint32(b[14:18], number)
+	return b
+}
+
+// ipv4Frame is an Ethernet frame from the peer to the host with the IPv4
+// payload l4, of which the checksum field at csumOffset gets the folded
+// pseudo-header sum (RFC 793 section 3.1, RFC 768).
+func ipv4Frame(proto uint8, l4 []byte, csumOffset int) []byte {
+	b := make([]byte, 34+len(l4))
+	copy(b[0:6], hostMAC[:])
+	copy(b[6:12], peerMAC[:])
+	binary.BigEndian.PutUint16(b[12:14], unix.ETH_P_IP)
+	ip := b[14:34]
+	ip[0] = 0x45
+	binary.BigEndian.PutUint16(ip[2:4], uint16(20+len(l4)))
+	ip[8], ip[9] = 64, proto
+	copy(ip[12:16], peerIP.AsSlice())
+	copy(ip[16:20], hostIP.AsSlice())
+	binary.BigEndian.PutUint16(ip[10:12], ^onesSum(0, ip))
+	copy(b[34:], l4)
+	pseudo := onesSum(uint32(proto)+uint32(len(l4)), ip[12:20])
+	binary.BigEndian.PutUint16(b[34+csumOffset:], pseudo)
+	return b
+}
+
+// onesSum is the ones' complement sum of RFC 1071, written the slow way.
+func onesSum(start uint32, b []byte) uint16 {
+	sum := start
+	for i := 0; i+1 < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	if len(b)%2 == 1 {
+		sum += uint32(b[len(b)-1]) << 8
+	}
+	for sum > 0xffff {
+		sum = sum&0xffff + sum>>16
+	}
+	return uint16(sum)
+}
+
+// udpFrame is a datagram from the peer to the host's port, its checksum
+// partial.
+func udpFrame(port uint16, payload []byte) []byte {
+	udp := make([]byte, 8+len(payload))
+	binary.BigEndian.PutUint16(udp[0:2], 4000)
+	binary.BigEndian.PutUint16(udp[2:4], port)
+	binary.BigEndian.PutUint16(udp[4:6], uint16(len(udp)))
+	copy(udp[8:], payload)
+	return ipv4Frame(unix.IPPROTO_UDP, udp, 6)
+}
+
+// readOne reads until a frame satisfies want.
+func readOne(t *testing.T, d *Device, want func(*encap.Frame) bool) encap.Frame {
+	t.Helper()
+	frames := make([]encap.Frame, 8)
+	for {
+		n, err := d.ReadBatch(0, frames)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range frames[:n] {
+			if want(&frames[i]) {
+				return frames[i]
+			}
+		}
+	}
+}
+
+// openFDs lists the open queues, sockets and namespaces. The runtime opens and
+// closes files of its own (cgroup limits) as it sees fit.
+func openFDs(t *testing.T) []string {
+	t.Helper()
+	const dir = "/proc/self/fd"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []string
+	for _, e := range entries {
+		target, err := os.Readlink(dir + "/" + e.Name())
+		if err != nil {
+			continue // the descriptor of ReadDir itself
+		}
+		for _, prefix := range []string{"/dev/net/tun", "socket:", "net:", "/proc/"} {
+			if strings.HasPrefix(target, prefix) {
+				open = append(open, target)
+			}
+		}
+	}
+	slices.Sort(open)
+	return open
+}

@@ -1,0 +1,267 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/songgao/water"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// Open opens the TAP that c describes, in the calling thread's network
+// namespace. A new device is left down. What fails leaves nothing behind.
+func Open(c Config) (*Device, error) {
+	c, err := c.validated()
+	if err != nil {
+		return nil, err
+	}
+	// The device, the hub and what is asked of it must be of one namespace.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	d, err := open(c)
+	if err != nil {
+		return nil, fmt.Errorf("tap: open %q: %w", c.Name, err)
+	}
+	return d, nil
+}
+
+func open(c Config) (*Device, error) {
+	// First of all, so that a missing driver or right is found before water,
+	// which does not close what it opened when it fails later on.
+	fd, err := openClone(c.clonePath)
+	if err != nil {
+		return nil, err
+	}
+	h, err := hubs.acquire()
+	if err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	d := &Device{hub: h, lookEvery: awayInterval, done: make(chan struct{}), gone: make(chan struct{})}
+	p, err := h.prepare(c)
+	if err == nil {
+		err = d.attachAll(fd, c, p)
+	} else {
+		err = errors.Join(err, unix.Close(fd))
+	}
+	if err == nil {
+		err = d.configure(c)
+	}
+	if err != nil {
+		if p.created {
+			err = errors.Join(err, d.abandon(p))
+		}
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// prepared is the netdev, persistent and without a queue, that queues are to
+// be attached to.
+type prepared struct {
+	name       string
+	multiQueue bool
+	created    bool
+}
+
+// prepare finds the TAP that c names or has water create it.
+//
+// It must be persistent and without a queue for a moment: IFF_VNET_HDR belongs
+// to the netdev, and the kernel takes it over from the first queue that is
+// attached only (tun_set_iff in drivers/net/tun.c), which water's is not fit
+// to be. So water's queue is closed before ours come. (A crash in between leaves
+// a netdev that the next Open takes over.)
+func (h *hub) prepare(c Config) (prepared, error) {
+	if c.Name != "" {
+		l, err := h.rtnl.link(c.Name, home)
+		if err == nil {
+			return adopt(l, c)
+		}
+		if !errors.Is(err, unix.ENODEV) {
+			return prepared{}, err
+		}
+	}
+	if !capable() {
+		return prepared{}, ErrPermission
+	}
+	// Each queue more costs the kernel memory, and IFF_MULTI_QUEUE costs it 256
+	// transmit queues at once.
+	multi := c.Queues > 1
+	// water opens without O_CLOEXEC: no child may be started meanwhile.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	i, err := water.New(water.Config{
+		DeviceType: water.TAP,
+		PlatformSpecificParams: water.PlatformSpecificParams{
+			Name:       c.Name,
+			Persist:    true,
+			MultiQueue: multi,
+		},
+	})
+	if err != nil {
+		return prepared{}, explain(err)
+	}
+	p := prepared{name: i.Name(), multiQueue: multi, created: true}
+	if err := i.Close(); err != nil {
+		return p, err
+	}
+	return p, nil
+}
+
+// adopt checks that l is a TAP that nobody has open and that has the queues
+// that c asks for.
+func adopt(l netlink.Link, c Config) (prepared, error) {
+	t, ok := l.(*netlink.Tuntap)
+	if !ok || t.Mode != netlink.TUNTAP_MODE_TAP {
+		kind := l.Type()
+		if ok {
+			kind = "tun"
+		}
+		return prepared{}, fmt.Errorf("%w (it is of type %s)", ErrExist, kind)
+	}
+	if t.Queues+t.DisabledQueues > 0 {
+		return prepared{}, ErrBusy
+	}
+	p := prepared{name: c.Name, multiQueue: t.Flags&netlink.TUNTAP_MULTI_QUEUE != 0}
+	if c.Queues > 1 && !p.multiQueue {
+		return prepared{}, fmt.Errorf("the TAP was created with one queue and cannot have %d: "+
+			"delete it, or create it with `ip tuntap add %s mode tap multi_queue`", c.Queues, c.Name)
+	}
+	return p, nil
+}
+
+// capable reports whether the process has CAP_NET_ADMIN, or cannot tell.
+func capable() bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return true
+	}
+	return data[0].Effective&(1<<unix.CAP_NET_ADMIN) != 0
+}
+
+// attachAll makes fd, which it takes over, and the further queues of c.
+func (d *Device) attachAll(fd int, c Config, p prepared) error {
+	flags := uint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	if p.multiQueue {
+		flags |= unix.IFF_MULTI_QUEUE
+	}
+	for {
+		if err := d.attachQueue(fd, p.name, flags); err != nil {
+			return err
+		}
+		if len(d.queues) == 1 {
+			if err := d.setUp(fd, c, p); err != nil {
+				return err
+			}
+		}
+		if len(d.queues) == c.Queues {
+			return nil
+		}
+		var err error
+		if fd, err = openClone(c.clonePath); err != nil {
+			return err
+		}
+	}
+}
+
+// attachQueue takes over fd.
+func (d *Device) attachQueue(fd int, name string, flags uint16) error {
+	if _, err := attach(fd, name, flags); err != nil {
+		return errors.Join(explain(err), unix.Close(fd))
+	}
+	// With somebody else's queue there before, the netdev keeps that one's flags.
+	_, got, err := attached(fd)
+	if err == nil && got&unix.IFF_VNET_HDR == 0 {
+		err = ErrBusy
+	}
+	if err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	q, err := newQueue(fd)
+	if err != nil {
+		return err
+	}
+	d.queues = append(d.queues, q)
+	return nil
+}
+
+// setUp sets, through its first queue, what belongs to the netdev.
+func (d *Device) setUp(fd int, c Config, p prepared) error {
+	if err := setVnet(fd); err != nil {
+		return err
+	}
+	var err error
+	if d.offload, err = setOffload(fd, c.Offload); err != nil {
+		return err
+	}
+	if c.Owner != nil {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETOWNER, int(*c.Owner)); err != nil {
+			return explain(os.NewSyscallError("TUNSETOWNER", err))
+		}
+	}
+	if c.Group != nil {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETGROUP, int(*c.Group)); err != nil {
+			return explain(os.NewSyscallError("TUNSETGROUP", err))
+		}
+	}
+	if c.Persist || p.created {
+		return setPersist(fd, c.Persist)
+	}
+	return nil
+}
+
+func setPersist(fd int, persist bool) error {
+	value := 0
+	if persist {
+		value = 1
+	}
+	return os.NewSyscallError("TUNSETPERSIST", unix.IoctlSetInt(fd, unix.TUNSETPERSIST, value))
+}
+
+// configure applies the rest of c.
+func (d *Device) configure(c Config) error {
+	var ch Change
+	if c.MAC != (encap.MAC{}) {
+		ch.MAC = &c.MAC
+	}
+	if c.MTU != 0 {
+		ch.MTU = &c.MTU
+	}
+	if c.TxQueueLen != 0 {
+		ch.TxQueueLen = &c.TxQueueLen
+	}
+	if ch == (Change{}) {
+		return nil
+	}
+	s, nsid, err := d.locate()
+	if err != nil {
+		return err
+	}
+	return d.set(s.Index, nsid, ch)
+}
+
+// abandon deletes the netdev that a failed Open created.
+func (d *Device) abandon(p prepared) error {
+	l, err := d.hub.rtnl.link(p.name, home)
+	if err != nil {
+		return err
+	}
+	return d.hub.rtnl.del(l.Attrs().Index)
+}
+
+// explain gives the errors of TUNSETIFF and its like their meaning.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w (%w)", ErrPermission, err)
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w (%w)", ErrBusy, err)
+	}
+	return err
+}
