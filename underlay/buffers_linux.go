@@ -1,0 +1,94 @@
+package underlay
+
+import (
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// readBatch is the most datagrams of one recvmmsg.
+	readBatch = 64
+	// readSize holds the largest UDP payload: a kernel VTEP on the same host
+	// passes superframes whole.
+	readSize = 64 << 10
+	// readStride sets the buffers apart by an odd number of cache lines: at
+	// 64 KiB exactly the headers of all would compete for one cache set.
+	readStride = readSize + 33*64
+	// readControl is room for the control messages of a datagram, in words of
+	// eight bytes, the alignment of a cmsghdr.
+	readControl = 8
+	// idleBlocks bounds what is kept for the next burst.
+	idleBlocks = 16
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// readBlock is what one recvmmsg fills, its headers wired to its buffers.
+// Memory that no datagram reached is never backed by a page.
+type readBlock struct {
+	msgs    [readBatch]mmsghdr
+	iovs    [readBatch]unix.Iovec
+	names   [readBatch]unix.RawSockaddrInet6 // a sockaddr_in fits
+	control [readBatch][readControl]uint64
+	buf     []byte
+}
+
+func newReadBlock() *readBlock {
+	b := &readBlock{buf: make([]byte, readBatch*readStride)}
+	for i := range b.msgs {
+		b.iovs[i].Base = &b.buf[i*readStride]
+		b.iovs[i].SetLen(readSize)
+		h := &b.msgs[i].hdr
+		h.Iov = &b.iovs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&b.names[i]))
+		h.Control = (*byte)(unsafe.Pointer(&b.control[i]))
+	}
+	b.rearm(readBatch)
+	return b
+}
+
+// rearm restores the fields of the first n headers that the kernel wrote.
+func (b *readBlock) rearm(n int) {
+	for i := range b.msgs[:n] {
+		h := &b.msgs[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.SetControllen(readControl * 8)
+	}
+}
+
+// Buffers is receive memory, 4 MiB a busy worker. A reader that waits holds
+// none, so that receivers with one Buffers among them (see
+// [ReceiverConfig].Buffers) cost what the busy ones need. The zero value is
+// ready to use.
+type Buffers struct {
+	mu   sync.Mutex // innermost: nothing is locked below it
+	idle []*readBlock
+}
+
+func (p *Buffers) take() *readBlock {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return newReadBlock()
+	}
+	b := p.idle[n-1]
+	p.idle[n-1] = nil
+	p.idle = p.idle[:n-1]
+	return b
+}
+
+func (p *Buffers) give(b *readBlock) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) < idleBlocks {
+		p.idle = append(p.idle, b)
+	}
+}

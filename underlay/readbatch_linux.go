@@ -1,0 +1,149 @@
+package underlay
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"github.com/uvtep/uvtep/encap"
+	"golang.org/x/sys/unix"
+)
+
+// reader is one worker's socket. It is a net.UDPConn, not a bare descriptor:
+// its RawConn waits in the runtime's poller, survives a Close in mid-read, and
+// x/net takes it for the group; the closure for it is made once, so that a
+// read allocates nothing.
+type reader struct {
+	conn *net.UDPConn
+	raw  syscall.RawConn
+	recv func(fd uintptr) bool
+
+	buffers *Buffers
+	block   *readBlock // nil while the reader waits
+
+	want, got int
+	errno     syscall.Errno
+}
+
+func newReader(conn *net.UDPConn, buffers *Buffers) (*reader, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{conn: conn, raw: raw, buffers: buffers}
+	r.recv = r.recvmmsg
+	return r, nil
+}
+
+// recvmmsg is the body of the RawConn's read: false waits for readability.
+func (r *reader) recvmmsg(fd uintptr) bool {
+	if r.block == nil {
+		r.block = r.buffers.take()
+	}
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.block.msgs[0])),
+			uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			r.buffers.give(r.block)
+			r.block = nil
+			return false
+		}
+		r.got, r.errno = int(n), errno
+		return true
+	}
+}
+
+// ReadBatch reads at least one and up to len(d) datagrams of worker w, waiting
+// for the first alone. What d points to is valid until the worker's next
+// ReadBatch. After Close the error is net.ErrClosed. A worker is read by one
+// goroutine at a time.
+func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
+	if len(d) == 0 {
+		return 0, nil
+	}
+	rd := r.readers[w]
+	for {
+		rd.want, rd.got, rd.errno = min(len(d), readBatch), 0, 0
+		if err := rd.raw.Read(rd.recv); err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return 0, net.ErrClosed
+			}
+			return 0, fmt.Errorf("underlay: read: %w", err)
+		}
+		if rd.errno != 0 {
+			return 0, fmt.Errorf("underlay: read: %w", os.NewSyscallError("recvmmsg", rd.errno))
+		}
+		n := rd.block.datagrams(d, rd.got)
+		rd.block.rearm(rd.got)
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// datagrams describes what recvmmsg got; what was cut is left out.
+func (b *readBlock) datagrams(d []encap.Datagram, got int) int {
+	n := 0
+	for i := range b.msgs[:got] {
+		m := &b.msgs[i]
+		if m.hdr.Flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+			continue
+		}
+		at, size := i*readStride, int(m.len)
+		out := &d[n]
+		*out = encap.Datagram{Payload: b.buf[at : at+size : at+size]}
+		if !source(&b.names[i], out) {
+			continue
+		}
+		out.TOS = trafficClass(&b.control[i], int(m.hdr.Controllen))
+		n++
+	}
+	return n
+}
+
+func source(sa *unix.RawSockaddrInet6, d *encap.Datagram) bool {
+	switch sa.Family {
+	case unix.AF_INET:
+		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		d.Src = encap.Addr{10: 0xff, 11: 0xff, 12: sa4.Addr[0], 13: sa4.Addr[1], 14: sa4.Addr[2], 15: sa4.Addr[3]}
+	case unix.AF_INET6:
+		d.Src = sa.Addr
+	default:
+		return false
+	}
+	d.SrcPort = networkPort(sa.Port)
+	return true
+}
+
+// trafficClass finds the TOS (one byte, ip_cmsg_recv_tos) or the traffic class
+// (an int, ip6_datagram_recv_common_ctl) among the control messages.
+func trafficClass(control *[readControl]uint64, size int) uint8 {
+	base := unsafe.Pointer(control)
+	for at := 0; at+unix.SizeofCmsghdr <= size; {
+		h := (*unix.Cmsghdr)(unsafe.Add(base, at))
+		if int(h.Len) < unix.SizeofCmsghdr || at+int(h.Len) > size {
+			break
+		}
+		data := unsafe.Add(base, at+unix.CmsgLen(0))
+		switch {
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TOS:
+			return *(*uint8)(data)
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_TCLASS:
+			return uint8(*(*int32)(data))
+		}
+		at += unix.CmsgSpace(int(h.Len) - unix.CmsgLen(0))
+	}
+	return 0
+}
+
+// networkPort reads or makes the port of a sockaddr, which is big endian.
+func networkPort(p uint16) uint16 {
+	return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&p))[:])
+}

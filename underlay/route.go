@@ -1,0 +1,14 @@
+package underlay
+
+import "net/netip"
+
+// Route is what the kernel would do with a packet to a remote.
+type Route struct {
+	// MTU is the IP packet size that fits: a learned path MTU, the route's or
+	// the interface's, whichever the kernel would use.
+	MTU int
+	// Interface is the index of the interface that it leaves through.
+	Interface int
+	// Source is the address that it would carry; invalid where unknown.
+	Source netip.Addr
+}

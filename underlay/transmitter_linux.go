@@ -1,0 +1,232 @@
+package underlay
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+)
+
+// errorQueueBuffer bounds, in bytes, the ICMP errors that wait at a socket of
+// the pool; its receive buffer holds nothing else.
+const errorQueueBuffer = 32 << 10
+
+// Transmitter sends packets from a pool of source ports. All its methods may
+// be called concurrently.
+type Transmitter struct {
+	v6      bool
+	sockets []poolSocket
+	mtus    pathMTUTable
+	closed  atomic.Bool
+
+	mu   sync.Mutex // innermost: nothing is locked below it
+	idle []*sender  // one for each caller of WriteBatch that there ever was at once
+}
+
+// poolSocket is a socket bound to one source port. It is a blocking os.File,
+// which the runtime keeps out of its poller, on purpose: a poller that watches
+// a sending socket is woken each time the device frees a packet. Sends do not
+// wait (MSG_DONTWAIT), and RawConn.Control keeps the descriptor from being
+// closed under them without serialising them.
+type poolSocket struct {
+	file *os.File
+	raw  syscall.RawConn
+	port uint16
+}
+
+// OpenTransmitter opens the pool. Source ports that somebody else holds are
+// passed over; where none is left the error wraps [ErrPortInUse].
+func OpenTransmitter(cfg TransmitterConfig) (*Transmitter, error) {
+	t, err := openTransmitter(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("underlay: transmitter: %w", err)
+	}
+	return t, nil
+}
+
+func openTransmitter(cfg TransmitterConfig) (*Transmitter, error) {
+	cfg, err := cfg.normalised()
+	if err != nil {
+		return nil, err
+	}
+	ifindex, err := scope(cfg.Local, cfg.Device, 0)
+	if err != nil {
+		return nil, err
+	}
+	t := &Transmitter{v6: cfg.V6}
+	portPermutation(cfg.SrcPortMin, cfg.SrcPortMax, cfg.Sockets, func(port uint16) bool {
+		var s poolSocket
+		s, err = openPoolSocket(&cfg, port, ifindex)
+		if errors.Is(err, ErrPortInUse) {
+			return true
+		}
+		if err == nil {
+			t.sockets = append(t.sockets, s)
+		}
+		return err == nil && len(t.sockets) < cfg.Sockets
+	})
+	if len(t.sockets) == 0 && errors.Is(err, ErrPortInUse) {
+		return nil, errPoolTaken(&cfg)
+	}
+	if err != nil && !errors.Is(err, ErrPortInUse) {
+		_ = t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func openPoolSocket(cfg *TransmitterConfig, port uint16, ifindex int) (poolSocket, error) {
+	fd, err := newSocket(cfg.V6, cfg.Device)
+	if err != nil {
+		return poolSocket{}, err
+	}
+	f := os.NewFile(uintptr(fd), "udp")
+	err = discardAll(fd)
+	if err == nil {
+		err = bind(fd, cfg.Local, port, ifindex)
+	}
+	if err == nil {
+		err = sendOptions(fd, cfg)
+	}
+	if err == nil && (cfg.MulticastInterface != 0 || !cfg.MulticastLoop) {
+		err = multicastOptions(fd, cfg)
+	}
+	if err != nil {
+		_ = f.Close()
+		return poolSocket{}, err
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		_ = f.Close()
+		return poolSocket{}, err
+	}
+	return poolSocket{f, raw, port}, nil
+}
+
+// discardAll drops what arrives at the source port before it is queued, by a
+// classic BPF program that returns 0 (socket(7), SO_ATTACH_FILTER).
+func discardAll(fd int) error {
+	filter := [1]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &filter[0]})
+	return os.NewSyscallError("setsockopt", err)
+}
+
+// sendOptions: IP_RECVERR makes the kernel say why and at which size a packet
+// was too big (ip(7)).
+func sendOptions(fd int, cfg *TransmitterConfig) error {
+	level, discover, recverr := unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_RECVERR
+	mode := unix.IP_PMTUDISC_DO
+	if cfg.DF == DFUnset {
+		mode = unix.IP_PMTUDISC_DONT
+	}
+	noCheck := option{unix.SOL_SOCKET, unix.SO_NO_CHECK, 1, "SO_NO_CHECK"}
+	if cfg.V6 { // the IPV6_PMTUDISC values are those of IPv4
+		level, discover, recverr = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_RECVERR
+		noCheck = option{unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_TX, 1, "UDP_NO_CHECK6_TX"}
+	}
+	opts := []option{
+		{level, discover, mode, "MTU_DISCOVER"},
+		{level, recverr, 1, "RECVERR"},
+		{unix.SOL_SOCKET, unix.SO_RCVBUF, errorQueueBuffer, "SO_RCVBUF"},
+		noCheck,
+	}
+	if !cfg.NoChecksum {
+		opts = opts[:len(opts)-1]
+	}
+	if err := setOptions(fd, opts...); err != nil {
+		return err
+	}
+	return bufferOption(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.Buffer, "SO_SNDBUF")
+}
+
+// multicastOptions changes the kernel's defaults: the route's interface, loop
+// on. TTL and hop limit of multicast are 1 without being asked for
+// (conformance L08; ip(7), RFC 3493 section 5.2).
+func multicastOptions(fd int, cfg *TransmitterConfig) error {
+	conn, err := packetConn(fd)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var p interface {
+		SetMulticastInterface(*net.Interface) error
+		SetMulticastLoopback(bool) error
+	} = ipv4.NewPacketConn(conn)
+	if cfg.V6 {
+		p = ipv6.NewPacketConn(conn)
+	}
+	if err := p.SetMulticastLoopback(cfg.MulticastLoop); err != nil {
+		return fmt.Errorf("multicast loop: %w", err)
+	}
+	if cfg.MulticastInterface == 0 {
+		return nil
+	}
+	// Only the index is used, so the interface need not be looked up by name.
+	if err := p.SetMulticastInterface(&net.Interface{Index: cfg.MulticastInterface}); err != nil {
+		return fmt.Errorf("multicast interface %d: %w", cfg.MulticastInterface, err)
+	}
+	return nil
+}
+
+// Ports are the source ports in use. A hash h sends from
+// Ports()[h*len(Ports())>>32].
+func (t *Transmitter) Ports() []uint16 {
+	ports := make([]uint16, len(t.sockets))
+	for i, s := range t.sockets {
+		ports[i] = s.port
+	}
+	return ports
+}
+
+// PathMTU is the size of the IP packets that reach dst, as the kernel said
+// when it last refused one as too big (SendTooBig), at most ten minutes ago.
+// Where nothing is known ask [RouteTo].
+func (t *Transmitter) PathMTU(dst encap.Addr) (mtu int, ok bool) {
+	return t.mtus.lookup(dst, time.Now())
+}
+
+// Close closes the pool; a WriteBatch that is under way or comes later returns
+// net.ErrClosed.
+func (t *Transmitter) Close() error {
+	if t.closed.Swap(true) {
+		return nil
+	}
+	var errs []error
+	for _, s := range t.sockets {
+		if err := s.file.Close(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("underlay: close: %w", err)
+	}
+	return nil
+}
+
+// take hands out the memory of one WriteBatch call.
+func (t *Transmitter) take() *sender {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.idle)
+	if n == 0 {
+		return newSender(t)
+	}
+	s := t.idle[n-1]
+	t.idle = t.idle[:n-1]
+	return s
+}
+
+func (t *Transmitter) give(s *sender) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = append(t.idle, s)
+}
