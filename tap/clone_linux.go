@@ -23,7 +23,7 @@ func netnsOf(fd int) (netnsID, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return netnsID{}, os.NewSyscallError("fstat", err)
 	}
-	return netnsID{uint64(st.Dev), st.Ino}, nil
+	return netnsID{uint64(st.Dev), st.Ino}, nil //nolint:unconvert // 32 bits on some architectures
 }
 
 // threadNetns is the identity of the calling thread's namespace.
@@ -32,7 +32,7 @@ func threadNetns() (netnsID, error) {
 	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
 		return netnsID{}, os.NewSyscallError("stat /proc/thread-self/ns/net", err)
 	}
-	return netnsID{uint64(st.Dev), st.Ino}, nil
+	return netnsID{uint64(st.Dev), st.Ino}, nil //nolint:unconvert // 32 bits on some architectures
 }
 
 // openClone opens an unattached queue. It does not block, for two reasons: the

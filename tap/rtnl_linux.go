@@ -48,8 +48,8 @@ func (r *rtnl) close() {
 	}
 }
 
-func (r *rtnl) request(kind, flags int) *nl.NetlinkRequest {
-	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
+func (r *rtnl) request(kind int) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(kind, unix.NLM_F_ACK)
 	req.Sockets = r.sockets
 	return req
 }
@@ -58,7 +58,7 @@ func (r *rtnl) request(kind, flags int) *nl.NetlinkRequest {
 // IFLA_TARGET_NETNSID (Linux 4.20) saves entering it, which would take
 // CAP_SYS_ADMIN. The error wraps ENODEV where there is none.
 func (r *rtnl) link(name string, nsid int) (netlink.Link, error) {
-	req := r.request(unix.RTM_GETLINK, 0)
+	req := r.request(unix.RTM_GETLINK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	if nsid != home {
@@ -78,7 +78,7 @@ func (r *rtnl) link(name string, nsid int) (netlink.Link, error) {
 // message: the kernel (do_setlink in net/core/rtnetlink.c) stops at the first
 // part that it refuses.
 func (r *rtnl) set(index int, ch Change) error {
-	req := r.request(unix.RTM_SETLINK, 0)
+	req := r.request(unix.RTM_SETLINK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
 	if ch.Up != nil {
@@ -106,7 +106,7 @@ func (r *rtnl) set(index int, ch Change) error {
 
 // del deletes the netdev index.
 func (r *rtnl) del(index int) error {
-	req := r.request(unix.RTM_DELLINK, 0)
+	req := r.request(unix.RTM_DELLINK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
 	req.AddData(msg)
@@ -121,7 +121,7 @@ func (r *rtnl) nsid(fd int) (int, error) {
 	if err != nil || id != home {
 		return id, err
 	}
-	req := r.request(unix.RTM_NEWNSID, 0)
+	req := r.request(unix.RTM_NEWNSID)
 	req.AddData(nl.NewRtGenMsg())
 	req.AddData(nl.NewRtAttr(netnsaFD, nl.Uint32Attr(uint32(fd))))
 	unassigned := int32(home) // the kernel then chooses one
@@ -134,7 +134,7 @@ func (r *rtnl) nsid(fd int) (int, error) {
 }
 
 func (r *rtnl) getNSID(fd int) (int, error) {
-	req := r.request(unix.RTM_GETNSID, 0)
+	req := r.request(unix.RTM_GETNSID)
 	req.AddData(nl.NewRtGenMsg())
 	req.AddData(nl.NewRtAttr(netnsaFD, nl.Uint32Attr(uint32(fd))))
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNSID)
