@@ -1,0 +1,161 @@
+package main
+
+import (
+	"slices"
+	"strings"
+)
+
+// normalise turns a command line as iproute2 takes it into one that cobra
+// takes: options anywhere, long ones with one dash and cut short (-j, -json,
+// -stat), commands cut short (`l sh`, `fdb app`), and `show` where the object
+// stands alone.
+func normalise(args []string) ([]string, error) {
+	if len(args) > 0 && (strings.HasPrefix(args[0], "__complete") || args[0] == "completion") {
+		return args, nil // cobra's own, with words that are not finished
+	}
+	flags, words, err := splitOptions(args)
+	if err != nil {
+		return nil, err
+	}
+	words, err = expandCommand(words)
+	if err != nil {
+		return nil, err
+	}
+	// Behind the command, where cobra knows all of them.
+	n := slices.Index(words, "--")
+	if n < 0 {
+		n = len(words)
+	}
+	return slices.Insert(words, n, flags...), nil
+}
+
+// splitOptions takes the options out of args and gives them their full names.
+func splitOptions(args []string) (flags, words []string, err error) {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if len(arg) < 2 || arg[0] != '-' {
+			words = append(words, arg)
+			continue
+		}
+		name := strings.TrimPrefix(arg[1:], "-")
+		if name == "" { // "--": words only from here on
+			return flags, append(words, args[i+1:]...), nil
+		}
+		if name, path, given := strings.Cut(name, "="); name == "control" {
+			if !given {
+				if i++; i == len(args) {
+					return nil, nil, usagef("--control needs the path of the daemon's socket")
+				}
+				path = args[i]
+			}
+			flags = append(flags, "--control="+path)
+			continue
+		}
+		full, ok := option(name)
+		if !ok {
+			return nil, nil, usagef("unknown option %q: see uvtep --help", arg)
+		}
+		flags = append(flags, full...)
+	}
+	return flags, words, nil
+}
+
+// option is the full form of an option, or of several letters at once.
+func option(name string) ([]string, bool) {
+	// In the order in which iproute2 compares (main in ip/ip.c).
+	for _, o := range []struct{ name, flag string }{
+		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
+		{"details", "--details"}, {"timestamp", "--timestamp"}, {"json", "--json"}, {"pretty", "--pretty"},
+		{"help", "--help"},
+	} {
+		if strings.HasPrefix(o.name, name) {
+			return []string{o.flag}, true
+		}
+	}
+	if strings.Trim(name, "46sdtjp") != "" {
+		return nil, false
+	}
+	var flags []string
+	for _, letter := range name {
+		flags = append(flags, "-"+string(letter))
+	}
+	return flags, true
+}
+
+// verb is a command of an object as iproute2 calls it and as it is called here.
+type verb struct{ name, command string }
+
+// objects are the commands in the order in which an abbreviation is looked up,
+// which is iproute2's: `link s` is set, `fdb a` is add.
+func objects() []struct {
+	name  string
+	verbs []verb
+} {
+	return []struct {
+		name  string
+		verbs []verb
+	}{
+		{"link", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
+		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
+		{"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
+	}
+}
+
+// expandCommand completes the first one or two words.
+func expandCommand(words []string) ([]string, error) {
+	if len(words) == 0 {
+		return nil, nil
+	}
+	for _, o := range objects() {
+		if words[0] == "" || !strings.HasPrefix(o.name, words[0]) {
+			continue
+		}
+		out, rest := []string{o.name}, words[1:]
+		switch {
+		case o.name == "help":
+			return expandHelp(rest)
+		case o.verbs == nil:
+		case len(rest) == 0:
+			out = append(out, "show")
+		case rest[0] == "help":
+			return append(out, "--help"), nil
+		default:
+			command, err := expandVerb(o.name, o.verbs, rest[0])
+			if err != nil {
+				return nil, err
+			}
+			out, rest = append(out, command), rest[1:]
+		}
+		if len(rest) > 0 && rest[0] == "help" {
+			return append(out, "--help"), nil
+		}
+		return append(append(out, "--"), rest...), nil
+	}
+	return nil, usagef("unknown command %q: write link, fdb, run, version, demo or help", words[0])
+}
+
+func expandVerb(object string, verbs []verb, word string) (string, error) {
+	names := make([]string, 0, len(verbs))
+	for _, v := range verbs {
+		if word != "" && strings.HasPrefix(v.name, word) {
+			return v.command, nil
+		}
+		names = append(names, v.name)
+	}
+	return "", usagef("unknown command %q: uvtep %s has %s", word, object, strings.Join(names, ", "))
+}
+
+// expandHelp makes `help link add` of what follows help.
+func expandHelp(words []string) ([]string, error) {
+	if len(words) == 0 {
+		return []string{"--help"}, nil
+	}
+	words, err := expandCommand(words)
+	if err != nil {
+		return nil, err
+	}
+	if n := slices.Index(words, "--"); n >= 0 {
+		words = words[:n]
+	}
+	return append(words, "--help"), nil
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNormalise(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                           "",
+		"link":                       "link show --",
+		"l":                          "link show --",
+		"link sh vx1":                "link show -- vx1",
+		"l s vx1 up":                 "link set -- vx1 up",
+		"link list":                  "link show --",
+		"link ls":                    "link show --",
+		"link lst":                   "link show --",
+		"link d vx1":                 "link del -- vx1",
+		"link delete vx1":            "link del -- vx1",
+		"link change vx1 up":         "link set -- vx1 up",
+		"fdb":                        "fdb show --",
+		"f a x":                      "fdb add -- x",
+		"fdb app x":                  "fdb append -- x",
+		"fdb d x":                    "fdb del -- x",
+		"fdb delete x":               "fdb del -- x",
+		"fdb r x":                    "fdb replace -- x",
+		"fdb list":                   "fdb show --",
+		"fdb lst":                    "fdb show --",
+		"fdb f dev x":                "fdb flush -- dev x",
+		"-j -p -d -s -t -4 link":     "link show --json --pretty --details --statistics --timestamp -4 --",
+		"link -json show -details x": "link show --json --details -- x",
+		"-stats -stat -s link":       "link show --statistics --statistics --statistics --",
+		"--json link":                "link show --json --",
+		"-pretty -6 fdb":             "fdb show --pretty -6 --",
+		"-jd fdb":                    "fdb show -j -d --",
+		"--control /a fdb":           "fdb show --control=/a --",
+		"fdb -control=/a":            "fdb show --control=/a --",
+		"run vx id 1":                "run -- vx id 1",
+		"fdb show --help":            "fdb show --help --",
+		"link help":                  "link --help",
+		"link add help":              "link add --help",
+		"help":                       "--help",
+		"help link add":              "link add --help",
+		"-h":                         "--help",
+		"link show -- -odd":          "link show -- -odd",
+		"v":                          "version --",
+	} {
+		got, err := normalise(strings.Fields(line))
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, %v, want %q", line, strings.Join(got, " "), err, want)
+		}
+	}
+	for _, line := range []string{"banana", "link banana", "fdb x", "-x link", "link --banana", "--control", "-jx link"} {
+		if got, err := normalise(strings.Fields(line)); err == nil {
+			t.Errorf("%q was taken as %q", line, got)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/config"
+)
+
+const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP] [dev DEV]
+    [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
+    [df set|unset|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
+    [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [mtu N] [address MAC]
+    [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
+    [innervlan pass|drop] [queues N]
+
+The words may stand in any order. The default dstport is 4789, the assigned one; where
+none is given, ip means 8472: give a peer that was set up so its dstport, or ours.
+tos is read as ip reads it, in hexadecimal. ttl auto is the route's (1 to a group).
+Differences from the kernel's defaults: df set, accept peers (any with a group),
+maxaddress 16384, and with local the socket is bound to that address.`
+
+func newLinkCommand(a *app) *cobra.Command {
+	link := &cobra.Command{
+		Use:   "link",
+		Short: "Add, change, delete and show links, as ip link does",
+	}
+	link.AddCommand(
+		&cobra.Command{
+			Use:   "add NAME id VNI ...",
+			Short: "Add a link; it is down as the kernel leaves it",
+			Long:  "uvtep link add " + linkSentence,
+			RunE:  a.linkAdd,
+		},
+		&cobra.Command{
+			Use:   "set NAME ...",
+			Short: "Change a link",
+			Long: "uvtep link set NAME [up|down] [mtu N] [address MAC] [name NEW] [type vxlan] and the words of link add:\n\n" +
+				linkSentence + "\n\nAddresses, master and netns are given with ip.",
+			RunE: a.linkSet,
+		},
+		&cobra.Command{
+			Use:   "del NAME",
+			Short: "Delete a link with its device",
+			RunE:  a.linkDel,
+		},
+		&cobra.Command{
+			Use:   "show [NAME]",
+			Short: "Show links; -d with details, -s with counters, -j as JSON",
+			RunE:  a.linkShow,
+		},
+	)
+	return link
+}
+
+func (a *app) linkAdd(cmd *cobra.Command, args []string) error {
+	change, err := config.ParseLinkAdd(args, a.family())
+	if err != nil {
+		return err
+	}
+	return a.withClient(func(c *control.Client) error { return c.AddLink(cmd.Context(), change) })
+}
+
+func (a *app) linkSet(cmd *cobra.Command, args []string) error {
+	name, change, err := config.ParseLinkSet(args, a.family())
+	if err != nil {
+		return err
+	}
+	return a.withClient(func(c *control.Client) error { return c.ChangeLink(cmd.Context(), name, change) })
+}
+
+func (a *app) linkDel(cmd *cobra.Command, args []string) error {
+	name, err := config.ParseLinkName(args)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		return usagef("link del needs the link's name: write uvtep link del NAME")
+	}
+	return a.withClient(func(c *control.Client) error { return c.DeleteLink(cmd.Context(), name) })
+}
+
+func (a *app) linkShow(cmd *cobra.Command, args []string) error {
+	name, err := config.ParseLinkName(args)
+	if err != nil {
+		return err
+	}
+	return a.withClient(func(c *control.Client) error {
+		if name == "" {
+			links, err := c.Links(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.showLinks(links)
+		}
+		link, err := c.Link(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		return a.showLinks([]control.Link{link})
+	})
+}

@@ -1,0 +1,39 @@
+package control
+
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// Backend is what the server serves. *vtep.VTEP is one.
+type Backend interface {
+	LinkBackend
+	FDBWriter
+	FDBReader
+}
+
+// LinkBackend keeps links. Its errors are vtep's.
+type LinkBackend interface {
+	// AddLink makes a link and leaves it down.
+	AddLink(vtep.LinkConfig) error
+	// UpdateLink changes what edit changes, or nothing where either refuses.
+	UpdateLink(name string, edit func(*vtep.LinkConfig) error) error
+	SetLinkUp(name string, up bool) error
+	DelLink(name string) error
+	Links() []vtep.LinkInfo
+}
+
+// FDBWriter changes single entries of forwarding databases.
+type FDBWriter interface {
+	FDBAdd(vtep.FDBEntry) error
+	FDBAppend(vtep.FDBEntry) error
+	FDBReplace(vtep.FDBEntry) error
+	// FDBDel removes one remote of an entry, or all with nil.
+	FDBDel(link string, mac encap.MAC, remote *vtep.Remote) error
+}
+
+// FDBReader looks through forwarding databases.
+type FDBReader interface {
+	FDB(vtep.FDBFilter) ([]vtep.FDBEntry, error)
+	FDBFlush(link string, f vtep.FDBFilter) (removed int, err error)
+}

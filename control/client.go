@@ -1,0 +1,152 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+)
+
+// Client asks a daemon. It is safe for concurrent use.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// requestTimeout is the longest that a daemon may take for one request.
+const requestTimeout = 60 * time.Second
+
+// NewClient is a client of the daemon whose socket is at path.
+func NewClient(path string) *Client {
+	var d net.Dialer
+	return &Client{path: path, http: &http.Client{
+		Timeout: requestTimeout,
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+		},
+	}}
+}
+
+// Close gives idle connections back.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Version is the daemon's.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	var v Version
+	err := c.do(ctx, http.MethodGet, "/v1/version", nil, &v)
+	return v.Version, err
+}
+
+// Stats counts what the daemon dropped before it could tell the link: packets
+// without a VXLAN header, without the I flag, of an unknown VNI.
+func (c *Client) Stats(ctx context.Context) (LinkStats, error) {
+	var s LinkStats
+	err := c.do(ctx, http.MethodGet, "/v1/stats", nil, &s)
+	return s, err
+}
+
+// Links lists the links by the index of their devices.
+func (c *Client) Links(ctx context.Context) ([]Link, error) {
+	var links []Link
+	err := c.do(ctx, http.MethodGet, "/v1/links", nil, &links)
+	return links, err
+}
+
+// Link is one link.
+func (c *Client) Link(ctx context.Context, name string) (Link, error) {
+	var l Link
+	err := c.do(ctx, http.MethodGet, linkPath(name), nil, &l)
+	return l, err
+}
+
+// AddLink makes a link, down unless l.Up says otherwise.
+func (c *Client) AddLink(ctx context.Context, l LinkChange) error {
+	return c.do(ctx, http.MethodPost, "/v1/links", l, nil)
+}
+
+// ChangeLink changes what change says of the link called name.
+func (c *Client) ChangeLink(ctx context.Context, name string, change LinkChange) error {
+	return c.do(ctx, http.MethodPatch, linkPath(name), change, nil)
+}
+
+// DeleteLink removes a link with its device.
+func (c *Client) DeleteLink(ctx context.Context, name string) error {
+	return c.do(ctx, http.MethodDelete, linkPath(name), nil, nil)
+}
+
+// FDB lists the entries that the filter selects, all-zeros ones first of each
+// link.
+func (c *Client) FDB(ctx context.Context, f FDBFilter) ([]FDBEntry, error) {
+	var entries []FDBEntry
+	err := c.do(ctx, http.MethodGet, "/v1/fdb?"+f.query().Encode(), nil, &entries)
+	return entries, err
+}
+
+// ChangeFDB does what verb says: add, append, replace or del.
+func (c *Client) ChangeFDB(ctx context.Context, verb string, e FDBEntry) error {
+	return c.do(ctx, http.MethodPost, "/v1/fdb/"+url.PathEscape(verb), e, nil)
+}
+
+// FlushFDB removes the entries of a link that the filter selects.
+func (c *Client) FlushFDB(ctx context.Context, f FDBFilter) (int, error) {
+	var n Flushed
+	err := c.do(ctx, http.MethodPost, "/v1/fdb/flush", f, &n)
+	return n.Flushed, err
+}
+
+func linkPath(name string) string { return "/v1/links/" + url.PathEscape(name) }
+
+// do sends a request and reads the answer into reply, or the daemon's error.
+func (c *Client) do(ctx context.Context, method, path string, body, reply any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		b = nil
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://uvtep"+path, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return c.connectError(err)
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end or of no interest
+	if res.StatusCode >= 400 {
+		refused := new(Error)
+		if err := json.NewDecoder(res.Body).Decode(refused); err != nil || refused.Message == "" {
+			return fmt.Errorf("the daemon on %s answers %s: is it uvtep's?", c.path, res.Status)
+		}
+		return refused
+	}
+	if reply == nil {
+		return nil
+	}
+	if err := json.NewDecoder(res.Body).Decode(reply); err != nil {
+		return fmt.Errorf("the daemon's answer on %s: %w", c.path, err)
+	}
+	return nil
+}
+
+// connectError says what to do where the daemon could not be asked.
+func (c *Client) connectError(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w on %s: start one with uvtep run, or give its socket with --control", ErrNotRunning, c.path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w to use %s: be root or of the socket's group", ErrDenied, c.path)
+	}
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		err = urlErr.Err // without the made-up URL
+	}
+	return fmt.Errorf("ask the daemon on %s: %w", c.path, err)
+}

@@ -1,0 +1,187 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// fakeBackend keeps links and entries in lists: the least that passes
+// testBackend.
+type fakeBackend struct {
+	mu      sync.Mutex
+	links   []vtep.LinkInfo
+	entries []vtep.FDBEntry
+	index   int
+}
+
+func (b *fakeBackend) find(name string) (int, error) {
+	i := slices.IndexFunc(b.links, func(l vtep.LinkInfo) bool { return l.Name == name })
+	if i < 0 {
+		return i, fmt.Errorf("%w %q", vtep.ErrNoLink, name)
+	}
+	return i, nil
+}
+
+func (b *fakeBackend) AddLink(c vtep.LinkConfig) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := b.find(c.Name); err == nil {
+		return fmt.Errorf("%w: %s", vtep.ErrExist, c.Name)
+	}
+	b.index++
+	b.links = append(b.links, vtep.LinkInfo{Config: c, Name: c.Name, Index: b.index, MTU: 1450})
+	if c.Remote.IsValid() {
+		b.entries = append(b.entries, vtep.FDBEntry{Link: c.Name, Remote: vtep.Remote{Addr: c.Remote}, State: fdb.Permanent})
+	}
+	return nil
+}
+
+func (b *fakeBackend) UpdateLink(name string, edit func(*vtep.LinkConfig) error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, err := b.find(name)
+	if err != nil {
+		return err
+	}
+	c := b.links[i].Config
+	if err := edit(&c); err != nil {
+		return err
+	}
+	b.links[i].Config = c
+	return nil
+}
+
+func (b *fakeBackend) SetLinkUp(name string, up bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, err := b.find(name)
+	if err == nil {
+		b.links[i].Up = up
+	}
+	return err
+}
+
+func (b *fakeBackend) DelLink(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, err := b.find(name)
+	if err == nil {
+		b.links = slices.Delete(b.links, i, i+1)
+	}
+	return err
+}
+
+func (b *fakeBackend) Links() []vtep.LinkInfo {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.links)
+}
+
+func (b *fakeBackend) at(link string, mac encap.MAC) int {
+	return slices.IndexFunc(b.entries, func(e vtep.FDBEntry) bool { return e.Link == link && e.MAC == mac })
+}
+
+func (b *fakeBackend) FDBAdd(e vtep.FDBEntry) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := b.find(e.Link); err != nil {
+		return err
+	}
+	if b.at(e.Link, e.MAC) >= 0 {
+		return vtep.ErrExist
+	}
+	b.entries = append(b.entries, e)
+	return nil
+}
+
+func (b *fakeBackend) FDBAppend(e vtep.FDBEntry) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.entries = append(b.entries, e)
+	return nil
+}
+
+func (b *fakeBackend) FDBReplace(e vtep.FDBEntry) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := b.at(e.Link, e.MAC); i >= 0 {
+		b.entries[i] = e
+		return nil
+	}
+	b.entries = append(b.entries, e)
+	return nil
+}
+
+func (b *fakeBackend) FDBDel(link string, mac encap.MAC, r *vtep.Remote) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.entries)
+	b.entries = slices.DeleteFunc(b.entries, func(e vtep.FDBEntry) bool {
+		return e.Link == link && e.MAC == mac && (r == nil || r.Addr == e.Remote.Addr)
+	})
+	if n == len(b.entries) {
+		return vtep.ErrNotExist
+	}
+	return nil
+}
+
+func (b *fakeBackend) matches(e vtep.FDBEntry, f vtep.FDBFilter) bool {
+	return (f.Link == "" || f.Link == e.Link) && (f.MAC == nil || *f.MAC == e.MAC) &&
+		(f.Via == "" || f.Via == e.Remote.Via) && (!f.Dst.IsValid() || f.Dst == e.Remote.Addr) && (len(f.States) == 0 || slices.Contains(f.States, e.State)) &&
+		e.Flags&f.Flags == f.Flags && e.Flags&f.NotFlags == 0
+}
+
+func (b *fakeBackend) FDB(f vtep.FDBFilter) (found []vtep.FDBEntry, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f.Link != "" {
+		if _, err := b.find(f.Link); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range b.entries {
+		for _, l := range b.links {
+			if l.Config.Name == e.Link {
+				asKernel(&e, l.Config)
+			}
+		}
+		if b.matches(e, f) {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+func (b *fakeBackend) FDBFlush(link string, f vtep.FDBFilter) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f.Link = link
+	n := len(b.entries)
+	b.entries = slices.DeleteFunc(b.entries, func(e vtep.FDBEntry) bool { return !e.MAC.IsZero() && b.matches(e, f) })
+	return n - len(b.entries), nil
+}
+
+var errNoDevice = errors.New("no such device")
+
+// asKernel shows of an entry what the kernel shows: a port and a VNI where they
+// are not the link's, and the link's device for its default destination
+// (vxlan_fdb_info and __vxlan_dev_create in drivers/net/vxlan/vxlan_core.c).
+func asKernel(e *vtep.FDBEntry, c vtep.LinkConfig) {
+	r := &e.Remote
+	if r.Port == c.DstPort || c.DstPort == 0 && r.Port == encap.DefaultPort {
+		r.Port = 0
+	}
+	if r.VNI != nil && *r.VNI == c.VNI {
+		r.VNI = nil
+	}
+	isDefault := e.MAC.IsZero() && r.Port == 0 && r.VNI == nil && r.Addr.IsValid() && (r.Addr == c.Remote || r.Addr == c.Group)
+	if isDefault && r.Via == "" {
+		r.Via = c.Dev
+	}
+}

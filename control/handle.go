@@ -1,0 +1,198 @@
+package control
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// done is the answer where there is nothing to say.
+type done struct{}
+
+func (s *Server) links(*http.Request) (any, error) {
+	infos := s.config.Backend.Links()
+	slices.SortFunc(infos, func(a, b vtep.LinkInfo) int { return a.Index - b.Index })
+	links := make([]Link, len(infos))
+	for i, info := range infos {
+		links[i] = s.describe(info)
+	}
+	return links, nil
+}
+
+func (s *Server) link(r *http.Request) (any, error) { return s.find(r.PathValue("name")) }
+
+func (s *Server) find(name string) (Link, error) {
+	for _, info := range s.config.Backend.Links() {
+		if info.Name == name || info.Name == "" && info.Config.Name == name {
+			return s.describe(info), nil
+		}
+	}
+	return Link{}, fmt.Errorf("%w %q", vtep.ErrNoLink, name)
+}
+
+// describe adds what the kernel says of the link's device. A device in another
+// network namespace is not found here, or another one of that name is: then
+// the core's knowledge has to do.
+func (s *Server) describe(info vtep.LinkInfo) Link {
+	l := linkOf(info)
+	d, err := s.config.Netdev(l.Netdev.Name)
+	if err == nil && d.Index == l.Netdev.Index && d.MAC == l.Netdev.MAC {
+		l.Netdev = d
+	}
+	return l
+}
+
+func (s *Server) addLink(r *http.Request) (any, error) {
+	var c LinkChange
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	config, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.config.Backend.AddLink(config); err != nil {
+		return nil, err
+	}
+	if c.Up != nil && *c.Up {
+		if err := s.config.Backend.SetLinkUp(config.Name, true); err != nil {
+			return nil, errors.Join(err, s.config.Backend.DelLink(config.Name))
+		}
+	}
+	return s.find(config.Name)
+}
+
+func (s *Server) changeLink(r *http.Request) (any, error) {
+	var c LinkChange
+	if err := decode(r, &c); err != nil {
+		return nil, err
+	}
+	name := r.PathValue("name")
+	if c.LinkSpec != (LinkSpec{}) {
+		if err := s.config.Backend.UpdateLink(name, c.Apply); err != nil {
+			return nil, err
+		}
+	}
+	if c.Name != "" {
+		name = c.Name
+	}
+	if c.Up != nil {
+		if err := s.config.Backend.SetLinkUp(name, *c.Up); err != nil {
+			return nil, err
+		}
+	}
+	return s.find(name)
+}
+
+func (s *Server) deleteLink(r *http.Request) (any, error) {
+	return done{}, s.config.Backend.DelLink(r.PathValue("name"))
+}
+
+func (s *Server) fdb(r *http.Request) (any, error) {
+	f, err := filterOf(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	filter, err := f.filter()
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.config.Backend.FDB(filter)
+	if err != nil {
+		return nil, err
+	}
+	sortEntries(found)
+	links := s.configs()
+	entries := make([]FDBEntry, 0, len(found))
+	for _, e := range found {
+		if f.SrcVNI == nil || uint32(links[e.Link].VNI) == *f.SrcVNI {
+			entries = append(entries, entryOf(e))
+		}
+	}
+	return entries, nil
+}
+
+// sortEntries orders entries by MAC address, so all-zeros ones first, within
+// their links. The remotes of a group keep their order.
+func sortEntries(entries []vtep.FDBEntry) {
+	place := make(map[string]int)
+	for _, e := range entries {
+		if _, ok := place[e.Link]; !ok {
+			place[e.Link] = len(place)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b vtep.FDBEntry) int {
+		return cmp.Or(cmp.Compare(place[a.Link], place[b.Link]), bytes.Compare(a.MAC[:], b.MAC[:]))
+	})
+}
+
+// configs are the links' configurations by the names of their devices.
+func (s *Server) configs() map[string]vtep.LinkConfig {
+	links := make(map[string]vtep.LinkConfig)
+	for _, info := range s.config.Backend.Links() {
+		name := info.Name
+		if name == "" {
+			name = info.Config.Name
+		}
+		links[name] = info.Config
+	}
+	return links
+}
+
+func (s *Server) changeFDB(r *http.Request) (any, error) {
+	var wire FDBEntry
+	if err := decode(r, &wire); err != nil {
+		return nil, err
+	}
+	e, err := wire.entry()
+	if err != nil {
+		return nil, err
+	}
+	switch r.PathValue("verb") {
+	case "add":
+		err = s.config.Backend.FDBAdd(e)
+	case "append":
+		err = s.config.Backend.FDBAppend(e)
+	case "replace":
+		err = s.config.Backend.FDBReplace(e)
+	case "del":
+		err = s.config.Backend.FDBDel(e.Link, e.MAC, remoteGiven(&e))
+	default:
+		err = errNoPath
+	}
+	return done{}, err
+}
+
+// Flushed is what POST /v1/fdb/flush answers.
+type Flushed struct {
+	Flushed int `json:"flushed"`
+}
+
+func (s *Server) flushFDB(r *http.Request) (any, error) {
+	var f FDBFilter
+	if err := decode(r, &f); err != nil {
+		return nil, err
+	}
+	filter, err := f.filter()
+	if err != nil {
+		return nil, err
+	}
+	if f.Dev == "" {
+		return nil, invalid("a flush needs a link: give dev")
+	}
+	if _, err := s.find(f.Dev); err != nil {
+		return nil, err
+	}
+	// With one VNI a link, an entry's source VNI is its link's
+	// (vxlan_fdb_parse, drivers/net/vxlan/vxlan_core.c).
+	if f.SrcVNI != nil && uint32(s.configs()[f.Dev].VNI) != *f.SrcVNI {
+		return Flushed{}, nil
+	}
+	n, err := s.config.Backend.FDBFlush(f.Dev, filter)
+	return Flushed{n}, err
+}

@@ -1,0 +1,102 @@
+package control
+
+import (
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// Link is a link as the daemon shows it. Spec has the values in force.
+type Link struct {
+	Spec      LinkSpec  `json:"spec"`
+	Netdev    Netdev    `json:"netdev"`
+	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from
+	Entries   int       `json:"entries"`              // in the FDB
+	Stats     LinkStats `json:"stats"`
+}
+
+// Netdev is the link's network device, in the words of `ip -d -j link show`.
+// Index, Name, MAC, MTU and Flags are always there; the rest where the kernel
+// could be asked, which needs the device in the daemon's network namespace.
+type Netdev struct {
+	Index       int      `json:"ifindex"`
+	Name        string   `json:"ifname"`
+	MAC         string   `json:"address"`
+	Broadcast   string   `json:"broadcast,omitempty"`
+	MTU         int      `json:"mtu"`
+	Flags       []string `json:"flags"`
+	Qdisc       string   `json:"qdisc,omitempty"`
+	Master      string   `json:"master,omitempty"`
+	OperState   string   `json:"operstate,omitempty"`
+	LinkMode    string   `json:"linkmode,omitempty"`
+	Group       string   `json:"group,omitempty"`
+	TxQLen      uint32   `json:"txqlen,omitempty"`
+	Alias       string   `json:"ifalias,omitempty"`
+	Promiscuity uint32   `json:"promiscuity"`
+	AllMulti    uint32   `json:"allmulti"`
+	MinMTU      uint32   `json:"min_mtu,omitempty"`
+	MaxMTU      uint32   `json:"max_mtu,omitempty"`
+	AddrGenMode string   `json:"inet6_addr_gen_mode,omitempty"`
+	NumTxQueues uint32   `json:"num_tx_queues,omitempty"`
+	NumRxQueues uint32   `json:"num_rx_queues,omitempty"`
+	GSOMaxSize  uint32   `json:"gso_max_size,omitempty"`
+	GSOMaxSegs  uint32   `json:"gso_max_segs,omitempty"`
+	TSOMaxSize  uint32   `json:"tso_max_size,omitempty"`
+	TSOMaxSegs  uint32   `json:"tso_max_segs,omitempty"`
+	GROMaxSize  uint32   `json:"gro_max_size,omitempty"`
+}
+
+// Counts are the counters of one direction of a link.
+type Counts struct {
+	Bytes     uint64 `json:"bytes"`
+	Packets   uint64 `json:"packets"`
+	Errors    uint64 `json:"errors"`
+	Dropped   uint64 `json:"dropped"`
+	Multicast uint64 `json:"multicast,omitempty"` // of Rx only
+}
+
+// LinkStats counts since the link was added. Rx came from the underlay and went
+// into the device, Tx went the other way, as a kernel vxlan device counts.
+type LinkStats struct {
+	Rx         Counts            `json:"rx"`
+	Tx         Counts            `json:"tx"`
+	Reserved   uint64            `json:"reserved"`    // packets with reserved header bits set
+	NotLearned uint64            `json:"not_learned"` // frames delivered while the FDB was full
+	Moves      uint64            `json:"moves"`       // MAC addresses that changed their remote
+	Drops      map[string]uint64 `json:"drops,omitempty"`
+}
+
+// linkOf is the wire form of a link, with the device as the core knows it.
+func linkOf(i vtep.LinkInfo) Link {
+	l := Link{
+		Spec: SpecOf(i.Config), MTUSource: i.MTUSource, Entries: i.Entries,
+		Netdev: Netdev{
+			Index: i.Index, Name: i.Name, MAC: i.MAC.String(), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: i.MTU,
+			Flags: []string{"BROADCAST", "MULTICAST"}, OperState: "DOWN", LinkMode: "DEFAULT", Group: "default",
+		},
+		Stats: statsOf(&i.Stats),
+	}
+	if i.Up {
+		l.Netdev.Flags = append(l.Netdev.Flags, "UP", "LOWER_UP")
+		l.Netdev.OperState = "UNKNOWN"
+	}
+	if l.Netdev.Name == "" {
+		l.Netdev.Name = i.Config.Name
+	}
+	l.Spec.Name = l.Netdev.Name
+	return l
+}
+
+// statsOf is the wire form of counters.
+func statsOf(s *vtep.LinkStats) LinkStats {
+	out := LinkStats{
+		Rx:       Counts{Bytes: s.RxBytes, Packets: s.RxPackets, Errors: s.RxErrors, Dropped: s.RxDropped, Multicast: s.Multicast},
+		Tx:       Counts{Bytes: s.TxBytes, Packets: s.TxPackets, Errors: s.TxErrors, Dropped: s.TxDropped},
+		Reserved: s.Reserved, NotLearned: s.NotLearned, Moves: s.Moves,
+	}
+	if len(s.Drops) > 0 {
+		out.Drops = make(map[string]uint64, len(s.Drops))
+		for reason, n := range s.Drops {
+			out.Drops[reason.String()] = n
+		}
+	}
+	return out
+}

@@ -1,0 +1,68 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const socketMode fs.FileMode = 0o660
+
+// answerTimeout is how long a daemon has to accept before it counts as hung,
+// which is still not gone.
+const answerTimeout = 2 * time.Second
+
+// listen binds the socket's path. A lock on the directory keeps two daemons
+// that start at once from replacing each other's socket.
+func listen(path string) (net.Listener, error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := clearStale(path); err != nil {
+		return nil, err
+	}
+	c := net.ListenConfig{Control: restrictSocket}
+	l, err := c.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	// The umask may have taken bits away.
+	if err := os.Chmod(path, socketMode); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// clearStale removes a socket on which nobody answers.
+func clearStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s exists and is no socket: give another path with --control", path)
+	}
+	conn, err := net.DialTimeout("unix", path, answerTimeout)
+	if err == nil {
+		_ = conn.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) { // answered, hung or not ours to try
+		return fmt.Errorf("%w on %s: stop it, or give another path with --control", ErrRunning, path)
+	}
+	return os.Remove(path)
+}

@@ -1,0 +1,133 @@
+package control
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// readNetdev asks the kernel for a device of this network namespace, for what
+// `ip -d link show` prints of it: RTM_GETLINK, rtnetlink(7) and
+// include/uapi/linux/if_link.h.
+func readNetdev(name string) (Netdev, error) {
+	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil {
+		return Netdev{}, fmt.Errorf("control: device %q: %w", name, os.NewSyscallError("RTM_GETLINK", err))
+	}
+	if len(msgs) != 1 || len(msgs[0]) < unix.SizeofIfInfomsg {
+		return Netdev{}, fmt.Errorf("control: device %q: %d answers from the kernel", name, len(msgs))
+	}
+	head := nl.DeserializeIfInfomsg(msgs[0])
+	attrs, err := nl.ParseRouteAttrAsMap(msgs[0][unix.SizeofIfInfomsg:])
+	if err != nil {
+		return Netdev{}, fmt.Errorf("control: device %q: %w", name, err)
+	}
+	return netdevOf(int(head.Index), head.Flags, attrs), nil
+}
+
+type attributes = map[uint16]syscall.NetlinkRouteAttr // what nl.ParseRouteAttrAsMap makes
+
+func netdevOf(index int, flags uint32, attrs attributes) Netdev {
+	number := func(t uint16) uint32 {
+		if v := attrs[t].Value; len(v) >= 4 {
+			return binary.NativeEndian.Uint32(v)
+		}
+		return 0
+	}
+	text := func(t uint16) string {
+		if v := attrs[t].Value; len(v) > 0 {
+			return unix.ByteSliceToString(v)
+		}
+		return ""
+	}
+	d := Netdev{
+		Index: index, Name: text(unix.IFLA_IFNAME), MTU: int(number(unix.IFLA_MTU)), Flags: flagNames(flags),
+		MAC: net.HardwareAddr(attrs[unix.IFLA_ADDRESS].Value).String(), Broadcast: net.HardwareAddr(attrs[unix.IFLA_BROADCAST].Value).String(),
+		Qdisc: text(unix.IFLA_QDISC), Alias: text(unix.IFLA_IFALIAS), TxQLen: number(unix.IFLA_TXQLEN),
+		OperState: operState(attrs[unix.IFLA_OPERSTATE].Value), LinkMode: "DEFAULT", Group: "default",
+		Promiscuity: number(unix.IFLA_PROMISCUITY), AllMulti: number(unix.IFLA_ALLMULTI),
+		MinMTU: number(unix.IFLA_MIN_MTU), MaxMTU: number(unix.IFLA_MAX_MTU),
+		AddrGenMode: addrGenMode(attrs[unix.IFLA_AF_SPEC].Value),
+		NumTxQueues: number(unix.IFLA_NUM_TX_QUEUES), NumRxQueues: number(unix.IFLA_NUM_RX_QUEUES),
+		GSOMaxSize: number(unix.IFLA_GSO_MAX_SIZE), GSOMaxSegs: number(unix.IFLA_GSO_MAX_SEGS),
+		TSOMaxSize: number(unix.IFLA_TSO_MAX_SIZE), TSOMaxSegs: number(unix.IFLA_TSO_MAX_SEGS),
+		GROMaxSize: number(unix.IFLA_GRO_MAX_SIZE),
+	}
+	if v := attrs[unix.IFLA_LINKMODE].Value; len(v) > 0 && v[0] == 1 { // IF_LINK_MODE_DORMANT
+		d.LinkMode = "DORMANT"
+	}
+	if g := number(unix.IFLA_GROUP); g != 0 {
+		d.Group = strconv.FormatUint(uint64(g), 10)
+	}
+	if m := number(unix.IFLA_MASTER); m != 0 {
+		d.Master = "if" + strconv.FormatUint(uint64(m), 10) // as ip prints an index without a name
+		if i, err := net.InterfaceByIndex(int(m)); err == nil {
+			d.Master = i.Name
+		}
+	}
+	return d
+}
+
+// flagNames are a device's flags in iproute2's order (print_link_flags in
+// ip/ipaddress.c).
+func flagNames(flags uint32) []string {
+	names := []string{}
+	if flags&unix.IFF_UP != 0 && flags&unix.IFF_RUNNING == 0 {
+		names = append(names, "NO-CARRIER")
+	}
+	for _, f := range []struct {
+		bit  uint32
+		name string
+	}{
+		{unix.IFF_LOOPBACK, "LOOPBACK"}, {unix.IFF_BROADCAST, "BROADCAST"}, {unix.IFF_POINTOPOINT, "POINTOPOINT"},
+		{unix.IFF_MULTICAST, "MULTICAST"}, {unix.IFF_NOARP, "NOARP"}, {unix.IFF_ALLMULTI, "ALLMULTI"},
+		{unix.IFF_PROMISC, "PROMISC"}, {unix.IFF_MASTER, "MASTER"}, {unix.IFF_SLAVE, "SLAVE"},
+		{unix.IFF_DEBUG, "DEBUG"}, {unix.IFF_DYNAMIC, "DYNAMIC"}, {unix.IFF_AUTOMEDIA, "AUTOMEDIA"},
+		{unix.IFF_PORTSEL, "PORTSEL"}, {unix.IFF_NOTRAILERS, "NOTRAILERS"}, {unix.IFF_UP, "UP"},
+		{unix.IFF_LOWER_UP, "LOWER_UP"}, {unix.IFF_DORMANT, "DORMANT"}, {unix.IFF_ECHO, "ECHO"},
+	} {
+		if flags&f.bit != 0 {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// operState is a device's operational state (RFC 2863, IF_OPER_* in
+// include/uapi/linux/if.h).
+func operState(v []byte) string {
+	names := []string{"UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP"}
+	if len(v) == 0 || int(v[0]) >= len(names) {
+		return "UNKNOWN"
+	}
+	return names[v[0]]
+}
+
+// addrGenMode is how the device makes IPv6 addresses, "" where it has no IPv6
+// (IN6_ADDR_GEN_MODE_* in include/uapi/linux/if_link.h).
+func addrGenMode(spec []byte) string {
+	const inet6AddrGenMode = 8 // IFLA_INET6_ADDR_GEN_MODE
+	families, err := nl.ParseRouteAttrAsMap(spec)
+	if err != nil {
+		return ""
+	}
+	inet6, err := nl.ParseRouteAttrAsMap(families[unix.AF_INET6].Value)
+	if err != nil {
+		return ""
+	}
+	names := []string{"eui64", "none", "stable_secret", "random"}
+	v := inet6[inet6AddrGenMode].Value
+	if len(v) == 0 || int(v[0]) >= len(names) {
+		return ""
+	}
+	return names[v[0]]
+}

@@ -1,0 +1,180 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// DefaultPath is where the daemon's socket is unless told otherwise: one daemon
+// a network namespace.
+const DefaultPath = "/run/uvtep/uvtep.sock"
+
+const (
+	maxBody       = 1 << 20 // bytes of a request: a link or an entry takes far less
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	// writeTimeout is also the longest that a reader of a large FDB may take.
+	writeTimeout    = 60 * time.Second
+	idleTimeout     = 60 * time.Second
+	shutdownTimeout = 2 * time.Second
+)
+
+// ServerConfig is what a Server needs. Path and Backend must be set.
+type ServerConfig struct {
+	Path    string // of the socket
+	Backend Backend
+	Version string
+	// Netdev reads what the kernel says of a device of the daemon's network
+	// namespace; nil: the system's.
+	Netdev func(name string) (Netdev, error)
+	// Stats counts the packets that belong to no link; nil: there are none.
+	Stats func() vtep.LinkStats
+	Log   *slog.Logger // nil: slog.Default
+}
+
+// Server answers on a unix socket. Everybody whom the file's mode (0660) lets
+// connect may look; changes are for root, the daemon's user and the members of
+// the socket's group.
+type Server struct {
+	config   ServerConfig
+	listener net.Listener
+	peers    peerPolicy
+}
+
+// Listen takes the socket, which queues requests until Serve is called. A file
+// that a dead daemon left is replaced; a daemon that answers is ErrRunning.
+func Listen(c ServerConfig) (*Server, error) {
+	if c.Netdev == nil {
+		c.Netdev = readNetdev
+	}
+	if c.Stats == nil {
+		c.Stats = func() vtep.LinkStats { return vtep.LinkStats{} }
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	l, err := listen(c.Path)
+	if err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	peers, err := newPeerPolicy(c.Path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("control: %w", err), l.Close())
+	}
+	return &Server{config: c, listener: l, peers: peers}, nil
+}
+
+// Close gives the socket up where Serve is not called.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Serve answers until ctx ends, then finishes what is being answered, removes
+// the socket and returns nil.
+func (s *Server) Serve(ctx context.Context) error {
+	h := &http.Server{
+		Handler:           s.handler(),
+		ConnContext:       withPeer,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("control: serve %s: %w", s.config.Path, err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		if err := h.Shutdown(last); err != nil {
+			return h.Close() // a client that does not read does not keep us
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, fn := range map[string]func(*http.Request) (any, error){
+		"GET /v1/version":         s.version,
+		"GET /v1/stats":           s.stats,
+		"GET /v1/links":           s.links,
+		"POST /v1/links":          s.addLink,
+		"GET /v1/links/{name}":    s.link,
+		"PATCH /v1/links/{name}":  s.changeLink,
+		"DELETE /v1/links/{name}": s.deleteLink,
+		"GET /v1/fdb":             s.fdb,
+		"POST /v1/fdb/{verb}":     s.changeFDB,
+		"POST /v1/fdb/flush":      s.flushFDB,
+		"/":                       func(*http.Request) (any, error) { return nil, errNoPath },
+	} {
+		mux.Handle(pattern, s.answer(fn))
+	}
+	return mux
+}
+
+// answer makes a handler of a function that returns what is to be sent.
+func (s *Server) answer(fn func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		reply, err := any(nil), error(nil)
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			err = s.peers.mayWrite(r.Context())
+		}
+		if err == nil {
+			reply, err = fn(r)
+		}
+		status := http.StatusOK
+		if err != nil {
+			reply, status = wireError(err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		if err := json.NewEncoder(w).Encode(reply); err != nil {
+			s.config.Log.Debug("control: answer", "path", r.URL.Path, "error", err)
+		}
+	})
+}
+
+// decode reads a request's body, one JSON value without unknown keys.
+func decode(r *http.Request, v any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = errors.New("more than one value")
+	}
+	return invalid("the request's body: %v", err)
+}
+
+// Version is what GET /v1/version answers.
+type Version struct {
+	Version string `json:"version"`
+}
+
+func (s *Server) version(*http.Request) (any, error) { return Version{s.config.Version}, nil }
+
+func (s *Server) stats(*http.Request) (any, error) {
+	stats := s.config.Stats()
+	return statsOf(&stats), nil
+}

@@ -1,0 +1,117 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// restrictSocket gives the socket its mode before it has a name: bind takes it
+// over (unix_bind_bsd in net/unix/af_unix.c), so that there is no moment at
+// which everybody may connect.
+func restrictSocket(_, _ string, c syscall.RawConn) error {
+	var err error
+	if cerr := c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), uint32(socketMode)) }); cerr != nil {
+		return cerr
+	}
+	return os.NewSyscallError("fchmod", err)
+}
+
+// lockDir takes the exclusive lock of a directory and returns its release.
+func lockDir(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(os.NewSyscallError("flock "+dir, err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil // closing releases the lock
+}
+
+// peer is who connected, as the kernel says (SO_PEERCRED, SO_PEERGROUPS in
+// unix(7)): at the time of connecting.
+type peer struct {
+	uid    uint32
+	groups []uint32
+}
+
+type peerKey struct{}
+
+// withPeer keeps a connection's peer for its requests.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if u, ok := c.(*net.UnixConn); ok {
+		if p, err := peerOf(u); err == nil {
+			return context.WithValue(ctx, peerKey{}, p)
+		}
+	}
+	return ctx
+}
+
+func peerOf(c *net.UnixConn) (p peer, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return p, err
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		cred, cerr := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if cerr != nil {
+			err = os.NewSyscallError("getsockopt SO_PEERCRED", cerr)
+			return
+		}
+		p.uid = cred.Uid
+		p.groups = append(peerGroups(int(fd)), cred.Gid)
+	})
+	return p, errors.Join(err, cerr)
+}
+
+// peerGroups are the peer's supplementary groups, none where the kernel does
+// not tell (before 4.13).
+func peerGroups(fd int) []uint32 {
+	groups := make([]uint32, 64)
+	for range 2 { // a second time where 64 are not enough
+		size := uint32(len(groups) * 4)
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(&groups[0])), uintptr(unsafe.Pointer(&size)), 0)
+		switch {
+		case errno == 0:
+			return groups[:size/4]
+		case errno != unix.ERANGE:
+			return nil
+		}
+		groups = make([]uint32, size/4)
+	}
+	return nil
+}
+
+// peerPolicy says who may change things.
+type peerPolicy struct{ uid, gid uint32 }
+
+// newPeerPolicy lets the daemon's user and the socket file's group write.
+func newPeerPolicy(path string) (peerPolicy, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return peerPolicy{}, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return peerPolicy{}, &fs.PathError{Op: "stat", Path: path, Err: errors.ErrUnsupported}
+	}
+	return peerPolicy{uid: uint32(os.Geteuid()), gid: st.Gid}, nil
+}
+
+func (p peerPolicy) mayWrite(ctx context.Context) error {
+	who, ok := ctx.Value(peerKey{}).(peer)
+	if ok && (who.uid == 0 || who.uid == p.uid || slices.Contains(who.groups, p.gid)) {
+		return nil
+	}
+	return fmt.Errorf("%w: be root, user %d or of group %d to change links and entries", ErrDenied, p.uid, p.gid)
+}

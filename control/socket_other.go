@@ -1,0 +1,24 @@
+//go:build !linux
+
+package control
+
+import (
+	"context"
+	"net"
+	"syscall"
+)
+
+// Elsewhere the file's mode alone says who may connect, and who may connect may
+// write.
+
+func restrictSocket(_, _ string, _ syscall.RawConn) error { return nil }
+
+func lockDir(string) (unlock func(), err error) { return func() {}, nil }
+
+func withPeer(ctx context.Context, _ net.Conn) context.Context { return ctx }
+
+type peerPolicy struct{}
+
+func newPeerPolicy(string) (peerPolicy, error) { return peerPolicy{}, nil }
+
+func (peerPolicy) mayWrite(context.Context) error { return nil }

@@ -1,0 +1,93 @@
+package control
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strconv"
+)
+
+// LinkSpec says what a link is to be, in the words of `ip link add ... type
+// vxlan`. A nil field was not said: the default on an add, no change on a set.
+type LinkSpec struct {
+	Name           string      `json:"name,omitempty" yaml:"name,omitempty"`
+	ID             *uint32     `json:"id,omitempty" yaml:"id,omitempty"`
+	Remote         *netip.Addr `json:"remote,omitempty" yaml:"remote,omitempty"`
+	Group          *netip.Addr `json:"group,omitempty" yaml:"group,omitempty"`
+	Local          *netip.Addr `json:"local,omitempty" yaml:"local,omitempty"`
+	Dev            *string     `json:"dev,omitempty" yaml:"dev,omitempty"`
+	DstPort        *uint16     `json:"dstport,omitempty" yaml:"dstport,omitempty"`
+	SrcPort        *PortRange  `json:"srcport,omitempty" yaml:"srcport,omitempty"`
+	TTL            *Value      `json:"ttl,omitempty" yaml:"ttl,omitempty"` // number, auto or inherit
+	TOS            *Value      `json:"tos,omitempty" yaml:"tos,omitempty"` // number or inherit
+	DF             *string     `json:"df,omitempty" yaml:"df,omitempty"`   // set, unset or inherit
+	Learning       *bool       `json:"learning,omitempty" yaml:"learning,omitempty"`
+	Ageing         *uint32     `json:"ageing,omitempty" yaml:"ageing,omitempty"`         // seconds; 0: never
+	MaxAddress     *Value      `json:"maxaddress,omitempty" yaml:"maxaddress,omitempty"` // number or unlimited
+	UDPCsum        *bool       `json:"udpcsum,omitempty" yaml:"udpcsum,omitempty"`
+	UDP6ZeroCsumTx *bool       `json:"udp6zerocsumtx,omitempty" yaml:"udp6zerocsumtx,omitempty"`
+	UDP6ZeroCsumRx *bool       `json:"udp6zerocsumrx,omitempty" yaml:"udp6zerocsumrx,omitempty"`
+	MTU            *int        `json:"mtu,omitempty" yaml:"mtu,omitempty"`
+	Address        *string     `json:"address,omitempty" yaml:"address,omitempty"`     // MAC address
+	Accept         *string     `json:"accept,omitempty" yaml:"accept,omitempty"`       // peers, any, or prefixes with commas between
+	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
+	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
+	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
+}
+
+// LinkChange is a LinkSpec and what else `link set` can say. On a change, Name
+// is the link's new name.
+type LinkChange struct {
+	LinkSpec
+	Up *bool `json:"up,omitempty" yaml:"up,omitempty"`
+}
+
+// PortRange is the lowest and the highest port of a range, both included.
+// 0, 0 stands for the default.
+type PortRange [2]uint16
+
+// Value is a decimal number or a word in its place ("auto", "inherit",
+// "unlimited"). JSON has numbers as numbers.
+type Value string
+
+// NumberValue is the Value of a number.
+func NumberValue[T ~int | ~uint8 | ~uint32](n T) Value { return Value(strconv.FormatInt(int64(n), 10)) }
+
+// Number is the number that v holds, or false where v is a word.
+func (v Value) Number() (uint32, bool) {
+	n, err := strconv.ParseUint(string(v), 10, 32)
+	return uint32(n), err == nil
+}
+
+// MarshalJSON writes a number as a number, else a string.
+func (v Value) MarshalJSON() ([]byte, error) {
+	if n, ok := v.Number(); ok {
+		return strconv.AppendUint(nil, uint64(n), 10), nil
+	}
+	return json.Marshal(string(v))
+}
+
+// UnmarshalJSON reads a number or a string.
+func (v *Value) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte{'"'}) {
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		*v = Value(s)
+		return nil
+	}
+	var n uint32
+	if err := json.Unmarshal(b, &n); err != nil {
+		return fmt.Errorf("%s is neither a whole number nor a word in quotes", b)
+	}
+	*v = NumberValue(n)
+	return nil
+}
+
+// UnmarshalText takes what a YAML scalar says.
+func (v *Value) UnmarshalText(b []byte) error {
+	*v = Value(b)
+	return nil
+}

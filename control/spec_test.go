@@ -1,0 +1,132 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var comparePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+
+// TestSpecRoundTrip: a configuration with every field set survives the way
+// over the wire.
+func TestSpecRoundTrip(t *testing.T) {
+	for what, want := range map[string]vtep.LinkConfig{
+		"all": {
+			Name: "vx1", VNI: encap.MaxVNI, Remote: netip.MustParseAddr("2001:db8:1::2"), Local: netip.MustParseAddr("2001:db8:1::1"),
+			Dev: "eth0", DstPort: 8472, SrcPortMin: 1000, SrcPortMax: 2000, TTL: 255, TOS: 0xb8, DF: vtep.DFInherit,
+			NoLearning: true, Ageing: 7 * time.Second, MaxAddresses: 9, NoUDPChecksum: true, UDP6ZeroCsumTx: true, UDP6ZeroCsumRx: true,
+			MTU: 1400, Address: encap.MAC{2, 0, 0, 0, 0, 1}, Reserved: vtep.ReservedDrop, InnerVLAN: vtep.InnerVLANDrop, Queues: 4,
+			Accept: vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.1/32")}},
+		},
+		"words": {
+			Name: "vx1", Group: netip.MustParseAddr("239.1.1.1"), DstPort: 4789, TTLInherit: true, TOSInherit: true, DF: vtep.DFUnset,
+			Ageing: vtep.NeverAge, MaxAddresses: vtep.UnlimitedAddresses, Accept: vtep.Accept{Mode: vtep.AcceptAny}, Queues: 1,
+		},
+	} {
+		b, err := json.Marshal(SpecOf(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s LinkSpec
+		if err := json.Unmarshal(b, &s); err != nil {
+			t.Fatalf("%s: %v in %s", what, err, b)
+		}
+		got, err := s.Config()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if d := cmp.Diff(want, got, compareAddr, comparePrefix); d != "" {
+			t.Errorf("%s (-want +got):\n%s\nby %s", what, d, b)
+		}
+	}
+}
+
+func TestApplyReplacesDestination(t *testing.T) {
+	c := vtep.LinkConfig{Remote: *addr("192.0.2.2")}
+	if err := (&LinkSpec{Group: addr("239.1.1.1")}).Apply(&c); err != nil || c.Remote.IsValid() || !c.Group.IsValid() {
+		t.Errorf("group over remote: %+v, %v", c, err)
+	}
+	if err := (&LinkSpec{Remote: addr("192.0.2.2")}).Apply(&c); err != nil || !c.Remote.IsValid() || c.Group.IsValid() {
+		t.Errorf("remote over group: %+v, %v", c, err)
+	}
+	before := c
+	if err := (&LinkSpec{MTU: new(1400), TTL: new(Value("256"))}).Apply(&c); err == nil || c.MTU != before.MTU {
+		t.Errorf("a refused spec changed something: %+v, %v", c, err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for what, test := range map[string]struct {
+		spec LinkSpec
+		want string // in the error
+	}{
+		"id":                 {LinkSpec{ID: new(uint32(1 << 24))}, "0-16777215"},
+		"remote and group":   {LinkSpec{Remote: addr("192.0.2.2"), Group: addr("239.1.1.1")}, "write one of them"},
+		"multicast remote":   {LinkSpec{Remote: addr("239.1.1.1")}, "write group 239.1.1.1"},
+		"unicast group":      {LinkSpec{Group: addr("192.0.2.2")}, "write remote 192.0.2.2"},
+		"multicast local":    {LinkSpec{Local: addr("ff05::1")}, "this host's addresses"},
+		"families":           {LinkSpec{Remote: addr("192.0.2.2"), Local: addr("2001:db8::1")}, "two IPv4 or two IPv6"},
+		"families of group":  {LinkSpec{Group: addr("ff05::1"), Local: addr("192.0.2.1")}, "two IPv4 or two IPv6"},
+		"mapped":             {LinkSpec{Remote: addr("::ffff:192.0.2.2")}, "write 192.0.2.2"},
+		"zone":               {LinkSpec{Remote: addr("fe80::1%eth0")}, "dev eth0"},
+		"unspecified":        {LinkSpec{Remote: addr("0.0.0.0")}, "of a host"},
+		"no address":         {LinkSpec{Remote: &netip.Addr{}}, "of a host"},
+		"broadcast":          {LinkSpec{Remote: addr("255.255.255.255")}, "broadcast"},
+		"dstport 0":          {LinkSpec{DstPort: new(uint16(0))}, "4789"},
+		"srcport order":      {LinkSpec{SrcPort: &PortRange{2, 1}}, "lower port first"},
+		"srcport 0":          {LinkSpec{SrcPort: &PortRange{0, 1}}, "0 0 for the default"},
+		"ttl":                {LinkSpec{TTL: new(Value("256"))}, "auto or inherit"},
+		"ttl word":           {LinkSpec{TTL: new(Value("-1"))}, "auto or inherit"},
+		"tos":                {LinkSpec{TOS: new(Value("256"))}, "inherit"},
+		"df":                 {LinkSpec{DF: new("maybe")}, "set or unset or inherit"},
+		"mtu low":            {LinkSpec{MTU: new(67)}, "68-"},
+		"mtu high":           {LinkSpec{MTU: new(70000)}, "68-"},
+		"mac":                {LinkSpec{Address: new("nope")}, "such as"},
+		"multicast mac":      {LinkSpec{Address: new("01:00:5e:00:00:01")}, "unicast"},
+		"zero mac":           {LinkSpec{Address: new("00:00:00:00:00:00")}, "not zero"},
+		"accept":             {LinkSpec{Accept: new("everybody")}, "peers, any"},
+		"accept empty":       {LinkSpec{Accept: new("")}, "peers, any"},
+		"accept comma":       {LinkSpec{Accept: new("192.0.2.1,")}, "peers, any"},
+		"reserved":           {LinkSpec{Reserved: new("pass")}, "ignore or drop"},
+		"innervlan":          {LinkSpec{InnerVLAN: new("ignore")}, "pass or drop"},
+		"queues":             {LinkSpec{Queues: new(0)}, "1-256"},
+		"maxaddress":         {LinkSpec{MaxAddress: new(Value("-5"))}, "unlimited"},
+		"name too long":      {LinkSpec{Name: "sixteencharacter"}, "15 at most"},
+		"name with slash":    {LinkSpec{Name: "../etc"}, "slash"},
+		"name of format":     {LinkSpec{Name: "vx%d"}, "percent"},
+		"name of line break": {LinkSpec{Name: "a\nb"}, "control character"},
+		"dev":                {LinkSpec{Dev: new("")}, "dev"},
+	} {
+		err := test.spec.Validate()
+		if err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, vtep.ErrInvalid) {
+			t.Errorf("%s: %v, want an error with %q", what, err, test.want)
+		}
+	}
+}
+
+func TestValueJSON(t *testing.T) {
+	for in, want := range map[string]string{`5`: `5`, `"5"`: `5`, `"auto"`: `"auto"`} {
+		var v Value
+		if err := json.Unmarshal([]byte(in), &v); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+		if b, err := json.Marshal(v); string(b) != want || err != nil {
+			t.Errorf("%s became %s, %v, want %s", in, b, err, want)
+		}
+	}
+	for _, in := range []string{`-1`, `1.5`, `true`, `{}`, `[1]`, `99999999999`} {
+		if err := json.Unmarshal([]byte(in), new(Value)); err == nil {
+			t.Errorf("%s was taken", in)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package control
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// invalidError is a refusal that says what to write instead. errors.Is finds
+// vtep.ErrInvalid in it.
+type invalidError string
+
+func (e invalidError) Error() string        { return string(e) }
+func (e invalidError) Is(target error) bool { return target == vtep.ErrInvalid }
+
+func invalid(format string, a ...any) error { return invalidError(fmt.Sprintf(format, a...)) }
+
+const (
+	minMTU     = 68      // IPv4's least, RFC 791; the kernel's too
+	maxMTU     = 65485   // 65507 bytes of UDP payload less VXLAN and inner Ethernet headers
+	maxQueues  = 256     // MAX_TAP_QUEUES, include/uapi/linux/if_tun.h
+	maxEntries = 1 << 30 // more FDB entries than memory holds
+	maxNameLen = 15      // IFNAMSIZ-1, include/uapi/linux/if.h
+)
+
+// ValidName reports why name cannot be a netdev's, or nil. The kernel's rule
+// (dev_valid_name in net/core/dev.c), and no format characters.
+func ValidName(name string) error {
+	switch {
+	case name == "":
+		return invalid("the link needs a name")
+	case len(name) > maxNameLen:
+		return invalid("name %q has %d bytes: write %d at most", name, len(name), maxNameLen)
+	case name == "." || name == "..":
+		return invalid("name %q cannot be a device's", name)
+	}
+	for _, r := range name {
+		if r <= ' ' || r == 0x7f || r == 0xa0 || strings.ContainsRune("/:%\\\"", r) {
+			return invalid("name %q: a device name has no space, slash, colon, percent sign, quote or control character", name)
+		}
+	}
+	return nil
+}
+
+// Validate reports what cannot be in the fields that were said, each by itself
+// and together. A Name is not needed.
+func (s *LinkSpec) Validate() error {
+	for _, check := range []func() error{s.checkAddresses, s.checkPorts, s.checkHeader, s.checkNetdev, s.checkPolicy} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *LinkSpec) checkAddresses() error {
+	if s.ID != nil && *s.ID > uint32(encap.MaxVNI) {
+		return invalid("id %d: a VNI has 24 bits, write 0-%d", *s.ID, encap.MaxVNI)
+	}
+	if s.Remote != nil && s.Group != nil {
+		return invalid("remote and group together: a link has one default destination, write one of them (more remotes: uvtep fdb append 00:00:00:00:00:00 dev NAME dst IP)")
+	}
+	if a := s.Remote; a != nil {
+		if a.IsMulticast() {
+			return invalid("remote %v is a multicast address: write group %v", a, a)
+		}
+		if err := unicast("remote", *a); err != nil {
+			return err
+		}
+	}
+	if a := s.Group; a != nil {
+		if !a.IsValid() {
+			return invalid("group needs an IP address")
+		}
+		if !a.IsMulticast() {
+			return invalid("group %v is no multicast address: write remote %v, or a group such as 239.1.1.1 or ff05::100", a, a)
+		}
+		if a.Zone() != "" {
+			return invalid("group %v: write the device as dev %s", a, a.Zone())
+		}
+	}
+	if s.Local != nil {
+		if s.Local.IsMulticast() {
+			return invalid("local %v is a multicast address: write one of this host's addresses", s.Local)
+		}
+		if err := unicast("local", *s.Local); err != nil {
+			return err
+		}
+	}
+	for word, a := range map[string]*netip.Addr{"remote": s.Remote, "group": s.Group} {
+		if a != nil && s.Local != nil && a.Is4() != s.Local.Is4() {
+			return invalid("%s %v and local %v: write two IPv4 or two IPv6 addresses", word, a, s.Local)
+		}
+	}
+	return nil
+}
+
+// unicast reports why a cannot be the address of a host.
+func unicast(word string, a netip.Addr) error {
+	switch {
+	case !a.IsValid() || a.IsUnspecified():
+		return invalid("%s needs an IP address of a host", word)
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return invalid("%s %v is the broadcast address: write a host's", word, a)
+	case a.Is4In6():
+		return invalid("%s %v: write %v", word, a, a.Unmap())
+	case a.Zone() != "":
+		return invalid("%s %v: write the device as dev %s", word, a, a.Zone())
+	}
+	return nil
+}
+
+func (s *LinkSpec) checkPorts() error {
+	if s.DstPort != nil && *s.DstPort == 0 {
+		return invalid("dstport 0: write 4789, the assigned port, or 8472, which `ip` means where a port is unset")
+	}
+	if r := s.SrcPort; r != nil {
+		if r[0] > r[1] {
+			return invalid("srcport %d %d: write the lower port first", r[0], r[1])
+		}
+		if r[0] == 0 && r[1] != 0 {
+			return invalid("srcport 0 %d: write 1 or more first, or 0 0 for the default", r[1])
+		}
+	}
+	return nil
+}
+
+func (s *LinkSpec) checkHeader() error {
+	if s.TTL != nil && *s.TTL != "auto" && *s.TTL != "inherit" {
+		if n, ok := s.TTL.Number(); !ok || n > 255 {
+			return invalid("ttl %s: write 1-255, auto or inherit", *s.TTL)
+		}
+	}
+	if s.TOS != nil && *s.TOS != "inherit" {
+		if n, ok := s.TOS.Number(); !ok || n > 255 {
+			return invalid("tos %s: write 0x00-0xff or inherit", *s.TOS)
+		}
+	}
+	return oneOf("df", s.DF, "set", "unset", "inherit")
+}
+
+func (s *LinkSpec) checkNetdev() error {
+	if s.Name != "" {
+		if err := ValidName(s.Name); err != nil {
+			return err
+		}
+	}
+	if s.Dev != nil {
+		if err := ValidName(*s.Dev); err != nil {
+			return invalid("dev: %v", err)
+		}
+	}
+	if s.MTU != nil && (*s.MTU < minMTU || *s.MTU > maxMTU) {
+		return invalid("mtu %d: write %d-%d", *s.MTU, minMTU, maxMTU)
+	}
+	if s.Queues != nil && (*s.Queues < 1 || *s.Queues > maxQueues) {
+		return invalid("queues %d: write 1-%d", *s.Queues, maxQueues)
+	}
+	if s.Address != nil {
+		mac, err := encap.ParseMAC(*s.Address)
+		if err != nil {
+			return invalid("address %q: write a MAC address such as 02:00:00:00:00:01", *s.Address)
+		}
+		if mac.IsZero() || mac.IsMulticast() {
+			return invalid("address %s: a device's MAC address is unicast and not zero, such as 02:00:00:00:00:01", *s.Address)
+		}
+	}
+	return nil
+}
+
+func (s *LinkSpec) checkPolicy() error {
+	if s.MaxAddress != nil && *s.MaxAddress != "unlimited" {
+		if n, ok := s.MaxAddress.Number(); !ok || n > maxEntries {
+			return invalid("maxaddress %s: write a number up to %d or unlimited", *s.MaxAddress, maxEntries)
+		}
+	}
+	if s.Accept != nil {
+		if _, err := parseAccept(*s.Accept); err != nil {
+			return err
+		}
+	}
+	if err := oneOf("reserved", s.Reserved, "ignore", "drop"); err != nil {
+		return err
+	}
+	return oneOf("innervlan", s.InnerVLAN, "pass", "drop")
+}
+
+func oneOf(word string, v *string, allowed ...string) error {
+	if v == nil || slices.Contains(allowed, *v) {
+		return nil
+	}
+	return invalid("%s %q: write %s", word, *v, strings.Join(allowed, " or "))
+}
+
+// parseAccept reads peers, any, or prefixes with commas between.
+func parseAccept(s string) (vtep.Accept, error) {
+	switch s {
+	case "peers":
+		return vtep.Accept{Mode: vtep.AcceptPeers}, nil
+	case "any":
+		return vtep.Accept{Mode: vtep.AcceptAny}, nil
+	}
+	a := vtep.Accept{Mode: vtep.AcceptPrefixes}
+	for word := range strings.SplitSeq(s, ",") {
+		p, err := netip.ParsePrefix(word)
+		if err != nil {
+			host, herr := netip.ParseAddr(word)
+			if herr != nil || host.Zone() != "" {
+				return vtep.Accept{}, invalid("accept %q: write peers, any, or prefixes such as 192.0.2.0/24,2001:db8::/32", s)
+			}
+			p = netip.PrefixFrom(host, host.BitLen())
+		}
+		if p.Addr().Is4In6() {
+			return vtep.Accept{}, invalid("accept %q: write IPv4 prefixes as such", s)
+		}
+		a.Prefixes = append(a.Prefixes, p.Masked())
+	}
+	return a, nil
+}
+
+// acceptText is parseAccept's inverse. group says whether the link has one,
+// which decides on the default.
+func acceptText(a vtep.Accept, group bool) string {
+	switch {
+	case a.Mode == vtep.AcceptAny, a.Mode == vtep.AcceptDefault && group:
+		return "any"
+	case a.Mode == vtep.AcceptPrefixes:
+		words := make([]string, len(a.Prefixes))
+		for i, p := range a.Prefixes {
+			words[i] = p.String()
+		}
+		return strings.Join(words, ",")
+	}
+	return "peers"
+}

@@ -1,0 +1,152 @@
+package config
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+func TestParseFDBEntry(t *testing.T) {
+	const mac = `"dev":"vx1","mac":"02:00:00:00:00:01"`
+	for sentence, want := range map[string]string{
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1":                             `{` + mac + `,"dst":"192.0.2.1"}`,
+		"dev vx1 dst 192.0.2.1 02:00:00:00:00:01":                             `{` + mac + `,"dst":"192.0.2.1"}`,
+		"dst 192.0.2.1 dev vx1 to 2:0:0:0:0:1 self":                           `{` + mac + `,"dst":"192.0.2.1"}`,
+		"02:00:00:00:00:01 dev vx1":                                           `{` + mac + `}`,
+		"02:00:00:00:00:01 dev vx1 dst 2001:db8::1 port 8472 vni 7 via eth0":  `{` + mac + `,"dst":"2001:db8::1","port":8472,"vni":7,"via":"eth0"}`,
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 local":                       `{` + mac + `,"dst":"192.0.2.1","state":"permanent"}`,
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 permanent":                   `{` + mac + `,"dst":"192.0.2.1","state":"permanent"}`,
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 temp":                        `{` + mac + `,"dst":"192.0.2.1","state":"static"}`,
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 static static":               `{` + mac + `,"dst":"192.0.2.1","state":"static"}`,
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 dynamic extern_learn router": `{` + mac + `,"dst":"192.0.2.1","state":"dynamic","extern_learn":true,"router":true}`,
+		"00:00:00:00:00:00 dev vx1 dst 239.1.1.1":                             `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"239.1.1.1"}`,
+	} {
+		got, err := ParseFDBEntry("append", strings.Fields(sentence), AnyFamily)
+		if err != nil {
+			t.Errorf("%s: %v", sentence, err)
+			continue
+		}
+		var w control.FDBEntry
+		if err := json.Unmarshal([]byte(want), &w); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(w, got, compareAddr); d != "" {
+			t.Errorf("%s (-want +got):\n%s", sentence, d)
+		}
+	}
+	for sentence, want := range map[string]string{
+		"":                  "needs a MAC address and a link",
+		"02:00:00:00:00:01": "needs a MAC address and a link",
+		"dev vx1":           "needs a MAC address and a link",
+		"dev vx1 02:00:00:00:00:01 02:00:00:00:00:02":            "two MAC addresses",
+		"dev vx1 02-00-00-00-00-01":                              "nor a MAC address",
+		"dev vx1 banana":                                         `"banana"`,
+		"dev vx1 to":                                             "needs a value",
+		"dev vx1 dev vx2 02:00:00:00:00:01":                      "given twice",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.300":              "no IP address",
+		"dev vx1 02:00:00:00:00:01 dst 0.0.0.0":                  "VTEP",
+		"dev vx1 02:00:00:00:00:01 dst ::ffff:192.0.2.1":         "write 192.0.2.1",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port 0":         "1-65535",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port http":      "1-65535",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 vni 16777216":   "0-16777215",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 static dynamic": "write one of",
+		"dev vx1 02:00:00:00:00:01 master":                       "bridge fdb",
+		"dev vx1 02:00:00:00:00:01 vlan 3":                       "not supported",
+		"dev vx1 02:00:00:00:00:01 src_vni 3":                    "write vni",
+		"dev a/b 02:00:00:00:00:01":                              "slash",
+	} {
+		_, err := ParseFDBEntry("add", strings.Fields(sentence), AnyFamily)
+		wantUsage(t, sentence, err, want)
+	}
+}
+
+func TestParseFDBFilters(t *testing.T) {
+	for sentence, want := range map[string]string{
+		"show":                       `{}`,
+		"show dev vx1":               `{"dev":"vx1"}`,
+		"show dynamic":               `{"state":["static","dynamic"]}`, // as bridge: not what is permanent
+		"show state dynamic dev vx1": `{"dev":"vx1","state":["dynamic"]}`,
+		"show state all":             `{"state":["permanent","static","dynamic"]}`,
+		"show permanent static":      `{"state":["permanent","static"]}`,
+		"show dst 192.0.2.1 port 8472 vni 7 src_vni 8 via eth0": `{"dst":"192.0.2.1","port":8472,"vni":7,"src_vni":8,"via":"eth0"}`,
+		"show extern_learn norouter":                            `{"extern_learn":true,"router":false}`,
+		"flush dev vx1":                                         `{"dev":"vx1"}`,
+		"flush dev vx1 self":                                    `{"dev":"vx1"}`,
+		"flush dev vx1 dynamic":                                 `{"dev":"vx1","state":["dynamic"]}`,
+		"flush dev vx1 nopermanent":                             `{"dev":"vx1","state":["static","dynamic"]}`,
+		"flush dev vx1 nodynamic nostatic":                      `{"dev":"vx1","state":["permanent"]}`,
+		"flush noextern_learn dev vx1 router":                   `{"dev":"vx1","extern_learn":false,"router":true}`,
+		"get 02:00:00:00:00:01 dev vx1":                         `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
+		"get dev vx1 to 2:0:0:0:0:1 self dynamic":               `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
+		"get 02:00:00:00:00:01 dev vx1 vni 7":                   `{"dev":"vx1","mac":"02:00:00:00:00:01","vni":7}`,
+	} {
+		got, err := parseFilter(strings.Fields(sentence))
+		if err != nil {
+			t.Errorf("%s: %v", sentence, err)
+			continue
+		}
+		var w control.FDBFilter
+		if err := json.Unmarshal([]byte(want), &w); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(w, got, compareAddr); d != "" {
+			t.Errorf("%s (-want +got):\n%s", sentence, d)
+		}
+	}
+	for sentence, want := range map[string]string{
+		"show banana":              `unknown word "banana"`,
+		"show br br0":              "bridge ports",
+		"show brport vx1":          "bridge ports",
+		"show vlan 1":              "not supported",
+		"show state":               "needs a value",
+		"show state banana":        "cannot be",
+		"show static nostatic":     "leave no entry",
+		"show router norouter":     "given twice",
+		"show 02:00:00:00:00:01":   "unknown word",
+		"flush":                    "needs a link",
+		"flush dynamic":            "needs a link",
+		"flush dev vx1 brport vx1": "bridge ports",
+		"get dev vx1":              "needs a MAC address",
+		"get 02:00:00:00:00:01":    "needs a MAC address",
+		"get banana dev vx1":       "nor a MAC address",
+		"get 02:00:00:00:00:01 dev vx1 dst 192.0.2.1": "fdb show",
+	} {
+		_, err := parseFilter(strings.Fields(sentence))
+		wantUsage(t, sentence, err, want)
+	}
+}
+
+func parseFilter(words []string) (control.FDBFilter, error) {
+	parse := map[string]func([]string, Family) (control.FDBFilter, error){"show": ParseFDBShow, "flush": ParseFDBFlush, "get": ParseFDBGet}
+	return parse[words[0]](words[1:], AnyFamily)
+}
+
+func FuzzFDBSentence(f *testing.F) {
+	for _, s := range []string{
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 port 8472 vni 7 via eth0 static extern_learn router self",
+		"dev vx1 dst 2001:db8::1 to 00:00:00:00:00:00 local",
+		"dev vx1 nopermanent nostatic dynamic state all src_vni 3 norouter",
+		"br br0 brport vx1 vlan 1 master use nhid 3",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, sentence string) {
+		args := strings.Split(sentence, " ")
+		e, err := ParseFDBEntry("add", args, AnyFamily)
+		checkSentence(t, err)
+		if err == nil && e.Validate() != nil {
+			t.Errorf("the parser took what control refuses: %+v: %v", e, e.Validate())
+		}
+		for _, parse := range []func([]string, Family) (control.FDBFilter, error){ParseFDBShow, ParseFDBFlush, ParseFDBGet} {
+			filter, err := parse(args, AnyFamily)
+			checkSentence(t, err)
+			if err == nil && filter.Validate() != nil {
+				t.Errorf("the parser took what control refuses: %+v: %v", filter, filter.Validate())
+			}
+		}
+	})
+}

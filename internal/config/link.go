@@ -1,0 +1,184 @@
+package config
+
+import (
+	"github.com/uvtep/uvtep/control"
+)
+
+// linkParser reads one link sentence.
+type linkParser struct {
+	*sentence
+	change  bool // a `link set`: the name of the link stands apart from a new one
+	name    string
+	newName string
+	typed   bool // past `type vxlan`
+	out     control.LinkChange
+}
+
+// ParseLinkAdd reads what follows `link add`: NAME [type vxlan] id VNI ..., the
+// words in any order.
+func ParseLinkAdd(args []string, family Family) (control.LinkChange, error) {
+	p := &linkParser{sentence: newSentence(args, family)}
+	if err := p.parse(); err != nil {
+		return control.LinkChange{}, err
+	}
+	p.out.Name = p.name
+	if p.out.ID == nil {
+		return control.LinkChange{}, usagef("link %s needs an id: write id VNI, 0-16777215", p.name)
+	}
+	return p.out, p.check()
+}
+
+// ParseLinkSet reads what follows `link set`: [dev] NAME and what is to change:
+// up, down, mtu, address, name NEW, and the words of `link add` with or without
+// `type vxlan` before them. The link's name is returned apart.
+func ParseLinkSet(args []string, family Family) (name string, change control.LinkChange, err error) {
+	p := &linkParser{sentence: newSentence(args, family), change: true}
+	if err := p.parse(); err != nil {
+		return "", control.LinkChange{}, err
+	}
+	if len(p.seen) == 0 {
+		return "", control.LinkChange{}, usagef("nothing to change of %s: write what, such as up or mtu 1450", p.name)
+	}
+	p.out.Name = p.newName
+	return p.name, p.out, p.check()
+}
+
+// ParseLinkName reads what follows `link del` and `link show`: [dev] [NAME]
+// [type vxlan]. The name may be absent.
+func ParseLinkName(args []string) (string, error) {
+	s, name := newSentence(args, AnyFamily), ""
+	for {
+		word, ok := s.next()
+		if !ok {
+			break
+		}
+		switch {
+		case word == "type":
+			if _, err := s.oneOf("type", "vxlan"); err != nil {
+				return "", err
+			}
+			continue
+		case word == "dev" && name == "":
+			v, err := s.value("dev", "NAME")
+			if err != nil {
+				return "", err
+			}
+			word = v
+		}
+		if name != "" {
+			return "", usagef("unknown word %q after the link's name", word)
+		}
+		name = word
+		if err := control.ValidName(name); err != nil {
+			return "", usagef("%v", err)
+		}
+	}
+	return name, nil
+}
+
+func (p *linkParser) parse() error {
+	words := linkWords()
+	for {
+		word, ok := p.next()
+		if !ok {
+			break
+		}
+		if p.name == "" {
+			if done, err := p.nameWord(word, words); done || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		} else {
+			word = expandLink(word, words)
+		}
+		if err := p.word(word, words); err != nil {
+			return err
+		}
+	}
+	if p.name == "" {
+		return usagef("the link needs a name: write it first, such as vxlan0")
+	}
+	return nil
+}
+
+// nameWord takes word as the link's name, or as what announces it, where there
+// is none yet and word is not part of the sentence. After `type vxlan`, dev is
+// the underlay's device, as in iproute2.
+func (p *linkParser) nameWord(word string, words map[string]linkWord) (bool, error) {
+	switch {
+	case word == "dev" && !p.typed, word == "name":
+		v, err := p.value(word, "NAME")
+		if err != nil {
+			return false, err
+		}
+		word = v
+	case word == "type" || words[word] != nil || laterWords()[word] != "":
+		return false, nil
+	}
+	if err := control.ValidName(word); err != nil {
+		return false, usagef("%v", err)
+	}
+	p.name = word
+	return true, nil
+}
+
+func expandLink(word string, words map[string]linkWord) string {
+	if laterWords()[word] != "" {
+		return word
+	}
+	return expand(word, words)
+}
+
+func (p *linkParser) word(word string, words map[string]linkWord) error {
+	if word == "type" {
+		p.typed = true
+		_, err := p.oneOf("type", "vxlan")
+		return err
+	}
+	if fn := words[word]; fn != nil {
+		return fn(p, word)
+	}
+	if why := laterWords()[word]; why != "" {
+		return usagef("%q is %s", word, why)
+	}
+	return usagef("unknown word %q in the link sentence: see uvtep link add --help", word)
+}
+
+// check has control judge the whole and makes a UsageError of its refusal.
+func (p *linkParser) check() error {
+	if err := p.out.Validate(); err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+// laterWords are iproute2's and uvtep's own words that are refused, each with
+// the reason. A word that comes to be supported moves to linkWords.
+func laterWords() map[string]string {
+	const later = "not supported yet: leave it out"
+	words := map[string]string{}
+	for _, w := range []string{
+		"proxy", "noproxy", "l2miss", "nol2miss", "l3miss", "nol3miss", "localbypass", "nolocalbypass",
+		"gbp", "flowlabel", "label", "mss", "bumlimit", "moveguard", "persist", "user", "group-owner",
+		"txqueues", "numtxqueues", "rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
+	} {
+		words[w] = later
+	}
+	for _, w := range []string{
+		"external", "noexternal", "gpe", "rsc", "norsc", "vnifilter", "novnifilter",
+		"remcsumtx", "noremcsumtx", "remcsumrx", "noremcsumrx",
+	} {
+		words[w] = "not supported: leave it out"
+	}
+	for _, w := range []string{
+		"master", "nomaster", "netns", "promisc", "multicast", "allmulticast", "arp", "dynamic", "alias",
+		"broadcast", "addrgenmode", "link-netnsid", "gso_max_size", "gso_max_segs", "vrf", "altname",
+	} {
+		words[w] = "not uvtep's to set: give it with ip link set NAME " + w + " ..."
+	}
+	words["link"] = "not a VXLAN's: write the underlay device as dev NAME"
+	words["port"] = "not a word of the kernel's any more: write srcport MIN MAX or dstport PORT"
+	return words
+}

@@ -1,0 +1,299 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/encap"
+)
+
+// linkWord reads one word of the link sentence and what follows it.
+type linkWord func(p *linkParser, word string) error
+
+// linkWords are the words of the link sentence, iproute2's (vxlan_parse_opt in
+// ip/iplink_vxlan.c, iplink_parse in ip/iplink.c) and uvtep's own.
+func linkWords() map[string]linkWord {
+	words := map[string]linkWord{
+		"id": (*linkParser).id, "vni": (*linkParser).id,
+		"remote": (*linkParser).remote, "group": (*linkParser).group, "local": (*linkParser).local,
+		"dev": (*linkParser).dev, "dstport": (*linkParser).dstport, "srcport": (*linkParser).srcport,
+		"ttl": (*linkParser).ttl, "hoplimit": (*linkParser).ttl,
+		"tos": (*linkParser).tos, "dsfield": (*linkParser).tos,
+		"df": (*linkParser).df, "ageing": (*linkParser).ageing, "maxaddress": (*linkParser).maxaddress,
+		"mtu": (*linkParser).mtu, "address": (*linkParser).lladdr,
+		"accept": (*linkParser).accept, "reserved": (*linkParser).reserved, "innervlan": (*linkParser).innervlan,
+		"queues": (*linkParser).queues, "name": (*linkParser).rename,
+		"up": (*linkParser).admin, "down": (*linkParser).admin,
+	}
+	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx"} {
+		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
+	}
+	return words
+}
+
+func (p *linkParser) id(string) error {
+	if err := p.once("id"); err != nil {
+		return err
+	}
+	n, err := p.number("id", 0, uint64(encap.MaxVNI))
+	p.out.ID = new(uint32(n))
+	return err
+}
+
+func (p *linkParser) remote(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	a, err := p.address(word)
+	p.out.Remote = &a
+	return err
+}
+
+func (p *linkParser) group(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	a, err := p.address(word)
+	p.out.Group = &a
+	return err
+}
+
+func (p *linkParser) local(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	a, err := p.address(word)
+	p.out.Local = &a
+	return err
+}
+
+func (p *linkParser) dev(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.value(word, "DEVICE")
+	p.out.Dev = &v
+	return err
+}
+
+func (p *linkParser) dstport(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	// 0 is read, so that its refusal can say what it means to `ip`.
+	n, err := p.number(word, 0, 65535)
+	p.out.DstPort = new(uint16(n))
+	return err
+}
+
+func (p *linkParser) srcport(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	low, err := p.number(word, 0, 65535)
+	if err != nil {
+		return err
+	}
+	high, err := p.number("srcport MIN", 0, 65535)
+	p.out.SrcPort = &control.PortRange{uint16(low), uint16(high)}
+	return err
+}
+
+func (p *linkParser) ttl(string) error {
+	if err := p.once("ttl"); err != nil {
+		return err
+	}
+	v, err := p.value("ttl", "1-255, auto or inherit")
+	if err != nil {
+		return err
+	}
+	p.out.TTL = new(control.Value(v))
+	if n, err := parseNumber(v); err == nil {
+		p.out.TTL = new(control.Value(strconv.FormatUint(n, 10)))
+	}
+	return nil
+}
+
+// tos reads hexadecimal with or without 0x, and the DSCP names, as iproute2
+// does (rtnl_dsfield_a2n in lib/rt_names.c).
+func (p *linkParser) tos(string) error {
+	if err := p.once("tos"); err != nil {
+		return err
+	}
+	v, err := p.value("tos", "0x00-0xff or inherit")
+	if err != nil {
+		return err
+	}
+	if v == "inherit" {
+		p.out.TOS = new(control.Value(v))
+		return nil
+	}
+	n, ok := dsfield(v)
+	if !ok {
+		digits := strings.TrimPrefix(strings.ToLower(v), "0x")
+		hex, err := strconv.ParseUint(digits, 16, 8)
+		if err != nil {
+			return usagef("tos %q cannot be: write 0x00-0xff (hexadecimal, as ip reads it) or inherit", v)
+		}
+		n = uint8(hex)
+	}
+	p.out.TOS = new(control.NumberValue(n))
+	return nil
+}
+
+// dsfield is the value of a DSCP name, ECN bits 0: class selectors (RFC 2474
+// section 4.2.2), assured forwarding (RFC 2597 section 6), expedited
+// forwarding (RFC 3246 section 2.7), in the upper case that iproute2 has.
+func dsfield(name string) (uint8, bool) {
+	var class, precedence uint8
+	switch {
+	case name == "EF":
+		return 46 << 2, true
+	case len(name) == 3 && scan(name, "CS%1d", &class) && class <= 7:
+		return class << 5, true
+	case len(name) == 4 && scan(name, "AF%1d%1d", &class, &precedence) &&
+		class >= 1 && class <= 4 && precedence >= 1 && precedence <= 3:
+		return class<<5 | precedence<<3, true
+	}
+	return 0, false
+}
+
+func scan(s, format string, a ...any) bool {
+	n, err := fmt.Sscanf(s, format, a...)
+	return err == nil && n == len(a)
+}
+
+func (p *linkParser) df(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.oneOf(word, "set", "unset", "inherit")
+	p.out.DF = &v
+	return err
+}
+
+func (p *linkParser) ageing(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	if len(p.rest) > 0 && p.rest[0] == "none" {
+		p.rest = p.rest[1:]
+		p.out.Ageing = new(uint32(0))
+		return nil
+	}
+	n, err := p.number(word, 0, 1<<32-1)
+	p.out.Ageing = new(uint32(n))
+	return err
+}
+
+func (p *linkParser) maxaddress(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.value(word, "a number or unlimited")
+	if err != nil {
+		return err
+	}
+	p.out.MaxAddress = new(control.Value(v))
+	if n, err := parseNumber(v); err == nil {
+		p.out.MaxAddress = new(control.Value(strconv.FormatUint(n, 10)))
+	}
+	return nil
+}
+
+func (p *linkParser) mtu(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 0, 1<<31-1)
+	p.out.MTU = new(int(n))
+	return err
+}
+
+func (p *linkParser) lladdr(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.value(word, "MAC")
+	p.out.Address = &v
+	return err
+}
+
+func (p *linkParser) accept(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.value(word, "peers, any or PREFIX[,PREFIX...]")
+	p.out.Accept = &v
+	return err
+}
+
+func (p *linkParser) reserved(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.oneOf(word, "ignore", "drop")
+	p.out.Reserved = &v
+	return err
+}
+
+func (p *linkParser) innervlan(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.oneOf(word, "pass", "drop")
+	p.out.InnerVLAN = &v
+	return err
+}
+
+func (p *linkParser) queues(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 1, 256)
+	p.out.Queues = new(int(n))
+	return err
+}
+
+func (p *linkParser) rename(word string) error {
+	if !p.change {
+		return usagef("the link has a name already, %q", p.name)
+	}
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.value(word, "NEW-NAME")
+	if err != nil {
+		return err
+	}
+	if err := control.ValidName(v); err != nil {
+		return usagef("%v", err)
+	}
+	p.newName = v
+	return nil
+}
+
+// admin is up and down.
+func (p *linkParser) admin(word string) error {
+	p.out.Up = new(word == "up")
+	return p.once("up/down")
+}
+
+// toggle is a word with or without "no" before it.
+func (p *linkParser) toggle(word string) error {
+	plain, on := strings.CutPrefix(word, "no")
+	on = !on
+	switch plain {
+	case "learning":
+		p.out.Learning = &on
+	case "udpcsum":
+		p.out.UDPCsum = &on
+	case "udp6zerocsumtx":
+		p.out.UDP6ZeroCsumTx = &on
+	case "udp6zerocsumrx":
+		p.out.UDP6ZeroCsumRx = &on
+	}
+	return p.once("[no]" + plain)
+}

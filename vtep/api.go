@@ -1,0 +1,166 @@
+package vtep
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+)
+
+// DF says how the Don't Fragment bit of the outer IPv4 header is set.
+type DF uint8
+
+const (
+	DFSet     DF = iota // always (RFC 7348 section 4.3: a VTEP must not fragment)
+	DFUnset             // never: Linux's default
+	DFInherit           // as the inner IPv4 header has it; always for inner IPv6
+)
+
+// AcceptMode says from which outer source addresses packets are taken.
+type AcceptMode uint8
+
+const (
+	// AcceptDefault is AcceptAny for a link with a group, else AcceptPeers.
+	AcceptDefault AcceptMode = iota
+	// AcceptPeers takes packets from configured remotes only: addresses that a
+	// user's or a controller's FDB entry of the link names.
+	AcceptPeers
+	// AcceptAny takes packets from everybody, as Linux does.
+	AcceptAny
+	// AcceptPrefixes takes packets from the addresses of Accept.Prefixes.
+	AcceptPrefixes
+)
+
+// Accept is the peer policy of a link.
+type Accept struct {
+	Mode     AcceptMode
+	Prefixes []netip.Prefix // for AcceptPrefixes
+}
+
+// ReservedPolicy says what becomes of packets whose reserved header bits are
+// not zero.
+type ReservedPolicy uint8
+
+const (
+	ReservedIgnore ReservedPolicy = iota // RFC 7348 section 5: ignored on receipt
+	ReservedDrop                         // as Linux, OVS and VPP
+)
+
+// InnerVLANPolicy says what becomes of inner frames with a VLAN tag, in both
+// directions (RFC 7348 section 6.1).
+type InnerVLANPolicy uint8
+
+const (
+	InnerVLANPass InnerVLANPolicy = iota // as Linux
+	InnerVLANDrop                        // the RFC's SHOULD
+)
+
+// Defaults of a link; Linux's unless said otherwise.
+const (
+	DefaultAgeing       = 300 * time.Second
+	DefaultMaxAddresses = 16384 // Linux: unlimited
+	DefaultMTU          = 1500  // where no route tells better
+)
+
+// NeverAge as LinkConfig.Ageing keeps learned entries for ever, as the
+// kernel's `ageing 0` does.
+const NeverAge time.Duration = -1
+
+// UnlimitedAddresses as LinkConfig.MaxAddresses lifts the FDB's limit.
+const UnlimitedAddresses = -1
+
+// LinkConfig describes a link. The zero value of each field means its default;
+// Name and VNI are needed. The words are those of `ip link add type vxlan`.
+type LinkConfig struct {
+	Name string
+	VNI  encap.VNI
+	// Remote (unicast) or Group (multicast) is the default destination: the
+	// first entry of the flood list. At most one of them is set.
+	Remote, Group netip.Addr
+	Local         netip.Addr // outer source address; invalid: the route's choice
+	Dev           string     // underlay device, for the routes and the group
+	DstPort       uint16     // 0: 4789
+	// SrcPortMin and SrcPortMax bound the outer source port, both included;
+	// 0, 0 stands for 49152-65535 (RFC 7348 section 5).
+	SrcPortMin, SrcPortMax uint16
+
+	TTL        uint8 // outer TTL; 0: the route's for unicast, 1 for multicast
+	TTLInherit bool  // copy the inner one
+	TOS        uint8 // outer TOS; its ECN bits are the inner ones
+	TOSInherit bool  // copy the inner DSCP
+	DF         DF
+
+	NoLearning   bool
+	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
+	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses
+
+	NoUDPChecksum  bool // IPv4: send checksum 0
+	UDP6ZeroCsumTx bool // IPv6: send checksum 0 (RFC 6935)
+	UDP6ZeroCsumRx bool // IPv6: accept checksum 0 (RFC 6935)
+
+	MTU     int       // of the netdev; 0: derived from the route or Dev
+	Address encap.MAC // of the netdev; zero: random
+
+	Accept    Accept
+	Reserved  ReservedPolicy
+	InnerVLAN InnerVLANPolicy
+	Queues    int // access port queues, one worker each; 0: 1
+}
+
+// LinkInfo is a link as it stands.
+type LinkInfo struct {
+	Config    LinkConfig // as given, unset fields unset
+	Name      string     // the netdev's present name
+	Index     int        // the netdev's index
+	MAC       encap.MAC
+	MTU       int
+	MTUSource string // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
+	Up        bool
+	Entries   int // FDB entries
+	Stats     LinkStats
+}
+
+// LinkStats counts since the link was added. Rx is what came from the underlay
+// and went into the port, tx what came from the port and went to remotes, one
+// for each copy, as the kernel counts.
+type LinkStats struct {
+	RxPackets, RxBytes, RxErrors, RxDropped, Multicast uint64
+	TxPackets, TxBytes, TxErrors, TxDropped            uint64
+	Reserved                                           uint64                // received with reserved header bits set, dropped or not
+	NotLearned                                         uint64                // received while the FDB was full: delivered, not learned
+	Moves                                              uint64                // learned entries that changed their remote
+	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
+	Drops                                              map[DropReason]uint64 // without zeros
+}
+
+// Remote is where frames go: a VTEP.
+type Remote struct {
+	Addr netip.Addr // invalid: none given
+	Port uint16     // 0: the link's dstport; listed only where it differs
+	VNI  *encap.VNI // nil: the link's; listed only where it differs
+	Via  string     // outgoing device; "": the link's
+}
+
+// FDBEntry is one line of a link's forwarding database: a group entry with n
+// remotes makes n of them.
+type FDBEntry struct {
+	Link          string
+	MAC           encap.MAC
+	Remote        Remote
+	State         fdb.State
+	Flags         fdb.Flags
+	Used, Updated time.Duration // since the last use, and the last change or receipt
+}
+
+// FDBFilter selects entries; unset fields select all.
+type FDBFilter struct {
+	Link            string
+	MAC             *encap.MAC
+	Dst             netip.Addr
+	Port            uint16
+	VNI             *encap.VNI
+	Via             string
+	States          []fdb.State // any of them; empty: all
+	Flags, NotFlags fdb.Flags   // all set; none set
+}

@@ -1,0 +1,150 @@
+package vtep
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// maxMTU keeps an encapsulated frame within a UDP datagram: 65,507 bytes less
+// the VXLAN and inner Ethernet headers.
+const maxMTU = 65507 - encap.HeaderLen - encap.EthernetHeaderLen
+
+// minMTU is ETH_MIN_MTU, the least that the kernel takes for an Ethernet device.
+const minMTU = 68
+
+// maxQueues is the kernel's MAX_TAP_QUEUES (drivers/net/tun.c).
+const maxQueues = 256
+
+// validate checks what can be checked without the host.
+func (c *LinkConfig) validate() error {
+	switch {
+	case c.Name == "" || len(c.Name) > 15:
+		return invalid("link name %q: give 1 to 15 characters", c.Name)
+	case c.VNI > encap.MaxVNI:
+		return invalid("id %d: a VNI is 24 bits, at most %d", c.VNI, encap.MaxVNI)
+	case c.Remote.IsValid() && c.Group.IsValid():
+		return invalid("remote %s and group %s: give one of them; more remotes are added with \"fdb append\"", c.Remote, c.Group)
+	case c.Remote.IsMulticast():
+		return invalid("remote %s is a multicast address: say group %[1]s", c.Remote)
+	case c.Group.IsValid() && !c.Group.IsMulticast():
+		return invalid("group %s is not a multicast address: say remote %[1]s", c.Group)
+	case c.Local.IsMulticast():
+		return invalid("local %s is a multicast address: give one of this host's own", c.Local)
+	case c.Remote.IsLinkLocalUnicast() && c.Remote.Is6() && c.Dev == "":
+		return invalid("remote %s is link-local: say which device with dev", c.Remote)
+	case c.SrcPortMin > c.SrcPortMax:
+		return invalid("srcport %d %d: the first is above the second", c.SrcPortMin, c.SrcPortMax)
+	case c.SrcPortMin == 0 && c.SrcPortMax != 0:
+		return invalid("srcport 0 %d: ports start at 1; srcport 0 0 is the default range", c.SrcPortMax)
+	case c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU):
+		return invalid("mtu %d: give %d to %d", c.MTU, minMTU, maxMTU)
+	case c.Address.IsMulticast():
+		return invalid("address %s is a multicast MAC: give a unicast one", c.Address)
+	case c.Queues < 0 || c.Queues > maxQueues:
+		return invalid("queues %d: give 1 to %d", c.Queues, maxQueues)
+	case c.Accept.Mode == AcceptPrefixes && len(c.Accept.Prefixes) == 0:
+		return invalid("accept: no prefix given")
+	case c.NoUDPChecksum && c.ipv6():
+		return invalid("noudpcsum is for an IPv4 underlay: say udp6zerocsumtx")
+	}
+	return c.validateFamily()
+}
+
+// validateFamily: a link has one underlay address family.
+func (c *LinkConfig) validateFamily() error {
+	dst := c.Remote
+	if c.Group.IsValid() {
+		dst = c.Group
+	}
+	if dst.IsValid() && c.Local.IsValid() && dst.Is4() != c.Local.Is4() {
+		return invalid("local %s and %s are of different address families", c.Local, dst)
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+// ipv6 is the underlay's address family: that of the addresses given, else
+// IPv4 as Linux has it.
+func (c *LinkConfig) ipv6() bool {
+	for _, a := range []netip.Addr{c.Remote, c.Group, c.Local} {
+		if a.IsValid() {
+			return a.Is6()
+		}
+	}
+	return false
+}
+
+func (c *LinkConfig) dstPort() uint16 {
+	if c.DstPort == 0 {
+		return encap.DefaultPort
+	}
+	return c.DstPort
+}
+
+func (c *LinkConfig) ageing() time.Duration {
+	if c.Ageing == 0 {
+		return DefaultAgeing
+	}
+	return c.Ageing
+}
+
+// maxAddresses is the FDB's limit, 0 for none.
+func (c *LinkConfig) maxAddresses() int {
+	switch {
+	case c.MaxAddresses == 0:
+		return DefaultMaxAddresses
+	case c.MaxAddresses < 0:
+		return 0
+	}
+	return c.MaxAddresses
+}
+
+func (c *LinkConfig) accept() AcceptMode {
+	switch {
+	case c.Accept.Mode != AcceptDefault:
+		return c.Accept.Mode
+	case c.Group.IsValid():
+		return AcceptAny
+	}
+	return AcceptPeers
+}
+
+// destination is the default remote or group; invalid if there is none.
+func (c *LinkConfig) destination() netip.Addr {
+	if c.Group.IsValid() {
+		return c.Group
+	}
+	return c.Remote
+}
+
+// transmitterKeys are the transmitters that the link's two lanes use; they are
+// the same unless the DF bit is inherited.
+func (c *LinkConfig) transmitterKeys(dev int) [2]underlay.TransmitterConfig {
+	key := underlay.TransmitterConfig{
+		Local:         c.Local,
+		V6:            c.ipv6(),
+		Device:        c.Dev,
+		SrcPortMin:    c.SrcPortMin,
+		SrcPortMax:    c.SrcPortMax,
+		NoChecksum:    c.NoUDPChecksum || c.UDP6ZeroCsumTx,
+		MulticastLoop: true, // other VTEPs of this host hear us; we drop our own echo
+	}
+	if c.Group.IsValid() {
+		key.MulticastInterface = dev
+	}
+	if c.DF == DFUnset {
+		key.DF = underlay.DFUnset
+	}
+	keys := [2]underlay.TransmitterConfig{key, key}
+	if c.DF == DFInherit {
+		keys[1].DF = underlay.DFUnset
+	}
+	return keys
+}

@@ -1,0 +1,104 @@
+package vtep
+
+import "strconv"
+
+// DropReason names why a frame or packet went no further. One list feeds the
+// counters, the CLI, the metrics and docs/conformance.md.
+type DropReason uint8
+
+// The reasons in packet order, first those of the way from a port to the
+// underlay, then those of the way back.
+const (
+	TxTooShort    DropReason = iota // shorter than an Ethernet header
+	TxBadOffload                    // checksum or segment offsets outside the frame
+	TxInnerVLAN                     // VLAN tag, and the link has `innervlan drop`
+	TxNoRemote                      // no FDB entry and an empty flood list
+	TxTooBig                        // larger than the path MTU of its remote
+	TxUnreachable                   // no route to the remote
+	TxNoBuffer                      // socket or device queue full
+	TxRefused                       // refused by the host, e.g. by a firewall
+
+	RxShortHeader // datagram shorter than a VXLAN header
+	RxNoVNIFlag   // I flag not set
+	RxUnknownVNI  // no link has this VNI
+	RxReserved    // reserved bits set, and the link has `reserved drop`
+	RxLinkDown    // the link is administratively down
+	RxOwnEcho     // outer source is the link's own address
+	RxNotPeer     // outer source not covered by `accept`
+	RxTooShort    // inner frame shorter than an Ethernet header
+	RxBadSource   // inner source MAC is zero or multicast
+	RxOwnMAC      // inner source MAC is the link's own
+	RxInnerVLAN   // VLAN tag, and the link has `innervlan drop`
+	RxStaticMAC   // inner source MAC is pinned to another remote
+	RxECN         // outer CE on a frame that cannot carry it (RFC 6040)
+	RxPort        // the port refused it
+
+	numDropReasons
+)
+
+// class says which of the netdev counters a reason adds to, as the kernel's
+// driver does.
+type class uint8
+
+const (
+	txDropped class = iota
+	txErrors
+	rxDropped
+	rxErrors
+)
+
+// dropReasons is indexed by DropReason.
+var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table, never written
+	name  string
+	class class
+	about string
+}{
+	TxTooShort:    {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
+	TxBadOffload:  {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
+	TxInnerVLAN:   {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
+	TxNoRemote:    {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
+	TxTooBig:      {"tx-too-big", txErrors, "larger than the path MTU of the remote"},
+	TxUnreachable: {"tx-unreachable", txErrors, "no route to the remote"},
+	TxNoBuffer:    {"tx-no-buffer", txDropped, "socket or device queue full"},
+	TxRefused:     {"tx-refused", txErrors, "refused by the host, for example by a firewall"},
+
+	RxShortHeader: {"rx-short-header", rxErrors, "datagram shorter than a VXLAN header"},
+	RxNoVNIFlag:   {"rx-no-vni-flag", rxErrors, "I flag not set"},
+	RxUnknownVNI:  {"rx-unknown-vni", rxDropped, "no link has the VNI"},
+	RxReserved:    {"rx-reserved", rxErrors, "reserved header bits set and `reserved drop`"},
+	RxLinkDown:    {"rx-link-down", rxDropped, "link down"},
+	RxOwnEcho:     {"rx-own-echo", rxDropped, "outer source is the link's own address"},
+	RxNotPeer:     {"rx-not-peer", rxDropped, "outer source not covered by `accept`"},
+	RxTooShort:    {"rx-too-short", rxErrors, "inner frame shorter than an Ethernet header"},
+	RxBadSource:   {"rx-bad-source", rxDropped, "inner source MAC zero or multicast"},
+	RxOwnMAC:      {"rx-own-mac", rxDropped, "inner source MAC is the link's own"},
+	RxInnerVLAN:   {"rx-inner-vlan", rxDropped, "VLAN tag and `innervlan drop`"},
+	RxStaticMAC:   {"rx-static-mac", rxDropped, "inner source MAC pinned to another remote"},
+	RxECN:         {"rx-ecn", rxErrors, "outer CE on a frame that is not ECN-capable"},
+	RxPort:        {"rx-port", rxDropped, "refused by the port"},
+}
+
+// DropReasons lists every reason, in packet order.
+func DropReasons() []DropReason {
+	all := make([]DropReason, numDropReasons)
+	for i := range all {
+		all[i] = DropReason(i)
+	}
+	return all
+}
+
+// String is the reason's name, as counters and documents show it.
+func (r DropReason) String() string {
+	if r >= numDropReasons {
+		return "drop-reason-" + strconv.Itoa(int(r))
+	}
+	return dropReasons[r].name
+}
+
+// About says in a few words what the reason means.
+func (r DropReason) About() string {
+	if r >= numDropReasons {
+		return ""
+	}
+	return dropReasons[r].about
+}

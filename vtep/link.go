@@ -1,0 +1,149 @@
+package vtep
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// Link is one VNI: a port, a FDB and a configuration.
+type Link struct {
+	vtep    *VTEP
+	log     *slog.Logger
+	port    Device
+	fdb     *fdb.Table
+	remotes *remotes
+	state   atomic.Pointer[linkState]
+	// shards are the counters: one for each port worker, then one for each
+	// worker of an endpoint.
+	shards []counters
+
+	// The rest is guarded by VTEP.mu.
+	cfg       LinkConfig
+	device    tap.State
+	mtuSource string
+	endpoints []*endpoint
+	senders   [2]*sender
+	retry     bool // something could not be had yet: see VTEP.retry
+	gone      bool
+	stopWatch context.CancelFunc
+}
+
+// linkState is the immutable snapshot of a link that the data path reads.
+type linkState struct {
+	name     string // the netdev's present one
+	up       bool
+	mac      encap.MAC
+	mtu      int
+	own      encap.Addr // outer source address, where known
+	accept   AcceptMode
+	prefixes []netip.Prefix
+
+	learn, dropReserved, dropVLAN     bool
+	ttlInherit, tosInherit, dfInherit bool
+	ttl, tos                          uint8
+	tx                                [2]Transmitter // by lane
+	dev                               uint32         // index of the underlay device, or 0
+	learned                           remoteKey      // of learned remotes, but for the address
+	limit                             int            // remotes that learning may make
+}
+
+// newState builds the snapshot from what the link holds.
+func (l *Link) newState(own encap.Addr, dev int) *linkState {
+	c := &l.cfg
+	s := &linkState{
+		name:         l.device.Name,
+		up:           l.device.Up,
+		mac:          l.device.MAC,
+		mtu:          l.device.MTU,
+		own:          own,
+		accept:       c.accept(),
+		prefixes:     c.Accept.Prefixes,
+		learn:        !c.NoLearning,
+		dropReserved: c.Reserved == ReservedDrop,
+		dropVLAN:     c.InnerVLAN == InnerVLANDrop,
+		ttl:          c.TTL,
+		ttlInherit:   c.TTLInherit,
+		tos:          c.TOS,
+		tosInherit:   c.TOSInherit,
+		dfInherit:    c.DF == DFInherit,
+		tx:           [2]Transmitter{l.senders[0].tx, l.senders[1].tx},
+		dev:          uint32(dev),
+		learned:      remoteKey{port: c.dstPort(), vni: c.VNI},
+	}
+	if c.ipv6() {
+		s.learned.zone = uint32(dev) // used for link-local addresses only
+	}
+	if n := c.maxAddresses(); n > 0 {
+		s.limit = n + maxConfiguredRemotes
+	}
+	return s
+}
+
+// maxConfiguredRemotes is room in the remote table beyond `maxaddress` for
+// remotes that configuration names.
+const maxConfiguredRemotes = 1024
+
+// accepts applies the peer policy (conformance S01).
+func (s *linkState) accepts(src encap.Addr, p *peer) bool {
+	switch s.accept {
+	case AcceptPeers:
+		return p != nil && p.configured.Load() > 0
+	case AcceptPrefixes:
+		a := src.Netip()
+		for _, prefix := range s.prefixes {
+			if prefix.Contains(a) {
+				return true
+			}
+		}
+		return false
+	default:
+		return true
+	}
+}
+
+// firstLearned makes the remote for the first MAC learned from an address.
+func (l *Link) firstLearned(from encap.Addr) *remote {
+	s := l.state.Load()
+	key := s.learned
+	key.addr = from
+	if key.zone != 0 && !from.Netip().IsLinkLocalUnicast() {
+		key.zone = 0
+	}
+	return l.remotes.learned(key, s.limit)
+}
+
+// netCounters is the shard of endpoint worker n.
+func (l *Link) netCounters(n int) *counters {
+	return &l.shards[l.port.Queues()+n]
+}
+
+// sweep ages learned entries and gives up remotes that nothing refers to.
+func (l *Link) sweep(now fdb.Tick) {
+	l.vtep.mu.Lock()
+	ageing := l.cfg.ageing()
+	l.vtep.mu.Unlock()
+	l.fdb.Age(now, fdb.Tick(max(ageing, 0)/time.Second)) // 0 ages nothing
+	l.remotes.sweep()
+}
+
+// info describes the link; the caller holds VTEP.mu.
+func (l *Link) info() LinkInfo {
+	return LinkInfo{
+		Config:    l.cfg,
+		Name:      l.device.Name,
+		Index:     l.device.Index,
+		MAC:       l.device.MAC,
+		MTU:       l.device.MTU,
+		MTUSource: l.mtuSource,
+		Up:        l.device.Up,
+		Entries:   l.fdb.Len(),
+		Stats:     sumCounters(l.shards),
+	}
+}

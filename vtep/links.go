@@ -1,0 +1,233 @@
+package vtep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// AddLink makes the link's netdev, which is down, and its sockets.
+// It returns ErrInvalid, ErrExist or what the host refused; then nothing is
+// left behind.
+func (v *VTEP) AddLink(c LinkConfig) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.closed:
+		return ErrClosed
+	case v.links[c.Name] != nil:
+		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
+	}
+	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes()}
+	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), OnChange: l.remotes.follow, SameAddr: l.remotes.sameAddr})
+	if err := v.openPort(l); err != nil {
+		return err
+	}
+	if err := v.refresh(l); err != nil {
+		v.dismantle(l)
+		return err
+	}
+	if err := l.setDefault(c.destination(), v.now()); err != nil {
+		v.dismantle(l)
+		return err
+	}
+	v.links[c.Name] = l
+	v.startLink(l)
+	return nil
+}
+
+// openPort creates the netdev with the MTU that fits its underlay.
+func (v *VTEP) openPort(l *Link) error {
+	mtu, source, err := v.linkMTU(&l.cfg)
+	if err != nil {
+		return err
+	}
+	l.mtuSource = source
+	port, err := v.host.OpenDevice(tap.Config{
+		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
+	})
+	if err != nil {
+		return err
+	}
+	l.port = port
+	l.shards = make([]counters, port.Queues()+v.workers)
+	if l.device, err = port.State(); err != nil {
+		return errors.Join(err, port.Close())
+	}
+	return nil
+}
+
+// startLink starts the link's workers and follows its netdev.
+func (v *VTEP) startLink(l *Link) {
+	for q := range l.port.Queues() {
+		w := &portWorker{link: l, queue: q, c: &l.shards[q]}
+		v.spawn(w.run)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stopWatch = cancel
+	v.spawn(func() {
+		err := l.port.Watch(ctx, func(s tap.State) { v.onDevice(l, s) })
+		if errors.Is(err, tap.ErrGone) {
+			l.log.Info("the netdev was deleted, removing the link")
+			v.mu.Lock()
+			v.drop(l)
+			v.mu.Unlock()
+		} else if err != nil {
+			l.log.Error("following the netdev failed", "err", err)
+		}
+	})
+}
+
+// onDevice follows a change of the netdev: down flushes what was learned and
+// leaves the group (conformance L15).
+func (v *VTEP) onDevice(l *Link, s tap.State) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if l.gone || s == l.device {
+		return
+	}
+	wasUp := l.device.Up
+	l.device = s
+	if err := v.refresh(l); err != nil {
+		l.log.Warn("the link is not complete, trying again", "err", err)
+	}
+	if wasUp && !s.Up {
+		l.flushLearned()
+	}
+}
+
+// DelLink removes a link and its netdev.
+func (v *VTEP) DelLink(name string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l, err := v.find(name)
+	if err != nil {
+		return err
+	}
+	v.drop(l)
+	return nil
+}
+
+// drop forgets the link and closes what only it uses.
+func (v *VTEP) drop(l *Link) {
+	if l.gone {
+		return
+	}
+	delete(v.links, l.cfg.Name)
+	l.stopWatch()
+	v.dismantle(l)
+}
+
+// dismantle gives back the link's endpoints, transmitters and port.
+func (v *VTEP) dismantle(l *Link) {
+	l.gone = true
+	for _, ep := range l.endpoints {
+		v.leave(l, ep)
+	}
+	l.endpoints = nil
+	v.publish()
+	for _, s := range l.senders {
+		v.releaseSender(s)
+	}
+	l.senders = [2]*sender{}
+	if err := l.port.Close(); err != nil {
+		l.log.Warn("closing the port failed", "err", err)
+	}
+}
+
+// find looks a link up by the name it was given or its netdev's present one.
+func (v *VTEP) find(name string) (*Link, error) {
+	if l := v.links[name]; l != nil {
+		return l, nil
+	}
+	for _, l := range v.links {
+		if l.device.Name == name {
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s is no link of this daemon", ErrNoLink, name)
+}
+
+// Link describes one link.
+func (v *VTEP) Link(name string) (LinkInfo, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l, err := v.find(name)
+	if err != nil {
+		return LinkInfo{}, err
+	}
+	return l.info(), nil
+}
+
+// Links describes all links, by index.
+func (v *VTEP) Links() []LinkInfo {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := make([]LinkInfo, 0, len(v.links))
+	for _, l := range v.byIndex() {
+		all = append(all, l.info())
+	}
+	return all
+}
+
+// byIndex lists the links in the order of their netdevs; the caller holds v.mu.
+func (v *VTEP) byIndex() []*Link {
+	return slices.SortedFunc(maps.Values(v.links), func(a, b *Link) int { return a.device.Index - b.device.Index })
+}
+
+// SetLinkUp sets the netdev up or down.
+func (v *VTEP) SetLinkUp(name string, up bool) error {
+	return v.setDevice(name, tap.Change{Up: &up})
+}
+
+// setDevice changes the netdev and follows the change before it returns.
+func (v *VTEP) setDevice(name string, c tap.Change) error {
+	v.mu.Lock()
+	l, err := v.find(name)
+	v.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := l.port.Set(c); err != nil {
+		return err
+	}
+	s, err := l.port.State()
+	if err != nil {
+		return err
+	}
+	v.onDevice(l, s)
+	return nil
+}
+
+// linkMTU is what fits the underlay, and what that was derived from
+// (conformance section 5).
+func (v *VTEP) linkMTU(c *LinkConfig) (mtu int, source string, err error) {
+	switch dst := c.destination(); {
+	case c.MTU != 0:
+		return c.MTU, "mtu", nil
+	case c.Dev != "":
+		_, outer, err := v.host.Interface(c.Dev)
+		if err != nil {
+			return 0, "", fmt.Errorf("dev %s: %w", c.Dev, err)
+		}
+		mtu, source = outer, "dev "+c.Dev
+	case dst.IsValid() && !dst.IsMulticast():
+		r, err := v.host.RouteTo(dst, "")
+		if err != nil {
+			return DefaultMTU, "default", nil // the route may come later
+		}
+		mtu, source = r.MTU, "route"
+	default:
+		return DefaultMTU, "default", nil
+	}
+	return min(max(mtu-encap.Overhead(c.ipv6()), minMTU), maxMTU), source, nil
+}

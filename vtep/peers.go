@@ -1,0 +1,96 @@
+package vtep
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// peer is one outer address that a link knows of.
+type peer struct {
+	addr encap.Addr
+	// configured counts the user's and controllers' FDB references: above zero,
+	// `accept peers` lets its packets in (conformance S01).
+	configured atomic.Int32
+	// learned is the remote that MACs seen behind this address are given: the
+	// link's own port and VNI, never the packet's source port (conformance L10).
+	// nil until the first.
+	learned atomic.Pointer[remote]
+	remotes int // remotes with this address; guarded by remotes.mu
+}
+
+// peerTable maps addresses to peers. Readers take no lock; writers hold
+// remotes.mu. Each bucket is a list linked by atomic pointers; growing makes
+// new nodes, so that a reader of the old buckets still sees whole lists.
+type peerTable struct {
+	seed    maphash.Seed
+	buckets atomic.Pointer[[]atomic.Pointer[peerNode]]
+	n       int
+}
+
+type peerNode struct {
+	peer *peer
+	next atomic.Pointer[peerNode]
+}
+
+func newPeerTable() *peerTable {
+	t := &peerTable{seed: maphash.MakeSeed()}
+	b := make([]atomic.Pointer[peerNode], 8)
+	t.buckets.Store(&b)
+	return t
+}
+
+// slot is seeded: outer addresses are an attacker's choice under `accept any`.
+func (t *peerTable) slot(b []atomic.Pointer[peerNode], a *encap.Addr) *atomic.Pointer[peerNode] {
+	return &b[maphash.Bytes(t.seed, a[:])&uint64(len(b)-1)]
+}
+
+func (t *peerTable) lookup(a encap.Addr) *peer {
+	for n := t.slot(*t.buckets.Load(), &a).Load(); n != nil; n = n.next.Load() {
+		if n.peer.addr == a {
+			return n.peer
+		}
+	}
+	return nil
+}
+
+func (t *peerTable) insert(p *peer) {
+	b := *t.buckets.Load()
+	if t.n++; t.n > len(b) {
+		bigger := make([]atomic.Pointer[peerNode], 2*len(b))
+		t.each(func(q *peer) { t.push(bigger, q) })
+		t.push(bigger, p)
+		t.buckets.Store(&bigger)
+		return
+	}
+	t.push(b, p)
+}
+
+func (t *peerTable) push(b []atomic.Pointer[peerNode], p *peer) {
+	head := t.slot(b, &p.addr)
+	n := &peerNode{peer: p}
+	n.next.Store(head.Load())
+	head.Store(n)
+}
+
+func (t *peerTable) remove(p *peer) {
+	link := t.slot(*t.buckets.Load(), &p.addr)
+	for n := link.Load(); n != nil; n = link.Load() {
+		if n.peer == p {
+			link.Store(n.next.Load())
+			t.n--
+			return
+		}
+		link = &n.next
+	}
+}
+
+func (t *peerTable) each(fn func(*peer)) {
+	b := *t.buckets.Load()
+	for i := range b {
+		for n := b[i].Load(); n != nil; n = n.next.Load() {
+			fn(n.peer)
+		}
+	}
+}

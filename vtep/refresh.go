@@ -1,0 +1,131 @@
+package vtep
+
+import (
+	"fmt"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// refresh brings what the link holds, its endpoints and transmitters, in line
+// with its configuration and its netdev, and gives its workers a new snapshot.
+// Other links lose no frame. On an error the link keeps what it had, is marked
+// for another try, and forwards with the rest. The caller holds v.mu.
+func (v *VTEP) refresh(l *Link) error {
+	l.retry = true
+	var dev int
+	if l.cfg.Dev != "" {
+		index, _, err := v.host.Interface(l.cfg.Dev)
+		if err != nil {
+			return fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
+		}
+		dev = index
+	}
+	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev))
+	if err != nil {
+		return err
+	}
+	before := l.senders
+	l.senders = senders
+	err = v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
+	own, known := v.ownAddress(&l.cfg)
+	l.state.Store(l.newState(own, dev))
+	v.publish()
+	for _, s := range before {
+		v.releaseSender(s)
+	}
+	l.retry = err != nil || !known
+	return err
+}
+
+// rejoin makes l a user of exactly the endpoints for keys. On an error it keeps
+// the old ones beside those that could be had.
+func (v *VTEP) rejoin(l *Link, keys []endpointKey) error {
+	old := l.endpoints
+	l.endpoints = nil
+	for i, key := range keys {
+		ep := take(&old, key)
+		if ep == nil {
+			var err error
+			if ep, err = v.join(l, key); err != nil {
+				for _, missing := range keys[i+1:] {
+					if ep := take(&old, missing); ep != nil {
+						l.endpoints = append(l.endpoints, ep)
+					}
+				}
+				l.endpoints = append(l.endpoints, old...)
+				return err
+			}
+		}
+		l.endpoints = append(l.endpoints, ep)
+	}
+	for _, ep := range old {
+		v.leave(l, ep)
+	}
+	return nil
+}
+
+// take removes the endpoint for key from eps and returns it, nil if there is
+// none.
+func take(eps *[]*endpoint, key endpointKey) *endpoint {
+	for i, ep := range *eps {
+		if ep.key == key {
+			*eps = append((*eps)[:i:i], (*eps)[i+1:]...)
+			return ep
+		}
+	}
+	return nil
+}
+
+// ownAddress is the outer source address of a link with a group, by which it
+// knows its own echo (conformance S05). false: the route does not tell yet.
+func (v *VTEP) ownAddress(c *LinkConfig) (encap.Addr, bool) {
+	if c.Local.IsValid() || !c.Group.IsValid() {
+		return encap.AddrFrom(c.Local), true
+	}
+	r, err := v.host.RouteTo(c.Group, c.Dev)
+	if err != nil || !r.Source.IsValid() {
+		return encap.Addr{}, false
+	}
+	return encap.AddrFrom(r.Source), true
+}
+
+// takeSenders gives the transmitters for both lanes, shared with other links
+// that need the same.
+func (v *VTEP) takeSenders(keys [2]underlay.TransmitterConfig) (s [2]*sender, err error) {
+	for lane, key := range keys {
+		if s[lane], err = v.takeSender(key); err != nil {
+			v.releaseSender(s[0])
+			return [2]*sender{}, err
+		}
+	}
+	return s, nil
+}
+
+func (v *VTEP) takeSender(key underlay.TransmitterConfig) (*sender, error) {
+	s := v.senders[key]
+	if s == nil {
+		tx, err := v.host.OpenTransmitter(key)
+		if err != nil {
+			return nil, err
+		}
+		s = &sender{key: key, tx: tx}
+		v.senders[key] = s
+	}
+	s.users++
+	return s, nil
+}
+
+// releaseSender gives back one use of s, which may be nil.
+func (v *VTEP) releaseSender(s *sender) {
+	if s == nil {
+		return
+	}
+	if s.users--; s.users > 0 {
+		return
+	}
+	delete(v.senders, s.key)
+	if err := s.tx.Close(); err != nil {
+		v.log.Warn("closing the transmit sockets failed", "err", err)
+	}
+}

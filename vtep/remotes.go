@@ -1,0 +1,216 @@
+package vtep
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+)
+
+// remoteKey is what makes two remotes the same.
+type remoteKey struct {
+	addr encap.Addr
+	port uint16
+	vni  encap.VNI
+	zone uint32 // outgoing interface index; 0: the route's
+	via  string // its name as given
+}
+
+// remote is one destination of a link. It does not change once it is made.
+type remote struct {
+	remoteKey
+	id     fdb.RemoteID
+	header [encap.HeaderLen]byte
+	group  bool // a multicast address
+	peer   *peer
+
+	refs     int  // FDB references; guarded by remotes.mu
+	idle     bool // no reference at the last sweep; guarded by remotes.mu
+	detached bool // no longer found by key or peer; guarded by remotes.mu
+}
+
+// remotes numbers a link's destinations, so that a FDB entry holds 24 bits
+// instead of an address, and knows which outer addresses are configured.
+//
+// The data path reads at and peers without a lock. FDB events keep the
+// reference counts. A number is given up by sweep in two steps some seconds
+// apart, so that no frame in flight can find another remote behind it.
+type remotes struct {
+	peers *peerTable
+	byID  atomic.Pointer[[]atomic.Pointer[remote]]
+
+	mu    sync.Mutex // after link.mu and the FDB's shard locks
+	byKey map[remoteKey]*remote
+	free  []fdb.RemoteID
+	used  int // numbers handed out so far
+	live  int // remotes that exist
+}
+
+func newRemotes() *remotes {
+	r := &remotes{peers: newPeerTable(), byKey: make(map[remoteKey]*remote)}
+	ids := make([]atomic.Pointer[remote], 8)
+	r.byID.Store(&ids)
+	return r
+}
+
+// at is the remote behind a FDB entry's number, nil if it was given up.
+func (r *remotes) at(id fdb.RemoteID) *remote {
+	ids := *r.byID.Load()
+	if int(id) >= len(ids) {
+		return nil
+	}
+	return ids[id].Load()
+}
+
+// sameAddr serves fdb.Config.SameAddr.
+func (r *remotes) sameAddr(a, b fdb.RemoteID) bool {
+	ra, rb := r.at(a), r.at(b)
+	return ra != nil && rb != nil && ra.addr == rb.addr
+}
+
+// intern finds or makes the remote for key.
+func (r *remotes) intern(key remoteKey) *remote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.internLocked(key)
+}
+
+func (r *remotes) internLocked(key remoteKey) *remote {
+	if rem := r.byKey[key]; rem != nil {
+		rem.idle = false
+		return rem
+	}
+	p := r.peers.lookup(key.addr)
+	if p == nil {
+		p = &peer{addr: key.addr}
+		r.peers.insert(p)
+	}
+	p.remotes++
+	rem := &remote{
+		remoteKey: key,
+		id:        r.takeID(),
+		header:    encap.HeaderFor(key.vni),
+		group:     key.addr.Netip().IsMulticast(),
+		peer:      p,
+	}
+	ids := *r.byID.Load()
+	ids[rem.id].Store(rem)
+	r.byKey[key] = rem
+	r.live++
+	return rem
+}
+
+// find is the remote for key, nil if there is none.
+func (r *remotes) find(key remoteKey) *remote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byKey[key]
+}
+
+// learned is the remote that a MAC seen behind addr gets, nil where limit
+// remotes exist already.
+func (r *remotes) learned(key remoteKey, limit int) *remote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byKey[key] == nil && limit > 0 && r.live >= limit {
+		return nil
+	}
+	rem := r.internLocked(key)
+	rem.peer.learned.Store(rem)
+	return rem
+}
+
+// forgetLearned makes every peer choose its learned remote anew, after the
+// link's port changed.
+func (r *remotes) forgetLearned() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.peers.each(func(p *peer) { p.learned.Store(nil) })
+}
+
+func (r *remotes) takeID() fdb.RemoteID {
+	if n := len(r.free); n > 0 {
+		id := r.free[n-1]
+		r.free = r.free[:n-1]
+		return id
+	}
+	old := *r.byID.Load()
+	if r.used == len(old) {
+		bigger := make([]atomic.Pointer[remote], 2*len(old))
+		for i := range old {
+			bigger[i].Store(old[i].Load())
+		}
+		r.byID.Store(&bigger)
+	}
+	r.used++
+	return fdb.RemoteID(r.used - 1)
+}
+
+// follow keeps the reference counts while the FDB changes. It serves
+// fdb.Config.OnChange and runs under a shard's lock.
+func (r *remotes) follow(e fdb.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Kind == fdb.Updated && e.Old == e.Remote && fdb.IsGroup(e.MAC) {
+		return // state or flags of a group: always the user's
+	}
+	var users int32
+	if e.Flags&fdb.FlagUser != 0 {
+		users = 1
+	}
+	switch e.Kind {
+	case fdb.Added:
+		r.count(e.Remote, 1, users)
+	case fdb.Removed:
+		r.count(e.Remote, -1, -users)
+	case fdb.Moved:
+		r.count(e.Old, -1, -users)
+		r.count(e.Remote, 1, users)
+	case fdb.Updated:
+		var before int32
+		if e.OldFlags&fdb.FlagUser != 0 {
+			before = 1
+		}
+		r.count(e.Old, -1, -before)
+		r.count(e.Remote, 1, users)
+	}
+}
+
+// count adds FDB references to id, users of them from configuration.
+func (r *remotes) count(id fdb.RemoteID, refs int, users int32) {
+	rem := r.at(id)
+	if rem == nil {
+		return
+	}
+	rem.refs += refs
+	rem.idle = false
+	rem.peer.configured.Add(users)
+}
+
+// sweep gives up remotes that nothing has referred to for two sweeps: one to
+// detach them from look-ups, one to free the number.
+func (r *remotes) sweep() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := *r.byID.Load()
+	for i := range r.used {
+		rem := ids[i].Load()
+		switch {
+		case rem == nil || rem.refs > 0:
+		case !rem.idle:
+			rem.idle = true
+		case !rem.detached:
+			rem.detached = true
+			delete(r.byKey, rem.remoteKey)
+			rem.peer.learned.CompareAndSwap(rem, nil)
+		default:
+			ids[i].Store(nil)
+			r.free = append(r.free, rem.id)
+			r.live--
+			if rem.peer.remotes--; rem.peer.remotes == 0 {
+				r.peers.remove(rem.peer)
+			}
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package vtep
+
+import (
+	"context"
+	"time"
+)
+
+// sweepEvery is how often entries are aged; the kernel's FDB_AGE_INTERVAL.
+const sweepEvery = 10 * time.Second
+
+// spawn starts fn and makes Run wait for it. It is the only place of the
+// package that starts a goroutine: links come and go while Run runs.
+func (v *VTEP) spawn(fn func()) {
+	v.work.Go(fn)
+}
+
+// pause waits for d; false: the VTEP ended meanwhile.
+func (v *VTEP) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-v.done:
+		return false
+	}
+}
+
+// Run drives the clock, ages entries and retries what could not be done yet,
+// until ctx ends. Then it closes every link and returns when all workers have
+// ended. Frames flow from AddLink on, whether Run was called yet or not.
+func (v *VTEP) Run(ctx context.Context) error {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return v.Close()
+		case <-second.C:
+		}
+		v.tick.Store(uint32(time.Since(v.start) / time.Second))
+		v.retry()
+		if n%int(sweepEvery/time.Second) == 0 {
+			v.sweep()
+		}
+	}
+}
+
+// sweep ages every link's entries.
+func (v *VTEP) sweep() {
+	v.mu.Lock()
+	links := v.byIndex()
+	v.mu.Unlock()
+	for _, l := range links {
+		l.sweep(v.now())
+	}
+}
+
+// retry tries again what a link could not have when it came up, such as a
+// group on a device without an address.
+func (v *VTEP) retry() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, l := range v.links {
+		if l.retry {
+			if v.refresh(l) == nil {
+				l.log.Info("the link is complete")
+			}
+		}
+	}
+}
+
+// Close removes every link and waits for the workers. It is safe to call more
+// than once; the VTEP takes no links afterwards.
+func (v *VTEP) Close() error {
+	v.mu.Lock()
+	if !v.closed {
+		v.closed = true
+		close(v.done)
+	}
+	for _, l := range v.links {
+		v.drop(l)
+	}
+	v.mu.Unlock()
+	v.work.Wait()
+	return nil
+}

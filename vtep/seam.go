@@ -1,0 +1,71 @@
+package vtep
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// Port is an access port: where a link's Ethernet frames enter and leave the
+// host. vteptest.TestPort is the suite that every implementation passes.
+type Port interface {
+	// Queues is the number of queues; each is read by one worker.
+	Queues() int
+	// ReadBatch blocks until queue q has a frame, fills frames and returns how
+	// many. Their Data is valid, and may be written to, until the next
+	// ReadBatch of q. A closed port gives os.ErrClosed, one whose device is gone
+	// tap.ErrGone.
+	ReadBatch(q int, frames []encap.Frame) (int, error)
+	// WriteBatch hands frames to the host without keeping or changing them, and
+	// returns how many it took. It may be called concurrently.
+	WriteBatch(q int, frames []encap.Frame) (int, error)
+	// Close releases the port and wakes its readers.
+	Close() error
+}
+
+// Device is the netdev behind a port.
+type Device interface {
+	Port
+	State() (tap.State, error)
+	Set(tap.Change) error
+	// Watch calls fn at once and then on each change of the device until ctx
+	// ends (nil) or the device is gone (tap.ErrGone).
+	Watch(ctx context.Context, fn func(tap.State)) error
+}
+
+// Receiver takes datagrams from the underlay on one local address and port.
+// vteptest.TestUnderlay is the suite of this and Transmitter.
+type Receiver interface {
+	// Workers is the number of sockets that share the traffic by flow.
+	Workers() int
+	// ReadBatch blocks until socket w has a datagram, fills d and returns how
+	// many. Their Payload is valid, and may be written to, until the next
+	// ReadBatch of w. A closed receiver gives net.ErrClosed.
+	ReadBatch(w int, d []encap.Datagram) (int, error)
+	Close() error
+}
+
+// Transmitter sends to the underlay from a range of source ports.
+type Transmitter interface {
+	// WriteBatch sends p, in order within a flow hash, and sets the Result of
+	// each. The error is net.ErrClosed or nil. It may be called concurrently.
+	WriteBatch(p []encap.Packet) error
+	// PathMTU is the size of the IP packets that reach dst, where a refusal as
+	// encap.SendTooBig told.
+	PathMTU(dst encap.Addr) (mtu int, ok bool)
+	Close() error
+}
+
+// Host opens what a VTEP stands on.
+type Host interface {
+	OpenDevice(tap.Config) (Device, error)
+	Listen(underlay.ReceiverConfig) (Receiver, error)
+	OpenTransmitter(underlay.TransmitterConfig) (Transmitter, error)
+	// RouteTo is the route to dst, out of device where that is not "".
+	RouteTo(dst netip.Addr, device string) (underlay.Route, error)
+	// Interface is the index and MTU of an underlay device.
+	Interface(name string) (index, mtu int, err error)
+}

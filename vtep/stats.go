@@ -1,0 +1,53 @@
+package vtep
+
+import "sync/atomic"
+
+// counters are one worker's for one link. A worker writes its own only, so
+// that the atomic additions never contend; readers sum over workers.
+type counters struct {
+	rxPackets, rxBytes, multicast atomic.Uint64
+	txPackets, txBytes            atomic.Uint64
+	reserved                      atomic.Uint64 // packets with reserved bits set, dropped or not
+	notLearned                    atomic.Uint64 // frames delivered while the FDB was full
+	moves                         atomic.Uint64 // learned entries that changed their remote
+	tooBig                        atomic.Uint64 // ICMP errors sent into the port
+	drops                         [numDropReasons]atomic.Uint64
+	_                             [64]byte // keeps two workers off one cache line
+}
+
+func (c *counters) drop(r DropReason) { c.drops[r].Add(1) }
+
+// sum adds up shards.
+func sumCounters(shards []counters) LinkStats {
+	s := LinkStats{Drops: make(map[DropReason]uint64)}
+	for i := range shards {
+		c := &shards[i]
+		s.RxPackets += c.rxPackets.Load()
+		s.RxBytes += c.rxBytes.Load()
+		s.Multicast += c.multicast.Load()
+		s.TxPackets += c.txPackets.Load()
+		s.TxBytes += c.txBytes.Load()
+		s.Reserved += c.reserved.Load()
+		s.NotLearned += c.notLearned.Load()
+		s.Moves += c.moves.Load()
+		s.TooBigSent += c.tooBig.Load()
+		for r := range c.drops {
+			n := c.drops[r].Load()
+			if n == 0 {
+				continue
+			}
+			s.Drops[DropReason(r)] += n
+			switch dropReasons[r].class {
+			case txDropped:
+				s.TxDropped += n
+			case txErrors:
+				s.TxErrors += n
+			case rxDropped:
+				s.RxDropped += n
+			case rxErrors:
+				s.RxErrors += n
+			}
+		}
+	}
+	return s
+}

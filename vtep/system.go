@@ -1,0 +1,85 @@
+package vtep
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// SystemHost is this machine: TAP devices and UDP sockets of the network
+// namespace that the process is in. The zero value is ready.
+type SystemHost struct {
+	buffers underlay.Buffers // of all receivers: a waiting one holds none
+
+	mu        sync.Mutex
+	receivers []*systemReceiver
+}
+
+var _ Host = (*SystemHost)(nil)
+
+// OpenDevice creates a TAP.
+func (h *SystemHost) OpenDevice(c tap.Config) (Device, error) {
+	d, err := tap.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Listen opens receive sockets beside those of the same port that the host
+// opened before: the wildcard's, an address's, a group's.
+func (h *SystemHost) Listen(c underlay.ReceiverConfig) (Receiver, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.receivers {
+		if r.port == c.Port && r.v6 == c.V6 {
+			c.Beside = append(c.Beside, r.Receiver)
+		}
+	}
+	c.Buffers = &h.buffers
+	r, err := underlay.Listen(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &systemReceiver{Receiver: r, host: h, port: c.Port, v6: c.V6}
+	h.receivers = append(h.receivers, s)
+	return s, nil
+}
+
+// OpenTransmitter opens a pool of transmit sockets.
+func (h *SystemHost) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter, error) {
+	t, err := underlay.OpenTransmitter(c)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// RouteTo asks the kernel.
+func (h *SystemHost) RouteTo(dst netip.Addr, device string) (underlay.Route, error) {
+	return underlay.RouteTo(dst, device)
+}
+
+// Interface asks the kernel.
+func (h *SystemHost) Interface(name string) (index, mtu int, err error) {
+	return underlay.InterfaceByName(name)
+}
+
+// systemReceiver tells its host when it is closed.
+type systemReceiver struct {
+	*underlay.Receiver
+	host *SystemHost
+	port uint16
+	v6   bool
+}
+
+// Close leaves the host's list first, so that none is bound beside a closed one.
+func (r *systemReceiver) Close() error {
+	r.host.mu.Lock()
+	r.host.receivers = slices.DeleteFunc(r.host.receivers, func(o *systemReceiver) bool { return o == r })
+	r.host.mu.Unlock()
+	return r.Receiver.Close()
+}

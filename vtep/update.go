@@ -1,0 +1,99 @@
+package vtep
+
+import (
+	"net/netip"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// UpdateLink changes a running link: edit is given a copy of its configuration
+// and what it leaves there is applied. Links that are not named lose no frame.
+// On an error the link is as before.
+func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
+	v.mu.Lock()
+	l, err := v.find(name)
+	if err != nil {
+		v.mu.Unlock()
+		return err
+	}
+	before, c := l.cfg, l.cfg
+	if err = edit(&c); err == nil {
+		err = v.change(l, &c)
+	}
+	v.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return v.applyDevice(l, &before, &c)
+}
+
+// change gives a link its new configuration c; the caller holds v.mu.
+func (v *VTEP) change(l *Link, c *LinkConfig) error {
+	before := l.cfg
+	if err := c.validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.VNI != before.VNI:
+		return invalid("id cannot be changed: delete the link and add it with id %d", c.VNI)
+	case c.Name != before.Name:
+		return invalid("rename the netdev with ip link set %s name %s", before.Name, c.Name)
+	case c.Queues != before.Queues:
+		return invalid("queues cannot be changed: delete the link and add it again")
+	case c.ipv6() != before.ipv6() && l.fdb.Len() > 0:
+		return invalid("the link has remotes of the other address family: delete them first")
+	}
+	l.cfg = *c
+	if err := v.refresh(l); err != nil {
+		l.cfg = before
+		if undo := v.refresh(l); undo != nil {
+			l.log.Error("going back to the configuration before failed", "err", undo)
+		}
+		return err
+	}
+	l.fdb.SetMaxAddresses(c.maxAddresses())
+	if c.dstPort() != before.dstPort() {
+		l.movePort(before.dstPort(), c.dstPort(), v.now())
+	}
+	if was, is := before.destination(), c.destination(); was != is {
+		return l.replaceDefault(was, is, v.now())
+	}
+	return nil
+}
+
+// applyDevice sets what the netdev itself keeps.
+func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
+	var change tap.Change
+	if c.MTU != before.MTU || (c.MTU == 0 && (c.Dev != before.Dev || c.destination() != before.destination())) {
+		mtu, source, err := v.linkMTU(c)
+		if err != nil {
+			return err
+		}
+		change.MTU = &mtu
+		v.mu.Lock()
+		l.mtuSource = source
+		v.mu.Unlock()
+	}
+	if c.Address != before.Address && c.Address != (encap.MAC{}) {
+		change.MAC = &c.Address
+	}
+	if change == (tap.Change{}) {
+		return nil
+	}
+	return v.setDevice(c.Name, change)
+}
+
+// replaceDefault changes the flood list's entry for the configured remote or
+// group, as the kernel's vxlan_changelink does: the new one comes before the
+// old one goes.
+func (l *Link) replaceDefault(was, is netip.Addr, now fdb.Tick) error {
+	if err := l.setDefault(is, now); err != nil {
+		return err
+	}
+	if was.IsValid() {
+		l.dropDefault(was)
+	}
+	return nil
+}

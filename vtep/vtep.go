@@ -1,0 +1,78 @@
+package vtep
+
+import (
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// Config is what a VTEP stands on. The zero value of a field but Host means
+// its default.
+type Config struct {
+	Host    Host         // needed: SystemHost, or a fake of vteptest
+	Log     *slog.Logger // nil: slog.Default
+	Workers int          // receive sockets an endpoint; 0: GOMAXPROCS
+}
+
+// VTEP is a VXLAN tunnel endpoint: the links of one network namespace.
+type VTEP struct {
+	host    Host
+	log     *slog.Logger
+	workers int
+	start   time.Time
+	tick    atomic.Uint32
+	// counters are for packets that belong to no link, by endpoint worker.
+	counters []counters
+
+	work sync.WaitGroup // what spawn started
+	done chan struct{}  // closed by Close
+
+	// mu is the control plane's lock, first in the lock order: mu, a FDB shard's
+	// lock, remotes.mu. The data path never takes it.
+	mu        sync.Mutex
+	closed    bool
+	links     map[string]*Link
+	endpoints map[endpointKey]*endpoint
+	senders   map[underlay.TransmitterConfig]*sender
+}
+
+// sender is a transmitter shared by the links that need the same.
+type sender struct {
+	key   underlay.TransmitterConfig
+	tx    Transmitter
+	users int
+}
+
+// New makes a VTEP without links.
+func New(c Config) *VTEP {
+	v := &VTEP{
+		host:      c.Host,
+		log:       c.Log,
+		workers:   c.Workers,
+		start:     time.Now(), //nolint:forbidigo // once, to count ticks from
+		done:      make(chan struct{}),
+		links:     make(map[string]*Link),
+		endpoints: make(map[endpointKey]*endpoint),
+		senders:   make(map[underlay.TransmitterConfig]*sender),
+	}
+	if v.log == nil {
+		v.log = slog.Default()
+	}
+	if v.workers == 0 {
+		v.workers = runtime.GOMAXPROCS(0)
+	}
+	v.counters = make([]counters, v.workers)
+	return v
+}
+
+// now is the FDB's clock: seconds since New, kept by Run.
+func (v *VTEP) now() fdb.Tick { return fdb.Tick(v.tick.Load()) }
+
+// Stats counts the packets that belong to no link: those without a VXLAN
+// header, without the I flag, and of unknown VNIs.
+func (v *VTEP) Stats() LinkStats { return sumCounters(v.counters) }

@@ -1,0 +1,354 @@
+package vteptest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// Network is an IP network in memory: every host reaches every other.
+type Network struct {
+	mu        sync.Mutex
+	receivers []*receiver
+	tap       []chan Sent
+	hosts     int
+}
+
+// Sent is a packet as it crossed the network: a copy.
+type Sent struct {
+	encap.Packet
+	Src     netip.Addr
+	SrcPort uint16
+	Payload []byte // VXLAN header and frame
+}
+
+// NewNetwork returns an empty network.
+func NewNetwork() *Network { return &Network{} }
+
+// Capture gives every packet that hosts send from now on.
+func (n *Network) Capture() <-chan Sent {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := make(chan Sent, depth)
+	n.tap = append(n.tap, c)
+	return c
+}
+
+// Send delivers a UDP payload as if src had sent it to dst.
+func (n *Network) Send(src netip.AddrPort, dst netip.AddrPort, tos uint8, payload []byte) {
+	n.deliver(src, dst, tos, payload)
+}
+
+// deliver hands a copy to every receiver that the address and port fit: a
+// group's members, else the socket of the address before the wildcard's.
+func (n *Network) deliver(src, dst netip.AddrPort, tos uint8, payload []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var best *receiver
+	for _, r := range n.receivers {
+		switch {
+		case r.cfg.Port != dst.Port() || r.cfg.V6 != dst.Addr().Is6():
+		case dst.Addr().IsMulticast():
+			if r.cfg.Group == dst.Addr() {
+				r.take(src, tos, payload)
+			}
+		case r.cfg.Group.IsValid() || !r.host.owns(dst.Addr()):
+		case r.cfg.Local == dst.Addr():
+			best = r
+		case !r.cfg.Local.IsValid() && best == nil:
+			best = r
+		}
+	}
+	if best != nil {
+		best.take(src, tos, payload)
+	}
+}
+
+// Host is one host of a network.
+type Host struct {
+	net   *Network
+	addrs []netip.Addr
+	id    int
+	// MTU is of every route and underlay device.
+	MTU int
+
+	mu      sync.Mutex
+	devices map[string]*Device
+	senders []*transmitter
+	blocked []netip.Addr
+	index   int
+}
+
+var _ vtep.Host = (*Host)(nil)
+
+// Host adds a host with these addresses; the first is its source address.
+func (n *Network) Host(addrs ...netip.Addr) *Host {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hosts++
+	return &Host{net: n, addrs: addrs, id: n.hosts, MTU: 1500, devices: make(map[string]*Device), index: 10}
+}
+
+// Device is the netdev of that name, nil if there is none.
+func (h *Host) Device(name string) *Device {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.devices[name]
+}
+
+// rename moves d to another name, or off the host for "".
+func (h *Host) rename(d *Device, was, is string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.devices, was)
+	if is != "" {
+		h.devices[is] = d
+	}
+}
+
+// Devices is how many netdevs are open.
+func (h *Host) Devices() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.devices)
+}
+
+// Receivers are the configurations of the receivers that are open, oldest
+// first.
+func (h *Host) Receivers() []underlay.ReceiverConfig {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	var all []underlay.ReceiverConfig
+	for _, r := range h.net.receivers {
+		if r.host == h {
+			all = append(all, r.cfg)
+		}
+	}
+	return all
+}
+
+// Transmitters are the configurations of the transmitters that are open, in no
+// order.
+func (h *Host) Transmitters() []underlay.TransmitterConfig {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []underlay.TransmitterConfig
+	for _, t := range h.senders {
+		all = append(all, t.cfg)
+	}
+	return all
+}
+
+func (h *Host) owns(a netip.Addr) bool {
+	return slices.Contains(h.addrs, a)
+}
+
+// OpenDevice implements vtep.Host.
+func (h *Host) OpenDevice(c tap.Config) (vtep.Device, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.devices[c.Name] != nil {
+		return nil, tap.ErrExist
+	}
+	h.index++
+	d := newDevice(h, c, h.index)
+	h.devices[c.Name] = d
+	return d, nil
+}
+
+// Block takes the route to dst away.
+func (h *Host) Block(dst netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.blocked = append(h.blocked, dst)
+}
+
+func (h *Host) isBlocked(dst netip.Addr) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Contains(h.blocked, dst)
+}
+
+// RouteTo implements vtep.Host.
+func (h *Host) RouteTo(dst netip.Addr, _ string) (underlay.Route, error) {
+	if h.isBlocked(dst) {
+		return underlay.Route{}, fmt.Errorf("no route to %s", dst)
+	}
+	for _, a := range h.addrs {
+		if a.Is6() == dst.Is6() {
+			return underlay.Route{MTU: h.MTU, Interface: 1, Source: a}, nil
+		}
+	}
+	return underlay.Route{}, fmt.Errorf("no route to %s", dst)
+}
+
+// Interface implements vtep.Host: eth0 is the only underlay device.
+func (h *Host) Interface(name string) (index, mtu int, err error) {
+	if name != "eth0" {
+		return 0, 0, fmt.Errorf("no device %q", name)
+	}
+	return 1, h.MTU, nil
+}
+
+// Listen implements vtep.Host.
+func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	for _, r := range h.net.receivers {
+		if r.host == h && r.cfg.Port == c.Port && r.cfg.V6 == c.V6 && r.cfg.Local == c.Local && r.cfg.Group == c.Group {
+			return nil, underlay.ErrPortInUse
+		}
+	}
+	r := &receiver{host: h, cfg: c, in: make(chan encap.Datagram, depth), closed: make(chan struct{})}
+	h.net.receivers = append(h.net.receivers, r)
+	return r, nil
+}
+
+// receiver has one socket whatever the number of workers asked for.
+type receiver struct {
+	host   *Host
+	cfg    underlay.ReceiverConfig
+	in     chan encap.Datagram
+	closed chan struct{}
+}
+
+func (r *receiver) take(src netip.AddrPort, tos uint8, payload []byte) {
+	d := encap.Datagram{
+		Payload: bytes.Clone(payload), Src: encap.AddrFrom(src.Addr()), SrcPort: src.Port(), TOS: tos,
+	}
+	select {
+	case r.in <- d:
+	default:
+	}
+}
+
+func (r *receiver) Workers() int { return 1 }
+
+func (r *receiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
+	if len(d) == 0 {
+		return 0, nil
+	}
+	select {
+	case <-r.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+	select {
+	case d[0] = <-r.in:
+	case <-r.closed:
+		return 0, net.ErrClosed
+	}
+	n := 1
+	for n < len(d) {
+		select {
+		case d[n] = <-r.in:
+			n++
+		default:
+			return n, nil
+		}
+	}
+	return n, nil
+}
+
+func (r *receiver) Close() error {
+	n := r.host.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i, o := range n.receivers {
+		if o == r {
+			n.receivers = append(n.receivers[:i:i], n.receivers[i+1:]...)
+			close(r.closed)
+			return nil
+		}
+	}
+	return net.ErrClosed
+}
+
+// OpenTransmitter implements vtep.Host.
+func (h *Host) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, error) {
+	if c.SrcPortMin == 0 {
+		c.SrcPortMin, c.SrcPortMax = underlay.DefaultPortMin, underlay.DefaultPortMax
+	}
+	t := &transmitter{host: h, cfg: c}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.senders = append(h.senders, t)
+	return t, nil
+}
+
+type transmitter struct {
+	host   *Host
+	cfg    underlay.TransmitterConfig
+	mu     sync.Mutex
+	closed bool
+}
+
+func (t *transmitter) WriteBatch(packets []encap.Packet) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return net.ErrClosed
+	}
+	for i := range packets {
+		packets[i].Result = t.send(&packets[i])
+	}
+	return nil
+}
+
+func (t *transmitter) PathMTU(encap.Addr) (mtu int, ok bool) { return t.host.MTU, true }
+
+func (t *transmitter) send(p *encap.Packet) encap.SendResult {
+	dst := p.Dst.Netip()
+	if !dst.IsValid() || dst.Is6() != t.cfg.V6 {
+		return encap.SendRefused
+	}
+	r, err := t.host.RouteTo(dst, "")
+	if err != nil {
+		return encap.SendUnreachable
+	}
+	if encap.OuterLen(len(p.Frame.Data), t.cfg.V6) > r.MTU && t.cfg.DF == underlay.DFSet {
+		return encap.SendTooBig
+	}
+	src := t.cfg.Local
+	if !src.IsValid() {
+		src = r.Source
+	}
+	ports := uint32(t.cfg.SrcPortMax-t.cfg.SrcPortMin) + 1
+	s := Sent{
+		Packet: *p, Src: src, SrcPort: t.cfg.SrcPortMin + uint16(p.Hash%ports),
+		Payload: append(p.Header[:], p.Frame.Data...),
+	}
+	s.Frame.Data = s.Payload[encap.HeaderLen:]
+	n := t.host.net
+	n.mu.Lock()
+	for _, c := range n.tap {
+		select {
+		case c <- s:
+		default:
+		}
+	}
+	n.mu.Unlock()
+	n.deliver(netip.AddrPortFrom(src, s.SrcPort), netip.AddrPortFrom(dst, p.Port), p.TOS, s.Payload)
+	return encap.SendOK
+}
+
+func (t *transmitter) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return net.ErrClosed
+	}
+	t.closed = true
+	t.host.mu.Lock()
+	defer t.host.mu.Unlock()
+	t.host.senders = slices.DeleteFunc(t.host.senders, func(o *transmitter) bool { return o == t })
+	return nil
+}
