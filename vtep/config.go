@@ -3,6 +3,7 @@ package vtep
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
@@ -18,6 +19,16 @@ const minMTU = 68
 
 // maxQueues is the kernel's MAX_TAP_QUEUES (drivers/net/tun.c).
 const maxQueues = 256
+
+// normalise gives each address one form: IPv4-mapped IPv6 is IPv4, and an
+// unspecified remote is none. An unspecified local stays: it says the family.
+func (c *LinkConfig) normalise() {
+	c.Remote, c.Group, c.Local = c.Remote.Unmap(), c.Group.Unmap(), c.Local.Unmap()
+	if c.Remote.IsUnspecified() {
+		c.Remote = netip.Addr{}
+	}
+	c.Accept.Prefixes = slices.Clone(c.Accept.Prefixes) // the data path reads them
+}
 
 // validate checks what can be checked without the host.
 func (c *LinkConfig) validate() error {
@@ -116,6 +127,14 @@ func (c *LinkConfig) accept() AcceptMode {
 	return AcceptPeers
 }
 
+// source is the configured outer source address; invalid if there is none.
+func (c *LinkConfig) source() netip.Addr {
+	if c.Local.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return c.Local
+}
+
 // destination is the default remote or group; invalid if there is none.
 func (c *LinkConfig) destination() netip.Addr {
 	if c.Group.IsValid() {
@@ -128,13 +147,16 @@ func (c *LinkConfig) destination() netip.Addr {
 // the same unless the DF bit is inherited.
 func (c *LinkConfig) transmitterKeys(dev int) [2]underlay.TransmitterConfig {
 	key := underlay.TransmitterConfig{
-		Local:         c.Local,
+		Local:         c.source(),
 		V6:            c.ipv6(),
 		Device:        c.Dev,
 		SrcPortMin:    c.SrcPortMin,
 		SrcPortMax:    c.SrcPortMax,
-		NoChecksum:    c.NoUDPChecksum || c.UDP6ZeroCsumTx,
+		NoChecksum:    c.NoUDPChecksum,
 		MulticastLoop: true, // other VTEPs of this host hear us; we drop our own echo
+	}
+	if c.ipv6() {
+		key.NoChecksum = c.UDP6ZeroCsumTx
 	}
 	if c.Group.IsValid() {
 		key.MulticastInterface = dev

@@ -40,10 +40,10 @@ func (m *vniMap) link(vni encap.VNI) *Link { return m.links[vni] }
 // group only. dev is the index of c.Dev, 0 if there is none.
 func (c *LinkConfig) endpointKeys(dev int, up bool) []endpointKey {
 	key := endpointKey{
-		local:         c.Local,
+		local:         c.source(),
 		port:          c.dstPort(),
 		v6:            c.ipv6(),
-		zeroChecksum6: c.UDP6ZeroCsumRx,
+		zeroChecksum6: c.UDP6ZeroCsumRx && c.ipv6(),
 	}
 	keys := []endpointKey{key}
 	if c.Group.IsValid() && up {
@@ -65,6 +65,13 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		}
 		ep.users = append(ep.users, l)
 		return ep, nil
+	}
+	twin := key
+	twin.zeroChecksum6 = !key.zeroChecksum6
+	if ep := v.endpoints[twin]; ep != nil && (len(ep.users) > 1 || ep.users[0] != l) {
+		// Two sockets of one address would get each a part of the packets.
+		return nil, fmt.Errorf("%w: link %s is on the same address and port and differs in udp6zerocsumrx; set it alike, or use another dstport",
+			ErrExist, ep.users[0].cfg.Name)
 	}
 	r, err := v.host.Listen(underlay.ReceiverConfig{
 		Local:         key.local,

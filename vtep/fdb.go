@@ -114,8 +114,8 @@ func (v *VTEP) FDBGet(link string, mac encap.MAC) ([]FDBEntry, error) {
 }
 
 // FDBFlush removes the entries of a link that f selects and returns how many.
-// As in the kernel the default entry of `remote` or `group` stays
-// (drivers/net/vxlan/vxlan_core.c, vxlan_flush).
+// As in the kernel that may be the default entry of `remote` or `group`, too
+// (drivers/net/vxlan/vxlan_core.c, vxlan_fdb_delete_bulk).
 func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -123,22 +123,17 @@ func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	first := l.defaultRemote()
 	return l.fdb.Flush(func(e *fdb.Entry) bool {
-		if e.MAC.IsZero() && first != nil && e.Remotes[0] == first.id {
-			return false
-		}
 		entry, ok := l.describe(e, e.Remotes[0])
 		return ok && f.matches(&entry)
 	}), nil
 }
 
-// flushLearned removes what was learned, as the kernel does when the link goes
-// down (conformance L15).
-func (l *Link) flushLearned() {
-	l.fdb.Flush(func(e *fdb.Entry) bool {
-		return e.State == fdb.Dynamic && e.Flags&fdb.FlagExternLearn == 0
-	})
+// flushDynamic removes what is neither static nor permanent, a controller's
+// entries included, as the kernel does when the link goes down (vxlan_stop in
+// drivers/net/vxlan/vxlan_core.c; conformance L15).
+func (l *Link) flushDynamic() {
+	l.fdb.Flush(func(e *fdb.Entry) bool { return e.State == fdb.Dynamic })
 }
 
 // matches reports whether f selects e, but for the link.
@@ -192,6 +187,9 @@ func (l *Link) short(e FDBEntry) FDBEntry {
 // movePort gives the entries that went to the link's old default port the new
 // one, after `dstport` changed.
 func (l *Link) movePort(was, is uint16, now fdb.Tick) {
+	if l.first != (remoteKey{}) {
+		l.first.port = is
+	}
 	l.remotes.forgetLearned()
 	l.fdb.Walk(func(e *fdb.Entry) bool {
 		for _, id := range e.Remotes {
@@ -206,7 +204,7 @@ func (l *Link) movePort(was, is uint16, now fdb.Tick) {
 				_ = l.fdb.Replace(e.MAC, to.id, e.State, e.Flags, now) // fails for a full table only, which this is not
 				continue
 			}
-			if l.fdb.Append(e.MAC, to.id, e.State, e.Flags, now) == nil {
+			if err := l.fdb.Append(e.MAC, to.id, e.State, e.Flags, now); err == nil || errors.Is(err, fdb.ErrExist) {
 				_ = l.fdb.DeleteRemote(e.MAC, id) // a removal meanwhile is as good
 			}
 		}
@@ -261,12 +259,6 @@ func (v *VTEP) remoteKey(l *Link, r *Remote) (remoteKey, error) {
 	return key, nil
 }
 
-// defaultRemote is the remote of the configured `remote` or `group`, nil if
-// there is none.
-func (l *Link) defaultRemote() *remote {
-	return l.remotes.find(l.defaultKey(l.cfg.destination()))
-}
-
 func (l *Link) defaultKey(dst netip.Addr) remoteKey {
 	key, err := l.vtep.remoteKey(l, &Remote{Addr: dst, Via: l.cfg.Dev})
 	if err != nil {
@@ -275,25 +267,29 @@ func (l *Link) defaultKey(dst netip.Addr) remoteKey {
 	return key
 }
 
-// setDefault puts the configured remote or group on the flood list.
-func (l *Link) setDefault(dst netip.Addr, now fdb.Tick) error {
-	if !dst.IsValid() {
+// setDefault puts the configured remote or group on the flood list, and takes
+// off what was there as such before: in this order, as the kernel's
+// vxlan_changelink, so that no frame finds an empty list.
+func (l *Link) setDefault(now fdb.Tick) error {
+	var is remoteKey
+	was := l.first
+	if dst := l.cfg.destination(); dst.IsValid() {
+		is = l.defaultKey(dst)
+	}
+	if is == was {
 		return nil
 	}
-	r := l.remotes.intern(l.defaultKey(dst))
-	err := l.fdb.Append(encap.MAC{}, r.id, fdb.Permanent, fdb.FlagUser, now)
-	if errors.Is(err, fdb.ErrExist) {
-		return nil // it was appended by hand before
+	if is != (remoteKey{}) {
+		err := l.fdb.Append(encap.MAC{}, l.remotes.intern(is).id, fdb.Permanent, fdb.FlagUser, now)
+		if err != nil && !errors.Is(err, fdb.ErrExist) { // it may have been appended by hand before
+			return err
+		}
 	}
-	return err
-}
-
-// dropDefault takes a remote or group that is no longer the configured one off
-// the flood list.
-func (l *Link) dropDefault(dst netip.Addr) {
-	if r := l.remotes.find(l.defaultKey(dst)); r != nil {
+	if r := l.remotes.find(was); r != nil && was != (remoteKey{}) {
 		_ = l.fdb.DeleteRemote(encap.MAC{}, r.id) // it may have been deleted by hand
 	}
+	l.first = is
+	return nil
 }
 
 // fdbError gives the table's refusals the kernel's words and the remedy.

@@ -28,6 +28,7 @@ type Link struct {
 	cfg       LinkConfig
 	device    tap.State
 	mtuSource string
+	first     remoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender
 	retry     bool // something could not be had yet: see VTEP.retry
@@ -129,7 +130,7 @@ func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Lock()
 	ageing := l.cfg.ageing()
 	l.vtep.mu.Unlock()
-	l.fdb.Age(now, fdb.Tick(max(ageing, 0)/time.Second)) // 0 ages nothing
+	l.fdb.Age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
 	l.remotes.sweep()
 }
 

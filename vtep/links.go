@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/uvtep/uvtep/encap"
@@ -16,6 +17,7 @@ import (
 // It returns ErrInvalid, ErrExist or what the host refused; then nothing is
 // left behind.
 func (v *VTEP) AddLink(c LinkConfig) error {
+	c.normalise()
 	if err := c.validate(); err != nil {
 		return err
 	}
@@ -36,7 +38,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		v.dismantle(l)
 		return err
 	}
-	if err := l.setDefault(c.destination(), v.now()); err != nil {
+	if err := l.setDefault(v.now()); err != nil {
 		v.dismantle(l)
 		return err
 	}
@@ -75,13 +77,14 @@ func (v *VTEP) startLink(l *Link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stopWatch = cancel
 	v.spawn(func() {
-		err := l.port.Watch(ctx, func(s tap.State) { v.onDevice(l, s) })
+		// What Watch tells may be older than what setDevice saw: look again.
+		err := l.port.Watch(ctx, func(tap.State) { _ = v.onDevice(l) })
 		if errors.Is(err, tap.ErrGone) {
 			l.log.Info("the netdev was deleted, removing the link")
 			v.mu.Lock()
 			v.drop(l)
 			v.mu.Unlock()
-		} else if err != nil {
+		} else if err != nil && !errors.Is(err, os.ErrClosed) {
 			l.log.Error("following the netdev failed", "err", err)
 		}
 	})
@@ -89,11 +92,15 @@ func (v *VTEP) startLink(l *Link) {
 
 // onDevice follows a change of the netdev: down flushes what was learned and
 // leaves the group (conformance L15).
-func (v *VTEP) onDevice(l *Link, s tap.State) {
+func (v *VTEP) onDevice(l *Link) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if l.gone || s == l.device {
-		return
+	if l.gone {
+		return nil
+	}
+	s, err := l.port.State()
+	if err != nil || s == l.device {
+		return err
 	}
 	wasUp := l.device.Up
 	l.device = s
@@ -101,8 +108,9 @@ func (v *VTEP) onDevice(l *Link, s tap.State) {
 		l.log.Warn("the link is not complete, trying again", "err", err)
 	}
 	if wasUp && !s.Up {
-		l.flushLearned()
+		l.flushDynamic()
 	}
+	return nil
 }
 
 // DelLink removes a link and its netdev.
@@ -200,12 +208,7 @@ func (v *VTEP) setDevice(name string, c tap.Change) error {
 	if err := l.port.Set(c); err != nil {
 		return err
 	}
-	s, err := l.port.State()
-	if err != nil {
-		return err
-	}
-	v.onDevice(l, s)
-	return nil
+	return v.onDevice(l)
 }
 
 // linkMTU is what fits the underlay, and what that was derived from

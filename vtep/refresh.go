@@ -17,12 +17,14 @@ func (v *VTEP) refresh(l *Link) error {
 	if l.cfg.Dev != "" {
 		index, _, err := v.host.Interface(l.cfg.Dev)
 		if err != nil {
+			l.followDevice()
 			return fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
 		}
 		dev = index
 	}
 	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev))
 	if err != nil {
+		l.followDevice()
 		return err
 	}
 	before := l.senders
@@ -36,6 +38,17 @@ func (v *VTEP) refresh(l *Link) error {
 	}
 	l.retry = err != nil || !known
 	return err
+}
+
+// followDevice brings the snapshot in line with the netdev alone.
+func (l *Link) followDevice() {
+	old := l.state.Load()
+	if old == nil {
+		return // the link is not made yet
+	}
+	s := *old
+	s.up, s.mac, s.mtu = l.device.Up, l.device.MAC, l.device.MTU
+	l.state.Store(&s)
 }
 
 // rejoin makes l a user of exactly the endpoints for keys. On an error it keeps
@@ -80,8 +93,8 @@ func take(eps *[]*endpoint, key endpointKey) *endpoint {
 // ownAddress is the outer source address of a link with a group, by which it
 // knows its own echo (conformance S05). false: the route does not tell yet.
 func (v *VTEP) ownAddress(c *LinkConfig) (encap.Addr, bool) {
-	if c.Local.IsValid() || !c.Group.IsValid() {
-		return encap.AddrFrom(c.Local), true
+	if local := c.source(); local.IsValid() || !c.Group.IsValid() {
+		return encap.AddrFrom(local), true
 	}
 	r, err := v.host.RouteTo(c.Group, c.Dev)
 	if err != nil || !r.Source.IsValid() {

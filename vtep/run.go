@@ -63,7 +63,7 @@ func (v *VTEP) retry() {
 	defer v.mu.Unlock()
 	for _, l := range v.links {
 		if l.retry {
-			if v.refresh(l) == nil {
+			if v.refresh(l) == nil && !l.retry {
 				l.log.Info("the link is complete")
 			}
 		}

@@ -1,10 +1,7 @@
 package vtep
 
 import (
-	"net/netip"
-
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 )
 
@@ -26,12 +23,23 @@ func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 	if err != nil {
 		return err
 	}
-	return v.applyDevice(l, &before, &c)
+	if err := v.applyDevice(l, &before, &c); err != nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if !l.gone {
+			if undo := v.change(l, &before); undo != nil {
+				l.log.Error("going back to the configuration before failed", "err", undo)
+			}
+		}
+		return err
+	}
+	return nil
 }
 
 // change gives a link its new configuration c; the caller holds v.mu.
 func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	before := l.cfg
+	c.normalise()
 	if err := c.validate(); err != nil {
 		return err
 	}
@@ -57,43 +65,34 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.dstPort() != before.dstPort() {
 		l.movePort(before.dstPort(), c.dstPort(), v.now())
 	}
-	if was, is := before.destination(), c.destination(); was != is {
-		return l.replaceDefault(was, is, v.now())
-	}
-	return nil
+	return l.setDefault(v.now())
 }
 
 // applyDevice sets what the netdev itself keeps.
 func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
-	var change tap.Change
+	var change, undo tap.Change
+	v.mu.Lock()
+	was, source := l.device, l.mtuSource
+	v.mu.Unlock()
 	if c.MTU != before.MTU || (c.MTU == 0 && (c.Dev != before.Dev || c.destination() != before.destination())) {
-		mtu, source, err := v.linkMTU(c)
+		mtu, from, err := v.linkMTU(c)
 		if err != nil {
 			return err
 		}
-		change.MTU = &mtu
-		v.mu.Lock()
-		l.mtuSource = source
-		v.mu.Unlock()
+		change.MTU, undo.MTU, source = &mtu, &was.MTU, from
 	}
 	if c.Address != before.Address && c.Address != (encap.MAC{}) {
-		change.MAC = &c.Address
+		change.MAC, undo.MAC = &c.Address, &was.MAC
 	}
 	if change == (tap.Change{}) {
 		return nil
 	}
-	return v.setDevice(c.Name, change)
-}
-
-// replaceDefault changes the flood list's entry for the configured remote or
-// group, as the kernel's vxlan_changelink does: the new one comes before the
-// old one goes.
-func (l *Link) replaceDefault(was, is netip.Addr, now fdb.Tick) error {
-	if err := l.setDefault(is, now); err != nil {
+	if err := v.setDevice(c.Name, change); err != nil {
+		_ = v.setDevice(c.Name, undo) // of two changes the first may have been made
 		return err
 	}
-	if was.IsValid() {
-		l.dropDefault(was)
-	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l.mtuSource = source
 	return nil
 }

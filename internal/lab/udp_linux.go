@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,9 +115,10 @@ func UDP(ctx context.Context, c UDPConfig) (UDPResult, error) {
 
 // open makes the two sockets, each connected to the other.
 func (c *UDPConfig) open(ctx context.Context) (near, far *net.UDPConn, err error) {
-	var meet *net.UDPConn
+	var meet net.PacketConn
 	err = c.To.Do(func() (err error) { // holds a free port until the far socket takes it
-		meet, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.Dst, 0)))
+		listen := net.ListenConfig{Control: shareAddress}
+		meet, err = listen.ListenPacket(ctx, "udp", netip.AddrPortFrom(c.Dst, 0).String())
 		return err
 	})
 	if err != nil {
@@ -134,8 +136,19 @@ func (c *UDPConfig) open(ctx context.Context) (near, far *net.UDPConn, err error
 	return near, far, errors.Join(near.SetReadBuffer(4<<20), far.SetReadBuffer(4<<20))
 }
 
+// shareAddress lets the far socket have the port although the one that held it is not quite closed: a child that is being
+// started has a copy of every descriptor until its exec.
+func shareAddress(_, _ string, raw syscall.RawConn) error {
+	var err error
+	ctl := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
+	return errors.Join(ctl, os.NewSyscallError("setsockopt", err))
+}
+
 func (h *Host) dialUDP(ctx context.Context, src netip.Addr, port int, to *net.UDPAddr) (*net.UDPConn, error) {
 	d := net.Dialer{}
+	if port != 0 {
+		d.Control = shareAddress
+	}
 	if src.IsValid() {
 		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(src, uint16(port)))
 	}

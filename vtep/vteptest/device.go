@@ -56,13 +56,16 @@ func newDevice(h *Host, c tap.Config, index int) *Device {
 
 // Inject hands a copy of a frame to the VTEP, as the host's stack does. It
 // reports false where the device is down or its queue full.
-func (d *Device) Inject(f encap.Frame) bool {
+func (d *Device) Inject(f encap.Frame) bool { return d.InjectTo(0, f) }
+
+// InjectTo is Inject through queue q.
+func (d *Device) InjectTo(q int, f encap.Frame) bool {
 	if s, err := d.State(); err != nil || !s.Up {
 		return false
 	}
 	f.Data = bytes.Clone(f.Data)
 	select {
-	case d.queues[0] <- f:
+	case d.queues[q] <- f:
 		return true
 	default:
 		return false

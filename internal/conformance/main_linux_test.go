@@ -1,0 +1,57 @@
+package conformance
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"testing"
+
+	"github.com/uvtep/uvtep/internal/lab"
+)
+
+// uvtep is the path of the program under test, which TestMain builds.
+var uvtep string
+
+func TestMain(m *testing.M) { os.Exit(lab.TestMain(builder{m})) }
+
+// builder builds the daemon where the tests run, after lab has seen to their
+// privileges.
+type builder struct{ m *testing.M }
+
+func (b builder) Run() int {
+	dir, err := os.MkdirTemp("", "uvtep-conformance-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	uvtep = filepath.Join(dir, "uvtep")
+	args := []string{"build", "-o", uvtep}
+	if raceBuild() {
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, "github.com/uvtep/uvtep/cmd/uvtep")...)
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the daemon:", err)
+		return 1
+	}
+	return b.m.Run()
+}
+
+// raceBuild reports whether the tests were built with -race: the daemon is
+// then, too.
+func raceBuild() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-race" {
+			return s.Value == "true"
+		}
+	}
+	return false
+}

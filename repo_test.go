@@ -1,0 +1,184 @@
+package uvtep_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/uvtep/uvtep"
+
+// listed is what `go list -json` says of a package.
+type listed struct {
+	ImportPath, Name, Doc, Dir string
+	GoFiles, IgnoredGoFiles    []string
+	Imports                    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Dir,GoFiles,IgnoredGoFiles,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 { // not only tests
+			all = append(all, p)
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestPackageDocs(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+// TestImportGraph holds the imports to the table in ARCHITECTURE.md.
+func TestImportGraph(t *testing.T) {
+	row := regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\|([^|]*)\\|")
+	name := regexp.MustCompile("`([a-z/]+)`")
+	allowed := map[string][]string{}
+	for _, m := range row.FindAllStringSubmatch(read(t, "ARCHITECTURE.md"), -1) {
+		allowed[m[1]] = []string{}
+		for _, n := range name.FindAllStringSubmatch(m[2], -1) {
+			allowed[m[1]] = append(allowed[m[1]], n[1])
+		}
+	}
+	for _, p := range packages(t) {
+		dir := strings.TrimPrefix(p.ImportPath, module+"/")
+		want, ok := allowed[dir]
+		if !ok {
+			if !strings.HasPrefix(dir, "internal/") || dir == "internal/config" || dir == "internal/lab" {
+				t.Errorf("package %s has no row in ARCHITECTURE.md", dir)
+			}
+			continue
+		}
+		got := []string{}
+		for _, i := range p.Imports {
+			if s, ok := strings.CutPrefix(i, module+"/"); ok {
+				got = append(got, s)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s imports %v, ARCHITECTURE.md says %v", dir, got, want)
+		}
+	}
+}
+
+// TestReadmeCommands checks that what the README tells to run exists.
+func TestReadmeCommands(t *testing.T) {
+	readme := read(t, "README.md")
+	for _, want := range []string{"go run ./cmd/uvtep demo", "go test ./..."} {
+		if !strings.Contains(readme, want) {
+			t.Errorf("README.md does not say %q", want)
+		}
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	for _, m := range link.FindAllStringSubmatch(readme, -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("README.md links to %s: %v", m[1], err)
+		}
+	}
+	exe := filepath.Join(t.TempDir(), "uvtep")
+	if out, err := exec.Command("go", "build", "-o", exe, "./cmd/uvtep").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	command := regexp.MustCompile(`(?m)^uvtep (?:-[a-z] )*([a-z]+)(?: ([a-z]+))?`)
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	var recipes strings.Builder
+	for _, m := range block.FindAllStringSubmatch(readme, -1) {
+		recipes.WriteString(m[1])
+	}
+	for _, m := range command.FindAllStringSubmatch(recipes.String(), -1) {
+		args := []string{m[1], "--help"}
+		if m[1] == "link" || m[1] == "fdb" {
+			args = []string{m[1], m[2], "--help"}
+		}
+		out, err := exec.Command(exe, args...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), m[1]) {
+			t.Errorf("README.md says %q: uvtep %v: %v\n%s", m[0], args, err, out)
+		}
+	}
+}
+
+// goFiles calls fn with each source file of the repository that is no test.
+func goFiles(t *testing.T, fn func(path string, file *ast.File, set *token.FileSet)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		fn(path, file, set)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGoStatements keeps goroutines where ARCHITECTURE.md says they start.
+func TestGoStatements(t *testing.T) {
+	allowed := []string{"cmd/", "control/", "internal/lab/", "vtep/run.go", "vtep/vteptest/", "tap/hub_linux.go"}
+	goFiles(t, func(path string, file *ast.File, set *token.FileSet) {
+		if slices.ContainsFunc(allowed, func(p string) bool { return strings.HasPrefix(path, p) }) {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: a go statement outside the places that ARCHITECTURE.md allows", set.Position(n.Pos()))
+			case *ast.CallExpr:
+				if s, ok := n.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Go" {
+					t.Errorf("%s: a goroutine is started outside the places that ARCHITECTURE.md allows", set.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	})
+}
+
+// TestFileLength keeps each file to one idea.
+func TestFileLength(t *testing.T) {
+	goFiles(t, func(path string, file *ast.File, set *token.FileSet) {
+		if n := set.Position(file.FileEnd).Line; n > 400 {
+			t.Errorf("%s has %d lines, more than 400", path, n)
+		}
+	})
+}

@@ -1,0 +1,210 @@
+package vtep
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// sink is a host whose ports and sockets take everything, give nothing and
+// allocate nothing.
+type sink struct{ closed chan struct{} }
+
+func (s sink) OpenDevice(tap.Config) (Device, error)            { return s, nil }
+func (s sink) Listen(underlay.ReceiverConfig) (Receiver, error) { return sinkReceiver(s), nil }
+func (s sink) OpenTransmitter(underlay.TransmitterConfig) (Transmitter, error) {
+	return sinkSender{}, nil
+}
+func (s sink) RouteTo(netip.Addr, string) (underlay.Route, error) {
+	return underlay.Route{MTU: 1500}, nil
+}
+func (s sink) Interface(string) (index, mtu int, err error) { return 1, 1500, nil }
+
+func (s sink) Queues() int { return 1 }
+func (s sink) ReadBatch(int, []encap.Frame) (int, error) {
+	<-s.closed
+	return 0, os.ErrClosed
+}
+func (s sink) WriteBatch(_ int, f []encap.Frame) (int, error) { return len(f), nil }
+func (s sink) Close() error                                   { return nil }
+func (s sink) State() (tap.State, error) {
+	return tap.State{Name: "vxlan0", Index: 1, MTU: 1450, Up: true, MAC: encap.MAC{2, 0xff}}, nil
+}
+func (s sink) Set(tap.Change) error { return nil }
+func (s sink) Watch(ctx context.Context, _ func(tap.State)) error {
+	<-ctx.Done()
+	return nil
+}
+
+type sinkReceiver sink
+
+func (r sinkReceiver) Workers() int { return 1 }
+func (r sinkReceiver) ReadBatch(int, []encap.Datagram) (int, error) {
+	<-r.closed
+	return 0, net.ErrClosed
+}
+func (r sinkReceiver) Close() error { return nil }
+
+type sinkSender struct{}
+
+func (sinkSender) WriteBatch(p []encap.Packet) error {
+	for i := range p {
+		p[i].Result = encap.SendOK
+		if len(p[i].Frame.Data) > 1450 {
+			p[i].Result = encap.SendTooBig
+		}
+	}
+	return nil
+}
+func (sinkSender) PathMTU(encap.Addr) (mtu int, ok bool) { return 1500, true }
+func (sinkSender) Close() error                          { return nil }
+
+// ipFrame is a UDP packet over IPv4 or IPv6 from one MAC to another.
+func ipFrame(dst, src encap.MAC, v6 bool, size int) []byte {
+	b := make([]byte, max(size, 80))
+	copy(b, dst[:])
+	copy(b[6:], src[:])
+	n := len(b) - encap.EthernetHeaderLen
+	if v6 {
+		copy(b[12:], []byte{0x86, 0xdd, 0x60, 0, 0, 0, byte((n - 40) >> 8), byte(n - 40), 17, 64, 0x20, 1})
+		b[38], b[54] = 0x20, 0x40
+		return b
+	}
+	copy(b[12:], []byte{8, 0, 0x45, 0, byte(n >> 8), byte(n), 0, 0, 0x40, 0, 64, 17, 0, 0, 198, 51, 100, 2, 198, 51, 100, 1})
+	return b
+}
+
+// TestNoAllocs: neither direction allocates, whatever way a frame takes.
+func TestNoAllocs(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		local, remote netip.Addr
+		inner6        bool
+	}{
+		{"IPv4", netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), false},
+		{"IPv6", netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := sink{make(chan struct{})}
+			v := New(Config{Host: s, Log: slog.New(slog.DiscardHandler), Workers: 1})
+			defer func() {
+				close(s.closed)
+				_ = v.Close()
+			}()
+			prefixes := []netip.Prefix{netip.PrefixFrom(tt.remote, tt.remote.BitLen())}
+			if err := v.AddLink(LinkConfig{Name: "vxlan0", VNI: 42, Local: tt.local, Remote: tt.remote}); err != nil {
+				t.Fatal(err)
+			}
+			for n := range byte(20) {
+				a := tt.remote.As16()
+				a[15] += n + 1
+				if err := v.FDBAppend(FDBEntry{Link: "vxlan0", Remote: Remote{Addr: netip.AddrFrom16(a).Unmap()}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l := v.links["vxlan0"]
+			allocsFromPort(t, l, tt.inner6)
+			allocsFromUnderlay(t, l, tt.remote, tt.inner6)
+			if err := v.UpdateLink("vxlan0", func(c *LinkConfig) error {
+				c.Accept = Accept{AcceptPrefixes, prefixes}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			allocsFromUnderlay(t, l, tt.remote, tt.inner6)
+			if s := sumCounters(l.shards); s.RxPackets == 0 || s.TxPackets == 0 || s.TooBigSent == 0 || s.Moves == 0 || s.Drops[TxTooShort] == 0 || s.Drops[RxNotPeer] == 0 ||
+				s.Drops[RxECN] == 0 || s.Drops[RxStaticMAC] == 0 {
+				t.Errorf("not every way was taken: %+v", s)
+			}
+		})
+	}
+}
+
+var (
+	here   = encap.MAC{2, 1}
+	there  = encap.MAC{2, 2}
+	pinned = encap.MAC{2, 3}
+)
+
+// noAllocs calls fn with a clock that goes on.
+func noAllocs(t *testing.T, what string, fn func(now fdb.Tick)) {
+	t.Helper()
+	now := fdb.Tick(1)
+	if n := testing.AllocsPerRun(200, func() { now++; fn(now) }); n != 0 {
+		t.Errorf("%s: %v allocations, want 0", what, n)
+	}
+}
+
+func allocsFromPort(t *testing.T, l *Link, v6 bool) {
+	t.Helper()
+	if err := l.vtep.FDBAdd(FDBEntry{Link: "vxlan0", MAC: there, Remote: Remote{Addr: l.cfg.Remote}, State: fdb.Permanent}); err != nil {
+		t.Fatal(err)
+	}
+	w := &portWorker{link: l, c: &l.shards[0]}
+	partial := encap.Frame{Data: ipFrame(there, here, v6, 200)}
+	in := encap.ParseInner(partial.Data)
+	partial.Offload = encap.Offload{Csum: encap.CsumPartial, CsumStart: in.L4, CsumOffset: 6}
+	for what, f := range map[string]encap.Frame{
+		"unicast":   {Data: ipFrame(there, here, v6, 200)},
+		"miss":      {Data: ipFrame(encap.MAC{2, 9}, here, v6, 200)},
+		"broadcast": {Data: ipFrame(encap.MAC{255, 255, 255, 255, 255, 255}, here, v6, 200)},
+		"checksum":  partial,
+		"no IP":     {Data: append(ipFrame(there, here, v6, 80)[:12], 8, 6, 0, 1)},
+		"too short": {Data: make([]byte, 13)},
+		"too big":   {Data: ipFrame(there, here, v6, 1500)},
+	} {
+		frames := []encap.Frame{f, f, f}
+		noAllocs(t, "from the port, "+what, func(now fdb.Tick) {
+			frames[1].Offload = f.Offload
+			w.fromPort(frames, now)
+		})
+	}
+}
+
+func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
+	t.Helper()
+	ep := l.endpoints[0]
+	stranger := netip.MustParseAddr("203.0.113.1")
+	if err := l.vtep.FDBReplace(FDBEntry{Link: "vxlan0", MAC: pinned, Remote: Remote{Addr: remote.Next()}, State: fdb.Static}); err != nil {
+		t.Fatal(err)
+	}
+	w := &netWorker{ep: ep, c: &l.vtep.counters[0]}
+	for what, d := range map[string]encap.Datagram{
+		"refresh":     {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(remote)},
+		"own packet":  {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(l.cfg.Local)},
+		"no peer":     {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(stranger)},
+		"pinned":      {Payload: ipFrame(here, pinned, v6, 200), Src: encap.AddrFrom(remote)},
+		"ECN dropped": {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(remote), TOS: 3},
+		"superframe":  {Payload: ipFrame(here, there, v6, 30000), Src: encap.AddrFrom(remote)},
+		"too short":   {Payload: make([]byte, 5), Src: encap.AddrFrom(remote)},
+	} {
+		h := encap.HeaderFor(42)
+		d.Payload = append(h[:len(h):len(h)], d.Payload...)
+		batch := []encap.Datagram{d, d, d}
+		noAllocs(t, "from the underlay, "+what, func(now fdb.Tick) {
+			w.link = nil
+			w.fromUnderlay(batch, now)
+		})
+	}
+	// Learning a MAC anew takes memory in the table, moving one does not.
+	peers := [2]encap.Addr{encap.AddrFrom(remote), encap.AddrFrom(remote.Next())}
+	h := encap.HeaderFor(42)
+	d := []encap.Datagram{{Payload: append(h[:len(h):len(h)], ipFrame(here, encap.MAC{2, 4}, v6, 200)...)}}
+	for _, d[0].Src = range peers {
+		w.link = nil
+		w.fromUnderlay(d, 1)
+	}
+	noAllocs(t, "from the underlay, move", func(now fdb.Tick) {
+		d[0].Src = peers[now%2]
+		w.link = nil
+		w.fromUnderlay(d, now)
+	})
+}

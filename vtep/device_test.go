@@ -1,0 +1,202 @@
+package vtep_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/vteptest"
+)
+
+func TestDeviceDeleted(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		r.addUp(t, vtep.LinkConfig{Name: "other", VNI: 7, Remote: addrB})
+		r.dev.Delete()
+		synctest.Wait()
+		if _, err := r.Link(r.link); !errors.Is(err, vtep.ErrNoLink) {
+			t.Errorf("the link is still there: %v", err)
+		}
+		for what, err := range map[string]error{
+			"DelLink":   r.DelLink(r.link),
+			"SetLinkUp": r.SetLinkUp(r.link, true),
+			"FDBAdd":    r.FDBAdd(vtep.FDBEntry{Link: r.link, MAC: macC}),
+		} {
+			if !errors.Is(err, vtep.ErrNoLink) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if d, x := r.host.Devices(), len(r.host.Receivers()); d != 1 || x != 1 {
+			t.Errorf("%d devices, %d receivers are left, want those of the other link", d, x)
+		}
+		r.hear(addrB, pack(42, frame(macA, macB, "x")))
+		synctest.Wait()
+		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.RxUnknownVNI: 1})
+		must(t, r.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB}))
+	})
+}
+
+func TestDeviceRenamed(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		must(t, r.dev.Set(tap.Change{Name: "tenant7"}))
+		synctest.Wait()
+		for _, name := range []string{"vxlan0", "tenant7"} {
+			if info, err := r.Link(name); err != nil || info.Name != "tenant7" || info.Config.Name != "vxlan0" {
+				t.Errorf("%s: %+v, %v", name, info, err)
+			}
+		}
+		if got := r.in(addrB, frame(macA, macB, "x")); len(got) != 1 {
+			t.Error("forwards no more")
+		}
+		must(t, r.DelLink("tenant7"))
+	})
+}
+
+// staleHost makes devices whose Watch tells of each change late: the state
+// before it.
+type staleHost struct{ *vteptest.Host }
+
+type staleDevice struct{ vtep.Device }
+
+func (h staleHost) OpenDevice(c tap.Config) (vtep.Device, error) {
+	d, err := h.Host.OpenDevice(c)
+	return staleDevice{d}, err
+}
+
+func (d staleDevice) Watch(ctx context.Context, fn func(tap.State)) error {
+	before, err := d.State()
+	if err != nil {
+		return err
+	}
+	return d.Device.Watch(ctx, func(s tap.State) {
+		fn(before)
+		before = s
+	})
+}
+
+// TestStaleEvent: what SetLinkUp has done, an event that was under way does
+// not undo.
+func TestStaleEvent(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		h := net.Host(addrA)
+		r := &rig{node: startNode(t, net, h, staleHost{h}, addrA), t: t, wire: net.Capture(), link: "vxlan0"}
+		r.dev = r.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB})
+		for _, up := range []bool{true, false, true} {
+			must(t, r.SetLinkUp(r.link, up))
+			synctest.Wait()
+			if info, err := r.Link(r.link); err != nil || info.Up != up {
+				t.Errorf("set up %v, and the link has up %v, %v", up, info.Up, err)
+			}
+			if got := r.in(addrB, frame(macA, macB, "x")); len(got) == 1 != up {
+				t.Errorf("set up %v: delivered %d", up, len(got))
+			}
+		}
+	})
+}
+
+// TestRetryGroup: a group that cannot be joined when the link comes up is
+// joined when it can.
+func TestRetryGroup(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		n, h := hooked(t, net, addrA)
+		h.let(rules{listen: func(c underlay.ReceiverConfig) error {
+			if c.Group.IsValid() {
+				return errRefused
+			}
+			return nil
+		}})
+		r := &rig{node: n, t: t, wire: net.Capture(), link: "vxlan0"}
+		r.dev = r.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Group: group, Dev: "eth0"})
+		time.Sleep(5 * time.Second)
+		if n := len(r.host.Receivers()); n != 1 {
+			t.Errorf("%d receivers, want the unicast one", n)
+		}
+		if got := r.in(addrB, frame(bcast, macB, "x")); len(got) != 1 {
+			t.Error("unicast is not heard meanwhile")
+		}
+		if sent := r.out(frame(bcast, macA, "x")); len(sent) != 1 {
+			t.Error("nothing is sent meanwhile")
+		}
+		h.let(rules{})
+		time.Sleep(2 * time.Second)
+		net.Send(netip.AddrPortFrom(addrB, 1), netip.AddrPortFrom(group, 4789), 0, pack(42, frame(bcast, macB, "x")))
+		if got := r.got(); len(got) != 1 {
+			t.Error("the group is not heard after the obstacle went")
+		}
+	})
+}
+
+// TestRetryOwnAddress: the own echo is known as soon as the route tells the
+// address.
+func TestRetryOwnAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		n, h := hooked(t, net, addrA)
+		h.let(rules{route: func(netip.Addr) error { return errRefused }})
+		r := &rig{node: n, t: t, wire: net.Capture(), link: "vxlan0"}
+		r.dev = r.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Group: group, Dev: "eth0"})
+		time.Sleep(5 * time.Second)
+		h.let(rules{})
+		time.Sleep(2 * time.Second)
+		r.out(frame(bcast, macC, "x"))
+		if got := r.got(); len(got) != 0 {
+			t.Error("heard the own echo")
+		}
+		r.drops(map[vtep.DropReason]uint64{vtep.RxOwnEcho: 1})
+	})
+}
+
+// TestDevGone: where the underlay device is gone the link still follows its
+// own netdev, and recovers when it is back.
+func TestDevGone(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		n, h := hooked(t, net, addrA)
+		r := &rig{node: n, t: t, wire: net.Capture(), link: "vxlan0"}
+		r.dev = r.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB, Dev: "eth0"})
+		h.let(rules{iface: func(string) error { return errRefused }})
+		r.in(addrB, frame(macA, macC, "x"))
+		must(t, r.SetLinkUp(r.link, false))
+		r.in(addrB, frame(macA, macC, "x"))
+		r.drops(map[vtep.DropReason]uint64{vtep.RxLinkDown: 1})
+		r.behind(macC, netip.Addr{})
+		must(t, r.SetLinkUp(r.link, true))
+		if got := r.in(addrB, frame(macA, macC, "x")); len(got) != 1 {
+			t.Errorf("after up: delivered %d", len(got))
+		}
+		h.let(rules{})
+		time.Sleep(2 * time.Second)
+		if got := r.in(addrB, frame(macA, macC, "x")); len(got) != 1 {
+			t.Errorf("after eth0 came back: delivered %d", len(got))
+		}
+	})
+}
+
+// TestQueues: each queue of the port is read, and counted.
+func TestQueues(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, func(c *vtep.LinkConfig) { c.Queues = 4 })
+		if n := r.dev.Queues(); n != 4 {
+			t.Errorf("%d queues", n)
+		}
+		for q := range 4 {
+			if !r.dev.InjectTo(q, frame(bcast, macA, "x")) {
+				t.Fatal("not taken")
+			}
+		}
+		if sent := r.sent(); len(sent) != 4 {
+			t.Errorf("sent %d", len(sent))
+		}
+		r.in(addrB, frame(macA, macB, "x"))
+		if s := r.stats(t, r.link); s.TxPackets != 4 || s.RxPackets != 1 {
+			t.Errorf("statistics %+v", s)
+		}
+		r.in(addrB, frame(macA, encap.MAC{2, 2}, "x"))
+	})
+}

@@ -1,0 +1,129 @@
+package vteptest_test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/vteptest"
+)
+
+func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
+
+// realSide is the host's side of a TAP: a packet socket on its netdev.
+type realSide struct{ socket *lab.PacketSocket }
+
+func (s realSide) Send(frame []byte) error { return s.socket.Send(frame) }
+
+func (s realSide) Receive(timeout time.Duration) ([]byte, error) {
+	p, err := s.socket.WaitFor(func(p lab.Packet) bool {
+		return len(p.Data) >= 18 && binary.BigEndian.Uint16(p.Data[12:]) == vteptest.TestEtherType
+	}, timeout)
+	return p.Data, err
+}
+
+// openReal makes a TAP, down, in a namespace.
+func openReal(t testing.TB) (*lab.Host, vtep.Device) {
+	t.Helper()
+	if err := lab.CheckTUN(); err != nil {
+		lab.SkipOrFail(t, err)
+	}
+	h, err := lab.ForTest(t).Host("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d vtep.Device
+	if err := h.Do(func() (err error) {
+		d, err = new(vtep.SystemHost).OpenDevice(tap.Config{Name: "vxlan0"})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return h, d
+}
+
+func TestRealPort(t *testing.T) {
+	vteptest.TestPort(t, func(t testing.TB) (vtep.Port, vteptest.HostSide) {
+		h, d := openReal(t)
+		if err := h.SetUp("vxlan0", true); err != nil {
+			t.Fatal(err)
+		}
+		socket, err := h.OpenPacket("vxlan0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, realSide{socket}
+	})
+}
+
+func TestRealDevice(t *testing.T) {
+	vteptest.TestDevice(t, func(t testing.TB) (vtep.Device, func() error) {
+		h, d := openReal(t)
+		return d, func() error { return h.DelLink("vxlan0") }
+	})
+}
+
+func TestRealUnderlay(t *testing.T) {
+	for _, tt := range []struct {
+		name, a, b, none string
+		bits, workers    int
+	}{
+		{"IPv4", "192.0.2.1", "192.0.2.2", "203.0.113.1", 24, 1},
+		{"IPv6", "2001:db8:1::1", "2001:db8:1::2", "2001:db8:ffff::1", 64, 1},
+		{"IPv4 3 workers", "192.0.2.1", "192.0.2.2", "203.0.113.1", 24, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			vteptest.TestUnderlay(t, func(t testing.TB) vteptest.Underlay {
+				a, b := netip.MustParseAddr(tt.a), netip.MustParseAddr(tt.b)
+				u := vteptest.Underlay{
+					Src: a, Dst: netip.AddrPortFrom(b, 4789),
+					SrcPortMin: 50000, SrcPortMax: 50999, MTU: 1500, NoRoute: netip.MustParseAddr(tt.none), Reorders: true,
+				}
+				openWire(t, &u, tt.bits, tt.workers)
+				return u
+			})
+		})
+	}
+}
+
+// openWire joins two hosts and opens the sockets of u.
+func openWire(t testing.TB, u *vteptest.Underlay, bits, workers int) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := lab.ForTest(t)
+	a, err := l.Host("a")
+	must(err)
+	b, err := l.Host("b")
+	must(err)
+	w, err := l.Wire(a, b, lab.WireOptions{MTU: u.MTU})
+	must(err)
+	must(a.AddAddr(w.A, netip.PrefixFrom(u.Src, bits)))
+	must(b.AddAddr(w.B, netip.PrefixFrom(u.Dst.Addr(), bits)))
+	// The neighbours' answers would take packets from the first batch.
+	_, err = lab.Ping(a, netip.Addr{}, u.Dst.Addr(), 56, 1)
+	must(err)
+	must(a.Do(func() (err error) {
+		u.Transmitter, err = new(vtep.SystemHost).OpenTransmitter(underlay.TransmitterConfig{
+			Local: u.Src, V6: u.Src.Is6(), SrcPortMin: u.SrcPortMin, SrcPortMax: u.SrcPortMax,
+		})
+		return err
+	}))
+	must(b.Do(func() (err error) {
+		u.Receiver, err = new(vtep.SystemHost).Listen(underlay.ReceiverConfig{
+			Local: u.Dst.Addr(), V6: u.Dst.Addr().Is6(), Port: u.Dst.Port(), Workers: workers,
+		})
+		return err
+	}))
+}
