@@ -24,6 +24,8 @@ type Link struct {
 	// worker of an endpoint.
 	shards []counters
 
+	moves moveLog
+
 	// The rest is guarded by VTEP.mu.
 	cfg       LinkConfig
 	device    tap.State
@@ -31,7 +33,7 @@ type Link struct {
 	first     remoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender
-	retry     bool // something could not be had yet: see VTEP.retry
+	retry     bool // something could not be had yet: see VTEP.everySecond
 	gone      bool
 	stopWatch context.CancelFunc
 }

@@ -30,7 +30,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
 	}
 	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes()}
-	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), OnChange: l.remotes.follow, SameAddr: l.remotes.sameAddr})
+	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), OnChange: l.onFDB, SameAddr: l.remotes.sameAddr})
 	if err := v.openPort(l); err != nil {
 		return err
 	}

@@ -147,8 +147,8 @@ func (r *remotes) takeID() fdb.RemoteID {
 	return fdb.RemoteID(r.used - 1)
 }
 
-// follow keeps the reference counts while the FDB changes. It serves
-// fdb.Config.OnChange and runs under a shard's lock.
+// follow keeps the reference counts while the FDB changes. It runs under a
+// shard's lock.
 func (r *remotes) follow(e fdb.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

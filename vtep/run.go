@@ -39,7 +39,7 @@ func (v *VTEP) Run(ctx context.Context) error {
 		case <-second.C:
 		}
 		v.tick.Store(uint32(time.Since(v.start) / time.Second))
-		v.retry()
+		v.everySecond()
 		if n%int(sweepEvery/time.Second) == 0 {
 			v.sweep()
 		}
@@ -56,12 +56,13 @@ func (v *VTEP) sweep() {
 	}
 }
 
-// retry tries again what a link could not have when it came up, such as a
-// group on a device without an address.
-func (v *VTEP) retry() {
+// everySecond logs what moved, and tries again what a link could not have when
+// it came up, such as a group on a device without an address.
+func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, l := range v.links {
+		l.logMoves()
 		if l.retry {
 			if v.refresh(l) == nil && !l.retry {
 				l.log.Info("the link is complete")

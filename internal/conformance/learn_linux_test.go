@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,23 @@ func TestL05DynamicMACMoves(t *testing.T) {
 		if n := r.stats().Moves; n != uint64(i) {
 			t.Errorf("%d moves were counted, want %d", n, i)
 		}
+	}
+}
+
+// TestL05MovesAreLogged: a MAC that flaps is logged, but not at each flap.
+func TestL05MovesAreLogged(t *testing.T) {
+	const flaps = 200
+	r := startRig(t, ipv4Underlay())
+	r.floodTo(1)
+	for i := range flaps + 1 {
+		r.delivers(frameFrom(farMAC), from(r.peers[i%2]))
+	}
+	if n := r.stats().Moves; n != flaps {
+		t.Errorf("%d moves were counted, want %d", n, flaps)
+	}
+	check(t, r.daemon.WaitStderr(farMAC, patience))
+	if n := strings.Count(r.daemon.Stderr(), farMAC); n > flaps/10 {
+		t.Errorf("%d moves made %d lines of log", flaps, n)
 	}
 }
 

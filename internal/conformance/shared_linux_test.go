@@ -149,3 +149,28 @@ func TestT1UDPSegmentation(t *testing.T) {
 		}
 	})
 }
+
+// TestT1Bridged: a superframe that the host forwards, to a container here, has
+// to say how it is to be cut: longer than the MTU it would go nowhere.
+func TestT1Bridged(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		k := newKernelPair(t, f, lab.WireOptions{}, "", nil)
+		c := must(k.a.Container("c", 1500-f.overhead()))(t)
+		inside := addr("198.51.100.9")
+		check(t, c.AddAddr("eth0", netip.PrefixFrom(inside, 24)), k.a.SetMaster("vxlan0", lab.ContainerBridge),
+			k.b.MustReach(inside, 1000, patience))
+		for _, way := range []struct {
+			from, to *lab.Host
+			dst      netip.Addr
+		}{{k.b, c, inside}, {c, k.b, overlay(false)[1].Addr()}} {
+			r, err := lab.TCPTransfer(way.from, way.to, way.dst, 20_000_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s to %s: %v", way.from, way.to, r)
+			if way.from == k.b && r.Elapsed > 5*time.Second {
+				t.Errorf("the stream to the container took %v: superframes are lost", r.Elapsed)
+			}
+		}
+	})
+}
