@@ -32,6 +32,7 @@ import (
 // fromPort forwards the frames that one read of a port gave.
 func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 	s := w.link.state.Load()
+	w.told = nil
 	for i := range frames {
 		f := &frames[i]
 		if len(f.Data) < encap.EthernetHeaderLen {

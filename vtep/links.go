@@ -77,8 +77,11 @@ func (v *VTEP) startLink(l *Link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stopWatch = cancel
 	v.spawn(func() {
-		// What Watch tells may be older than what setDevice saw: look again.
-		err := l.port.Watch(ctx, func(tap.State) { _ = v.onDevice(l) })
+		err := l.port.Watch(ctx, func(s tap.State) {
+			v.onDown(l, s)
+			// What Watch tells may be older than what setDevice saw: look again.
+			_ = v.onDevice(l)
+		})
 		if errors.Is(err, tap.ErrGone) {
 			l.log.Info("the netdev was deleted, removing the link")
 			v.mu.Lock()
@@ -88,6 +91,16 @@ func (v *VTEP) startLink(l *Link) {
 			l.log.Error("following the netdev failed", "err", err)
 		}
 	})
+}
+
+// onDown forgets what was learned where the netdev was down for so short a time
+// that it is up again by now (conformance L15).
+func (v *VTEP) onDown(l *Link, seen tap.State) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !l.gone && !seen.Up && l.device.Up {
+		l.flushDynamic()
+	}
 }
 
 // onDevice follows a change of the netdev: down flushes what was learned and

@@ -8,6 +8,9 @@ import "github.com/uvtep/uvtep/encap"
 // does so for bridge ports only (skb_tunnel_check_pmtu in
 // net/ipv4/ip_tunnel_core.c).
 func (w *portWorker) tooBig(s *linkState, lane int, p *encap.Packet) {
+	if w.told == &p.Frame.Data[0] {
+		return // of another copy
+	}
 	path, ok := s.tx[lane].PathMTU(p.Dst)
 	if !ok {
 		return
@@ -21,5 +24,6 @@ func (w *portWorker) tooBig(s *linkState, lane int, p *encap.Packet) {
 	w.toPort[0].Data = reply
 	if n, _ := w.link.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
 		w.c.tooBig.Add(1)
+		w.told = &p.Frame.Data[0]
 	}
 }

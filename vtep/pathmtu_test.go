@@ -62,6 +62,24 @@ func TestC10TooBig(t *testing.T) {
 	})
 }
 
+// TestTooBigOnce: a flooded frame that fits no path is answered once, not once a
+// copy.
+func TestTooBigOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		must(t, r.FDBAppend(vtep.FDBEntry{Link: r.link, Remote: vtep.Remote{Addr: addrC}}))
+		for n := uint64(1); n <= 2; n++ {
+			if sent := r.out(packet{payload: 1450}.build(t)); len(sent) != 0 {
+				t.Fatalf("%d copies were sent", len(sent))
+			}
+			if got := len(r.got()); got != 1 {
+				t.Errorf("frame %d: %d answers, want 1", n, got)
+			}
+			r.drops(map[vtep.DropReason]uint64{vtep.TxTooBig: 2 * n})
+		}
+	})
+}
+
 // TestLinkLocal: the transmitter is bound to dev, so that link-local remotes,
 // configured and learned, need no interface of their own; one by way of
 // another device does.

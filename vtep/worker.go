@@ -23,6 +23,7 @@ type portWorker struct {
 	out    [2]outBatch // by lane
 	reply  [encap.MaxFragNeededLen]byte
 	toPort [1]encap.Frame // of reply
+	told   *byte          // start of the frame of this batch that the last reply was about
 }
 
 // outBatch is packets on their way to one transmitter.

@@ -148,5 +148,6 @@ func dropsJSON(j *jsonWriter, s *control.LinkStats) {
 	})
 	j.value("reserved", s.Reserved)
 	j.value("not_learned", s.NotLearned)
+	j.value("too_big_sent", s.TooBigSent)
 	j.value("moves", s.Moves)
 }

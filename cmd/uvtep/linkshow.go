@@ -198,7 +198,7 @@ func showDrops(w io.Writer, s *control.LinkStats) {
 	for _, n := range []struct {
 		name string
 		n    uint64
-	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}} {
+	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}} {
 		if n.n != 0 {
 			fmt.Fprintf(w, "    uvtep count %s %d\n", n.name, n.n)
 		}

@@ -199,6 +199,7 @@ func (o *outer) bytes() []byte {
 	}
 	b := serialize(eth, ip, udp, gopacket.Payload(o.payload))
 	switch o.sum {
+	case rightSum:
 	case zeroSum:
 		b[at], b[at+1] = 0, 0
 	case wrongSum:

@@ -137,8 +137,9 @@ func (r *rig) drops(reason vtep.DropReason) uint64 {
 	switch reason {
 	case vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxUnknownVNI:
 		return must(r.client.Stats(r.Context()))(r.T).Drops[reason.String()]
+	default:
+		return r.stats().Drops[reason.String()]
 	}
-	return r.stats().Drops[reason.String()]
 }
 
 // until polls cond.

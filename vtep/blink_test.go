@@ -1,0 +1,62 @@
+package vtep_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/vteptest"
+)
+
+// blinkHost makes devices that tell of a moment down when blink is sent to.
+type blinkHost struct {
+	*vteptest.Host
+	blink chan struct{}
+}
+
+type blinkDevice struct {
+	vtep.Device
+	blink chan struct{}
+}
+
+func (h blinkHost) OpenDevice(c tap.Config) (vtep.Device, error) {
+	d, err := h.Host.OpenDevice(c)
+	return blinkDevice{d, h.blink}, err
+}
+
+func (d blinkDevice) Watch(ctx context.Context, fn func(tap.State)) error {
+	for {
+		select {
+		case <-d.blink:
+			s, err := d.State()
+			if err != nil {
+				return err
+			}
+			s.Up = false
+			fn(s)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// TestL15Blink: a link that was down for a moment only, and is up again when it
+// is looked at, has forgotten what it learned.
+func TestL15Blink(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		h := blinkHost{net.Host(addrA), make(chan struct{})}
+		r := &rig{node: startNode(t, net, h.Host, h, addrA), t: t, wire: net.Capture(), link: "vxlan0"}
+		r.dev = r.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB})
+		r.in(addrB, frame(macA, macC, "x"))
+		r.behind(macC, addrB)
+		h.blink <- struct{}{}
+		synctest.Wait()
+		r.behind(macC, netip.Addr{})
+		if info, err := r.Link(r.link); err != nil || !info.Up {
+			t.Errorf("the link is up %v, %v", info.Up, err)
+		}
+	})
+}
