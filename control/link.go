@@ -58,9 +58,9 @@ type Counts struct {
 type LinkStats struct {
 	Rx         Counts            `json:"rx"`
 	Tx         Counts            `json:"tx"`
-	Reserved   uint64            `json:"reserved"`    // packets with reserved header bits set
-	NotLearned uint64            `json:"not_learned"` // frames delivered while the FDB was full
-	Moves      uint64            `json:"moves"`       // MAC addresses that changed their remote
+	Reserved   uint64            `json:"reserved"`     // packets with reserved header bits set
+	NotLearned uint64            `json:"not_learned"`  // frames delivered while the FDB was full
+	Moves      uint64            `json:"moves"`        // MAC addresses that changed their remote
 	TooBigSent uint64            `json:"too_big_sent"` // ICMP errors given to hosts whose frames were too big
 	Drops      map[string]uint64 `json:"drops,omitempty"`
 }

@@ -38,6 +38,7 @@ func containers(t *testing.T, sites []*site, count int) []container {
 // TestBridge is scenario 3: three containers a side in a bridge of which the
 // link is a port.
 func TestBridge(t *testing.T) {
+	t.Parallel()
 	for _, k := range allKinds() {
 		for _, f := range families() {
 			t.Run(k.String()+"/"+f.name, func(t *testing.T) {
@@ -71,6 +72,7 @@ func TestBridge(t *testing.T) {
 // sends to all comes back to its own host by multicast loopback and must not
 // reach the bridge again, although its source MAC is not the link's (S05).
 func TestBridgeGroup(t *testing.T) {
+	t.Parallel()
 	const broadcasts = 20
 	for _, f := range families() {
 		t.Run(f.name, func(t *testing.T) {

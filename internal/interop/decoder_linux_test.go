@@ -91,6 +91,7 @@ func tshark(t *testing.T, file string) []decoded {
 // packets of a run apart, and checks them field by field. The veth computes all
 // checksums, as a wire would have them.
 func TestDecoder(t *testing.T) {
+	t.Parallel()
 	installed(t, "tshark")
 	for _, far := range []string{kernel, uvtep} {
 		for _, f := range families() {

@@ -51,6 +51,7 @@ func (s *site) wantJoined(t *testing.T, group netip.Addr, want bool) {
 
 // TestGroup is scenario 4 with four hosts, of which the last comes later.
 func TestGroup(t *testing.T) {
+	t.Parallel()
 	for _, g := range groups() {
 		t.Run(g.addr.String(), func(t *testing.T) {
 			sites := newSites(t, g.family, lab.WireOptions{}, uvtep, kernel, uvtep, kernel)
@@ -149,6 +150,7 @@ func downAndUp(t *testing.T, sites []*site, group netip.Addr) {
 // TestGroupShared: links that share a group share the join, and the last one
 // leaves.
 func TestGroupShared(t *testing.T) {
+	t.Parallel()
 	for _, g := range groups()[1:] {
 		t.Run(g.addr.String(), func(t *testing.T) {
 			sites := newSites(t, g.family, lab.WireOptions{}, uvtep, kernel)

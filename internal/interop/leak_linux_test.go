@@ -24,7 +24,7 @@ import (
 // SIGQUIT makes the Go runtime print them all. A daemon that did a few rounds is
 // the measure for the one that did all.
 func TestNothingLeft(t *testing.T) {
-	t.Parallel() // mostly waits for the kernel to take devices down
+	t.Parallel() // it mostly waits for the kernel to take devices down
 	few, many := 20, 1000
 	short := churn(t, few)
 	long := churn(t, many)

@@ -47,6 +47,12 @@ func (s suite) Run() int {
 	args := []string{"build", "-o", exe}
 	if raceDetector {
 		args = append(args, "-race")
+		// A program with the detector sleeps for a second before it exits, each
+		// time that a test asks the daemon something.
+		if err := os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	build := exec.Command("go", append(args, "github.com/uvtep/uvtep/cmd/uvtep")...)
 	if out, err := build.CombinedOutput(); err != nil {

@@ -11,6 +11,7 @@ import (
 // hosts on a wire with each other as the remote, and three on a switch with a
 // group.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	for _, k := range allKinds() {
 		t.Run(k.String(), func(t *testing.T) {
 			for _, f := range families() {
@@ -81,6 +82,7 @@ func noErrors(t *testing.T, sites []*site) {
 // veth with its default offloads is superframes with partial checksums. 100 MB
 // go each way, with a hash, with the offloads on and off.
 func TestBulk(t *testing.T) {
+	t.Parallel()
 	size := int64(100_000_000)
 	if raceDetector {
 		size = 10_000_000 // the detector makes it ten times as slow

@@ -33,6 +33,7 @@ func knownInAdvance(t *testing.T, f family, k kinds) []*site {
 
 // TestKnownInAdvance is the static half of scenario 5.
 func TestKnownInAdvance(t *testing.T) {
+	t.Parallel()
 	for _, k := range allKinds() {
 		for _, f := range families() {
 			t.Run(k.String()+"/"+f.name, func(t *testing.T) {

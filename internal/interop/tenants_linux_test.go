@@ -32,6 +32,7 @@ const (
 // over one UDP port. All have the same IP and MAC addresses, so that nothing
 // but the VNI tells them apart.
 func TestTenants(t *testing.T) {
+	t.Parallel()
 	for _, k := range allKinds() {
 		for _, f := range families() {
 			t.Run(k.String()+"/"+f.name, func(t *testing.T) {
@@ -166,7 +167,7 @@ func isolation(t *testing.T, all []tenant) {
 		for _, dst := range kinds(e) {
 			want := frame(dst, e.src, nil, 200, e.label("last"))
 			if _, err := e.seen.WaitFor(func(p lab.Packet) bool { return bytes.Equal(p.Data, want) }, soon); err != nil {
-				t.Errorf("tenant %d, %s, to %s: %v", e.vni, e.way, dst, err)
+				t.Fatalf("tenant %d, %s, to %s: %v", e.vni, e.way, dst, err)
 			}
 		}
 	}
@@ -188,6 +189,7 @@ func isolation(t *testing.T, all []tenant) {
 
 // TestTenLinks runs ten links of one daemon at once, over one port.
 func TestTenLinks(t *testing.T) {
+	t.Parallel()
 	for _, k := range allKinds() {
 		t.Run(k.String(), func(t *testing.T) {
 			sites := newSites(t, families()[0], lab.WireOptions{}, k[0], k[1])

@@ -26,8 +26,7 @@ func tcp(t *testing.T, from, to *lab.Host, dst netip.Addr, size int64) {
 	t.Helper()
 	r, err := lab.TCPTransfer(from, to, dst, size)
 	if err != nil {
-		t.Errorf("TCP %s to %s, %s: %v", from, to, dst, err)
-		return
+		t.Fatalf("TCP %s to %s, %s: %v", from, to, dst, err)
 	}
 	t.Logf("TCP %s to %s, %s: %v", from, to, dst, r)
 }

@@ -18,6 +18,7 @@ const allMACs = "ff:ff:ff:ff:ff:ff"
 // from then on nothing is flooded. A third site, which is on the flood list as
 // well, would see it.
 func TestWalkThrough(t *testing.T) {
+	t.Parallel()
 	for _, k := range allKinds() {
 		for _, f := range families() {
 			t.Run(k.String()+"/"+f.name, func(t *testing.T) {
