@@ -83,6 +83,9 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		ZeroChecksum6: key.zeroChecksum6,
 	})
 	if err != nil {
+		if key.group.IsValid() && key.dev == 0 {
+			err = fmt.Errorf("%w: say with dev which device the group is on", err)
+		}
 		return nil, err
 	}
 	ep = &endpoint{vtep: v, key: key, receiver: r, users: []*Link{l}}
