@@ -35,6 +35,7 @@ func (d blinkDevice) Watch(ctx context.Context, fn func(tap.State)) error {
 			if err != nil {
 				return err
 			}
+			fn(s)
 			s.Up = false
 			fn(s)
 		case <-ctx.Done():

@@ -33,6 +33,7 @@ type Link struct {
 	first     remoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender
+	ownDowns  int  // times that setDevice set the netdev down and Watch has not told yet
 	retry     bool // something could not be had yet: see VTEP.everySecond
 	gone      bool
 	stopWatch context.CancelFunc

@@ -77,10 +77,14 @@ func (v *VTEP) startLink(l *Link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stopWatch = cancel
 	v.spawn(func() {
+		up := false
 		err := l.port.Watch(ctx, func(s tap.State) {
-			v.onDown(l, s)
+			if up && !s.Up {
+				v.onDown(l)
+			}
+			up = s.Up
 			// What Watch tells may be older than what setDevice saw: look again.
-			_ = v.onDevice(l)
+			_ = v.onDevice(l, false)
 		})
 		if errors.Is(err, tap.ErrGone) {
 			l.log.Info("the netdev was deleted, removing the link")
@@ -94,18 +98,22 @@ func (v *VTEP) startLink(l *Link) {
 }
 
 // onDown forgets what was learned where the netdev was down for so short a time
-// that it is up again by now (conformance L15).
-func (v *VTEP) onDown(l *Link, seen tap.State) {
+// that it is up again by now (conformance L15). What setDevice did itself is no
+// news.
+func (v *VTEP) onDown(l *Link) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !l.gone && !seen.Up && l.device.Up {
+	switch {
+	case l.ownDowns > 0:
+		l.ownDowns--
+	case !l.gone && l.device.Up:
 		l.flushDynamic()
 	}
 }
 
 // onDevice follows a change of the netdev: down flushes what was learned and
-// leaves the group (conformance L15).
-func (v *VTEP) onDevice(l *Link) error {
+// leaves the group (conformance L15). own says that this VTEP made the change.
+func (v *VTEP) onDevice(l *Link, own bool) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if l.gone {
@@ -122,6 +130,9 @@ func (v *VTEP) onDevice(l *Link) error {
 	}
 	if wasUp && !s.Up {
 		l.flushDynamic()
+		if own {
+			l.ownDowns++
+		}
 	}
 	return nil
 }
@@ -221,7 +232,7 @@ func (v *VTEP) setDevice(name string, c tap.Change) error {
 	if err := l.port.Set(c); err != nil {
 		return err
 	}
-	return v.onDevice(l)
+	return v.onDevice(l, true)
 }
 
 // linkMTU is what fits the underlay, and what that was derived from
