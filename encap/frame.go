@@ -39,7 +39,21 @@ type Offload struct {
 //
 // Data starts at the destination MAC and has no FCS (RFC 7348 section 5). It
 // is borrowed from whoever read it and valid until that reader's next read.
+//
+// More continues Data where the payload of a superframe was not contiguous in
+// the buffer that it came from: the payloads of the segments after the first,
+// in order. It is borrowed as Data is. Headers always lie in Data whole.
 type Frame struct {
 	Data    []byte
+	More    [][]byte
 	Offload Offload
+}
+
+// Len is the length of the whole frame in bytes.
+func (f *Frame) Len() int {
+	n := len(f.Data)
+	for _, b := range f.More {
+		n += len(b)
+	}
+	return n
 }

@@ -2,6 +2,7 @@ package tap
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -9,17 +10,30 @@ import (
 )
 
 func TestNoAllocations(t *testing.T) {
-	privateNetns(t)
-	d := mustOpen(t, Config{})
+	forEachWait(t, testNoAllocations)
+}
+
+func testNoAllocations(t *testing.T, w Wait) {
+	d := mustOpen(t, Config{Wait: w, Spin: 20 * time.Microsecond})
 	mustSet(t, d, Change{Up: new(true)})
 	s := packetSocket(t, mustState(t, d).Index)
-	out := []encap.Frame{{Data: testFrame(60, 1)}, {Data: testFrame(1514, 2)}}
+	out := []encap.Frame{{Data: testFrame(60, 1)}, {Data: testFrame(1514, 2)}, inPieces(tcpSuperframe(), maxMore)}
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := d.WriteBatch(0, out); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
 		t.Errorf("WriteBatch: %v allocations", n)
+	}
+
+	d.super.deny = true
+	cut := []encap.Frame{tcpSuperframe(), inPieces(tcpSuperframe(), 10)}
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := d.WriteBatch(0, cut); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("WriteBatch that cuts: %v allocations", n)
 	}
 
 	in := make([]encap.Frame, 8)
@@ -35,7 +49,7 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("ReadBatch: %v allocations", n)
 	}
 
-	// The same through the poller: the frame comes while the reader waits.
+	// The same, waiting: the frame comes while the reader waits.
 	kick := make(chan struct{})
 	defer close(kick)
 	go func() {

@@ -121,26 +121,3 @@ func setVnet(fd int) error {
 	}
 	return os.NewSyscallError("TUNSETVNETLE", unix.IoctlSetPointerInt(fd, unix.TUNSETVNETLE, 1))
 }
-
-// setOffload asks for want and returns what was granted: kernels before 6.2
-// refuse all of it because of USO.
-func setOffload(fd int, want Offload) (Offload, error) {
-	var bits uint
-	if want&OffloadChecksum != 0 {
-		bits |= unix.TUN_F_CSUM
-	}
-	if want&OffloadTSO != 0 {
-		bits |= unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
-	}
-	if want&OffloadUSO != 0 {
-		bits |= unix.TUN_F_USO4 | unix.TUN_F_USO6
-	}
-	err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, int(bits))
-	if err == nil {
-		return want, nil
-	}
-	if want&OffloadUSO != 0 {
-		return setOffload(fd, want&^OffloadUSO)
-	}
-	return 0, os.NewSyscallError("TUNSETOFFLOAD", err)
-}

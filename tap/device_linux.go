@@ -19,6 +19,7 @@ type Device struct {
 	queues  []*queue
 	hub     *hub // of the namespace in which the device was opened
 	offload Offload
+	super   superframes
 
 	lookEvery time.Duration // awayInterval, but for tests
 
@@ -49,7 +50,8 @@ func (d *Device) ReadBatch(q int, frames []encap.Frame) (int, error) {
 // WriteBatch hands the frames to the host through queue q and returns how many
 // the kernel took. It neither keeps nor changes them, does not block, and does
 // not allocate. Frames that are not taken are lost: all from the first one on
-// with ErrDown or ErrGone, single ones with ErrRefused.
+// with ErrDown or ErrGone, single ones with ErrRefused. Superframes may have up
+// to 127 slices in More; what the kernel does not take whole is cut.
 func (d *Device) WriteBatch(q int, frames []encap.Frame) (int, error) {
 	n, err := d.queues[q].write(frames)
 	if err != nil {

@@ -38,8 +38,8 @@ func Open(c Config) (*Device, error) {
 		return nil, err
 	}
 	if c.Queues != 1 || c.Persist || c.Owner != nil || c.Group != nil ||
-		c.MAC != (encap.MAC{}) || c.MTU != 0 || c.TxQueueLen != 0 {
-		return nil, fmt.Errorf("tap: open %q: queues, persistence, owner, MAC, MTU and queue length can be set on Linux only: %w",
+		c.MAC != (encap.MAC{}) || c.MTU != 0 || c.TxQueueLen != 0 || c.GSOMaxSize != 0 || c.GSOMaxSegs != 0 {
+		return nil, fmt.Errorf("tap: open %q: queues, persistence, owner, MAC, MTU, queue length and GSO limits can be set on Linux only: %w",
 			c.Name, errors.ErrUnsupported)
 	}
 	ifce, err := water.New(waterConfig(c.Name))
@@ -54,6 +54,12 @@ func (d *Device) Queues() int { return 1 }
 
 // Offload is none.
 func (d *Device) Offload() Offload { return 0 }
+
+// WriteOffload is none.
+func (d *Device) WriteOffload() Offload { return 0 }
+
+// Superframes reports that WriteBatch takes ordinary frames only.
+func (d *Device) Superframes() bool { return false }
 
 // ReadBatch blocks for one frame, valid until the next call. A closed device
 // gives os.ErrClosed.
@@ -81,6 +87,10 @@ func (d *Device) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 	)
 	for i := range frames {
 		f := frames[i]
+		if len(f.More) > 0 {
+			first = ErrRefused
+			continue
+		}
 		if f.Offload.Csum == encap.CsumPartial && f.Offload.Kind == encap.GSONone {
 			f.Data = append([]byte(nil), f.Data...)
 			if !encap.CompleteChecksum(&f) {

@@ -3,7 +3,6 @@ package tap
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -22,15 +21,7 @@ func TestWriteTCPSuperframe(t *testing.T) {
 	privateNetns(t)
 	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
 	s := packetSocket(t, mustState(t, d).Index)
-	tcp := make([]byte, 20+4000)
-	binary.BigEndian.PutUint16(tcp[0:2], 4000)
-	binary.BigEndian.PutUint16(tcp[2:4], 4001)
-	tcp[12], tcp[13] = 5<<4, 0x10 // 20 bytes of header, ACK
-	super := encap.Frame{
-		Data: ipv4Frame(unix.IPPROTO_TCP, tcp, 16),
-		Offload: encap.Offload{Kind: encap.GSOTCPv4, Csum: encap.CsumPartial,
-			SegSize: 1448, CsumStart: 34, CsumOffset: 16},
-	}
+	super := tcpSuperframe()
 	if n, err := d.WriteBatch(0, []encap.Frame{super}); n != 1 || err != nil {
 		t.Fatalf("WriteBatch: %d, %v", n, err)
 	}

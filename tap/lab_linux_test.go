@@ -27,7 +27,7 @@ var (
 // privateNetns puts the test's goroutine into a network namespace of its own.
 // The goroutine stays locked, so its thread ends with the test, and with it
 // the namespace and what was left in it.
-func privateNetns(t *testing.T) {
+func privateNetns(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("makes network namespaces and TAPs: run as root")
@@ -36,9 +36,21 @@ func privateNetns(t *testing.T) {
 	unshareNet(t)
 }
 
+// forEachWait runs fn as a subtest, in a namespace of its own, for each way in
+// which a reader waits.
+func forEachWait(t *testing.T, fn func(*testing.T, Wait)) {
+	t.Helper()
+	for w, name := range map[Wait]string{WaitPoller: "poller", WaitThread: "thread"} {
+		t.Run(name, func(t *testing.T) {
+			privateNetns(t)
+			fn(t, w)
+		})
+	}
+}
+
 // unshareNet moves the thread to a new namespace. Without IPv6 the kernel
 // sends nothing by itself through a netdev that comes up.
-func unshareNet(t *testing.T) {
+func unshareNet(t testing.TB) {
 	t.Helper()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatalf("unshare: %v", err)
@@ -47,7 +59,7 @@ func unshareNet(t *testing.T) {
 }
 
 // sysctl sets a variable of the thread's namespace, if the kernel has it.
-func sysctl(t *testing.T, name, value string) {
+func sysctl(t testing.TB, name, value string) {
 	t.Helper()
 	if err := os.WriteFile("/proc/sys/"+name, []byte(value), 0o644); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
@@ -55,7 +67,7 @@ func sysctl(t *testing.T, name, value string) {
 }
 
 // otherNetns makes a second namespace and runs fn in it.
-func otherNetns(t *testing.T, fn func()) netns.NsHandle {
+func otherNetns(t testing.TB, fn func()) netns.NsHandle {
 	t.Helper()
 	here, err := netns.Get()
 	if err != nil {
@@ -91,7 +103,7 @@ func drop(t *testing.T, capability uint) {
 	}
 }
 
-func mustOpen(t *testing.T, c Config) *Device {
+func mustOpen(t testing.TB, c Config) *Device {
 	t.Helper()
 	d, err := Open(c)
 	if err != nil {
@@ -105,14 +117,14 @@ func mustOpen(t *testing.T, c Config) *Device {
 	return d
 }
 
-func mustSet(t *testing.T, d *Device, ch Change) {
+func mustSet(t testing.TB, d *Device, ch Change) {
 	t.Helper()
 	if err := d.Set(ch); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func mustState(t *testing.T, d *Device) State {
+func mustState(t testing.TB, d *Device) State {
 	t.Helper()
 	s, err := d.State()
 	if err != nil {
@@ -121,7 +133,7 @@ func mustState(t *testing.T, d *Device) State {
 	return s
 }
 
-func mustLink(t *testing.T, name string) netlink.Link {
+func mustLink(t testing.TB, name string) netlink.Link {
 	t.Helper()
 	l, err := netlink.LinkByName(name)
 	if err != nil {
@@ -132,7 +144,7 @@ func mustLink(t *testing.T, name string) netlink.Link {
 
 // openHost opens a TAP with an address of the host side, up, behind which
 // peerIP is a known neighbour.
-func openHost(t *testing.T, c Config, host, peer netip.Addr, mac, neigh encap.MAC) *Device {
+func openHost(t testing.TB, c Config, host, peer netip.Addr, mac, neigh encap.MAC) *Device {
 	t.Helper()
 	c.MAC = mac
 	d := mustOpen(t, c)
@@ -142,7 +154,7 @@ func openHost(t *testing.T, c Config, host, peer netip.Addr, mac, neigh encap.MA
 }
 
 // addPeer gives the netdev an address, and a neighbour behind it.
-func addPeer(t *testing.T, name string, host, peer netip.Addr, neigh encap.MAC) {
+func addPeer(t testing.TB, name string, host, peer netip.Addr, neigh encap.MAC) {
 	t.Helper()
 	l := mustLink(t, name)
 	addr, err := netlink.ParseAddr(netip.PrefixFrom(host, host.BitLen()-8).String())

@@ -43,6 +43,7 @@ func open(c Config) (*Device, error) {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
 	d := &Device{hub: h, lookEvery: awayInterval, done: make(chan struct{}), gone: make(chan struct{})}
+	d.super.switchOff(c.NoWriteOffload)
 	p, err := h.prepare(c)
 	if err == nil {
 		err = d.attachAll(fd, c, p)
@@ -152,7 +153,7 @@ func (d *Device) attachAll(fd int, c Config, p prepared) error {
 		flags |= unix.IFF_MULTI_QUEUE
 	}
 	for {
-		if err := d.attachQueue(fd, p.name, flags); err != nil {
+		if err := d.attachQueue(fd, p.name, flags, c); err != nil {
 			return err
 		}
 		if len(d.queues) == 1 {
@@ -171,7 +172,7 @@ func (d *Device) attachAll(fd int, c Config, p prepared) error {
 }
 
 // attachQueue takes over fd.
-func (d *Device) attachQueue(fd int, name string, flags uint16) error {
+func (d *Device) attachQueue(fd int, name string, flags uint16, c Config) error {
 	if _, err := attach(fd, name, flags); err != nil {
 		return errors.Join(explain(err), unix.Close(fd))
 	}
@@ -183,7 +184,7 @@ func (d *Device) attachQueue(fd int, name string, flags uint16) error {
 	if err != nil {
 		return errors.Join(err, unix.Close(fd))
 	}
-	q, err := newQueue(fd)
+	q, err := newQueue(fd, c, &d.super)
 	if err != nil {
 		return err
 	}
@@ -197,7 +198,7 @@ func (d *Device) setUp(fd int, c Config, p prepared) error {
 		return err
 	}
 	var err error
-	if d.offload, err = setOffload(fd, c.Offload); err != nil {
+	if d.offload, err = grantOffload(fd, c); err != nil {
 		return err
 	}
 	if c.Owner != nil {
@@ -235,6 +236,12 @@ func (d *Device) configure(c Config) error {
 	}
 	if c.TxQueueLen != 0 {
 		ch.TxQueueLen = &c.TxQueueLen
+	}
+	if c.GSOMaxSize != 0 {
+		ch.GSOMaxSize = &c.GSOMaxSize
+	}
+	if c.GSOMaxSegs != 0 {
+		ch.GSOMaxSegs = &c.GSOMaxSegs
 	}
 	if ch == (Change{}) {
 		return nil

@@ -25,7 +25,8 @@ func TestOpenCloseLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := mustState(t, d)
-	want := State{Name: "vxlan0", Index: s.Index, MAC: hostMAC, MTU: 1450, Namespace: s.Namespace}
+	want := State{Name: "vxlan0", Index: s.Index, MAC: hostMAC, MTU: 1450, Namespace: s.Namespace,
+		TxQueueLen: 2000, GSOMaxSize: 65536, GSOMaxSegs: 65535}
 	if s != want {
 		t.Errorf("state of a new device: %+v, want %+v", s, want)
 	}
@@ -53,8 +54,11 @@ func TestOpenCloseLeavesNothing(t *testing.T) {
 }
 
 func TestClosedDevice(t *testing.T) {
-	privateNetns(t)
-	d := mustOpen(t, Config{})
+	forEachWait(t, testClosedDevice)
+}
+
+func testClosedDevice(t *testing.T, w Wait) {
+	d := mustOpen(t, Config{Wait: w})
 	read := make(chan error, 1)
 	go func() {
 		_, err := d.ReadBatch(0, make([]encap.Frame, 1))
@@ -246,6 +250,9 @@ func TestConfigRefused(t *testing.T) {
 		"negative queues":   {Queues: -1},
 		"multicast address": {MAC: encap.MAC{1}},
 		"negative MTU":      {MTU: -1},
+		"negative GSO size": {GSOMaxSize: -1},
+		"way to wait":       {Wait: 2},
+		"negative spinning": {Spin: -1},
 	} {
 		if d, err := Open(c); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -263,11 +270,11 @@ func TestNoLeak(t *testing.T) {
 		count = 100
 	}
 	for i := range count {
-		d, err := Open(Config{Name: "leak0"})
+		d, err := Open(Config{Name: "leak0", Wait: Wait(i % 2)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i%10 == 0 {
+		if i%5 == 0 {
 			readAndWatch(t, d)
 		}
 		if err := d.Close(); err != nil {

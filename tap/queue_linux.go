@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -15,18 +16,24 @@ import (
 // queue is one file descriptor of a TAP: a ring of frames to read and a way
 // to write.
 type queue struct {
-	file *os.File        // owns fd, on the runtime's poller
-	raw  syscall.RawConn // file's
+	// Either the runtime's poller owns fd, and file and raw are its, or park
+	// does the waiting, and they are nil.
+	file *os.File
+	raw  syscall.RawConn
+	park *park
 
 	// mu is held for reading round system calls on fd that do not go through
 	// raw, so that Close does not free the number under them. It is the
 	// innermost lock.
 	mu     sync.RWMutex
 	fd     int
-	closed bool
+	closed atomic.Bool // set before mu is taken, so that a reader lets go of it
+
+	super *superframes // the netdev's
 
 	// The rest belongs to the one reader.
 	slab   *slab
+	spin   spinner
 	frames []encap.Frame // of the ReadBatch under way
 	n      int           // frames filled
 	err    error
@@ -35,8 +42,16 @@ type queue struct {
 
 // newQueue takes over fd, which must be attached: the poller is told of an
 // error on a queue that has no netdev.
-func newQueue(fd int) (*queue, error) {
-	q := &queue{file: os.NewFile(uintptr(fd), "tap queue"), fd: fd}
+func newQueue(fd int, c Config, super *superframes) (*queue, error) {
+	q := &queue{fd: fd, super: super, spin: newSpinner(c.Spin)}
+	if c.Wait == WaitThread {
+		var err error
+		if q.park, err = newPark(fd); err != nil {
+			return nil, errors.Join(err, unix.Close(fd))
+		}
+		return q, nil
+	}
+	q.file = os.NewFile(uintptr(fd), "tap queue")
 	raw, err := q.file.SyscallConn()
 	if err != nil {
 		return nil, errors.Join(err, q.file.Close())
@@ -52,7 +67,12 @@ func (q *queue) read(frames []encap.Frame) (int, error) {
 		return 0, nil
 	}
 	q.frames, q.n, q.err = frames, 0, nil
-	err := q.raw.Read(q.drain)
+	var err error
+	if q.park != nil {
+		err = q.readParking()
+	} else {
+		err = q.raw.Read(q.drain)
+	}
 	q.frames = nil
 	if err == nil {
 		err = q.err
@@ -64,10 +84,25 @@ func (q *queue) read(frames []encap.Frame) (int, error) {
 	return 0, q.readError(err)
 }
 
+// readParking is raw.Read of a queue that waits by itself.
+func (q *queue) readParking() error {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	for !q.closed.Load() {
+		if q.readReady(uintptr(q.fd)) {
+			return nil
+		}
+		if err := q.park.wait(); err != nil {
+			return err
+		}
+	}
+	return os.ErrClosed
+}
+
 // readReady reads until frames is full, the slab has no room for another
 // superframe, or nothing is left. It reports false, "wait", when there was
-// nothing at all; the slab goes back meanwhile. The poller is edge-triggered:
-// only EAGAIN may lead to waiting.
+// nothing at all, also after spinning; the slab goes back meanwhile. The
+// runtime's poller is edge-triggered: only EAGAIN may lead to waiting.
 func (q *queue) readReady(fd uintptr) bool {
 	if q.slab == nil {
 		q.slab = slabs.take()
@@ -75,7 +110,8 @@ func (q *queue) readReady(fd uintptr) bool {
 	at := 0
 	for q.n < len(q.frames) && at+maxRead <= len(q.slab) {
 		room := q.slab[at : at+maxRead]
-		n, _, errno := unix.Syscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&room[0])), maxRead)
+		// The call does not wait, so the scheduler need not hear of it.
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&room[0])), maxRead)
 		switch {
 		case errno == 0:
 			if q.take(room[:n:n]) {
@@ -83,9 +119,13 @@ func (q *queue) readReady(fd uintptr) bool {
 			}
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN && q.n == 0:
+			if q.spin.again() && !q.closed.Load() {
+				continue
+			}
 			q.release()
 			return false
 		case errno == unix.EAGAIN:
+			q.spin.done(q.n, at)
 			return true
 		default:
 			// What was read before stands; the error comes again next time.
@@ -95,6 +135,7 @@ func (q *queue) readReady(fd uintptr) bool {
 			return true
 		}
 	}
+	q.spin.done(q.n, at)
 	return true
 }
 
@@ -125,7 +166,7 @@ func (q *queue) release() {
 func (q *queue) readError(err error) error {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	if q.closed {
+	if q.closed.Load() {
 		return os.ErrClosed
 	}
 	if _, _, e := attached(q.fd); errors.Is(e, ErrGone) {
@@ -134,62 +175,11 @@ func (q *queue) readError(err error) error {
 	return os.NewSyscallError("read", err)
 }
 
-// write hands the frames to the kernel, each in one writev of header and
-// data, so that nothing is copied or changed here.
-func (q *queue) write(frames []encap.Frame) (int, error) {
-	q.mu.RLock()
-	defer q.mu.RUnlock()
-	if q.closed {
-		return 0, os.ErrClosed
-	}
-	var (
-		hdr   [vnetHeaderLen]byte
-		iov   [2]unix.Iovec
-		n     int
-		first error
-	)
-	iov[0].Base = &hdr[0]
-	iov[0].SetLen(vnetHeaderLen)
-	for i := range frames {
-		f := &frames[i]
-		if len(f.Data) < encap.EthernetHeaderLen {
-			first = ErrRefused
-			continue
-		}
-		vnetFor(f).encode(&hdr)
-		iov[1].Base = &f.Data[0]
-		iov[1].SetLen(len(f.Data))
-		switch writev(q.fd, &iov) {
-		case 0:
-			n++
-		case unix.EIO:
-			// IFF_UP is not set (tun_get_user): the rest would fare no better.
-			return n, ErrDown
-		case unix.EBADFD:
-			return n, ErrGone
-		default:
-			first = ErrRefused
-		}
-	}
-	return n, first
-}
-
-// writev is writev(2) again until no signal interrupts it. unix.Writev would
-// allocate its vector.
-func writev(fd int, iov *[2]unix.Iovec) syscall.Errno {
-	for {
-		_, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(iov)), uintptr(len(iov)))
-		if errno != unix.EINTR {
-			return errno
-		}
-	}
-}
-
 // control runs fn with the file descriptor, which stays open meanwhile.
 func (q *queue) control(fn func(fd int) error) error {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	if q.closed {
+	if q.closed.Load() {
 		return os.ErrClosed
 	}
 	return fn(q.fd)
@@ -197,11 +187,17 @@ func (q *queue) control(fn func(fd int) error) error {
 
 // close waits for writers, wakes the reader, and detaches the queue.
 func (q *queue) close() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
+	if q.closed.Swap(true) {
 		return nil
 	}
-	q.closed = true
-	return q.file.Close()
+	if q.park == nil {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.file.Close()
+	}
+	// The reader holds mu while it waits.
+	err := q.park.wake()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return errors.Join(err, q.park.close(), os.NewSyscallError("close", unix.Close(q.fd)))
 }

@@ -97,6 +97,14 @@ func (r *rtnl) set(index int, ch Change) error {
 	if ch.TxQueueLen != nil {
 		req.AddData(nl.NewRtAttr(unix.IFLA_TXQLEN, nl.Uint32Attr(uint32(*ch.TxQueueLen))))
 	}
+	// Up to 64 KiB the limit for IPv4 follows that for IPv6 (netif_set_gso_max_size
+	// in include/linux/netdevice.h), and a TAP allows no more.
+	if ch.GSOMaxSize != nil {
+		req.AddData(nl.NewRtAttr(unix.IFLA_GSO_MAX_SIZE, nl.Uint32Attr(uint32(*ch.GSOMaxSize))))
+	}
+	if ch.GSOMaxSegs != nil {
+		req.AddData(nl.NewRtAttr(unix.IFLA_GSO_MAX_SEGS, nl.Uint32Attr(uint32(*ch.GSOMaxSegs))))
+	}
 	if ch.Name != "" {
 		req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(ch.Name)))
 	}
@@ -171,12 +179,15 @@ func nsidIn(m []byte) (int, bool) {
 func stateOf(l netlink.Link, namespace uint64) State {
 	a := l.Attrs()
 	s := State{
-		Name:      a.Name,
-		Index:     a.Index,
-		MTU:       a.MTU,
-		Up:        a.RawFlags&unix.IFF_UP != 0,
-		LowerUp:   a.RawFlags&unix.IFF_LOWER_UP != 0,
-		Namespace: namespace,
+		Name:       a.Name,
+		Index:      a.Index,
+		MTU:        a.MTU,
+		TxQueueLen: a.TxQLen,
+		GSOMaxSize: int(a.GSOMaxSize),
+		GSOMaxSegs: int(a.GSOMaxSegs),
+		Up:         a.RawFlags&unix.IFF_UP != 0,
+		LowerUp:    a.RawFlags&unix.IFF_LOWER_UP != 0,
+		Namespace:  namespace,
 	}
 	if len(a.HardwareAddr) == len(s.MAC) {
 		s.MAC = encap.MAC(a.HardwareAddr)

@@ -7,8 +7,9 @@ const (
 	// header, two VLAN tags, and an IP packet of 64 KiB, which a superframe may
 	// fill and the MTU of a TAP may reach. The kernel cuts what does not fit.
 	maxRead = vnetHeaderLen + 14 + 2*4 + 65535
-	// slabSize holds a batch of frames of 1,500 bytes or three superframes.
-	slabSize = 256 << 10
+	// slabSize holds four of the longest, or a batch of 64 frames of 2 KiB with
+	// room to read a superframe after each.
+	slabSize = 264 << 10
 	// slabAlign is the cache line, at which each frame's header starts.
 	slabAlign = 64
 	// maxIdleSlabs bounds what a burst on many devices leaves behind.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/uvtep/uvtep/encap"
 )
@@ -63,6 +64,19 @@ func (o Offload) String() string {
 	return strings.Join(words, ",")
 }
 
+// Wait is how a queue's reader waits for frames.
+type Wait uint8
+
+const (
+	// WaitPoller parks the goroutine on the runtime's poller: a waiting reader
+	// costs no thread, so thousands of idle devices are cheap.
+	WaitPoller Wait = iota
+	// WaitThread blocks the reader's thread in an epoll of its own, for few
+	// devices with their own worker each; GOMAXPROCS should exceed the number
+	// of such readers. Linux only; elsewhere it is WaitPoller.
+	WaitThread
+)
+
 // Config describes the TAP to open. Its zero value is a new device of the
 // kernel's naming with one queue.
 type Config struct {
@@ -86,11 +100,27 @@ type Config struct {
 	// TxQueueLen is how many frames the kernel keeps for a reader that is late,
 	// before it drops; 0 leaves the kernel's 1000.
 	TxQueueLen int
+	// GSOMaxSize and GSOMaxSegs bound a superframe that is read: the bytes from
+	// its IP header on, and the segments. A longer one is cut by the kernel
+	// first. 0 leaves the kernel's 65,536 and 65,535.
+	GSOMaxSize, GSOMaxSegs int
 	// Offload is what the kernel may leave to the reader; 0 means
 	// OffloadChecksum. See [Device.Offload] for what it granted.
 	Offload Offload
 
-	clonePath string // "" is /dev/net/tun; tests replace it
+	// NoWriteOffload is what is not left to the kernel in writes: superframes of
+	// these kinds are cut before.
+	NoWriteOffload Offload
+	// Wait is how a reader waits.
+	Wait Wait
+	// Spin is how long a reader looks for the next frame before it waits, where
+	// the traffic is sparse and the processor has nothing else to do; 0: not at
+	// all. Linux only; elsewhere nothing spins.
+	Spin time.Duration
+
+	// Tests replace these: "" is /dev/net/tun, nil is TUNSETOFFLOAD.
+	clonePath  string
+	setOffload func(fd int, o Offload) error
 }
 
 // Kernel limits: IFNAMSIZ in include/uapi/linux/if.h counts the final zero
@@ -111,8 +141,10 @@ func (c Config) validated() (Config, error) {
 		return c, fmt.Errorf("tap: open %q: %d queues: want 1 to %d", c.Name, c.Queues, maxQueues)
 	case c.MAC.IsMulticast():
 		return c, fmt.Errorf("tap: open %q: %s is a multicast address: a device needs a unicast one", c.Name, c.MAC)
-	case c.MTU < 0 || c.TxQueueLen < 0:
-		return c, fmt.Errorf("tap: open %q: the MTU and the transmit queue length must not be negative", c.Name)
+	case c.MTU < 0 || c.TxQueueLen < 0 || c.GSOMaxSize < 0 || c.GSOMaxSegs < 0:
+		return c, fmt.Errorf("tap: open %q: MTU, transmit queue length and GSO limits must not be negative", c.Name)
+	case c.Wait > WaitThread || c.Spin < 0:
+		return c, fmt.Errorf("tap: open %q: no such way to wait: %d, spinning %s", c.Name, c.Wait, c.Spin)
 	}
 	if c.Queues == 0 {
 		c.Queues = 1
@@ -135,6 +167,9 @@ type State struct {
 	Index int
 	MAC   encap.MAC
 	MTU   int
+	// TxQueueLen, GSOMaxSize and GSOMaxSegs are as in Config, and 0 where the
+	// system does not tell.
+	TxQueueLen, GSOMaxSize, GSOMaxSegs int
 	// Up is the administrative state (IFF_UP); a netdev that is down takes and
 	// gives no frames.
 	Up bool
@@ -152,5 +187,7 @@ type Change struct {
 	MAC        *encap.MAC
 	MTU        *int
 	TxQueueLen *int
+	GSOMaxSize *int
+	GSOMaxSegs *int
 	Name       string
 }

@@ -88,11 +88,38 @@ func TestReadBatchLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if want := min(4, count-int(next)); n != want {
+			t.Fatalf("%d of the longest frames in a batch, want %d", n, want)
+		}
 		for _, f := range frames[:n] {
 			if !bytes.Equal(f.Data, testFrame(65535, next)) {
 				t.Fatalf("frame %d of the longest MTU differs", next)
 			}
 			next++
+		}
+	}
+}
+
+// A batch holds 64 frames of the usual MTU.
+func TestReadBatchFull(t *testing.T) {
+	privateNetns(t)
+	d := mustOpen(t, Config{})
+	mustSet(t, d, Change{Up: new(true)})
+	s := packetSocket(t, mustState(t, d).Index)
+	const count = 64
+	for i := range uint32(count) {
+		if _, err := unix.Write(s, testFrame(1514, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	frames := make([]encap.Frame, count)
+	n, err := d.ReadBatch(0, frames)
+	if n != count || err != nil {
+		t.Fatalf("%d frames, %v; want all %d", n, err, count)
+	}
+	for i := range frames {
+		if !bytes.Equal(frames[i].Data, testFrame(1514, uint32(i))) {
+			t.Errorf("frame %d differs", i)
 		}
 	}
 }
@@ -254,8 +281,11 @@ func TestDown(t *testing.T) {
 
 // A reader that waits while the device goes down and up gets what comes then.
 func TestReaderOutlivesDown(t *testing.T) {
-	privateNetns(t)
-	d := mustOpen(t, Config{})
+	forEachWait(t, testReaderOutlivesDown)
+}
+
+func testReaderOutlivesDown(t *testing.T, w Wait) {
+	d := mustOpen(t, Config{Wait: w})
 	mustSet(t, d, Change{Up: new(true)})
 	got := make(chan error, 1)
 	go func() {
@@ -280,9 +310,12 @@ func TestReaderOutlivesDown(t *testing.T) {
 // Flows spread over the queues, none is lost, and each queue can write, from
 // several goroutines at once.
 func TestMultiQueue(t *testing.T) {
-	privateNetns(t)
+	forEachWait(t, testMultiQueue)
+}
+
+func testMultiQueue(t *testing.T, w Wait) {
 	const queues, flows, writers = 4, 64, 3
-	d := openHost(t, Config{Queues: queues}, hostIP, peerIP, hostMAC, peerMAC)
+	d := openHost(t, Config{Queues: queues, Wait: w}, hostIP, peerIP, hostMAC, peerMAC)
 	var (
 		total atomic.Int32
 		per   [queues]atomic.Int32

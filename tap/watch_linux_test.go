@@ -96,7 +96,8 @@ func TestWatch(t *testing.T) {
 	}
 	// And through the device, under its new name.
 	mustSet(t, d, Change{Up: new(true), MAC: &hostMAC, MTU: new(1400), TxQueueLen: new(500), Name: "again0"})
-	want := State{Name: "again0", Index: first.Index, MAC: hostMAC, MTU: 1400, Up: true, LowerUp: true, Namespace: first.Namespace}
+	want := State{Name: "again0", Index: first.Index, MAC: hostMAC, MTU: 1400, Up: true, LowerUp: true, Namespace: first.Namespace,
+		TxQueueLen: 500, GSOMaxSize: first.GSOMaxSize, GSOMaxSegs: first.GSOMaxSegs}
 	o.expect(t, "Set", func(s State) bool { return s == want })
 	if got := mustState(t, d); got != want {
 		t.Errorf("state %+v, want %+v", got, want)
@@ -217,8 +218,11 @@ func TestWatchAfterLostEvents(t *testing.T) {
 }
 
 func TestDeleted(t *testing.T) {
-	privateNetns(t)
-	d := mustOpen(t, Config{Name: "vxlan0", Queues: 2})
+	forEachWait(t, testDeleted)
+}
+
+func testDeleted(t *testing.T, w Wait) {
+	d := mustOpen(t, Config{Name: "vxlan0", Queues: 2, Wait: w})
 	mustSet(t, d, Change{Up: new(true)})
 	o := observe(t, d)
 	<-o.states

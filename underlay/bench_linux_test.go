@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/vishvananda/netlink"
 )
 
 // BenchmarkWriteReadBatch sends over the loopback to a port that the receiver of
@@ -50,4 +51,12 @@ func BenchmarkWriteReadBatch(b *testing.B) {
 			})
 		}
 	}
+}
+
+// addNeighbour lets h reach dst at the peer.
+func addNeighbour(tb testing.TB, h *host, dst netip.Addr, peer *host) {
+	tb.Helper()
+	h.do(tb, func() error {
+		return netlink.NeighSet(&netlink.Neigh{LinkIndex: h.index, State: netlink.NUD_PERMANENT, IP: dst.AsSlice(), HardwareAddr: peer.mac})
+	})
 }

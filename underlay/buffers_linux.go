@@ -10,6 +10,10 @@ import (
 const (
 	// readBatch is the most datagrams of one recvmmsg.
 	readBatch = 64
+	// readBytes is what one recvmmsg had better bring at most, and readLeast
+	// the fewest messages that it asks for nevertheless.
+	readBytes = 512 << 10
+	readLeast = 8
 	// readSize holds the largest UDP payload: a kernel VTEP on the same host
 	// passes superframes whole.
 	readSize = 64 << 10

@@ -69,6 +69,8 @@ type ReceiverConfig struct {
 	Buffers *Buffers
 	// ZeroChecksum6 accepts IPv6 datagrams without a checksum (RFC 6935).
 	ZeroChecksum6 bool
+	// NoGRO has the kernel hand over each datagram by itself (no UDP_GRO).
+	NoGRO bool
 	// Beside names the caller's open receivers of the same port whose address
 	// overlaps this one's (a wildcard and a group, or a wildcard and an
 	// address). Without being named here they make the port be in use, as
@@ -143,6 +145,9 @@ type TransmitterConfig struct {
 	// NoChecksum sends UDP checksum zero (RFC 7348 section 5; for IPv6 see
 	// RFC 6935 and RFC 6936).
 	NoChecksum bool
+	// NoSegment sends each datagram as a message of its own, without
+	// UDP_SEGMENT, as NoChecksum does since the kernel wants it so.
+	NoSegment bool
 	// Buffer is the send buffer of each socket in bytes; 0 is DefaultBuffer.
 	Buffer int
 	// MulticastInterface is the index of the interface that multicast leaves

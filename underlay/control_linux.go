@@ -8,7 +8,7 @@ import (
 )
 
 // controlBuffer holds the control messages of one packet, aligned as a cmsghdr
-// is: traffic class, hop limit, interface, and room for a UDP_SEGMENT.
+// is: traffic class, hop limit, interface and UDP_SEGMENT.
 type controlBuffer [16]uint64
 
 // fill writes what p asks for beyond the socket's defaults and returns its

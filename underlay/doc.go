@@ -10,7 +10,11 @@
 // discarded by a socket filter.
 //
 // On Linux the sockets are used by recvmmsg(2) and sendmmsg(2) over headers
-// built once; VXLAN header and frame leave as two iovecs, so nothing is
-// copied or allocated. Elsewhere a plain path over golang.org/x/net does one
-// datagram a call. The package knows nothing of links, MACs or the FDB.
+// built once; headers and payload leave as iovecs, so nothing is copied or
+// allocated. Superframes, and equally long packets in a row to one remote,
+// leave as one message that the kernel or the device cuts (UDP_SEGMENT);
+// datagrams that the kernel joined are read as one (UDP_GRO). Where it refuses,
+// the same datagrams go singly: see [Offloads]. Elsewhere a plain path over
+// golang.org/x/net does one datagram a call. The package knows nothing of
+// links, MACs or the FDB.
 package underlay

@@ -17,18 +17,18 @@ import (
 
 func TestWorkersShareFlows(t *testing.T) {
 	eachFamily(t, func(t *testing.T, v6 bool) {
-		const workers, perFlow = 4, 20
+		const workers, flows, perFlow = 4, 64, 20
 		a, b := newWire(t)
 		rx := b.listen(t, ReceiverConfig{V6: v6, Port: port, Workers: workers})
 		if rx.Workers() != workers {
 			t.Fatalf("%d workers", rx.Workers())
 		}
-		tx := a.transmitter(t, TransmitterConfig{V6: v6})
+		tx := a.transmitter(t, TransmitterConfig{V6: v6, Sockets: flows})
 		type arrival struct {
 			worker int
 			src    netip.AddrPort
 		}
-		arrivals := make(chan arrival, DefaultSockets*perFlow)
+		arrivals := make(chan arrival, flows*perFlow)
 		var wg sync.WaitGroup
 		for w := range workers {
 			wg.Go(func() {
@@ -45,7 +45,7 @@ func TestWorkersShareFlows(t *testing.T) {
 			})
 		}
 		for range perFlow {
-			p := make([]encap.Packet, DefaultSockets)
+			p := make([]encap.Packet, flows)
 			for i := range p {
 				p[i] = packet(b.addr(v6), port, "frame")
 				p[i].Hash = uint32(i) << 26 // the i-th socket of 64
@@ -55,7 +55,7 @@ func TestWorkersShareFlows(t *testing.T) {
 		owner := map[netip.AddrPort]int{}
 		loads := map[int]int{}
 		timeout := time.After(patience)
-		for n := range DefaultSockets * perFlow {
+		for n := range flows * perFlow {
 			select {
 			case got := <-arrivals:
 				if w, ok := owner[got.src]; ok && w != got.worker {
@@ -64,10 +64,10 @@ func TestWorkersShareFlows(t *testing.T) {
 				owner[got.src] = got.worker
 				loads[got.worker]++
 			case <-timeout:
-				t.Fatalf("%d of %d packets", n, DefaultSockets*perFlow)
+				t.Fatalf("%d of %d packets", n, flows*perFlow)
 			}
 		}
-		if len(owner) != DefaultSockets || len(loads) != workers {
+		if len(owner) != flows || len(loads) != workers {
 			t.Errorf("%d flows at %d workers: %v", len(owner), len(loads), loads)
 		}
 		if err := rx.Close(); err != nil {

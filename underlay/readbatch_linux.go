@@ -25,6 +25,7 @@ type reader struct {
 	buffers *Buffers
 	block   *readBlock // nil while the reader waits
 
+	limit     int // datagrams of the next recvmmsg, see adapt
 	want, got int
 	errno     syscall.Errno
 }
@@ -34,7 +35,7 @@ func newReader(conn *net.UDPConn, buffers *Buffers) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{conn: conn, raw: raw, buffers: buffers}
+	r := &reader{conn: conn, raw: raw, buffers: buffers, limit: readBatch}
 	r.recv = r.recvmmsg
 	return r, nil
 }
@@ -60,17 +61,24 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 	}
 }
 
-// ReadBatch reads at least one and up to len(d) datagrams of worker w, waiting
+// ReadBatch reads at least one and up to len(d) messages of worker w, waiting
 // for the first alone. What d points to is valid until the worker's next
 // ReadBatch. After Close the error is net.ErrClosed. A worker is read by one
 // goroutine at a time.
+//
+// A message is one datagram, or several of one flow that the kernel joined,
+// which SegSize cuts apart again. There is a trap: from a kernel VTEP on this
+// host comes one datagram whose inner UDP packet stands for many, and SegSize
+// is then the size of those inner payloads, since the kernel tells the only
+// gso_size that a buffer has (udp_cmsg_recv in include/linux/udp.h). Such a
+// datagram is whole: its inner IP packet is as long as the message.
 func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	if len(d) == 0 {
 		return 0, nil
 	}
 	rd := r.readers[w]
 	for {
-		rd.want, rd.got, rd.errno = min(len(d), readBatch), 0, 0
+		rd.want, rd.got, rd.errno = min(len(d), rd.limit), 0, 0
 		if err := rd.raw.Read(rd.recv); err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return 0, net.ErrClosed
@@ -82,9 +90,23 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 		}
 		n := rd.block.datagrams(d, rd.got)
 		rd.block.rearm(rd.got)
+		rd.adapt(d[:n])
 		if n > 0 {
 			return n, nil
 		}
+	}
+}
+
+// adapt bounds the next recvmmsg to what the caches hold, readBytes, if its
+// messages are like the last ones, so that their bytes are read again, by who
+// sums and copies them, before others drive them out.
+func (r *reader) adapt(d []encap.Datagram) {
+	total := 0
+	for i := range d {
+		total += len(d[i].Payload)
+	}
+	if total > 0 {
+		r.limit = min(max(readBytes*len(d)/total, readLeast), readBatch)
 	}
 }
 
@@ -102,7 +124,7 @@ func (b *readBlock) datagrams(d []encap.Datagram, got int) int {
 		if !source(&b.names[i], out) {
 			continue
 		}
-		out.TOS = trafficClass(&b.control[i], int(m.hdr.Controllen))
+		readControls(&b.control[i], int(m.hdr.Controllen), out)
 		n++
 	}
 	return n
@@ -122,25 +144,27 @@ func source(sa *unix.RawSockaddrInet6, d *encap.Datagram) bool {
 	return true
 }
 
-// trafficClass finds the TOS (one byte, ip_cmsg_recv_tos) or the traffic class
-// (an int, ip6_datagram_recv_common_ctl) among the control messages.
-func trafficClass(control *[readControl]uint64, size int) uint8 {
+// readControls takes from the control messages the TOS (one byte,
+// ip_cmsg_recv_tos) or the traffic class (an int,
+// ip6_datagram_recv_common_ctl), and the segment size (an int, udp_cmsg_recv).
+func readControls(control *[readControl]uint64, size int, d *encap.Datagram) {
 	base := unsafe.Pointer(control)
 	for at := 0; at+unix.SizeofCmsghdr <= size; {
 		h := (*unix.Cmsghdr)(unsafe.Add(base, at))
 		if int(h.Len) < unix.SizeofCmsghdr || at+int(h.Len) > size {
-			break
+			return
 		}
 		data := unsafe.Add(base, at+unix.CmsgLen(0))
 		switch {
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TOS:
-			return *(*uint8)(data)
+			d.TOS = *(*uint8)(data)
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_TCLASS:
-			return uint8(*(*int32)(data))
+			d.TOS = uint8(*(*int32)(data))
+		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO:
+			d.SegSize = uint16(*(*int32)(data))
 		}
 		at += unix.CmsgSpace(int(h.Len) - unix.CmsgLen(0))
 	}
-	return 0
 }
 
 // networkPort reads or makes the port of a sockaddr, which is big endian.

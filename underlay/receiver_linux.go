@@ -18,6 +18,13 @@ type Receiver struct {
 	readers []*reader
 	leave   func() error // leaves the group; nil without one
 	port    uint16
+	gro     offloadState
+}
+
+// offloadState is whether UDP_GRO is on, and if not, why.
+type offloadState struct {
+	on     bool
+	reason string
 }
 
 // Listen opens a receiver. Where the port is held by somebody else, the error
@@ -96,6 +103,7 @@ func (r *Receiver) openSocket(cfg *ReceiverConfig, ifindex int) (*net.UDPConn, e
 	if err := receiveOptions(fd, cfg); err != nil {
 		return nil, err
 	}
+	r.gro = receiveOffload(fd, cfg)
 	reuse := option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT"}
 	if len(r.readers) > 0 {
 		if err := setOptions(fd, reuse); err != nil {
@@ -144,6 +152,22 @@ func receiveOptions(fd int, cfg *ReceiverConfig) error {
 		return err
 	}
 	return bufferOption(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.Buffer, "SO_RCVBUF")
+}
+
+// receiveOffload asks for joined datagrams. Kernels before 5.0 have none.
+func receiveOffload(fd int, cfg *ReceiverConfig) offloadState {
+	if cfg.NoGRO {
+		return offloadState{reason: "switched off"}
+	}
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1); err != nil {
+		return offloadState{reason: fmt.Sprintf("the kernel refused UDP_GRO: %v", err)}
+	}
+	return offloadState{on: true}
+}
+
+// Offloads is what is in use.
+func (r *Receiver) Offloads() Offloads {
+	return Offloads{Segments: 1, GRO: r.gro.on, Reason: r.gro.reason}
 }
 
 // join joins group and returns what leaves it.

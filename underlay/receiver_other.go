@@ -129,6 +129,11 @@ func bindUDP(addr string, port uint16, v6 bool) (*net.UDPConn, error) {
 // Workers is the number of sockets, 1.
 func (r *Receiver) Workers() int { return 1 }
 
+// Offloads is nothing on this system.
+func (r *Receiver) Offloads() Offloads {
+	return Offloads{Segments: 1, Reason: "not used on this system"}
+}
+
 // LocalPort is the port that the receiver is bound to.
 func (r *Receiver) LocalPort() uint16 {
 	a, ok := r.conn.LocalAddr().(*net.UDPAddr)

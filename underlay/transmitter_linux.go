@@ -28,6 +28,8 @@ type Transmitter struct {
 	mtus    pathMTUTable
 	closed  atomic.Bool
 
+	segments segmentation
+
 	mu   sync.Mutex // innermost: nothing is locked below it
 	idle []*sender  // one for each caller of WriteBatch that there ever was at once
 }
@@ -78,6 +80,11 @@ func openTransmitter(cfg TransmitterConfig) (*Transmitter, error) {
 		return nil, errPoolTaken(&cfg)
 	}
 	if err != nil && !errors.Is(err, ErrPortInUse) {
+		_ = t.Close()
+		return nil, err
+	}
+	err = t.sockets[0].raw.Control(func(fd uintptr) { t.segments.probe(&cfg, fd) })
+	if err != nil {
 		_ = t.Close()
 		return nil, err
 	}

@@ -35,10 +35,16 @@ type poolSocket struct {
 	setHops  func(int) error
 	hops     int // the system's default
 
-	mu  sync.Mutex // innermost
-	tos uint8
-	ttl uint8
-	buf []byte
+	mu      sync.Mutex // innermost
+	tos     uint8
+	ttl     uint8
+	buf     []byte
+	scratch []byte // segments of superframes
+}
+
+// Offloads is nothing on this system.
+func (t *Transmitter) Offloads() Offloads {
+	return Offloads{Segments: 1, Reason: "not used on this system"}
 }
 
 // OpenTransmitter opens the pool. Source ports that somebody else holds are
@@ -145,7 +151,7 @@ func (t *Transmitter) WriteBatch(p []encap.Packet) error {
 		return net.ErrClosed
 	}
 	for i := range p {
-		if p[i].Frame.Offload.Kind != encap.GSONone || p[i].Dst == (encap.Addr{}) || p[i].Dst.Is4() == t.v6 {
+		if len(p[i].Frame.More) != 0 || p[i].Dst == (encap.Addr{}) || p[i].Dst.Is4() == t.v6 {
 			continue
 		}
 		err := t.sockets[pick(p[i].Hash, len(t.sockets))].send(&p[i])
@@ -157,13 +163,37 @@ func (t *Transmitter) WriteBatch(p []encap.Packet) error {
 	return nil
 }
 
+// errNotCut is of a superframe that contradicts its metadata.
+var errNotCut = errors.New("superframe cannot be cut")
+
+// send sends p, a superframe segment by segment; the error is that of the
+// first segment that failed.
 func (s *poolSocket) send(p *encap.Packet) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.mark(p.TOS, p.TTL); err != nil {
 		return err
 	}
-	s.buf = append(append(s.buf[:0], p.Header[:]...), p.Frame.Data...)
+	if p.Frame.Offload.Kind == encap.GSONone {
+		return s.write(p, p.Frame.Data)
+	}
+	if s.scratch == nil {
+		s.scratch = make([]byte, readSize)
+	}
+	var err error
+	if !encap.Segment(&p.Frame, s.scratch, func(f encap.Frame) {
+		if err == nil {
+			err = s.write(p, f.Data)
+		}
+	}) {
+		return errNotCut
+	}
+	return err
+}
+
+// write sends one datagram.
+func (s *poolSocket) write(p *encap.Packet, frame []byte) error {
+	s.buf = append(append(s.buf[:0], p.Header[:]...), frame...)
 	dst := p.Dst.Netip()
 	if p.Zone != 0 && dst.Is6() {
 		dst = dst.WithZone(strconv.FormatUint(uint64(p.Zone), 10))

@@ -26,7 +26,7 @@ func TestBatchesArriveInOrder(t *testing.T) {
 		}
 		var p []encap.Packet
 		var want []got
-		for i := range 3*writeBatch + 7 {
+		for i := range 3*sendMessages + 7 {
 			text := strings.Repeat(string(rune('a'+i%26)), 14+i*3)
 			p = append(p, packet(b.addr(v6), port, text))
 			p[i].Hash, p[i].TOS = 0xdeadbeef, uint8(i)

@@ -28,7 +28,8 @@ func (s sink) RouteTo(netip.Addr, string) (underlay.Route, error) {
 }
 func (s sink) Interface(string) (index, mtu int, err error) { return 1, 1500, nil }
 
-func (s sink) Queues() int { return 1 }
+func (s sink) Queues() int       { return 1 }
+func (s sink) Superframes() bool { return true }
 func (s sink) ReadBatch(int, []encap.Frame) (int, error) {
 	<-s.closed
 	return 0, os.ErrClosed
@@ -148,7 +149,7 @@ func allocsFromPort(t *testing.T, l *Link, v6 bool) {
 	if err := l.vtep.FDBAdd(FDBEntry{Link: "vxlan0", MAC: there, Remote: Remote{Addr: l.cfg.Remote}, State: fdb.Permanent}); err != nil {
 		t.Fatal(err)
 	}
-	w := &portWorker{link: l, c: &l.shards[0]}
+	w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}
 	partial := encap.Frame{Data: ipFrame(there, here, v6, 200)}
 	in := encap.ParseInner(partial.Data)
 	partial.Offload = encap.Offload{Csum: encap.CsumPartial, CsumStart: in.L4, CsumOffset: 6}

@@ -49,6 +49,7 @@ type linkState struct {
 	accept   AcceptMode
 	prefixes []netip.Prefix
 
+	join                              bool // segments of one flow to superframes
 	learn, dropReserved, dropVLAN     bool
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
@@ -69,6 +70,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		own:          own,
 		accept:       c.accept(),
 		prefixes:     c.Accept.Prefixes,
+		join:         l.port.Superframes(),
 		learn:        !c.NoLearning,
 		dropReserved: c.Reserved == ReservedDrop,
 		dropVLAN:     c.InnerVLAN == InnerVLANDrop,

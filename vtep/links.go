@@ -56,6 +56,8 @@ func (v *VTEP) openPort(l *Link) error {
 	l.mtuSource = source
 	port, err := v.host.OpenDevice(tap.Config{
 		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
+		TxQueueLen: txQueueLen, GSOMaxSize: superframeSize(mtu),
+		Offload: tap.OffloadChecksum | tap.OffloadTSO | tap.OffloadUSO,
 	})
 	if err != nil {
 		return err

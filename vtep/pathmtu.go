@@ -1,6 +1,10 @@
 package vtep
 
-import "github.com/uvtep/uvtep/encap"
+import (
+	"slices"
+
+	"github.com/uvtep/uvtep/encap"
+)
 
 // tooBig tells the sender of a frame that did not fit the path of its remote
 // (conformance C10 and section 5): ICMP fragmentation needed or ICMPv6 packet
@@ -8,8 +12,8 @@ import "github.com/uvtep/uvtep/encap"
 // does so for bridge ports only (skb_tunnel_check_pmtu in
 // net/ipv4/ip_tunnel_core.c).
 func (w *portWorker) tooBig(s *linkState, lane int, p *encap.Packet) {
-	if w.told == &p.Frame.Data[0] {
-		return // of another copy
+	if slices.Contains(w.told[:w.nTold], &p.Frame.Data[0]) {
+		return // for another copy
 	}
 	path, ok := s.tx[lane].PathMTU(p.Dst)
 	if !ok {
@@ -24,6 +28,7 @@ func (w *portWorker) tooBig(s *linkState, lane int, p *encap.Packet) {
 	w.toPort[0].Data = reply
 	if n, _ := w.link.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
 		w.c.tooBig.Add(1)
-		w.told = &p.Frame.Data[0]
+		w.told[w.nTold] = &p.Frame.Data[0]
+		w.nTold++
 	}
 }

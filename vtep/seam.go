@@ -22,6 +22,8 @@ type Port interface {
 	// WriteBatch hands frames to the host without keeping or changing them, and
 	// returns how many it took. It may be called concurrently.
 	WriteBatch(q int, frames []encap.Frame) (int, error)
+	// Superframes reports whether WriteBatch takes superframes.
+	Superframes() bool
 	// Close releases the port and wakes its readers.
 	Close() error
 }
@@ -50,7 +52,7 @@ type Receiver interface {
 
 // Transmitter sends to the underlay from a range of source ports.
 type Transmitter interface {
-	// WriteBatch sends p, in order within a flow hash, and sets the Result of
+	// WriteBatch sends p, in order within a flow hash and remote, and sets the Result of
 	// each. The error is net.ErrClosed or nil. It may be called concurrently.
 	WriteBatch(p []encap.Packet) error
 	// PathMTU is the size of the IP packets that reach dst, where a refusal as

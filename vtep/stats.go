@@ -1,6 +1,10 @@
 package vtep
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/uvtep/uvtep/encap"
+)
 
 // counters are one worker's for one link. A worker writes its own only, so
 // that the atomic additions never contend; readers sum over workers.
@@ -13,6 +17,25 @@ type counters struct {
 	tooBig                        atomic.Uint64 // ICMP errors sent into the port
 	drops                         [numDropReasons]atomic.Uint64
 	_                             [64]byte // keeps two workers off one cache line
+}
+
+// tally is what frames for a port add to its counters.
+type tally struct{ packets, bytes, multicast uint64 }
+
+// add counts f, described by in; a superframe counts as what it stands for.
+func (t *tally) add(f *encap.Frame, in *encap.Inner) {
+	packets, bytes := encap.Wire(f, in)
+	t.packets += uint64(packets)
+	t.bytes += uint64(bytes)
+	if encap.EthDst(f.Data).IsMulticast() {
+		t.multicast += uint64(packets)
+	}
+}
+
+func (c *counters) received(t *tally) {
+	c.rxPackets.Add(t.packets)
+	c.rxBytes.Add(t.bytes)
+	c.multicast.Add(t.multicast)
 }
 
 func (c *counters) drop(r DropReason) { c.drops[r].Add(1) }

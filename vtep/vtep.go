@@ -29,8 +29,9 @@ type VTEP struct {
 	// counters are for packets that belong to no link, by endpoint worker.
 	counters []counters
 
-	work sync.WaitGroup // what spawn started
-	done chan struct{}  // closed by Close
+	scratch scratchList    // of port workers
+	work    sync.WaitGroup // what spawn started
+	done    chan struct{}  // closed by Close
 
 	// mu is the control plane's lock, first in the lock order: mu, a FDB shard's
 	// lock, remotes.mu. The data path never takes it.

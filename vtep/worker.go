@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 )
 
@@ -14,22 +16,74 @@ import (
 // handles at most. Workers take what is there and never wait for more.
 const batch = 64
 
-// portWorker reads one queue of a link's port. It owns all it points to but
-// the link.
+// outSize is the packets that a transmitter is given at once: several remotes'
+// copies of a batch.
+const outSize = 256
+
+// maxPending is the frames that a port is given at once: more than a batch,
+// since the kernel joins datagrams.
+const maxPending = 256
+
+// portWorker reads one queue of a link's port.
 type portWorker struct {
-	link   *Link
-	queue  int
-	c      *counters
-	out    [2]outBatch // by lane
-	reply  [encap.MaxFragNeededLen]byte
-	toPort [1]encap.Frame // of reply
-	told   *byte          // start of the frame of this batch that the last reply was about
+	link  *Link
+	queue int
+	c     *counters
+	*portScratch
+}
+
+// portScratch is the memory that a portWorker needs while it forwards a batch.
+// A waiting one holds none: of thousands of links most are idle.
+type portScratch struct {
+	sending [batch]outFrame
+	out     [2]outBatch // by lane
+	reply   [encap.MaxFragNeededLen]byte
+	toPort  [1]encap.Frame // of reply
+	told    [batch]*byte   // starts of the frames of this batch that a reply was about
+	nTold   int
+}
+
+// outFrame is a frame from a port and where it goes.
+type outFrame struct {
+	packet encap.Packet // but for the remote
+	lane   int
+	one    *remote        // nil: to all of many
+	many   []fdb.RemoteID // an immutable list, never empty where one is nil
 }
 
 // outBatch is packets on their way to one transmitter.
 type outBatch struct {
-	packets [batch]encap.Packet
+	packets [outSize]encap.Packet
 	n       int
+}
+
+// scratchList lends portScratches.
+type scratchList struct {
+	mu   sync.Mutex
+	idle []*portScratch
+}
+
+// maxIdleScratch bounds what a burst on many links leaves behind.
+const maxIdleScratch = 16
+
+func (l *scratchList) take() *portScratch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.idle)
+	if n == 0 {
+		return new(portScratch)
+	}
+	s := l.idle[n-1]
+	l.idle = l.idle[:n-1]
+	return s
+}
+
+func (l *scratchList) give(s *portScratch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.idle) < maxIdleScratch {
+		l.idle = append(l.idle, s)
+	}
 }
 
 // run forwards until the port is closed or gone.
@@ -38,7 +92,10 @@ func (w *portWorker) run() {
 	for {
 		n, err := w.link.port.ReadBatch(w.queue, frames)
 		if n > 0 {
+			w.portScratch = w.link.vtep.scratch.take()
 			w.fromPort(frames[:n], w.link.vtep.now())
+			w.link.vtep.scratch.give(w.portScratch)
+			w.portScratch = nil
 		}
 		switch {
 		case err == nil:
@@ -60,10 +117,19 @@ type netWorker struct {
 	n  int       // socket, and counter shard
 	c  *counters // for what belongs to no link
 
-	link    *Link      // of the pending frames
-	s       *linkState // its state when the first was taken
-	frames  [batch]encap.Frame
+	vnis *vniMap // of the batch under way
+
+	// Of the packet before, which the next mostly resembles.
+	link *Link
+	s    *linkState
+	vni  encap.VNI
+	src  encap.Addr
+	peer *peer // of src; nil: none yet
+
+	frames  [maxPending]encap.Frame // for link's port
 	pending int
+	join    encap.Joiner
+	taken   tally // what they add to the counters
 }
 
 // run forwards until the receiver is closed.

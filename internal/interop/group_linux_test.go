@@ -118,10 +118,12 @@ func groupWire(t *testing.T, sites []*site, group netip.Addr) {
 		}
 		sent := 0
 		for _, p := range outerPackets(must(wire.Stop())(t)) {
-			if !bytes.Contains(p.inner, []byte("echo ")) {
+			// A capture on a veth shows what UDP_SEGMENT joined before it is cut.
+			n := bytes.Count(p.inner, []byte("echo "))
+			if n == 0 {
 				continue
 			}
-			if sent++; p.src != from.outer || !p.toGroup(group) || p.ttl != 1 || !bytes.Equal(p.mac, mac) {
+			if sent += n; p.src != from.outer || !p.toGroup(group) || p.ttl != 1 || !bytes.Equal(p.mac, mac) {
 				t.Errorf("%s (%s): %s to %s (%s), TTL %d", from, from.kind, p.src, p.dst, p.mac, p.ttl)
 			}
 		}

@@ -138,6 +138,9 @@ func (d *Device) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 	return taken, nil
 }
 
+// Superframes implements vtep.Port.
+func (d *Device) Superframes() bool { return false }
+
 // Close implements vtep.Port.
 func (d *Device) Close() error {
 	d.mu.Lock()

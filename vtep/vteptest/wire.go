@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -115,9 +116,21 @@ func (w *wireTest) read(n int) error {
 			for j := range whole {
 				whole[j] = 0xee
 			}
-			w.got <- kept[i]
+			for part := range slices.Chunk(kept[i].Payload, size(&d[i])) {
+				one := kept[i]
+				one.Payload = part
+				w.got <- one
+			}
 		}
 	}
+}
+
+// size is that of the datagrams that were joined to d.
+func size(d *encap.Datagram) int {
+	if d.SegSize != 0 {
+		return int(d.SegSize)
+	}
+	return max(len(d.Payload), 1)
 }
 
 // receive takes the next datagram, of whatever worker.

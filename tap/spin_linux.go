@@ -1,0 +1,81 @@
+package tap
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// foreignGap between two looks at the queue shows that the processor had
+	// other work: alone, a look and sched_yield(2) take one microsecond.
+	foreignGap = 8 * time.Microsecond
+	// maxSpinSkip is how many waits go without spinning after repeated failure;
+	// one that then succeeds brings it back for good.
+	maxSpinSkip = 15
+)
+
+// spinner decides whether a reader that found nothing looks again before it
+// waits: the way through a wait costs a reply tens of microseconds, but a
+// processor that spins is missing elsewhere. So it spins only where traffic is
+// sparse, gives way to whatever else can run at each turn, and leaves off when
+// something did run or nothing came.
+type spinner struct {
+	limit time.Duration // of one spell; 0: never
+	base  time.Time
+
+	on          bool // a spell is under way
+	start, last time.Duration
+	busy        bool // the last batch was part of a stream
+	skip        int  // waits left without spinning
+	penalty     int  // what skip becomes at the next failure, less one
+}
+
+func newSpinner(limit time.Duration) spinner {
+	if limit == 0 {
+		return spinner{}
+	}
+	return spinner{limit: limit, base: time.Now()} //nolint:forbidigo // once a queue; later readings are relative to it
+}
+
+// again reports whether to look once more at a queue that was just found
+// empty. It has then yielded the processor.
+func (s *spinner) again() bool {
+	if s.limit == 0 || !s.decide(time.Since(s.base)) {
+		return false
+	}
+	_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	return true
+}
+
+// decide is again at the time now.
+func (s *spinner) decide(now time.Duration) bool {
+	if !s.on {
+		if s.busy || s.skip > 0 {
+			s.skip = max(s.skip-1, 0)
+			return false
+		}
+		s.on, s.start, s.last = true, now, now
+		return true
+	}
+	if now-s.last > foreignGap || now-s.start > s.limit {
+		s.on = false
+		s.penalty = min(2*s.penalty+1, maxSpinSkip)
+		s.skip = s.penalty
+		return false
+	}
+	s.last = now
+	return true
+}
+
+// done notes that a batch was read: frames that lie in so many bytes.
+func (s *spinner) done(frames, bytes int) {
+	if s.on {
+		s.on, s.penalty = false, 0
+	}
+	s.busy = frames > 1 || bytes > spinMaxBytes
+}
+
+// spinMaxBytes is the length of the longest frame that is no superframe, of
+// the usual MTU.
+const spinMaxBytes = 2048

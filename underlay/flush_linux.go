@@ -1,0 +1,164 @@
+package underlay
+
+import (
+	"net"
+	"syscall"
+	"unsafe"
+
+	"github.com/uvtep/uvtep/encap"
+	"golang.org/x/sys/unix"
+)
+
+// sendTries bounds how often a message is offered while errors that earlier
+// packets caused come in its way.
+const sendTries = 4
+
+// flush sends the queued messages and gives the packets whose datagrams did
+// not leave their result.
+func (s *sender) flush() {
+	s.finish()
+	i := 0
+	for i < s.queued && s.err == nil {
+		sent, errno := s.offer(s.msgs[i:s.queued])
+		i += sent
+		if errno != 0 {
+			s.refused(i, errno)
+			s.limit = int(s.t.segments.limit.Load())
+			i++
+		}
+	}
+	for ; i < s.queued; i++ {
+		s.fail(s.metas[i].first, s.metas[i].n, encap.SendRefused)
+	}
+	// The frames belong to the caller.
+	clear(s.pairs[:s.used])
+	clear(s.metas[:s.queued])
+	s.queued, s.used = 0, 0
+}
+
+// offer sends list from the socket up to a message that the kernel refuses
+// for good, and says how many and why. After Close s.err is set.
+//
+// An ICMP error that an earlier packet brought about is reported by the next
+// send, in place of sending (sock_alloc_send_pskb in net/core/sock.c); so an
+// error that such a report can be is believed only when it comes again after
+// the socket's error queue was read.
+func (s *sender) offer(list []mmsghdr) (sent int, _ syscall.Errno) {
+	for tries := 0; sent < len(list); {
+		s.list = list[sent:]
+		if err := s.sock.raw.Control(s.call); err != nil {
+			s.err = net.ErrClosed
+			return sent, 0
+		}
+		if s.errno == 0 {
+			sent += s.sent
+			tries = 0
+			continue
+		}
+		tries++
+		if maybePending(s.errno) {
+			local := s.errors.drain(s.sock, &s.t.mtus)
+			// Joined datagrams that are too big are better asked about singly
+			// than offered again.
+			joined := s.errno == unix.EMSGSIZE && s.list[0].hdr.Iovlen > packetIovecs
+			if tries < sendTries && !local && !joined {
+				continue
+			}
+		}
+		return sent, s.errno
+	}
+	return sent, 0
+}
+
+// sendmmsg is the body of the RawConn's Control.
+func (s *sender) sendmmsg(fd uintptr) {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.list[0])),
+			uintptr(len(s.list)), unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			s.sent, s.errno = int(n), errno
+			return
+		}
+	}
+}
+
+// refused deals with message i, which the kernel did not take. Where that may
+// be about joining, its datagrams are sent in smaller parts, and the
+// transmitter remembers what was refused if those are not. EMSGSIZE is about
+// the one path and is not remembered.
+func (s *sender) refused(i int, errno syscall.Errno) {
+	m := &s.metas[i]
+	if m.n == 1 || !segmentRefusal(errno) {
+		s.fail(m.first, m.n, sendResult(errno))
+		return
+	}
+	if errno == unix.EINVAL && m.n > sureSegments && s.split(i, sureSegments) {
+		s.t.segments.lower(sureSegments, errno)
+		return
+	}
+	if s.split(i, 1) && errno != unix.EMSGSIZE {
+		s.t.segments.lower(1, errno)
+	}
+}
+
+// split sends message i in parts of n datagrams and reports whether the kernel
+// took the first, which is as large as any. If it did not, and n is not 1,
+// nothing more is tried and no result set.
+func (s *sender) split(i, n int) bool {
+	m := &s.metas[i]
+	first := false
+	for at := 0; at < m.n && s.err == nil; {
+		list := s.carve(i, at, n)
+		sent, errno := s.offer(list)
+		first = first || at == 0 && sent > 0
+		if n > 1 && !first {
+			return false
+		}
+		at = min(at+sent*n, m.n)
+		if errno == 0 {
+			if s.err != nil {
+				s.fail(m.first+at, m.n-at, encap.SendRefused)
+			}
+			continue
+		}
+		end := min(at+n, m.n)
+		result := sendResult(errno)
+		s.fail(m.first+at, end-at, result)
+		// The rest of a superframe that does not fit the path would be of no
+		// use, and is as large.
+		for result == encap.SendTooBig && end < m.n && s.owner[m.first+end] == s.owner[m.first+end-1] {
+			end++
+		}
+		at = end
+	}
+	return first
+}
+
+// carve makes the messages for the datagrams of message i from at on, n in
+// each, as many as there is room for.
+func (s *sender) carve(i, at, n int) []mmsghdr {
+	m, whole := &s.metas[i], &s.msgs[i].hdr
+	k := 0
+	for ; k < len(s.parts) && at < m.n; k++ {
+		h := &s.parts[k].hdr
+		*h = *whole
+		h.Iov = &s.pairs[m.first+at][0]
+		control := m.plain
+		if n > 1 {
+			control = int(whole.Controllen)
+		}
+		s.shape(h, min(n, m.n-at), i, control)
+		at += n
+	}
+	return s.parts[:k]
+}
+
+// fail gives the packets of n datagrams a result: the first failure stays, but
+// that a packet was too big is worth more to know.
+func (s *sender) fail(first, n int, result encap.SendResult) {
+	for _, i := range s.owner[first : first+n] {
+		if p := &s.packets[i]; p.Result == encap.SendOK || result == encap.SendTooBig {
+			p.Result = result
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package underlay
+
+import (
+	"unsafe"
+
+	"github.com/uvtep/uvtep/encap"
+	"golang.org/x/sys/unix"
+)
+
+// message is what is kept beside the mmsghdr of a message: consecutive pairs,
+// equally long but for the last, which may be shorter.
+type message struct {
+	first, n int // pairs
+	size     int // of a datagram, in bytes
+	bytes    int // of all
+	plain    int // length of the control messages but UDP_SEGMENT
+	packet   *encap.Packet
+}
+
+// datagram queues one datagram of packet i: head, at most one more in the same
+// memory for each message, and body. Both are read in place.
+func (s *sender) datagram(i uint16, p *encap.Packet, head, body []byte) {
+	size := len(head) + len(body)
+	grows := s.open && s.metas[s.queued-1].takes(p, size, s.limit)
+	if s.used == sendPairs || (!grows && s.queued == sendMessages) {
+		s.flush()
+		grows = false
+	}
+	if !grows {
+		s.finish()
+		s.start(p, size)
+	}
+	m := &s.metas[s.queued-1]
+	v := &s.pairs[s.used]
+	v[0].Base, v[1].Base = &head[0], &body[0]
+	v[0].SetLen(len(head))
+	v[1].SetLen(len(body))
+	s.owner[s.used] = i
+	s.used++
+	m.n++
+	m.bytes += size
+}
+
+// takes says whether a datagram of p, which has the message's remote, may
+// follow in it.
+func (m *message) takes(p *encap.Packet, size, limit int) bool {
+	q := m.packet
+	return m.n < limit && size <= m.size && m.bytes == m.n*m.size && m.bytes+size <= mostPayload &&
+		(p == q || p.TOS == q.TOS && p.TTL == q.TTL && p.Zone == q.Zone)
+}
+
+// start opens a message to p's remote, of datagrams of size bytes.
+func (s *sender) start(p *encap.Packet, size int) {
+	i := s.queued
+	h := &s.msgs[i].hdr
+	h.Namelen = s.setName(i, p)
+	h.Iov = &s.pairs[s.used][0]
+	s.metas[i] = message{first: s.used, size: size, plain: s.control[i].fill(p, s.t.v6), packet: p}
+	s.queued++
+	s.open = true
+}
+
+// finish completes the message that is open.
+func (s *sender) finish() {
+	if !s.open {
+		return
+	}
+	s.open = false
+	i := s.queued - 1
+	m, h := &s.metas[i], &s.msgs[i].hdr
+	n := m.plain
+	if m.n > 1 {
+		*(*uint16)(s.control[i].add(&n, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)) = uint16(m.size)
+	}
+	s.shape(h, m.n, i, n)
+}
+
+// shape gives h its numbers: n datagrams, control bytes of control buffer i.
+func (s *sender) shape(h *unix.Msghdr, n, i, control int) {
+	h.SetIovlen(n * packetIovecs)
+	h.Control = nil
+	if control > 0 {
+		h.Control = (*byte)(unsafe.Pointer(&s.control[i]))
+	}
+	h.SetControllen(control)
+}
+
+func (s *sender) setName(i int, p *encap.Packet) uint32 {
+	if s.t.v6 {
+		s.names[i] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkPort(p.Port), Addr: p.Dst, Scope_id: p.Zone}
+		return unix.SizeofSockaddrInet6
+	}
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(&s.names[i])) = unix.RawSockaddrInet4{
+		Family: unix.AF_INET, Port: networkPort(p.Port), Addr: [4]byte(p.Dst[12:])}
+	return unix.SizeofSockaddrInet4
+}

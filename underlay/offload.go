@@ -1,0 +1,14 @@
+package underlay
+
+// Offloads is what a [Receiver] or [Transmitter] has the kernel do with
+// several datagrams at once, probed and not assumed.
+type Offloads struct {
+	// Segments is the most datagrams that one message of a transmitter takes
+	// (UDP_SEGMENT, udp(7)); 1 where each is a message of its own.
+	Segments int
+	// GRO says that a receiver takes datagrams that the kernel joined
+	// (UDP_GRO).
+	GRO bool
+	// Reason says why less than the most is in use; "" where nothing is amiss.
+	Reason string
+}
