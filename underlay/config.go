@@ -200,28 +200,6 @@ func localAddr(a netip.Addr, v6 bool) (netip.Addr, error) {
 	return a, nil
 }
 
-// portPermutation yields each port of the range once: the first n spread
-// evenly, so that a port held by somebody else costs one step, not a gap.
-func portPermutation(lo, hi uint16, n int, yield func(uint16) bool) {
-	size := int(hi-lo) + 1
-	step := max(size/n, 1)
-	for gcd(step, size) != 1 {
-		step++
-	}
-	for k, at := 0, 0; k < size; k, at = k+1, (at+step)%size {
-		if !yield(lo + uint16(at)) {
-			return
-		}
-	}
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
-}
-
 // pick maps a flow hash to one of n sockets by its high bits: a multiplication
 // where a remainder would divide.
 func pick(hash uint32, n int) int {

@@ -65,21 +65,8 @@ func openTransmitter(cfg TransmitterConfig) (*Transmitter, error) {
 		return nil, err
 	}
 	t := &Transmitter{v6: cfg.V6}
-	portPermutation(cfg.SrcPortMin, cfg.SrcPortMax, cfg.Sockets, func(port uint16) bool {
-		var s poolSocket
-		s, err = openPoolSocket(&cfg, port, ifindex)
-		if errors.Is(err, ErrPortInUse) {
-			return true
-		}
-		if err == nil {
-			t.sockets = append(t.sockets, s)
-		}
-		return err == nil && len(t.sockets) < cfg.Sockets
-	})
-	if len(t.sockets) == 0 && errors.Is(err, ErrPortInUse) {
-		return nil, errPoolTaken(&cfg)
-	}
-	if err != nil && !errors.Is(err, ErrPortInUse) {
+	t.sockets, err = openPool(&cfg, func(port uint16) (poolSocket, error) { return openPoolSocket(&cfg, port, ifindex) })
+	if err != nil {
 		_ = t.Close()
 		return nil, err
 	}

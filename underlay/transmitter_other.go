@@ -67,21 +67,8 @@ func openTransmitter(cfg TransmitterConfig) (*Transmitter, error) {
 		return nil, fmt.Errorf("device and zero checksums: %w on this system", errors.ErrUnsupported)
 	}
 	t := &Transmitter{v6: cfg.V6}
-	portPermutation(cfg.SrcPortMin, cfg.SrcPortMax, cfg.Sockets, func(port uint16) bool {
-		var s *poolSocket
-		s, err = openPoolSocket(&cfg, port)
-		if errors.Is(err, ErrPortInUse) {
-			return true
-		}
-		if err == nil {
-			t.sockets = append(t.sockets, s)
-		}
-		return err == nil && len(t.sockets) < cfg.Sockets
-	})
-	if len(t.sockets) == 0 && errors.Is(err, ErrPortInUse) {
-		return nil, errPoolTaken(&cfg)
-	}
-	if err != nil && !errors.Is(err, ErrPortInUse) {
+	t.sockets, err = openPool(&cfg, func(port uint16) (*poolSocket, error) { return openPoolSocket(&cfg, port) })
+	if err != nil {
 		_ = t.Close()
 		return nil, err
 	}
