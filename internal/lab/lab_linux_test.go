@@ -159,11 +159,18 @@ func TestNothingLeft(t *testing.T) {
 	}
 }
 
-// holders returns what in this machine refers to one of the namespaces: file descriptors, threads and mounts.
+// holders returns what of this program, children included, refers to one of the namespaces: file descriptors, threads
+// and mounts. Other programs are left out: a namespace's number is given again, and the tests of other packages make
+// namespaces at the same time.
 func holders(t *testing.T, namespaces []string) (found []string) {
 	t.Helper()
+	own := must(os.Readlink("/proc/self/exe"))(t)
 	for _, pattern := range []string{"/proc/[0-9]*/fd/*", "/proc/[0-9]*/task/*/ns/net"} {
 		for _, link := range must(filepath.Glob(pattern))(t) {
+			process := strings.Join(strings.Split(link, "/")[:3], "/")
+			if exe, err := os.Readlink(process + "/exe"); err != nil || exe != own {
+				continue
+			}
 			target, err := os.Readlink(link)
 			if err != nil {
 				continue // the process has gone, or is not ours to see
