@@ -3,11 +3,13 @@ package tap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/songgao/water"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/lab"
 )
 
 func TestOpenCloseLeavesNothing(t *testing.T) {
@@ -284,8 +287,21 @@ func TestNoLeak(t *testing.T) {
 	if d := cmp.Diff(fds, openFDs(t)); d != "" {
 		t.Errorf("file descriptors before and after:\n%s", d)
 	}
-	if n := runtime.NumGoroutine(); n != routines {
-		t.Errorf("%d goroutines after, %d before", n, routines)
+	sameGoroutines(t, routines)
+}
+
+// sameGoroutines waits for the count of goroutines to be what it was: one that
+// has sent its last result is still counted until it has returned.
+func sameGoroutines(t *testing.T, want int) {
+	t.Helper()
+	err := lab.Eventually(5*time.Second, func() error {
+		if n := runtime.NumGoroutine(); n != want {
+			return fmt.Errorf("%d goroutines after, %d before", n, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

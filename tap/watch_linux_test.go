@@ -186,9 +186,7 @@ func TestWatchIsShared(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := runtime.NumGoroutine(); n != routines {
-		t.Errorf("%d goroutines after, %d before", n, routines)
-	}
+	sameGoroutines(t, routines)
 	// The loop ended; it starts again, and knows nothing of what it missed.
 	mustSet(t, ds[0], Change{MTU: new(1300)})
 	o := observe(t, ds[0])
