@@ -57,7 +57,7 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) int {
 	r := j.find(hash)
 	headers, ok := joinable(&f, in)
 	if r != nil && r.open {
-		if ok && headers == r.headers && j.append(r, &frames[r.frame], f.Data, in) {
+		if ok && headers == r.headers && j.append(r, &frames[r.frame], f.Data) {
 			return n
 		}
 		r.open = false
@@ -77,6 +77,34 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) int {
 		r.start(hash, n, f.Data, in, headers)
 	}
 	return n + 1
+}
+
+// Extend appends the frame b to the superframe that the frame added last is
+// part of, if b is its next segment: its headers are those of the first segment
+// but for what segmentation changes, so that what was decided of the first
+// holds for b. It is Add without a look at anything else, for most of the
+// segments of a bulk transfer; false: nothing was done.
+func (j *Joiner) Extend(frames []Frame, b []byte) bool {
+	if j.at >= j.n {
+		return false
+	}
+	r := &j.runs[j.at]
+	if !r.open || len(b) <= r.headers || !r.wholePacket(b) {
+		return false
+	}
+	return j.append(r, &frames[r.frame], b)
+}
+
+// wholePacket is what joinable asks of lengths, for a frame that is compared with
+// the run's first segment next.
+func (r *run) wholePacket(b []byte) bool {
+	l3, l4 := int(r.in.L3), int(r.in.L4)
+	n := int(binary.BigEndian.Uint16(b[l3+4:])) + ipv6HeaderLen
+	if r.in.IPVersion == 4 {
+		n = int(binary.BigEndian.Uint16(b[l3+2:]))
+	}
+	return n == len(b)-l3 && (r.in.Proto == ProtoTCP ||
+		int(binary.BigEndian.Uint16(b[l4+4:])) == len(b)-l4 && b[l4+6]|b[l4+7] != 0)
 }
 
 // Full reports whether no further superframe can begin before Finish.
@@ -166,7 +194,7 @@ func (r *run) last(b []byte) bool {
 }
 
 // append joins the segment b to the run's frame f; false: it does not follow.
-func (j *Joiner) append(r *run, f *Frame, b []byte, in *Inner) bool {
+func (j *Joiner) append(r *run, f *Frame, b []byte) bool {
 	payload := len(b) - r.headers
 	if r.count == maxJoined || payload > r.size || int(r.in.L3)+0xffff < r.headers+r.total+payload ||
 		!r.follows(f.Data, b) {
@@ -178,7 +206,7 @@ func (j *Joiner) append(r *run, f *Frame, b []byte, in *Inner) bool {
 		}
 		r.checked = true
 	}
-	if !sound(b, in) {
+	if !sound(b, &r.in) {
 		return false
 	}
 	more := &j.more[j.at]
@@ -188,7 +216,7 @@ func (j *Joiner) append(r *run, f *Frame, b []byte, in *Inner) bool {
 	r.total += payload
 	r.seq += uint32(payload)
 	if r.in.Proto == ProtoTCP {
-		f.Data[r.in.L4+13] |= b[in.L4+13] & (tcpPSH | tcpFIN)
+		f.Data[r.in.L4+13] |= b[r.in.L4+13] & (tcpPSH | tcpFIN)
 	}
 	r.open = payload == r.size && !r.last(b)
 	return true

@@ -2,15 +2,26 @@ package encap_test
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
 )
 
 // join runs frames through a Joiner as a worker does, and gives the result in
-// memory of its own.
+// memory of its own: the same with Extend's short cut as without.
 func join(frames [][]byte) []encap.Frame {
+	long := joinBy(clones(frames), false)
+	short := joinBy(frames, true)
+	if !reflect.DeepEqual(long, short) {
+		panic(fmt.Sprintf("Extend and Add differ: %d frames with, %d without", len(short), len(long)))
+	}
+	return short
+}
+
+func joinBy(frames [][]byte, extend bool) []encap.Frame {
 	var j encap.Joiner
 	var all []encap.Frame
 	out, n := make([]encap.Frame, len(frames)), 0
@@ -27,6 +38,9 @@ func join(frames [][]byte) []encap.Frame {
 		n = 0
 	}
 	for _, b := range frames {
+		if extend && j.Extend(out[:n], b) {
+			continue
+		}
 		in := encap.ParseInner(b)
 		if n = j.Add(out, n, encap.Frame{Data: b}, &in); j.Full() {
 			deliver()
@@ -269,6 +283,9 @@ func BenchmarkJoin(b *testing.B) {
 				copy(in[0], head)
 				n := 0
 				for _, s := range in {
+					if j.Extend(out[:n], s) {
+						continue
+					}
 					q := encap.ParseInner(s)
 					n = j.Add(out, n, encap.Frame{Data: s}, &q)
 				}

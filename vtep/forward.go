@@ -222,6 +222,10 @@ func isOneFrame(payload []byte) bool {
 
 // packet takes one packet of d as far as the link's pending frames.
 func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
+	if w.usual && w.next(d, payload) {
+		return
+	}
+	w.usual = false
 	h, ok := encap.DecodeHeader(payload)
 	if !ok {
 		w.c.drop(RxShortHeader)
@@ -269,11 +273,30 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		return
 	}
 	in := encap.ParseInner(f.Data)
+	learned := c.notLearned.Load()
 	if r, ok := w.admit(c, &f, &in, d, now); !ok {
 		c.drop(r)
 		return
 	}
 	w.keep(f, &in)
+	if w.usual = s.join && !h.ReservedSet() && learned == c.notLearned.Load(); w.usual {
+		w.header, w.tos = [encap.HeaderLen]byte(payload), d.TOS
+	}
+}
+
+// next takes payload if it is the next segment of the superframe that the packet
+// before went to, from the same peer with the same headers: each of packet's and
+// admit's checks has passed on the same bytes. False: it must go their way.
+func (w *netWorker) next(d *encap.Datagram, payload []byte) bool {
+	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != w.header || d.Src != w.src || d.TOS != w.tos {
+		return false
+	}
+	b := payload[encap.HeaderLen:]
+	if !w.join.Extend(w.frames[:w.pending], b) {
+		return false
+	}
+	w.taken.segment(b)
+	return true
 }
 
 // admit runs the checks on the inner frame, learns its source and fills in its

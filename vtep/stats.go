@@ -32,6 +32,15 @@ func (t *tally) add(f *encap.Frame, in *encap.Inner) {
 	}
 }
 
+// segment counts b, an ordinary frame.
+func (t *tally) segment(b []byte) {
+	t.packets++
+	t.bytes += uint64(len(b) - encap.EthernetHeaderLen)
+	if encap.EthDst(b).IsMulticast() {
+		t.multicast++
+	}
+}
+
 func (c *counters) received(t *tally) {
 	c.rxPackets.Add(t.packets)
 	c.rxBytes.Add(t.bytes)

@@ -125,6 +125,11 @@ type netWorker struct {
 	vni  encap.VNI
 	src  encap.Addr
 	peer *peer // of src; nil: none yet
+	// usual: it was delivered, and nothing about it was counted or learned, so
+	// that the next segment of its flow needs no look but at its headers.
+	usual  bool
+	header [encap.HeaderLen]byte // valid where usual is set, as is tos
+	tos    uint8
 
 	frames  [maxPending]encap.Frame // for link's port
 	pending int
@@ -138,7 +143,7 @@ func (w *netWorker) run() {
 	for {
 		n, err := w.ep.receiver.ReadBatch(w.n, datagrams)
 		if n > 0 {
-			w.link = nil // its state may have changed while we waited
+			w.link, w.usual = nil, false // its state may have changed while we waited
 			w.fromUnderlay(datagrams[:n], w.ep.vtep.now())
 		}
 		switch {
