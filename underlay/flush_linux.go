@@ -70,10 +70,11 @@ func (s *sender) offer(list []mmsghdr) (sent int, _ syscall.Errno) {
 	return sent, 0
 }
 
-// sendmmsg is the body of the RawConn's Control.
+// sendmmsg is the body of the RawConn's Control. As in recvmmsg, the scheduler is
+// not told.
 func (s *sender) sendmmsg(fd uintptr) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.list[0])),
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.list[0])),
 			uintptr(len(s.list)), unix.MSG_DONTWAIT, 0, 0)
 		if errno != unix.EINTR {
 			s.sent, s.errno = int(n), errno

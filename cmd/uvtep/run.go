@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -34,6 +36,7 @@ func (a *app) daemon(ctx context.Context, sentence []string) (err error) {
 		}
 		link = &l
 	}
+	limitProcessors()
 	log := slog.New(slog.NewTextHandler(a.err, nil))
 	v := vtep.New(vtep.Config{Host: &vtep.SystemHost{}, Log: log})
 	defer func() { err = errors.Join(err, v.Close()) }()
@@ -53,6 +56,16 @@ func (a *app) daemon(ctx context.Context, sentence []string) (err error) {
 	g.Go(func() error { return server.Serve(ctx) })
 	fmt.Fprintln(a.err, "uvtep: ready")
 	return g.Wait()
+}
+
+// limitProcessors leaves half of the processors, rounded down, to the rest of the
+// host: the stack on both sides of the VTEP needs them, and a goroutine that wakes
+// on another processor than its data is in costs more than it saves
+// (docs/decisions/0003-waiting.md). $GOMAXPROCS overrules it.
+func limitProcessors() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS((runtime.GOMAXPROCS(0) + 1) / 2)
+	}
 }
 
 // addUp makes the link of a sentence and brings it up, unless it says down.
