@@ -10,11 +10,8 @@ import (
 )
 
 func TestNoAllocations(t *testing.T) {
-	forEachWait(t, testNoAllocations)
-}
-
-func testNoAllocations(t *testing.T, w Wait) {
-	d := mustOpen(t, Config{Wait: w, Spin: 20 * time.Microsecond})
+	privateNetns(t)
+	d := mustOpen(t, Config{Spin: 20 * time.Microsecond})
 	mustSet(t, d, Change{Up: new(true)})
 	s := packetSocket(t, mustState(t, d).Index)
 	out := []encap.Frame{{Data: testFrame(60, 1)}, {Data: testFrame(1514, 2)}, inPieces(tcpSuperframe(), maxMore)}

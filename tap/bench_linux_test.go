@@ -32,9 +32,6 @@ func BenchmarkBridge(b *testing.B) {
 				{"poller", Config{}, 0, 64},
 				{"poller-procs4", Config{}, 4, 64},
 				{"poller-spin50", Config{Spin: 50 * time.Microsecond}, 4, 64},
-				{"thread", Config{Wait: WaitThread}, 0, 64},
-				{"thread-procs4", Config{Wait: WaitThread}, 4, 64},
-				{"thread-spin50", Config{Wait: WaitThread, Spin: 50 * time.Microsecond}, 4, 64},
 				{"poller-batch1", Config{}, 0, 1},
 				{"poller-batch4", Config{}, 0, 4},
 			} {

@@ -36,18 +36,6 @@ func privateNetns(t testing.TB) {
 	unshareNet(t)
 }
 
-// forEachWait runs fn as a subtest, in a namespace of its own, for each way in
-// which a reader waits.
-func forEachWait(t *testing.T, fn func(*testing.T, Wait)) {
-	t.Helper()
-	for w, name := range map[Wait]string{WaitPoller: "poller", WaitThread: "thread"} {
-		t.Run(name, func(t *testing.T) {
-			privateNetns(t)
-			fn(t, w)
-		})
-	}
-}
-
 // unshareNet moves the thread to a new namespace. Without IPv6 the kernel
 // sends nothing by itself through a netdev that comes up.
 func unshareNet(t testing.TB) {

@@ -57,11 +57,8 @@ func TestOpenCloseLeavesNothing(t *testing.T) {
 }
 
 func TestClosedDevice(t *testing.T) {
-	forEachWait(t, testClosedDevice)
-}
-
-func testClosedDevice(t *testing.T, w Wait) {
-	d := mustOpen(t, Config{Wait: w})
+	privateNetns(t)
+	d := mustOpen(t, Config{})
 	read := make(chan error, 1)
 	go func() {
 		_, err := d.ReadBatch(0, make([]encap.Frame, 1))
@@ -254,7 +251,6 @@ func TestConfigRefused(t *testing.T) {
 		"multicast address": {MAC: encap.MAC{1}},
 		"negative MTU":      {MTU: -1},
 		"negative GSO size": {GSOMaxSize: -1},
-		"way to wait":       {Wait: 2},
 		"negative spinning": {Spin: -1},
 	} {
 		if d, err := Open(c); err == nil {
@@ -273,7 +269,7 @@ func TestNoLeak(t *testing.T) {
 		count = 100
 	}
 	for i := range count {
-		d, err := Open(Config{Name: "leak0", Wait: Wait(i % 2)})
+		d, err := Open(Config{Name: "leak0"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,16 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/spin"
 )
 
 // queue is one file descriptor of a TAP: a ring of frames to read and a way
 // to write.
 type queue struct {
-	// Either the runtime's poller owns fd, and file and raw are its, or park
-	// does the waiting, and they are nil.
+	// The runtime's poller owns fd.
 	file *os.File
 	raw  syscall.RawConn
-	park *park
 
 	// mu is held for reading round system calls on fd that do not go through
 	// raw, so that Close does not free the number under them. It is the
@@ -33,7 +32,7 @@ type queue struct {
 
 	// The rest belongs to the one reader.
 	slab   *slab
-	spin   spinner
+	spin   spin.Spinner
 	frames []encap.Frame // of the ReadBatch under way
 	n      int           // frames filled
 	err    error
@@ -43,14 +42,7 @@ type queue struct {
 // newQueue takes over fd, which must be attached: the poller is told of an
 // error on a queue that has no netdev.
 func newQueue(fd int, c Config, super *superframes) (*queue, error) {
-	q := &queue{fd: fd, super: super, spin: newSpinner(c.Spin)}
-	if c.Wait == WaitThread {
-		var err error
-		if q.park, err = newPark(fd); err != nil {
-			return nil, errors.Join(err, unix.Close(fd))
-		}
-		return q, nil
-	}
+	q := &queue{fd: fd, super: super, spin: spin.New(c.Spin)}
 	q.file = os.NewFile(uintptr(fd), "tap queue")
 	raw, err := q.file.SyscallConn()
 	if err != nil {
@@ -67,12 +59,7 @@ func (q *queue) read(frames []encap.Frame) (int, error) {
 		return 0, nil
 	}
 	q.frames, q.n, q.err = frames, 0, nil
-	var err error
-	if q.park != nil {
-		err = q.readParking()
-	} else {
-		err = q.raw.Read(q.drain)
-	}
+	err := q.raw.Read(q.drain)
 	q.frames = nil
 	if err == nil {
 		err = q.err
@@ -82,21 +69,6 @@ func (q *queue) read(frames []encap.Frame) (int, error) {
 	}
 	q.release()
 	return 0, q.readError(err)
-}
-
-// readParking is raw.Read of a queue that waits by itself.
-func (q *queue) readParking() error {
-	q.mu.RLock()
-	defer q.mu.RUnlock()
-	for !q.closed.Load() {
-		if q.readReady(uintptr(q.fd)) {
-			return nil
-		}
-		if err := q.park.wait(); err != nil {
-			return err
-		}
-	}
-	return os.ErrClosed
 }
 
 // readReady reads until frames is full, the slab has no room for another
@@ -119,13 +91,13 @@ func (q *queue) readReady(fd uintptr) bool {
 			}
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN && q.n == 0:
-			if q.spin.again() && !q.closed.Load() {
+			if q.spin.Again() && !q.closed.Load() {
 				continue
 			}
 			q.release()
 			return false
 		case errno == unix.EAGAIN:
-			q.spin.done(q.n, at)
+			q.spin.Done(q.n, at)
 			return true
 		default:
 			// What was read before stands; the error comes again next time.
@@ -135,7 +107,7 @@ func (q *queue) readReady(fd uintptr) bool {
 			return true
 		}
 	}
-	q.spin.done(q.n, at)
+	q.spin.Done(q.n, at)
 	return true
 }
 
@@ -190,14 +162,7 @@ func (q *queue) close() error {
 	if q.closed.Swap(true) {
 		return nil
 	}
-	if q.park == nil {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return q.file.Close()
-	}
-	// The reader holds mu while it waits.
-	err := q.park.wake()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return errors.Join(err, q.park.close(), os.NewSyscallError("close", unix.Close(q.fd)))
+	return q.file.Close()
 }

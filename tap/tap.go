@@ -64,19 +64,6 @@ func (o Offload) String() string {
 	return strings.Join(words, ",")
 }
 
-// Wait is how a queue's reader waits for frames.
-type Wait uint8
-
-const (
-	// WaitPoller parks the goroutine on the runtime's poller: a waiting reader
-	// costs no thread, so thousands of idle devices are cheap.
-	WaitPoller Wait = iota
-	// WaitThread blocks the reader's thread in an epoll of its own, for few
-	// devices with their own worker each; GOMAXPROCS should exceed the number
-	// of such readers. Linux only; elsewhere it is WaitPoller.
-	WaitThread
-)
-
 // Config describes the TAP to open. Its zero value is a new device of the
 // kernel's naming with one queue.
 type Config struct {
@@ -111,8 +98,6 @@ type Config struct {
 	// NoWriteOffload is what is not left to the kernel in writes: superframes of
 	// these kinds are cut before.
 	NoWriteOffload Offload
-	// Wait is how a reader waits.
-	Wait Wait
 	// Spin is how long a reader looks for the next frame before it waits, where
 	// the traffic is sparse and the processor has nothing else to do; 0: not at
 	// all. Linux only; elsewhere nothing spins.
@@ -143,8 +128,8 @@ func (c Config) validated() (Config, error) {
 		return c, fmt.Errorf("tap: open %q: %s is a multicast address: a device needs a unicast one", c.Name, c.MAC)
 	case c.MTU < 0 || c.TxQueueLen < 0 || c.GSOMaxSize < 0 || c.GSOMaxSegs < 0:
 		return c, fmt.Errorf("tap: open %q: MTU, transmit queue length and GSO limits must not be negative", c.Name)
-	case c.Wait > WaitThread || c.Spin < 0:
-		return c, fmt.Errorf("tap: open %q: no such way to wait: %d, spinning %s", c.Name, c.Wait, c.Spin)
+	case c.Spin < 0:
+		return c, fmt.Errorf("tap: open %q: spinning for %s: want 0 or more", c.Name, c.Spin)
 	}
 	if c.Queues == 0 {
 		c.Queues = 1

@@ -281,11 +281,8 @@ func TestDown(t *testing.T) {
 
 // A reader that waits while the device goes down and up gets what comes then.
 func TestReaderOutlivesDown(t *testing.T) {
-	forEachWait(t, testReaderOutlivesDown)
-}
-
-func testReaderOutlivesDown(t *testing.T, w Wait) {
-	d := mustOpen(t, Config{Wait: w})
+	privateNetns(t)
+	d := mustOpen(t, Config{})
 	mustSet(t, d, Change{Up: new(true)})
 	got := make(chan error, 1)
 	go func() {
@@ -310,12 +307,9 @@ func testReaderOutlivesDown(t *testing.T, w Wait) {
 // Flows spread over the queues, none is lost, and each queue can write, from
 // several goroutines at once.
 func TestMultiQueue(t *testing.T) {
-	forEachWait(t, testMultiQueue)
-}
-
-func testMultiQueue(t *testing.T, w Wait) {
+	privateNetns(t)
 	const queues, flows, writers = 4, 64, 3
-	d := openHost(t, Config{Queues: queues, Wait: w}, hostIP, peerIP, hostMAC, peerMAC)
+	d := openHost(t, Config{Queues: queues}, hostIP, peerIP, hostMAC, peerMAC)
 	var (
 		total atomic.Int32
 		per   [queues]atomic.Int32

@@ -216,11 +216,8 @@ func TestWatchAfterLostEvents(t *testing.T) {
 }
 
 func TestDeleted(t *testing.T) {
-	forEachWait(t, testDeleted)
-}
-
-func testDeleted(t *testing.T, w Wait) {
-	d := mustOpen(t, Config{Name: "vxlan0", Queues: 2, Wait: w})
+	privateNetns(t)
+	d := mustOpen(t, Config{Name: "vxlan0", Queues: 2})
 	mustSet(t, d, Change{Up: new(true)})
 	o := observe(t, d)
 	<-o.states

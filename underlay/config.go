@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 const (
@@ -69,6 +70,10 @@ type ReceiverConfig struct {
 	Buffers *Buffers
 	// ZeroChecksum6 accepts IPv6 datagrams without a checksum (RFC 6935).
 	ZeroChecksum6 bool
+	// Spin is how long a worker looks for the next datagram before it waits,
+	// where the traffic is sparse and the processor has nothing else to do; 0: not
+	// at all. Linux only.
+	Spin time.Duration
 	// NoGRO has the kernel hand over each datagram by itself (no UDP_GRO).
 	NoGRO bool
 	// Beside names the caller's open receivers of the same port whose address

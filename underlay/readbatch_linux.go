@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/spin"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,18 +26,20 @@ type reader struct {
 
 	buffers *Buffers
 	block   *readBlock // nil while the reader waits
+	spin    spin.Spinner
+	closed  atomic.Bool // set before conn is closed, so that a spinning reader lets go
 
 	limit     int // datagrams of the next recvmmsg, see adapt
 	want, got int
 	errno     syscall.Errno
 }
 
-func newReader(conn *net.UDPConn, buffers *Buffers) (*reader, error) {
+func newReader(conn *net.UDPConn, cfg *ReceiverConfig) (*reader, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{conn: conn, raw: raw, buffers: buffers, limit: readBatch}
+	r := &reader{conn: conn, raw: raw, buffers: cfg.Buffers, spin: spin.New(cfg.Spin), limit: readBatch}
 	r.recv = r.recvmmsg
 	return r, nil
 }
@@ -54,6 +58,9 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
+			if r.spin.Again() && !r.closed.Load() {
+				continue
+			}
 			r.buffers.give(r.block)
 			r.block = nil
 			return false
@@ -107,6 +114,7 @@ func (r *reader) adapt(d []encap.Datagram) {
 	for i := range d {
 		total += len(d[i].Payload)
 	}
+	r.spin.Done(len(d), total)
 	if total > 0 {
 		r.limit = min(max(readBytes*len(d)/total, readLeast), readBatch)
 	}

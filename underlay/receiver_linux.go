@@ -79,7 +79,7 @@ func listen(cfg ReceiverConfig) (_ *Receiver, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rd, err := newReader(conn, cfg.Buffers)
+		rd, err := newReader(conn, &cfg)
 		if err != nil {
 			_ = conn.Close()
 			return nil, err
@@ -230,6 +230,7 @@ func (r *Receiver) Close() error {
 		}
 	}
 	for _, rd := range r.readers {
+		rd.closed.Store(true)
 		if err := rd.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}

@@ -209,17 +209,6 @@ func (w *netWorker) fromUnderlay(datagrams []encap.Datagram, now fdb.Tick) {
 	w.deliver()
 }
 
-// isOneFrame reports whether a datagram that came with a segment size is one
-// inner superframe: a kernel VTEP on this host passes inner UDP so, and the size
-// is then that of the inner segments (docs/conformance.md, trap 1).
-func isOneFrame(payload []byte) bool {
-	if len(payload) < encap.HeaderLen+encap.EthernetHeaderLen {
-		return true
-	}
-	in := encap.ParseInner(payload[encap.HeaderLen:])
-	return in.IPVersion != 0 && encap.HeaderLen+int(in.L3)+in.IPLen == len(payload)
-}
-
 // packet takes one packet of d as far as the link's pending frames.
 func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 	if w.usual && w.next(d, payload) {
@@ -327,29 +316,6 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	}
 	restoreOffload(f, in, s.mtu, int(d.SegSize))
 	return 0, true
-}
-
-// restoreOffload finds what a kernel VTEP on the same host left to a device
-// that never came: segmentation (a packet longer than the link's MTU, or one
-// that came with its segment size) and the transport checksum (conformance
-// section 4, trap 1). Long frames that are whole, from a link with a larger
-// MTU, pass as they are.
-func restoreOffload(f *encap.Frame, in *encap.Inner, mtu, size int) {
-	if size != 0 {
-		if o, ok := encap.SegmentOffloadSize(f.Data, in, size); ok {
-			f.Offload = o
-			return
-		}
-	}
-	if in.IPLen > mtu {
-		if o, ok := encap.SegmentOffload(f.Data, in, mtu); ok {
-			f.Offload = o
-			return
-		}
-	}
-	if encap.LooksPartial(f.Data, in) {
-		f.Offload, _ = encap.PartialOffload(in)
-	}
 }
 
 // learn binds src to the peer that the frame came from; false: src is pinned

@@ -1,6 +1,7 @@
-package tap
+package spin
 
 import (
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,12 +16,12 @@ const (
 	maxSpinSkip = 15
 )
 
-// spinner decides whether a reader that found nothing looks again before it
+// Spinner decides whether a reader that found nothing looks again before it
 // waits: the way through a wait costs a reply tens of microseconds, but a
 // processor that spins is missing elsewhere. So it spins only where traffic is
 // sparse, gives way to whatever else can run at each turn, and leaves off when
 // something did run or nothing came.
-type spinner struct {
+type Spinner struct {
 	limit time.Duration // of one spell; 0: never
 	base  time.Time
 
@@ -31,25 +32,27 @@ type spinner struct {
 	penalty     int  // what skip becomes at the next failure, less one
 }
 
-func newSpinner(limit time.Duration) spinner {
+// New makes a Spinner whose spells last limit at most; 0: it never spins.
+func New(limit time.Duration) Spinner {
 	if limit == 0 {
-		return spinner{}
+		return Spinner{}
 	}
-	return spinner{limit: limit, base: time.Now()} //nolint:forbidigo // once a queue; later readings are relative to it
+	return Spinner{limit: limit, base: time.Now()} //nolint:forbidigo // once a queue; later readings are relative to it
 }
 
-// again reports whether to look once more at a queue that was just found
+// Again reports whether to look once more at a queue that was just found
 // empty. It has then yielded the processor.
-func (s *spinner) again() bool {
+func (s *Spinner) Again() bool {
 	if s.limit == 0 || !s.decide(time.Since(s.base)) {
 		return false
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // to other threads
+	runtime.Gosched()                                        // to this process's other readers
 	return true
 }
 
-// decide is again at the time now.
-func (s *spinner) decide(now time.Duration) bool {
+// decide is Again at the time now.
+func (s *Spinner) decide(now time.Duration) bool {
 	if !s.on {
 		if s.busy || s.skip > 0 {
 			s.skip = max(s.skip-1, 0)
@@ -68,8 +71,8 @@ func (s *spinner) decide(now time.Duration) bool {
 	return true
 }
 
-// done notes that a batch was read: frames that lie in so many bytes.
-func (s *spinner) done(frames, bytes int) {
+// Done notes that a batch was read: frames that lie in so many bytes.
+func (s *Spinner) Done(frames, bytes int) {
 	if s.on {
 		s.on, s.penalty = false, 0
 	}

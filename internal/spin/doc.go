@@ -1,0 +1,3 @@
+// Package spin decides when a reader that found nothing looks again before it
+// waits.
+package spin
