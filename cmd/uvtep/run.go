@@ -15,17 +15,44 @@ import (
 )
 
 func newRunCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var o runOptions
+	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--no-offload LIST] [--tune] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkSentence + "\n\nIt prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.",
-		RunE: func(cmd *cobra.Command, args []string) error { return a.daemon(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.daemon(cmd.Context(), &o, args) },
 	}
+	f := run.Flags()
+	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro`, or some of them; see link show -d")
+	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
+	return run
+}
+
+// runOptions are the options of `uvtep run` alone.
+type runOptions struct {
+	noOffload []string
+	tune      bool
+}
+
+// vtepConfig is what the options say of the VTEP.
+func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
+	host := &vtep.SystemHost{}
+	off, err := parseNoOffload(o.noOffload)
+	c := vtep.Config{Host: host, Log: log, NoOffload: off}
+	if o.tune {
+		c.Tuner = host
+	}
+	return c, err
 }
 
 // daemon serves until ctx ends. What it made is gone when it returns.
-func (a *app) daemon(ctx context.Context, sentence []string) (err error) {
+func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err error) {
+	log := slog.New(slog.NewTextHandler(a.err, nil))
+	cfg, err := o.vtepConfig(log)
+	if err != nil {
+		return err
+	}
 	var link *control.LinkChange
 	if len(sentence) > 0 {
 		l, err := config.ParseLinkAdd(sentence, a.family())
@@ -34,8 +61,7 @@ func (a *app) daemon(ctx context.Context, sentence []string) (err error) {
 		}
 		link = &l
 	}
-	log := slog.New(slog.NewTextHandler(a.err, nil))
-	v := vtep.New(vtep.Config{Host: &vtep.SystemHost{}, Log: log})
+	v := vtep.New(cfg)
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is
 	// made.
