@@ -184,8 +184,9 @@ type inventor struct {
 // inventedFlow goes on where it was: sequence numbers and ids count up.
 type inventedFlow struct {
 	packet
-	seq uint32
-	id  uint16
+	seq   uint32
+	stamp uint32 // TCP timestamp, which seldom changes
+	id    uint16
 }
 
 func newInventor(t *testing.T, rnd *rand.Rand) *inventor {
@@ -211,7 +212,13 @@ func (g *inventor) next() encap.Frame {
 	if p.v6 {
 		headers += 20
 	}
-	size := 1400 - headers
+	if p.tcp && f.sport%4 != 2 {
+		p.options = 3 // a timestamp
+		if g.rnd.IntN(15) == 0 {
+			p.options = 6 // and a SACK block, say
+		}
+	}
+	size := 1400 - headers - 4*p.options
 	switch g.rnd.IntN(8) {
 	case 0:
 		size = 1 + g.rnd.IntN(size)
@@ -272,7 +279,12 @@ func (g *inventor) patch(f *inventedFlow, p packet) encap.Frame {
 	}
 	payload := int(in.L4) + 8
 	if p.tcp {
-		payload = int(in.L4) + 20
+		payload = int(in.L4) + 20 + 4*p.options
+		if p.options > 0 {
+			binary.BigEndian.PutUint32(b[in.L4+20:], 0x0101080a)
+			f.stamp += uint32(g.rnd.IntN(12) / 11)
+			binary.BigEndian.PutUint32(b[in.L4+24:], f.stamp)
+		}
 		binary.BigEndian.PutUint32(b[in.L4+4:], f.seq)
 		if g.rnd.IntN(10) == 0 {
 			b[in.L4+13] |= []byte{0x08, 0x09, 0x40, 0x80}[g.rnd.IntN(4)] // PSH, PSH and FIN, ECE, CWR
