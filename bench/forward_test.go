@@ -105,8 +105,9 @@ type engineReceiver struct {
 	buf []byte
 }
 
-func (r *engineReceiver) Workers() int { return 1 }
-func (r *engineReceiver) Close() error { return nil }
+func (r *engineReceiver) Workers() int                { return 1 }
+func (r *engineReceiver) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
+func (r *engineReceiver) Close() error                { return nil }
 func (r *engineReceiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 	if r.e.datagram == nil {
 		<-r.e.closed
@@ -131,6 +132,7 @@ func (r *engineReceiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 
 type engineTransmitter struct{ e *engine }
 
+func (engineTransmitter) Offloads() underlay.Offloads           { return underlay.Offloads{Segments: 1} }
 func (engineTransmitter) Close() error                          { return nil }
 func (engineTransmitter) PathMTU(encap.Addr) (mtu int, ok bool) { return 0, false }
 func (t engineTransmitter) WriteBatch(p []encap.Packet) error {

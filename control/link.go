@@ -10,6 +10,7 @@ type Link struct {
 	Netdev    Netdev    `json:"netdev"`
 	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from
 	Entries   int       `json:"entries"`              // in the FDB
+	Offload   Offload   `json:"offload"`
 	Stats     LinkStats `json:"stats"`
 }
 
@@ -72,8 +73,10 @@ func linkOf(i vtep.LinkInfo) Link {
 		Netdev: Netdev{
 			Index: i.Index, Name: i.Name, MAC: i.MAC.String(), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: i.MTU,
 			Flags: []string{"BROADCAST", "MULTICAST"}, OperState: "DOWN", LinkMode: "DEFAULT", Group: "default",
+			TxQLen: uint32(i.TxQueueLen), GSOMaxSize: uint32(i.GSOMaxSize), GSOMaxSegs: uint32(i.GSOMaxSegs),
 		},
-		Stats: statsOf(&i.Stats),
+		Offload: offloadOf(&i.Offloads),
+		Stats:   statsOf(&i.Stats),
 	}
 	if i.Up {
 		l.Netdev.Flags = append(l.Netdev.Flags, "UP", "LOWER_UP")

@@ -19,6 +19,7 @@ type Device struct {
 	queues  []*queue
 	hub     *hub // of the namespace in which the device was opened
 	offload Offload
+	config  Config // as validated
 	super   superframes
 
 	lookEvery time.Duration // awayInterval, but for tests
@@ -34,6 +35,9 @@ func (d *Device) Queues() int { return len(d.queues) }
 
 // Offload is what the kernel granted of Config.Offload.
 func (d *Device) Offload() Offload { return d.offload }
+
+// Offloads is what is in use at present.
+func (d *Device) Offloads() Offloads { return offloadsOf(d.config, d.offload, d.WriteOffload()) }
 
 // ReadBatch blocks until queue q has a frame, then takes what is there without
 // waiting, and returns how many. A frame's Data is valid, and may be written

@@ -55,6 +55,9 @@ func (d *Device) Queues() int { return 1 }
 // Offload is none.
 func (d *Device) Offload() Offload { return 0 }
 
+// Offloads is nothing on this system.
+func (d *Device) Offloads() Offloads { return Offloads{} }
+
 // WriteOffload is none.
 func (d *Device) WriteOffload() Offload { return 0 }
 

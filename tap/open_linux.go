@@ -42,7 +42,7 @@ func open(c Config) (*Device, error) {
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	d := &Device{hub: h, lookEvery: awayInterval, done: make(chan struct{}), gone: make(chan struct{})}
+	d := &Device{hub: h, config: c, lookEvery: awayInterval, done: make(chan struct{}), gone: make(chan struct{})}
 	d.super.switchOff(c.NoWriteOffload)
 	p, err := h.prepare(c)
 	if err == nil {

@@ -193,6 +193,10 @@ func TestWriteCut(t *testing.T) {
 			if o := d.WriteOffload(); o != tt.want {
 				t.Errorf("write offload %v, want %v", o, tt.want)
 			}
+			const super = OffloadTSO | OffloadUSO
+			if o := d.Offloads(); o.Write != tt.want&super || o.Switched != tt.config.NoWriteOffload || o.Switched|o.Refused != super&^tt.want {
+				t.Errorf("offloads %+v, want %v", o, tt.want)
+			}
 			if d.Superframes() != (tt.want&OffloadTSO != 0) {
 				t.Errorf("superframes: %v with %v", d.Superframes(), tt.want)
 			}

@@ -47,9 +47,9 @@ const (
 	OffloadNone Offload = 1 << 7
 )
 
-// String lists the offloads in words: "checksum,tso", or "none".
-func (o Offload) String() string {
-	var words []string
+// Words are the names of the offloads: checksum, tso, uso.
+func (o Offload) Words() []string {
+	words := []string{}
 	for _, n := range []struct {
 		bit  Offload
 		word string
@@ -58,6 +58,12 @@ func (o Offload) String() string {
 			words = append(words, n.word)
 		}
 	}
+	return words
+}
+
+// String lists the offloads in words: "checksum,tso", or "none".
+func (o Offload) String() string {
+	words := o.Words()
 	if len(words) == 0 {
 		return "none"
 	}

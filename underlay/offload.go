@@ -9,6 +9,9 @@ type Offloads struct {
 	// GRO says that a receiver takes datagrams that the kernel joined
 	// (UDP_GRO).
 	GRO bool
+	// Refused says that the kernel or a device stands in the way, and not the
+	// configuration.
+	Refused bool
 	// Reason says why less than the most is in use; "" where nothing is amiss.
 	Reason string
 }

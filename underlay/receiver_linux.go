@@ -23,8 +23,9 @@ type Receiver struct {
 
 // offloadState is whether UDP_GRO is on, and if not, why.
 type offloadState struct {
-	on     bool
-	reason string
+	on      bool
+	refused bool // by the kernel
+	reason  string
 }
 
 // Listen opens a receiver. Where the port is held by somebody else, the error
@@ -160,14 +161,14 @@ func receiveOffload(fd int, cfg *ReceiverConfig) offloadState {
 		return offloadState{reason: "switched off"}
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1); err != nil {
-		return offloadState{reason: fmt.Sprintf("the kernel refused UDP_GRO: %v", err)}
+		return offloadState{refused: true, reason: fmt.Sprintf("the kernel refused UDP_GRO: %v", err)}
 	}
 	return offloadState{on: true}
 }
 
 // Offloads is what is in use.
 func (r *Receiver) Offloads() Offloads {
-	return Offloads{Segments: 1, GRO: r.gro.on, Reason: r.gro.reason}
+	return Offloads{Segments: 1, GRO: r.gro.on, Refused: r.gro.refused, Reason: r.gro.reason}
 }
 
 // join joins group and returns what leaves it.

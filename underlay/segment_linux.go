@@ -66,6 +66,7 @@ func (g *segmentation) lower(limit int32, errno syscall.Errno) {
 func (t *Transmitter) Offloads() Offloads {
 	o := Offloads{Segments: int(t.segments.limit.Load()), Reason: t.segments.config}
 	if errno := syscall.Errno(t.segments.refusal.Load()); errno != 0 {
+		o.Refused = true
 		o.Reason = fmt.Sprintf("the kernel refused UDP_SEGMENT with more than %d datagrams: %v", o.Segments, errno)
 	}
 	return o

@@ -28,8 +28,9 @@ func (s sink) RouteTo(netip.Addr, string) (underlay.Route, error) {
 }
 func (s sink) Interface(string) (index, mtu int, err error) { return 1, 1500, nil }
 
-func (s sink) Queues() int       { return 1 }
-func (s sink) Superframes() bool { return true }
+func (s sink) Queues() int            { return 1 }
+func (s sink) Offloads() tap.Offloads { return tap.Offloads{} }
+func (s sink) Superframes() bool      { return true }
 func (s sink) ReadBatch(int, []encap.Frame) (int, error) {
 	<-s.closed
 	return 0, os.ErrClosed
@@ -47,7 +48,8 @@ func (s sink) Watch(ctx context.Context, _ func(tap.State)) error {
 
 type sinkReceiver sink
 
-func (r sinkReceiver) Workers() int { return 1 }
+func (r sinkReceiver) Workers() int                { return 1 }
+func (r sinkReceiver) Offloads() underlay.Offloads { return underlay.Offloads{} }
 func (r sinkReceiver) ReadBatch(int, []encap.Datagram) (int, error) {
 	<-r.closed
 	return 0, net.ErrClosed
@@ -66,6 +68,7 @@ func (sinkSender) WriteBatch(p []encap.Packet) error {
 	return nil
 }
 func (sinkSender) PathMTU(encap.Addr) (mtu int, ok bool) { return 1500, true }
+func (sinkSender) Offloads() underlay.Offloads           { return underlay.Offloads{} }
 func (sinkSender) Close() error                          { return nil }
 
 // ipFrame is a UDP packet over IPv4 or IPv6 from one MAC to another.

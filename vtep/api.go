@@ -119,6 +119,10 @@ type LinkInfo struct {
 	Up        bool
 	Entries   int // FDB entries
 	Stats     LinkStats
+	// TxQueueLen, GSOMaxSize and GSOMaxSegs are the netdev's; 0 where the system
+	// does not tell.
+	TxQueueLen, GSOMaxSize, GSOMaxSegs int
+	Offloads                           LinkOffloads
 }
 
 // LinkStats counts since the link was added. Rx is what came from the underlay

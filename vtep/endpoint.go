@@ -15,7 +15,8 @@ type endpoint struct {
 	vtep     *VTEP
 	key      endpointKey
 	receiver Receiver
-	users    []*Link // guarded by VTEP.mu
+	users    []*Link // guarded by VTEP.mu, as told
+	told     string  // why its offload fell back, as logged
 	vnis     atomic.Pointer[vniMap]
 }
 
@@ -81,6 +82,8 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		Interface:     key.dev,
 		Workers:       v.workers,
 		ZeroChecksum6: key.zeroChecksum6,
+		NoGRO:         v.off.UDPGRO,
+		Spin:          v.spin,
 	})
 	if err != nil {
 		if key.group.IsValid() && key.dev == 0 {

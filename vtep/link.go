@@ -33,8 +33,10 @@ type Link struct {
 	first     remoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender
-	ownDowns  int  // times that setDevice set the netdev down and Watch has not told yet
-	retry     bool // something could not be had yet: see VTEP.everySecond
+	ownDowns  int         // times that setDevice set the netdev down and Watch has not told yet
+	refused   tap.Offload // by the kernel, as logged
+	tuned     bool        // its underlay device was, or could not be
+	retry     bool        // something could not be had yet: see VTEP.everySecond
 	gone      bool
 	stopWatch context.CancelFunc
 }
@@ -151,5 +153,10 @@ func (l *Link) info() LinkInfo {
 		Up:        l.device.Up,
 		Entries:   l.fdb.Len(),
 		Stats:     sumCounters(l.shards),
+
+		TxQueueLen: l.device.TxQueueLen,
+		GSOMaxSize: l.device.GSOMaxSize,
+		GSOMaxSegs: l.device.GSOMaxSegs,
+		Offloads:   l.offloads(),
 	}
 }

@@ -44,6 +44,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 	}
 	v.links[c.Name] = l
 	v.startLink(l)
+	v.tune(l)
 	return nil
 }
 
@@ -54,10 +55,11 @@ func (v *VTEP) openPort(l *Link) error {
 		return err
 	}
 	l.mtuSource = source
+	read, noWrite := v.off.tap()
 	port, err := v.host.OpenDevice(tap.Config{
 		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
 		TxQueueLen: txQueueLen, GSOMaxSize: superframeSize(mtu),
-		Offload: tap.OffloadChecksum | tap.OffloadTSO | tap.OffloadUSO,
+		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
 	})
 	if err != nil {
 		return err

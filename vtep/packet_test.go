@@ -19,6 +19,7 @@ type packet struct {
 	noDF     bool
 	sport    uint16
 	payload  int
+	options  int // 32-bit words of TCP options
 }
 
 // build is the frame from macB to macA, with right checksums.
@@ -59,6 +60,9 @@ func (p packet) build(t testing.TB) encap.Frame {
 	var err error
 	if p.tcp {
 		l := &layers.TCP{SrcPort: layers.TCPPort(sport), DstPort: 80, Seq: 1, ACK: true, Window: 512}
+		for range 4 * p.options {
+			l.Options = append(l.Options, layers.TCPOption{OptionType: layers.TCPOptionKindNop})
+		}
 		err = l.SetNetworkLayerForChecksum(network)
 		all = append(all, ip, l)
 	} else {

@@ -116,6 +116,7 @@ func (v *VTEP) takeSenders(keys [2]underlay.TransmitterConfig) (s [2]*sender, er
 }
 
 func (v *VTEP) takeSender(key underlay.TransmitterConfig) (*sender, error) {
+	key.NoSegment = v.off.UDPGSO
 	s := v.senders[key]
 	if s == nil {
 		tx, err := v.host.OpenTransmitter(key)

@@ -56,13 +56,15 @@ func (v *VTEP) sweep() {
 	}
 }
 
-// everySecond logs what moved, and tries again what a link could not have when
+// everySecond logs what moved and what the kernel refused, and tries again what a link could not have when
 // it came up, such as a group on a device without an address.
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.tellOffloads()
 	for _, l := range v.links {
 		l.logMoves()
+		v.tune(l)
 		if l.retry {
 			if v.refresh(l) == nil && !l.retry {
 				l.log.Info("the link is complete")

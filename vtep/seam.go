@@ -33,6 +33,8 @@ type Device interface {
 	Port
 	State() (tap.State, error)
 	Set(tap.Change) error
+	// Offloads is what the kernel does for it at present.
+	Offloads() tap.Offloads
 	// Watch calls fn at once and then on each change of the device until ctx
 	// ends (nil) or the device is gone (tap.ErrGone).
 	Watch(ctx context.Context, fn func(tap.State)) error
@@ -47,6 +49,8 @@ type Receiver interface {
 	// many. Their Payload is valid, and may be written to, until the next
 	// ReadBatch of w. A closed receiver gives net.ErrClosed.
 	ReadBatch(w int, d []encap.Datagram) (int, error)
+	// Offloads is what the kernel does for it at present.
+	Offloads() underlay.Offloads
 	Close() error
 }
 
@@ -58,6 +62,8 @@ type Transmitter interface {
 	// PathMTU is the size of the IP packets that reach dst, where a refusal as
 	// encap.SendTooBig told.
 	PathMTU(dst encap.Addr) (mtu int, ok bool)
+	// Offloads is what the kernel does for it at present.
+	Offloads() underlay.Offloads
 	Close() error
 }
 

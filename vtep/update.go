@@ -61,6 +61,8 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		}
 		return err
 	}
+	l.tuned = false // it may have another device now
+	v.tune(l)
 	l.fdb.SetMaxAddresses(c.maxAddresses())
 	if c.dstPort() != before.dstPort() {
 		l.movePort(before.dstPort(), c.dstPort(), v.now())

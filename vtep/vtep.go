@@ -17,6 +17,13 @@ type Config struct {
 	Host    Host         // needed: SystemHost, or a fake of vteptest
 	Log     *slog.Logger // nil: slog.Default
 	Workers int          // receive sockets an endpoint; 0: GOMAXPROCS
+	// NoOffload switches offloads off, for all links.
+	NoOffload NoOffload
+	// Spin is how long readers look for the next packet before they wait, where
+	// traffic is sparse; 0: not at all.
+	Spin time.Duration
+	// Tuner sets the devices that links send through; nil: they stay as they are.
+	Tuner Tuner
 }
 
 // VTEP is a VXLAN tunnel endpoint: the links of one network namespace.
@@ -24,6 +31,9 @@ type VTEP struct {
 	host    Host
 	log     *slog.Logger
 	workers int
+	off     NoOffload
+	spin    time.Duration
+	tuner   Tuner
 	start   time.Time
 	tick    atomic.Uint32
 	// counters are for packets that belong to no link, by endpoint worker.
@@ -40,6 +50,7 @@ type VTEP struct {
 	links     map[string]*Link
 	endpoints map[endpointKey]*endpoint
 	senders   map[underlay.TransmitterConfig]*sender
+	tuned     map[int]bool // underlay devices, by index
 }
 
 // sender is a transmitter shared by the links that need the same.
@@ -47,6 +58,7 @@ type sender struct {
 	key   underlay.TransmitterConfig
 	tx    Transmitter
 	users int
+	told  string // why its offload fell back, as logged
 }
 
 // New makes a VTEP without links.
@@ -55,11 +67,15 @@ func New(c Config) *VTEP {
 		host:      c.Host,
 		log:       c.Log,
 		workers:   c.Workers,
+		off:       c.NoOffload,
+		spin:      c.Spin,
+		tuner:     c.Tuner,
 		start:     time.Now(), //nolint:forbidigo // once, to count ticks from
 		done:      make(chan struct{}),
 		links:     make(map[string]*Link),
 		endpoints: make(map[endpointKey]*endpoint),
 		senders:   make(map[underlay.TransmitterConfig]*sender),
+		tuned:     make(map[int]bool),
 	}
 	if v.log == nil {
 		v.log = slog.Default()

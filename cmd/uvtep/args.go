@@ -41,14 +41,19 @@ func splitOptions(args []string) (flags, words []string, err error) {
 		if name == "" { // "--": words only from here on
 			return flags, append(words, args[i+1:]...), nil
 		}
-		if name, path, given := strings.Cut(name, "="); name == "control" {
+		key, value, given := strings.Cut(name, "=")
+		if needs, ok := valueOption(key); ok {
 			if !given {
 				if i++; i == len(args) {
-					return nil, nil, usagef("--control needs the path of the daemon's socket")
+					return nil, nil, usagef("--%s needs %s", key, needs)
 				}
-				path = args[i]
+				value = args[i]
 			}
-			flags = append(flags, "--control="+path)
+			flags = append(flags, "--"+key+"="+value)
+			continue
+		}
+		if key == "spin" && given {
+			flags = append(flags, "--spin="+value)
 			continue
 		}
 		full, ok := option(name)
@@ -60,13 +65,25 @@ func splitOptions(args []string) (flags, words []string, err error) {
 	return flags, words, nil
 }
 
+// valueOption says what an option that takes a value needs; false: it takes
+// none.
+func valueOption(name string) (needs string, ok bool) {
+	switch name {
+	case "control":
+		return "the path of the daemon's socket", true
+	case "no-offload":
+		return "a list of tap, udp-gso and udp-gro", true
+	}
+	return "", false
+}
+
 // option is the full form of an option, or of several letters at once.
 func option(name string) ([]string, bool) {
 	// In the order in which iproute2 compares (main in ip/ip.c).
 	for _, o := range []struct{ name, flag string }{
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
 		{"details", "--details"}, {"timestamp", "--timestamp"}, {"json", "--json"}, {"pretty", "--pretty"},
-		{"help", "--help"},
+		{"help", "--help"}, {"tune", "--tune"}, {"spin", "--spin"},
 	} {
 		if strings.HasPrefix(o.name, name) {
 			return []string{o.flag}, true

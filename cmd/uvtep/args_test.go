@@ -35,22 +35,25 @@ func TestNormalise(t *testing.T) {
 		"-jd fdb":                    "fdb show -j -d --",
 		"--control /a fdb":           "fdb show --control=/a --",
 		"fdb -control=/a":            "fdb show --control=/a --",
-		"run vx id 1":                "run -- vx id 1",
-		"fdb show --help":            "fdb show --help --",
-		"link help":                  "link --help",
-		"link add help":              "link add --help",
-		"help":                       "--help",
-		"help link add":              "link add --help",
-		"-h":                         "--help",
-		"link show -- -odd":          "link show -- -odd",
-		"v":                          "version --",
+		"run --no-offload tap,udp-gso --no-offload=udp-gro -tune vx id 1": "run --no-offload=tap,udp-gso --no-offload=udp-gro --tune -- vx id 1",
+		"run --spin vx id 1": "run --spin -- vx id 1",
+		"run -spin=1ms":      "run --spin=1ms --",
+		"run vx id 1":        "run -- vx id 1",
+		"fdb show --help":    "fdb show --help --",
+		"link help":          "link --help",
+		"link add help":      "link add --help",
+		"help":               "--help",
+		"help link add":      "link add --help",
+		"-h":                 "--help",
+		"link show -- -odd":  "link show -- -odd",
+		"v":                  "version --",
 	} {
 		got, err := normalise(strings.Fields(line))
 		if err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%q: %q, %v, want %q", line, strings.Join(got, " "), err, want)
 		}
 	}
-	for _, line := range []string{"banana", "link banana", "fdb x", "-x link", "link --banana", "--control", "-jx link"} {
+	for _, line := range []string{"banana", "link banana", "fdb x", "-x link", "link --banana", "--control", "-jx link", "run --no-offload", "run --no-off tap"} {
 		if got, err := normalise(strings.Fields(line)); err == nil {
 			t.Errorf("%q was taken as %q", line, got)
 		}

@@ -113,6 +113,7 @@ func ownJSON(j *jsonWriter, l *control.Link) {
 	j.value("queues", value(l.Spec.Queues))
 	nonzero(j, "mtu_source", l.MTUSource)
 	j.value("entries", l.Entries)
+	j.object("offload", func() { offloadJSON(j, &l.Offload) })
 }
 
 // statsJSON has the keys of print_stats64 (ip/ipaddress.c).

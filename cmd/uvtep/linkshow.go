@@ -45,6 +45,7 @@ func (a *app) showLink(w io.Writer, l *control.Link) {
 		showQueues(w, d)
 		fmt.Fprintf(w, "\n    uvtep accept %s reserved %s innervlan %s queues %d mtu-source %q entries %d",
 			value(l.Spec.Accept), value(l.Spec.Reserved), value(l.Spec.InnerVLAN), value(l.Spec.Queues), l.MTUSource, l.Entries)
+		showOffload(w, &l.Offload)
 	}
 	if d.Alias != "" {
 		fmt.Fprintf(w, "\n    alias %s", d.Alias)

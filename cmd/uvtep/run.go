@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -17,17 +18,53 @@ import (
 )
 
 func newRunCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var o runOptions
+	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--no-offload LIST] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkSentence + "\n\nIt prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.",
-		RunE: func(cmd *cobra.Command, args []string) error { return a.daemon(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.daemon(cmd.Context(), &o, args) },
 	}
+	f := run.Flags()
+	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro`, or some of them; see link show -d")
+	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
+	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
+	f.Lookup("spin").NoOptDefVal = defaultSpin.String()
+	return run
+}
+
+// defaultSpin is `--spin` without a value.
+const defaultSpin = 100 * time.Microsecond
+
+// runOptions are the options of `uvtep run` alone.
+type runOptions struct {
+	noOffload []string
+	tune      bool
+	spin      time.Duration
+}
+
+// vtepConfig is what the options say of the VTEP.
+func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
+	host := &vtep.SystemHost{}
+	off, err := parseNoOffload(o.noOffload)
+	c := vtep.Config{Host: host, Log: log, NoOffload: off, Spin: o.spin}
+	if o.spin < 0 {
+		err = usagef("--spin %s: want a time of 0 or more", o.spin)
+	}
+	if o.tune {
+		c.Tuner = host
+	}
+	return c, err
 }
 
 // daemon serves until ctx ends. What it made is gone when it returns.
-func (a *app) daemon(ctx context.Context, sentence []string) (err error) {
+func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err error) {
+	log := slog.New(slog.NewTextHandler(a.err, nil))
+	cfg, err := o.vtepConfig(log)
+	if err != nil {
+		return err
+	}
 	var link *control.LinkChange
 	if len(sentence) > 0 {
 		l, err := config.ParseLinkAdd(sentence, a.family())
@@ -36,9 +73,8 @@ func (a *app) daemon(ctx context.Context, sentence []string) (err error) {
 		}
 		link = &l
 	}
-	limitProcessors()
-	log := slog.New(slog.NewTextHandler(a.err, nil))
-	v := vtep.New(vtep.Config{Host: &vtep.SystemHost{}, Log: log})
+	limitProcessors(cfg.Spin)
+	v := vtep.New(cfg)
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is
 	// made.
@@ -61,9 +97,10 @@ func (a *app) daemon(ctx context.Context, sentence []string) (err error) {
 // limitProcessors leaves half of the processors, rounded down, to the rest of the
 // host: the stack on both sides of the VTEP needs them, and a goroutine that wakes
 // on another processor than its data is in costs more than it saves
-// (docs/decisions/0003-waiting.md). $GOMAXPROCS overrules it.
-func limitProcessors() {
-	if os.Getenv("GOMAXPROCS") == "" {
+// (docs/decisions/0003-waiting.md). Readers that spin need one each. $GOMAXPROCS
+// overrules it.
+func limitProcessors(spin time.Duration) {
+	if os.Getenv("GOMAXPROCS") == "" && spin == 0 {
 		runtime.GOMAXPROCS((runtime.GOMAXPROCS(0) + 1) / 2)
 	}
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,10 @@ import (
 
 	"github.com/uvtep/uvtep/internal/lab"
 )
+
+// noOffload is for the daemons of all tests: what they do on the wire must not
+// depend on offloads.
+var noOffload = flag.String("no-offload", "", "what `uvtep run --no-offload` is given: tap,udp-gso,udp-gro")
 
 // uvtep is the path of the program under test, which TestMain builds.
 var uvtep string

@@ -20,7 +20,8 @@ type daemon struct {
 	socket string
 }
 
-// startDaemon runs uvtep in a host, with a link where a sentence is given. When
+// startDaemon runs uvtep in a host, with options and a link's sentence where
+// they are given. When
 // the test ends the daemon must end by SIGTERM with exit status 0, and must not
 // have logged an error.
 func startDaemon(t *testing.T, h *lab.Host, sentence ...string) *daemon {

@@ -56,6 +56,12 @@ type site struct {
 // uvtep and no link yet.
 func newSites(t *testing.T, f family, o lab.WireOptions, kinds ...string) []*site {
 	t.Helper()
+	return newSitesWith(t, f, o, nil, kinds...)
+}
+
+// newSitesWith is newSites with options of `uvtep run`.
+func newSitesWith(t *testing.T, f family, o lab.WireOptions, options []string, kinds ...string) []*site {
+	t.Helper()
 	l := lab.ForTest(t)
 	hosts := make([]*lab.Host, len(kinds))
 	for i, kind := range kinds {
@@ -75,16 +81,16 @@ func newSites(t *testing.T, f family, o lab.WireOptions, kinds ...string) []*sit
 	for i, h := range hosts {
 		outer := prefix(f.outer, i+1)
 		check(t, h.AddAddr(devs[i], outer))
-		sites[i] = newSite(t, h, kinds[i], i+1, devs[i], outer.Addr())
+		sites[i] = newSite(t, h, kinds[i], i+1, devs[i], outer.Addr(), options...)
 	}
 	return sites
 }
 
-func newSite(t *testing.T, h *lab.Host, kind string, n int, dev string, outer netip.Addr) *site {
+func newSite(t *testing.T, h *lab.Host, kind string, n int, dev string, outer netip.Addr, options ...string) *site {
 	t.Helper()
 	s := &site{Host: h, kind: kind, n: n, dev: dev, outer: outer}
 	if kind == uvtep {
-		s.daemon = startDaemon(t, h)
+		s.daemon = startDaemon(t, h, options...)
 	}
 	return s
 }
@@ -105,6 +111,7 @@ type link struct {
 	noLearning    bool
 	noDev         bool // do not name the underlay device
 	mac           string
+	queues        string // uvtep's
 }
 
 // addLink makes a link on a site and brings it up.
@@ -137,7 +144,7 @@ func (s *site) addLinkExactly(t *testing.T, l link) {
 	}
 	args := []string{"link", "add", l.name, "type", "vxlan", "id", fmt.Sprint(l.vni), "local", s.outer.String()}
 	for _, word := range []struct{ name, value string }{
-		{"dev", dev}, {"remote", text(l.remote)}, {"group", text(l.group)}, {"address", l.mac},
+		{"dev", dev}, {"remote", text(l.remote)}, {"group", text(l.group)}, {"address", l.mac}, {"queues", l.queues},
 	} {
 		if word.value != "" {
 			args = append(args, word.name, word.value)

@@ -141,6 +141,9 @@ func (d *Device) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 // Superframes implements vtep.Port.
 func (d *Device) Superframes() bool { return false }
 
+// Offloads implements vtep.Device.
+func (d *Device) Offloads() tap.Offloads { return tap.Offloads{} }
+
 // Close implements vtep.Port.
 func (d *Device) Close() error {
 	d.mu.Lock()

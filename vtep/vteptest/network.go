@@ -232,6 +232,8 @@ func (r *receiver) take(src netip.AddrPort, tos uint8, payload []byte) {
 
 func (r *receiver) Workers() int { return 1 }
 
+func (r *receiver) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
+
 func (r *receiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 	if len(d) == 0 {
 		return 0, nil
@@ -304,6 +306,8 @@ func (t *transmitter) WriteBatch(packets []encap.Packet) error {
 }
 
 func (t *transmitter) PathMTU(encap.Addr) (mtu int, ok bool) { return t.host.MTU, true }
+
+func (t *transmitter) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
 
 func (t *transmitter) send(p *encap.Packet) encap.SendResult {
 	dst := p.Dst.Netip()

@@ -1,0 +1,39 @@
+package control
+
+import "github.com/uvtep/uvtep/vtep"
+
+// Offload says what the kernel does for a link at present, as far as it is
+// known. Reasons are given where less than the most is in use.
+type Offload struct {
+	TAP    TAPOffload `json:"tap"`
+	UDPGSO UDPGSO     `json:"udp_gso"`
+	UDPGRO UDPGRO     `json:"udp_gro"`
+}
+
+// TAPOffload is of the link's device: checksum, tso and uso.
+type TAPOffload struct {
+	Read   []string `json:"read"`  // left to uvtep in frames that it reads
+	Write  []string `json:"write"` // superframes that the kernel takes whole; others are cut
+	Reason string   `json:"reason,omitempty"`
+}
+
+// UDPGSO is of what is sent to the underlay.
+type UDPGSO struct {
+	Segments int    `json:"segments"` // datagrams a message, at most
+	Reason   string `json:"reason,omitempty"`
+}
+
+// UDPGRO is of what is received from the underlay.
+type UDPGRO struct {
+	On     bool   `json:"on"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// offloadOf is the wire form of a link's offloads.
+func offloadOf(o *vtep.LinkOffloads) Offload {
+	return Offload{
+		TAP:    TAPOffload{Read: o.TAP.Read.Words(), Write: o.TAP.Write.Words(), Reason: o.TAP.Reason()},
+		UDPGSO: UDPGSO{Segments: o.UDPGSO.Segments, Reason: o.UDPGSO.Reason},
+		UDPGRO: UDPGRO{On: o.UDPGRO.GRO, Reason: o.UDPGRO.Reason},
+	}
+}

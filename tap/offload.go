@@ -1,0 +1,39 @@
+package tap
+
+import "strings"
+
+// Offloads is what the kernel does for a [Device] at present, probed and not
+// assumed.
+type Offloads struct {
+	// Read is what it leaves undone in frames that are read: what was granted of
+	// Config.Offload.
+	Read Offload
+	// Write is the superframes that it takes whole in writes, as far as is
+	// known; those of other kinds are cut.
+	Write Offload
+	// Switched is what the configuration has switched off, and Refused what the
+	// kernel refused, in either direction.
+	Switched, Refused Offload
+}
+
+// Reason says why less than the most is in use; "" where nothing is amiss.
+func (o Offloads) Reason() string {
+	var reasons []string
+	if o.Switched != 0 {
+		reasons = append(reasons, "switched off")
+	}
+	if o.Refused != 0 {
+		reasons = append(reasons, "the kernel refused "+o.Refused.String())
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// offloadsOf tells what became of what c asked for.
+func offloadsOf(c Config, granted, written Offload) Offloads {
+	const super = OffloadTSO | OffloadUSO
+	return Offloads{
+		Read: granted, Write: written & super,
+		Switched: c.NoWriteOffload & super,
+		Refused:  c.Offload&^granted | super&^(written|c.NoWriteOffload),
+	}
+}

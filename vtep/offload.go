@@ -1,0 +1,88 @@
+package vtep
+
+import (
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// NoOffload says which offloads a VTEP does without. The zero value uses all
+// that the kernel grants.
+type NoOffload struct {
+	// TAP: superframes are neither read from TAPs nor written to them. Transport
+	// checksums may still be left to be completed here.
+	TAP bool
+	// UDPGSO: each datagram is sent as a message of its own.
+	UDPGSO bool
+	// UDPGRO: each datagram is received by itself.
+	UDPGRO bool
+}
+
+// tap is what the kernel is asked to leave to the reader of a TAP, and what is
+// not left to the kernel in writes.
+func (n NoOffload) tap() (read, noWrite tap.Offload) {
+	if n.TAP {
+		return tap.OffloadChecksum, tap.OffloadTSO | tap.OffloadUSO
+	}
+	return tap.OffloadChecksum | tap.OffloadTSO | tap.OffloadUSO, 0
+}
+
+// LinkOffloads is what the kernel does for a link at present. Of several
+// sockets it is what the worst of them has.
+type LinkOffloads struct {
+	TAP    tap.Offloads
+	UDPGSO underlay.Offloads // of what is sent
+	UDPGRO underlay.Offloads // of what is received
+}
+
+// offloads collects what is in use for the link; the caller holds VTEP.mu.
+func (l *Link) offloads() LinkOffloads {
+	o := LinkOffloads{TAP: l.port.Offloads()}
+	for i, s := range l.senders {
+		if s == nil {
+			continue
+		}
+		if tx := s.tx.Offloads(); i == 0 || tx.Segments < o.UDPGSO.Segments {
+			o.UDPGSO = tx
+		}
+	}
+	for i, ep := range l.endpoints {
+		if rx := ep.receiver.Offloads(); i == 0 || !rx.GRO {
+			o.UDPGRO = rx
+		}
+	}
+	return o
+}
+
+// tellOffloads logs what the kernel has refused since the last call, a line
+// each. The caller holds v.mu.
+func (v *VTEP) tellOffloads() {
+	for _, l := range v.links {
+		l.tellOffloads()
+	}
+	for _, s := range v.senders {
+		if o := s.tx.Offloads(); o.Refused && o.Reason != s.told {
+			s.told = o.Reason
+			v.log.Warn("UDP segmentation falls back", "local", s.key.Local.String(), "dev", s.key.Device, "datagrams", o.Segments, "reason", o.Reason)
+		}
+	}
+	for _, ep := range v.endpoints {
+		if o := ep.receiver.Offloads(); o.Refused && o.Reason != ep.told {
+			ep.told = o.Reason
+			v.log.Warn("UDP GRO falls back", "port", ep.key.port, "reason", o.Reason)
+		}
+	}
+}
+
+// tellOffloads logs what the kernel refused of the TAP, and stops joining
+// frames to superframes that it would have to be given cut.
+func (l *Link) tellOffloads() {
+	if s := l.state.Load(); s != nil && s.join != l.port.Superframes() {
+		next := *s
+		next.join = l.port.Superframes()
+		l.state.Store(&next)
+	}
+	if o := l.port.Offloads(); o.Refused != l.refused {
+		l.refused = o.Refused
+		l.log.Warn("TAP offload falls back", "read", o.Read.String(), "write", o.Write.String(), "reason", o.Reason())
+	}
+}
