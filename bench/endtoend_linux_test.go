@@ -15,6 +15,9 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.Run("TCP", h.benchmarkTCP)
 	b.Run("UDP", h.benchmarkUDP)
 	b.Run("RTT", h.benchmarkRTT)
+	b.Run("Replicate", h.benchmarkReplicate)
+	b.Run("Growth", h.benchmarkGrowth)
+	b.Run("Check", h.benchmarkCheck)
 }
 
 // both are the systems of every row, the ratio's reference first.
@@ -33,9 +36,12 @@ func (h *harness) benchmarkTCP(b *testing.B) {
 					continue
 				}
 				systems := h.both()
+				if under == "as-is" && streams <= 4 {
+					systems = append(systems, openVSwitch())
+				}
 				h.row(b, fmt.Sprintf("streams=%d/forward", streams), "kernel", g.contestants(h.tcp(streams, false), systems...))
 				if full {
-					h.row(b, fmt.Sprintf("streams=%d/reverse", streams), "kernel", g.contestants(h.tcp(streams, true), systems...))
+					h.row(b, fmt.Sprintf("streams=%d/reverse", streams), "kernel", g.contestants(h.tcp(streams, true), h.both()...))
 				}
 			}
 		})

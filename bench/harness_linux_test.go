@@ -162,6 +162,9 @@ func (h *harness) measure(b *testing.B, name, reference string, list []contestan
 	var rows []result.Row
 	for k, f := range shape {
 		r := result.Row{Name: name, Unit: f.unit, Less: f.less, Reference: reference}
+		if f.unit == "%" { // a ratio of losses says nothing
+			r.Reference = ""
+		}
 		if f.suffix != "" {
 			r.Name += "/" + f.suffix
 		}

@@ -127,14 +127,13 @@ func daemon(name, exe string, flags, words []string) system {
 
 // pair is two hosts joined by a wire, with a VTEP on each.
 type pair struct {
-	lab       *lab.Lab
-	a, b      *lab.Host
-	wire      *lab.Wire
-	processes []*lab.Process    // of other systems
-	daemons   []*lab.Process    // uvtep's, a's first
-	controls  []*control.Client // theirs
-	grown     float64           // KiB of memory that a's daemon took for what prepare gave it
-	remotes   int               // of the flood list, where it is filled by hand
+	lab      *lab.Lab
+	a, b     *lab.Host
+	wire     *lab.Wire
+	daemons  []*lab.Process    // uvtep's, a's first
+	controls []*control.Client // theirs
+	bare     float64           // KiB of memory that a's daemon had before prepare
+	remotes  int               // of the flood list, where it is filled by hand
 }
 
 // The overlay's addresses.

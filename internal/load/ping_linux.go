@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,8 +29,8 @@ type PingResult struct {
 	Lost int64 // not back within 50 ms
 }
 
-// Ping runs c. Both ends block in their system calls, in processes of their own: each datagram wakes a process twice, as
-// between real hosts. ([lab.UDPPingPong], in one process, finds the answer there before it sleeps.)
+// Ping runs c. Both ends block in their system calls, in processes of their own on CPUs of their own: as between real
+// hosts no datagram finds its receiver awake or on the CPU that sent it, which a kernel with two hosts otherwise arranges.
 func Ping(c PingConfig) (PingResult, error) {
 	o := order{Kind: "udp-echo", Addr: netip.AddrPortFrom(c.Dst, 0), Sizes: []int{c.Size}, Duration: c.Duration}
 	send := o
@@ -45,6 +46,35 @@ func Ping(c PingConfig) (PingResult, error) {
 	return PingResult{RTT: sent.Trips, Lost: sent.Refused}, nil
 }
 
+// pin keeps the process on the first or the last of the CPUs that it may use.
+func pin(last bool) error {
+	var may, set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		return os.NewSyscallError("sched_getaffinity", err)
+	}
+	cpu := -1
+	for i := range len(may) * 64 {
+		if may.IsSet(i) && (last || cpu < 0) {
+			cpu = i
+		}
+	}
+	set.Set(cpu)
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, t := range threads {
+		id, err := strconv.Atoi(t.Name())
+		if err != nil {
+			return err
+		}
+		if err := unix.SchedSetaffinity(id, &set); err != nil {
+			return os.NewSyscallError("sched_setaffinity", err)
+		}
+	}
+	return nil
+}
+
 // maxTrips bounds the report of a process.
 const maxTrips = 1 << 20
 
@@ -57,6 +87,9 @@ func ping(o *order, l *line) (r report, err error) {
 	timeout := unix.NsecToTimeval(floodSilence.Nanoseconds())
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 		return r, os.NewSyscallError("setsockopt SO_RCVTIMEO", err)
+	}
+	if err := pin(false); err != nil {
+		return r, err
 	}
 	l.ready(0)
 	l.wait()
@@ -87,6 +120,9 @@ func ping(o *order, l *line) (r report, err error) {
 }
 
 func echo(o *order, l *line) (r report, err error) {
+	if err := pin(true); err != nil {
+		return r, err
+	}
 	fd, done, err := listen(o, l)
 	if err != nil {
 		return r, err

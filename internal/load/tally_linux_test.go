@@ -2,6 +2,7 @@ package load
 
 import (
 	"encoding/hex"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -18,12 +19,12 @@ func TestTally(t *testing.T) {
 	add(0, 1, 30)
 	add(1, 0, 18)
 	add(0, 4, 18)
-	if want := (report{Count: 4, Bytes: 84}); r != want {
+	if want := (report{Count: 4, Bytes: 84}); !reflect.DeepEqual(r, want) {
 		t.Errorf("in order, with loss: %+v, want %+v", r, want)
 	}
 	add(0, 3, 30) // late
 	add(0, 4, 18) // twice
-	if want := (report{Count: 6, Bytes: 132, Reordered: 2}); r != want {
+	if want := (report{Count: 6, Bytes: 132, Reordered: 2}); !reflect.DeepEqual(r, want) {
 		t.Errorf("late and twice: %+v, want %+v", r, want)
 	}
 	add(0, 5, 18) // not its size
