@@ -50,6 +50,7 @@ func (h *harness) benchmarkGrowth(b *testing.B) {
 				return []figure{
 					{unit: "MiB", value: kib / 1024, less: true},
 					{suffix: "growth", unit: "MiB", value: (kib - p.bare) / 1024, less: true},
+					{suffix: "each", unit: "KiB", value: (kib - p.bare) / float64(p.count), less: true},
 				}, err
 			}, systems...))
 		})
@@ -58,6 +59,7 @@ func (h *harness) benchmarkGrowth(b *testing.B) {
 
 // grow notes the memory of a's daemon before it gives both daemons n of something.
 func grow(p *pair, n int, f func(p *pair, i, n int) error) (err error) {
+	p.count = n
 	if p.bare, err = resident(p.daemons[0]); err != nil {
 		return err
 	}

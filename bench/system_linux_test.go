@@ -133,6 +133,7 @@ type pair struct {
 	daemons  []*lab.Process    // uvtep's, a's first
 	controls []*control.Client // theirs
 	bare     float64           // KiB of memory that a's daemon had before prepare
+	count    int               // of what prepare gave it
 	remotes  int               // of the flood list, where it is filled by hand
 }
 
@@ -142,7 +143,7 @@ var (
 	overlayB = netip.MustParsePrefix("198.51.100.2/24")
 )
 
-// newHosts joins two hosts.
+// newHosts joins two hosts, without IPv6 on the devices that are made later.
 func newHosts(u setting) (p *pair, err error) {
 	p = &pair{}
 	if p.lab, err = lab.New(); err != nil {
@@ -158,6 +159,12 @@ func newHosts(u setting) (p *pair, err error) {
 	}
 	if p.b, err = p.lab.Host("b"); err != nil {
 		return nil, err
+	}
+	for _, h := range []*lab.Host{p.a, p.b} {
+		// Thousands of links that ask for IPv6 routers are not idle, and neither is a flood list's broadcast domain.
+		if err = h.Sysctl("net.ipv6.conf.default.disable_ipv6", "1"); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
 	}
 	if p.wire, err = p.lab.Wire(p.a, p.b, lab.WireOptions{MTU: u.mtu, Offload: u.offload}); err != nil {
 		return nil, err
