@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/lab"
 	"github.com/uvtep/uvtep/internal/load"
@@ -66,6 +70,36 @@ func grow(p *pair, n int, f func(p *pair, i, n int) error) (err error) {
 	return errors.Join(f(p, 0, n), f(p, 1, n))
 }
 
+// idlePrefix begins the names of growLinks' devices.
+const idlePrefix = "idle"
+
+// removeIdle deletes the devices of growLinks all at once: each one that goes with its daemon waits for the kernel's RCU
+// by itself, minutes for thousands.
+func removeIdle(h *lab.Host) error {
+	const group = 77
+	found := false
+	err := h.Netlink(func(n *netlink.Handle) error {
+		links, err := n.LinkList()
+		for _, l := range links {
+			if strings.HasPrefix(l.Attrs().Name, idlePrefix) {
+				found = true
+				err = errors.Join(err, n.LinkSetGroup(l, group))
+			}
+		}
+		return err
+	})
+	if err != nil || !found {
+		return err
+	}
+	return h.Do(func() error {
+		r := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+		r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+		r.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+		_, err := r.Execute(unix.NETLINK_ROUTE, 0)
+		return err
+	})
+}
+
 // growLinks adds links until there are n, all up.
 func growLinks(p *pair, i, n int) error {
 	up := true
@@ -74,7 +108,7 @@ func growLinks(p *pair, i, n int) error {
 		if i == 1 {
 			local, remote = addrB, addrA
 		}
-		name := fmt.Sprintf("idle%d", k)
+		name := fmt.Sprint(idlePrefix, k)
 		if err := p.controls[i].AddLink(context.Background(), control.LinkChange{
 			LinkSpec: control.LinkSpec{Name: name, ID: &id, Local: &local, Remote: &remote}, Up: &up,
 		}); err != nil {

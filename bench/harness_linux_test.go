@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +36,10 @@ type harness struct {
 func newHarness(b *testing.B) *harness {
 	b.Helper()
 	lab.NeedKernelVXLAN(b)
-	h := &harness{dir: b.TempDir(), rounds: 5, round: 2 * time.Second}
+	h := &harness{dir: b.TempDir(), rounds: 5, round: time.Second}
+	if d, err := time.ParseDuration(flag.Lookup("test.benchtime").Value.String()); err == nil { // else a count of iterations
+		h.round = d
+	}
 	if testing.Short() {
 		h.rounds, h.round = 1, 100*time.Millisecond
 	}
@@ -101,8 +105,16 @@ func (h *harness) row(b *testing.B, name, reference string, list []contestant) {
 	var rows []result.Row
 	b.Run(name, func(b *testing.B) {
 		if b.N == 1 { // package testing wants more iterations of what takes less than -benchtime: it gets the same again
-			rows = h.measure(b, rowName(b), reference, list)
+			var err error
+			if rows, err = h.measure(rowName(b), reference, list); err != nil {
+				b.Fatal(err)
+			}
 			h.file.Rows = append(h.file.Rows, rows...)
+			for _, a := range h.file.Absent {
+				if a.Row == rowName(b) {
+					b.Logf("without %s: %s", a.System, a.Why)
+				}
+			}
 		}
 		for _, r := range rows {
 			metrics(b, &r)
@@ -131,7 +143,7 @@ func metrics(b *testing.B, r *result.Row) {
 }
 
 // measure does the rounds and returns a row a figure.
-func (h *harness) measure(b *testing.B, name, reference string, list []contestant) []result.Row {
+func (h *harness) measure(name, reference string, list []contestant) ([]result.Row, error) {
 	var shape []figure
 	values := make([][][]float64, len(list)) // by contestant, figure, round
 	gone := make([]bool, len(list))
@@ -144,11 +156,10 @@ func (h *harness) measure(b *testing.B, name, reference string, list []contestan
 			if err != nil && (c.optional || errors.Is(err, errAbsent)) {
 				gone[i] = true
 				h.file.Absent = append(h.file.Absent, result.Absent{System: c.name, Row: name, Why: err.Error()})
-				b.Logf("without %s: %v", c.name, err)
 				continue
 			}
 			if err != nil {
-				b.Fatalf("%s: %v", c.name, err)
+				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 			shape = got
 			if values[i] == nil {
@@ -162,11 +173,11 @@ func (h *harness) measure(b *testing.B, name, reference string, list []contestan
 	var rows []result.Row
 	for k, f := range shape {
 		r := result.Row{Name: name, Unit: f.unit, Less: f.less, Reference: reference}
-		if f.unit == "%" { // a ratio of losses says nothing
-			r.Reference = ""
-		}
 		if f.suffix != "" {
 			r.Name += "/" + f.suffix
+		}
+		if f.unit == "%" { // a ratio of losses says nothing
+			r.Reference = ""
 		}
 		// The reference first: the others' ratios are to it.
 		for _, first := range []bool{true, false} {
@@ -178,7 +189,7 @@ func (h *harness) measure(b *testing.B, name, reference string, list []contestan
 		}
 		rows = append(rows, r)
 	}
-	return rows
+	return rows, nil
 }
 
 // errAbsent marks a system that is not here.

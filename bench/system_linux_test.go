@@ -204,7 +204,7 @@ func (p *pair) close() error {
 	for _, c := range p.controls {
 		c.Close()
 	}
-	return p.lab.Close()
+	return errors.Join(removeIdle(p.a), removeIdle(p.b), p.lab.Close())
 }
 
 // entries returns how many FDB entries the link of the i-th daemon has.
