@@ -48,16 +48,19 @@ func newHarness(b *testing.B) *harness {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	h.file.Machine = machine(h)
-	b.Cleanup(func() {
-		path := os.Getenv(outEnv)
-		if path == "" {
-			return
-		}
-		if err := h.file.Write(path); err != nil {
-			b.Errorf("%s: %v", outEnv, err)
-		}
-	})
 	return h
+}
+
+// save writes what there is so far, if it is wanted: a run that is cut short has its rows.
+func (h *harness) save() error {
+	path := os.Getenv(outEnv)
+	if path == "" {
+		return nil
+	}
+	if err := h.file.Write(path); err != nil {
+		return fmt.Errorf("%s: %w", outEnv, err)
+	}
+	return nil
 }
 
 // machine says where this is. What cannot be told is left out.
@@ -110,6 +113,9 @@ func (h *harness) row(b *testing.B, name, reference string, list []contestant) {
 				b.Fatal(err)
 			}
 			h.file.Rows = append(h.file.Rows, rows...)
+			if err := h.save(); err != nil {
+				b.Fatal(err)
+			}
 			for _, a := range h.file.Absent {
 				if a.Row == rowName(b) {
 					b.Logf("without %s: %s", a.System, a.Why)

@@ -110,7 +110,10 @@ func start(h *lab.Host, o order) (*child, error) {
 		return nil, err
 	}
 	defer r.Close()
-	p, err := h.Start(lab.Command{Path: "/proc/self/exe", Env: []string{orderMark + "=" + string(text)}, Stdin: r})
+	p, err := h.Start(lab.Command{Path: "/proc/self/exe", Stdin: r, Env: []string{
+		orderMark + "=" + string(text),
+		"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE"), // the race detector sleeps a second at the end of a process
+	}})
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
