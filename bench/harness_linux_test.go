@@ -47,7 +47,7 @@ func newHarness(b *testing.B) *harness {
 	if out, err := exec.Command("go", "build", "-o", h.exe, "../cmd/uvtep").CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
-	h.file.Machine = machine(h)
+	h.file.Machine, h.file.Absent = machine(h), neverHere()
 	return h
 }
 

@@ -9,13 +9,19 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/uvtep/uvtep/bench/result"
 	"github.com/uvtep/uvtep/internal/lab"
 )
 
-// VDE's vxlan plug is not among the systems: that of Debian 12 (libvdeplug2
-// 4.0.1-4) receives with recvmsg and msg_namelen 0, so it never learns where a
+// neverHere names the systems that are left out for a reason of their own.
+//
+// VDE's plug receives with recvmsg and msg_namelen 0, so it never learns where a
 // MAC is, and each unicast frame ends in sendmsg's EDESTADDRREQ (seen with
 // strace). Broadcasts arrive, their answers do not: no ARP, no TCP.
+func neverHere() []result.Absent {
+	return []result.Absent{{System: "vde", Why: "the vxlan plug of Debian 12 (libvdeplug2 4.0.1-4) answers no unicast: " +
+		"it does not keep the address that a packet came from"}}
+}
 
 // missing says which of programs is not installed, and how that is changed.
 func missing(debian string, programs ...string) func() string {
