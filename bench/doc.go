@@ -1,9 +1,12 @@
 // Package bench holds the benchmarks of the whole product:
 //
-//	go test -run '^$' -bench . ./bench
+//	go test -run '^$' -bench . -timeout 60m ./bench
 //
 // components (header, FDB), the data path over in-memory ports and underlays,
-// and end to end through real TAPs beside the kernel's vxlan in the same run,
-// with the ratio of both printed. -short shortens each end-to-end round.
-// The end-to-end part needs root, as the lab it builds does.
+// and end to end through real TAPs: uvtep, the kernel's vxlan and, where it is
+// installed, Open vSwitch in turn, with the ratio in each round. -bench
+// EndToEnd/UDP selects rows, -benchtime 2s makes each of the five rounds longer
+// than a second, -short does one short round, and UVTEP_BENCH_OUT=FILE.json
+// keeps the figures, from which bench/report makes docs/performance.md. The
+// end-to-end part needs root, as the lab it builds does.
 package bench

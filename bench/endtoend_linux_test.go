@@ -1,149 +1,121 @@
 package bench
 
 import (
-	"context"
 	"fmt"
-	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"testing"
-	"time"
 
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/internal/load"
 )
 
-func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
-
-// pair is two hosts joined by a wire, with a VTEP on each.
-type pair struct{ a, b *lab.Host }
-
-// The overlay's addresses.
-var (
-	overlayA = netip.MustParsePrefix("198.51.100.1/24")
-	overlayB = netip.MustParsePrefix("198.51.100.2/24")
-)
-
-// newPair joins two hosts. With uvtep as the path of the program both VTEPs are
-// its daemons, else kernel devices.
-func newPair(b *testing.B, l *lab.Lab, uvtep string) pair {
-	b.Helper()
-	var p pair
-	var err error
-	ok := func(err error) {
-		b.Helper()
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	p.a, err = l.Host("a")
-	ok(err)
-	p.b, err = l.Host("b")
-	ok(err)
-	// 1550: the overlay has an MTU of 1500, as in docs/performance.md.
-	w, err := l.Wire(p.a, p.b, lab.WireOptions{MTU: 1550})
-	ok(err)
-	for _, end := range []struct {
-		h              *lab.Host
-		dev            string
-		local, remote  netip.Addr
-		overlay, other netip.Prefix
-	}{{p.a, w.A, addrA, addrB, overlayA, overlayB}, {p.b, w.B, addrB, addrA, overlayB, overlayA}} {
-		ok(end.h.AddAddr(end.dev, netip.PrefixFrom(end.local, 24)))
-		if uvtep == "" {
-			ok(end.h.AddKernelVXLAN(lab.KernelVXLAN{Name: "vxlan0", VNI: 42, Local: end.local, Remote: end.remote, Dev: end.dev}))
-		} else {
-			d, err := end.h.Start(lab.Command{Path: uvtep, Args: []string{
-				"--control", filepath.Join(b.TempDir(), end.h.Name()+".sock"),
-				"run", "vxlan0", "id", "42", "local", end.local.String(), "remote", end.remote.String(),
-			}})
-			ok(err)
-			ok(d.WaitStderr("uvtep: ready", 10*time.Second))
-		}
-		ok(end.h.AddAddr("vxlan0", end.overlay))
-	}
-	ok(p.a.MustReach(overlayB.Addr(), 56, 10*time.Second))
-	return p
-}
-
-// buildUVTEP compiles the program under test.
-func buildUVTEP(b *testing.B) string {
-	b.Helper()
-	exe := filepath.Join(b.TempDir(), "uvtep")
-	if out, err := exec.Command("go", "build", "-o", exe, "../cmd/uvtep").CombinedOutput(); err != nil {
-		b.Fatalf("go build: %v\n%s", err, out)
-	}
-	return exe
-}
-
-// BenchmarkEndToEnd compares uvtep with the kernel's vxlan: rounds of both in
-// turn, the medians of each and of the ratio of each round.
+// BenchmarkEndToEnd compares uvtep with the kernel's vxlan and others between
+// hosts in network namespaces: rounds of all in turn, the medians of each and
+// of the ratio of each round.
 func BenchmarkEndToEnd(b *testing.B) {
-	l := lab.ForTest(b)
-	lab.NeedKernelVXLAN(b)
-	round, rounds := time.Second, 5
-	if testing.Short() {
-		round, rounds = 200*time.Millisecond, 3
-	}
-	uvtep, kernel := newPair(b, l, buildUVTEP(b)), newPair(b, l, "")
-	b.Run("TCP/1", func(b *testing.B) { compare(b, rounds, "Gb/s", tcpRate(1, round), uvtep, kernel) })
-	b.Run("TCP/4", func(b *testing.B) { compare(b, rounds, "Gb/s", tcpRate(4, round), uvtep, kernel) })
-	b.Run("UDP/18B", func(b *testing.B) { compare(b, rounds, "kpps", udpRate(18, 50_000), uvtep, kernel) })
+	h := newHarness(b)
+	b.Run("TCP", h.benchmarkTCP)
+	b.Run("UDP", h.benchmarkUDP)
+	b.Run("RTT", h.benchmarkRTT)
+	b.Run("Replicate", h.benchmarkReplicate)
+	b.Run("Growth", h.benchmarkGrowth)
+	b.Run("Check", h.benchmarkCheck)
 }
 
-// measure gives one figure of a pair: more is better.
-type measure func(pair) (float64, error)
-
-func tcpRate(streams int, d time.Duration) measure {
-	return func(p pair) (float64, error) {
-		r, err := lab.TCP(context.Background(), lab.TCPConfig{
-			From: p.a, To: p.b, Dst: overlayB.Addr(), Streams: streams, Duration: d, NoHash: true,
-		})
-		return r.BitsPerSecond() / 1e9, err
-	}
+// both are the systems of every row, the ratio's reference first.
+func (h *harness) both() []system {
+	return []system{kernel(), daemon("uvtep", h.exe, nil, nil)}
 }
 
-// udpRate is what arrives of datagrams sent as fast as the sender can, 64 at
-// most being under way so that the slower side sets the pace.
-func udpRate(size, count int) measure {
-	return func(p pair) (float64, error) {
-		r, err := lab.UDP(context.Background(), lab.UDPConfig{
-			From: p.a, To: p.b, Dst: overlayB.Addr(), Size: size, Count: count, OneWay: true, Window: 64,
-		})
-		if err != nil {
-			return 0, err
-		}
-		if r.Forth.Received == 0 {
-			return 0, fmt.Errorf("nothing arrived: %s", r.Forth)
-		}
-		return float64(r.Forth.Received) / r.Forth.Elapsed.Seconds() / 1e3, nil
-	}
-}
-
-func compare(b *testing.B, rounds int, unit string, m measure, uvtep, kernel pair) {
-	for b.Loop() {
-		var ours, theirs, ratios []float64
-		for range rounds {
-			u, err := m(uvtep)
-			if err != nil {
-				b.Fatalf("uvtep: %v", err)
+func (h *harness) benchmarkTCP(b *testing.B) {
+	for _, under := range []string{"as-is", "jumbo", "nic", "nic-gro", "none", "none-gro"} {
+		b.Run(under, func(b *testing.B) {
+			g := h.group(under)
+			defer g.close(b)
+			for _, streams := range []int{1, 4, 16} {
+				full := under == "as-is" || under == "jumbo"
+				if streams > 4 && !full {
+					continue
+				}
+				systems := h.both()
+				if under == "as-is" && streams <= 4 {
+					systems = append(systems, openVSwitch())
+				}
+				h.row(b, fmt.Sprintf("streams=%d/forward", streams), "kernel", g.contestants(h.tcp(streams, false), systems...))
+				if full {
+					h.row(b, fmt.Sprintf("streams=%d/reverse", streams), "kernel", g.contestants(h.tcp(streams, true), h.both()...))
+				}
 			}
-			k, err := m(kernel)
-			if err != nil {
-				b.Fatalf("kernel: %v", err)
-			}
-			ours, theirs, ratios = append(ours, u), append(theirs, k), append(ratios, u/k)
-		}
-		b.ReportMetric(median(ours), "uvtep-"+unit)
-		b.ReportMetric(median(theirs), "kernel-"+unit)
-		b.ReportMetric(median(ratios), "ratio")
-		b.ReportMetric(slices.Max(ratios)-slices.Min(ratios), "ratio-spread")
-		b.ReportMetric(0, "ns/op") // an iteration is all rounds: its time says nothing
+		})
 	}
 }
 
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	return s[len(s)/2]
+// tcp measures goodput and what it cost.
+func (h *harness) tcp(streams int, reverse bool) measure {
+	return func(p *pair) ([]figure, error) {
+		c := load.StreamConfig{From: p.a, To: p.b, Dst: overlayB.Addr(), Streams: streams, Duration: h.round}
+		if reverse {
+			c.From, c.To, c.Dst = p.b, p.a, overlayA.Addr()
+		}
+		r, err := load.Stream(c)
+		return []figure{
+			{unit: "Gb/s", value: r.BitsPerSecond() / 1e9},
+			{suffix: "cpu", unit: "CPU-s/Gb", value: r.CPUPerGigabit(), less: true},
+		}, err
+	}
+}
+
+// payload is that of a UDP packet in an Ethernet frame of size bytes, its check sequence included.
+func payload(size int) int { return size - 14 - 20 - 8 - 4 }
+
+func (h *harness) benchmarkUDP(b *testing.B) {
+	g := h.group("as-is")
+	defer g.close(b)
+	// 7:4:1, mixed.
+	imix := []int{64, 570, 64, 64, 570, 64, 64, 570, 64, 570, 64, 1500}
+	for _, row := range []struct {
+		name   string
+		frames []int
+	}{{"64B", []int{64}}, {"IMIX", imix}, {"1400B", []int{1400}}} {
+		var sizes []int
+		for _, f := range row.frames {
+			sizes = append(sizes, payload(f))
+		}
+		for _, flows := range []int{1, 64} {
+			m := h.udp(load.FloodConfig{Sizes: sizes, Flows: flows})
+			h.row(b, fmt.Sprintf("%s/flows=%d", row.name, flows), "kernel", g.contestants(m, h.both()...))
+		}
+	}
+	m := h.udp(load.FloodConfig{Sizes: []int{payload(64)}, Segment: 32})
+	h.row(b, "gso/flows=1", "kernel", g.contestants(m, h.both()...))
+}
+
+// udp measures what arrives of datagrams sent as fast as the sender can, what part is lost
+// and what part comes after a later datagram of its flow.
+func (h *harness) udp(c load.FloodConfig) measure {
+	return func(p *pair) ([]figure, error) {
+		c.From, c.To, c.Dst, c.Duration = p.a, p.b, overlayB.Addr(), h.round
+		r, err := load.Flood(c)
+		return []figure{
+			{unit: "kpps", value: r.PerSecond() / 1e3},
+			{suffix: "loss", unit: "%", value: r.Loss() * 100, less: true},
+			{suffix: "reordered", unit: "%", value: float64(r.Reordered) / float64(max(r.Received, 1)) * 100, less: true},
+		}, err
+	}
+}
+
+func (h *harness) benchmarkRTT(b *testing.B) {
+	g := h.group("as-is")
+	defer g.close(b)
+	systems := append(h.both(), daemon("uvtep-spin", h.exe, []string{"--spin"}, nil))
+	h.row(b, "64B", "kernel", g.contestants(func(p *pair) ([]figure, error) {
+		r, err := load.Ping(load.PingConfig{From: p.a, To: p.b, Dst: overlayB.Addr(), Size: payload(64), Duration: h.round})
+		if err == nil && r.Lost > int64(len(r.RTT)/100) {
+			err = fmt.Errorf("%d of %d echoes are missing", r.Lost, len(r.RTT))
+		}
+		var f []figure
+		for _, at := range []float64{50, 99, 99.9} {
+			us := float64(r.RTT.Percentile(at).Nanoseconds()) / 1e3
+			f = append(f, figure{suffix: fmt.Sprintf("p%v", at), unit: "us", value: us, less: true})
+		}
+		return f, err
+	}, systems...))
 }
