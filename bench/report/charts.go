@@ -107,7 +107,7 @@ func (ratioTicks) Ticks(lo, hi float64) []plot.Tick {
 	for e := math.Floor(math.Log10(lo)); e <= math.Ceil(math.Log10(hi)); e++ {
 		for _, f := range []float64{1, 2, 5} {
 			if v := f * math.Pow(10, e); v >= lo && v <= hi {
-				t = append(t, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', 3, 64)})
+				t = append(t, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'f', -1, 64)})
 			}
 		}
 	}
@@ -191,6 +191,7 @@ func latencyChart(m *result.Merged, path string) error {
 		return nil
 	}
 	p.NominalX(percentiles...)
+	p.X.Min, p.X.Max = -0.5, float64(len(percentiles))-0.5
 	p.Y.Min = 0
 	p.Legend.Top, p.Legend.Left = true, true
 	return p.Save(18*vg.Centimeter, 10*vg.Centimeter, path)

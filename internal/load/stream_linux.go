@@ -3,12 +3,14 @@ package load
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/internal/lab"
 )
@@ -68,22 +70,19 @@ func sendStreams(o *order, l *line) (report, error) {
 	l.ready(0)
 	l.wait()
 	start := time.Now()
-	return each(conns, func(c net.Conn) (n int64, err error) {
+	return each(conns, func(fd int) (n int64, err error) {
 		b := make([]byte, streamBlock)
 		for i := range b {
 			b[i] = byte(i * 7)
 		}
-		if err := c.SetDeadline(start.Add(o.Duration + streamPatience)); err != nil {
-			return 0, err
-		}
 		for time.Since(start) < o.Duration {
-			k, err := c.Write(b)
-			n += int64(k)
-			if err != nil {
-				return n, err
+			k, err := unix.Write(fd, b)
+			if err != nil && !errors.Is(err, unix.EINTR) {
+				return n, os.NewSyscallError("write", err)
 			}
+			n += int64(max(k, 0))
 		}
-		return n, c.(*net.TCPConn).CloseWrite()
+		return n, os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_WR))
 	})
 }
 
@@ -107,37 +106,67 @@ func receiveStreams(o *order, l *line) (report, error) {
 	var once sync.Once
 	var start time.Time
 	var last atomic.Int64
-	r, err := each(conns, func(c net.Conn) (n int64, err error) {
+	r, err := each(conns, func(fd int) (n int64, err error) {
 		b := make([]byte, streamBlock)
 		for {
-			k, err := c.Read(b)
-			n += int64(k)
+			k, err := unix.Read(fd, b)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				return n, os.NewSyscallError("read", err)
+			}
 			once.Do(func() { start = time.Now() })
-			if errors.Is(err, io.EOF) {
+			if k == 0 {
 				last.Store(int64(time.Since(start))) // the last stream to end is the last to store
 				return n, nil
 			}
-			if err != nil {
-				return n, err
-			}
+			n += int64(k)
 		}
 	})
 	r.Elapsed = time.Duration(last.Load())
 	return r, err
 }
 
-// each runs f on all connections at once and adds the bytes up.
-func each(conns []net.Conn, f func(net.Conn) (int64, error)) (report, error) {
+// each runs f on all connections at once and adds the bytes up. The sockets block in their system calls, as those of other
+// programs do: with Go's poller a reader that spins before it sleeps made the kernel's vxlan a third faster than with iperf3.
+func each(conns []net.Conn, f func(fd int) (int64, error)) (report, error) {
 	var total atomic.Int64
 	errs := make([]error, len(conns))
 	var wg sync.WaitGroup
 	for i, c := range conns {
 		wg.Go(func() {
-			n, err := f(c)
-			total.Add(n)
+			fd, err := blocking(c.(*net.TCPConn))
+			if err == nil {
+				defer unix.Close(fd)
+				var n int64
+				n, err = f(fd)
+				total.Add(n)
+			}
 			errs[i] = err
 		})
 	}
 	wg.Wait()
 	return report{Bytes: total.Load()}, errors.Join(errs...)
+}
+
+// blocking returns a blocking descriptor of a connection, with time limits, and without TCP_NODELAY, which Go sets.
+func blocking(c *net.TCPConn) (fd int, err error) {
+	if err := c.SetNoDelay(false); err != nil {
+		return -1, err
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	patience := unix.NsecToTimeval(streamPatience.Nanoseconds())
+	var dup error
+	err = raw.Control(func(s uintptr) {
+		if fd, dup = unix.FcntlInt(s, unix.F_DUPFD_CLOEXEC, 0); dup == nil {
+			dup = errors.Join(unix.SetNonblock(fd, false),
+				unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience),
+				unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience))
+		}
+	})
+	return fd, errors.Join(err, dup)
 }
