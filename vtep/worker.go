@@ -14,15 +14,15 @@ import (
 
 // batch is how many frames, datagrams or packets one system call or write
 // handles at most. Workers take what is there and never wait for more.
-const batch = 64
+const batch = 256
 
 // outSize is the packets that a transmitter is given at once: several remotes'
 // copies of a batch.
-const outSize = 256
+const outSize = 512
 
 // maxPending is the frames that a port is given at once: more than a batch,
 // since the kernel joins datagrams.
-const maxPending = 256
+const maxPending = 512
 
 // portWorker reads one queue of a link's port.
 type portWorker struct {
