@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +33,7 @@ func newRunCommand(a *app) *cobra.Command {
 }
 
 // defaultSpin is `--spin` without a value.
-const defaultSpin = 100 * time.Microsecond
+const defaultSpin = 200 * time.Microsecond
 
 // runOptions are the options of `uvtep run` alone.
 type runOptions struct {
@@ -73,7 +71,7 @@ func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err
 		}
 		link = &l
 	}
-	limitProcessors(cfg.Spin)
+	setRuntime(cfg.Spin)
 	v := vtep.New(cfg)
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is
@@ -92,17 +90,6 @@ func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err
 	g.Go(func() error { return server.Serve(ctx) })
 	fmt.Fprintln(a.err, "uvtep: ready")
 	return g.Wait()
-}
-
-// limitProcessors leaves half of the processors, rounded down, to the rest of the
-// host: the stack on both sides of the VTEP needs them, and a goroutine that wakes
-// on another processor than its data is in costs more than it saves
-// (docs/decisions/0003-waiting.md). Readers that spin need one each. $GOMAXPROCS
-// overrules it.
-func limitProcessors(spin time.Duration) {
-	if os.Getenv("GOMAXPROCS") == "" && spin == 0 {
-		runtime.GOMAXPROCS((runtime.GOMAXPROCS(0) + 1) / 2)
-	}
 }
 
 // addUp makes the link of a sentence and brings it up, unless it says down.

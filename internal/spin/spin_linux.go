@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// foreignGap between two looks at the queue shows that the processor had
-	// other work: alone, a look and sched_yield(2) take one microsecond.
-	foreignGap = 8 * time.Microsecond
+	// foreignGap between two looks shows that the processor had other work: alone,
+	// a look and sched_yield(2) take one microsecond, and a round of several
+	// readers that spin, with a packet for one of them, tens.
+	foreignGap = 100 * time.Microsecond
 	// maxSpinSkip is how many waits go without spinning after repeated failure;
 	// one that then succeeds brings it back for good.
 	maxSpinSkip = 15

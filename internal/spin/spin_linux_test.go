@@ -38,8 +38,8 @@ func TestSpinnerLimit(t *testing.T) {
 func TestSpinnerGivesWay(t *testing.T) {
 	s := Spinner{limit: time.Millisecond}
 	var now time.Duration
-	if n := spell(&s, &now, 10*time.Microsecond); n != 1 {
-		t.Errorf("%d looks with 10 us between them, want 1", n)
+	if n := spell(&s, &now, 2*foreignGap); n != 1 {
+		t.Errorf("%d looks with 200 us between them, want 1", n)
 	}
 	if n := spell(&s, &now, time.Microsecond); n != 0 {
 		t.Errorf("%d looks right after that, want none", n)
