@@ -38,7 +38,7 @@ func New(limit time.Duration) Spinner {
 	if limit == 0 {
 		return Spinner{}
 	}
-	return Spinner{limit: limit, base: time.Now()} //nolint:forbidigo // once a queue; later readings are relative to it
+	return Spinner{limit: limit, base: time.Now()}
 }
 
 // Again reports whether to look once more at a queue that was just found
