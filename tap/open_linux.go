@@ -162,13 +162,21 @@ func (d *Device) attachAll(fd int, c Config, p prepared) error {
 			}
 		}
 		if len(d.queues) == c.Queues {
-			return nil
+			return d.steer()
 		}
 		var err error
 		if fd, err = openClone(c.clonePath); err != nil {
 			return err
 		}
 	}
+}
+
+// steer is steer of the netdev, if it has queues to choose from.
+func (d *Device) steer() error {
+	if len(d.queues) == 1 {
+		return nil
+	}
+	return d.queues[0].control(steer)
 }
 
 // attachQueue takes over fd.
