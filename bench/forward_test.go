@@ -55,11 +55,11 @@ func (e *engine) wait() bool {
 
 func (e *engine) OpenDevice(c tap.Config) (vtep.Device, error) {
 	d, err := e.Host.OpenDevice(c)
-	return &engineDevice{Device: d.(*vteptest.Device), e: e, buf: make([]byte, 64*2048)}, err
+	return &engineDevice{Device: d.(*vteptest.Device), e: e, buf: make([]byte, engineBatch*2048)}, err
 }
 
 func (e *engine) Listen(underlay.ReceiverConfig) (vtep.Receiver, error) {
-	return &engineReceiver{e: e, buf: make([]byte, 64*max(2048, len(e.datagram)+engineRoom))}, nil
+	return &engineReceiver{e: e, buf: make([]byte, engineBatch*max(2048, len(e.datagram)+engineRoom))}, nil
 }
 
 func (e *engine) OpenTransmitter(underlay.TransmitterConfig) (vtep.Transmitter, error) {
@@ -80,7 +80,7 @@ func (d *engineDevice) ReadBatch(_ int, frames []encap.Frame) (int, error) {
 	if !d.e.wait() {
 		return 0, os.ErrClosed
 	}
-	n := min(len(frames), d.e.left)
+	n := min(len(frames), d.e.left, engineBatch)
 	for i := range n {
 		b := d.buf[i*2048:]
 		frames[i] = encap.Frame{Data: b[:copy(b, d.e.frame)]}
@@ -93,6 +93,9 @@ func (d *engineDevice) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 	d.e.count(len(frames))
 	return len(frames), nil
 }
+
+// engineBatch is what one read supplies at most.
+const engineBatch = 64
 
 // engineRoom sets datagrams apart, so that their starts do not share cache sets.
 const engineRoom = 33 * 64
@@ -116,12 +119,12 @@ func (r *engineReceiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 	if !r.e.wait() {
 		return 0, net.ErrClosed
 	}
-	n := min(len(d), r.e.left)
+	n := min(len(d), r.e.left, engineBatch)
 	if r.e.segSize > 0 {
 		n = min(n, 8) // what a receiver takes at once of such
 	}
 	for i := range n {
-		b := r.buf[i*(len(r.buf)/64):]
+		b := r.buf[i*(len(r.buf)/engineBatch):]
 		d[i] = encap.Datagram{
 			Payload: b[:copy(b, r.e.datagram)], Src: encap.AddrFrom(addrB), SrcPort: 50000, SegSize: uint16(r.e.segSize),
 		}
