@@ -1,4 +1,4 @@
-// Report merges the results of full runs of the end-to-end benchmarks: the
+// Command report merges the results of full runs of the end-to-end benchmarks: the
 // table of docs/performance.md, between its markers, and the charts beside it.
 //
 //	go run ./bench/report RESULT.json...
