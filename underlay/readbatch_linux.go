@@ -99,7 +99,12 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 		}
 		n := rd.block.datagrams(d, rd.got)
 		rd.block.rearm(rd.got)
-		rd.adapt(d[:n])
+		total := 0
+		for i := range d[:n] {
+			total += len(d[i].Payload)
+		}
+		rd.spin.Done(n, total)
+		rd.adapt(n, total)
 		if n > 0 {
 			return n, nil
 		}
@@ -107,16 +112,11 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 }
 
 // adapt bounds the next recvmmsg to what the caches hold, readBytes, if its
-// messages are like the last ones, so that their bytes are read again, by who
+// messages are like the last n of total bytes, so that their bytes are read again, by who
 // sums and copies them, before others drive them out.
-func (r *reader) adapt(d []encap.Datagram) {
-	total := 0
-	for i := range d {
-		total += len(d[i].Payload)
-	}
-	r.spin.Done(len(d), total)
+func (r *reader) adapt(n, total int) {
 	if total > 0 {
-		r.limit = min(max(readBytes*len(d)/total, readLeast), readBatch)
+		r.limit = min(max(readBytes*n/total, readLeast), readBatch)
 	}
 }
 
