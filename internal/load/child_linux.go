@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +62,7 @@ func obey(text string) int {
 		if !known {
 			err = fmt.Errorf("no kind of traffic: %q", o.Kind)
 		} else {
+			raw(o.Streams + 1)
 			r, err = run(&o, &line{in: bufio.NewReader(os.Stdin)})
 		}
 	}
@@ -84,11 +84,10 @@ func (l *line) ready(port int) { fmt.Printf("ready %d\n", port) }
 // wait returns when the other side has said that it is time, or is gone.
 func (l *line) wait() { _, _ = l.in.ReadString('\n') }
 
-// told returns a flag that is set when the other side says that it is time. The goroutine ends with the process.
-func (l *line) told() *atomic.Bool {
-	var b atomic.Bool
-	go func() { l.wait(); b.Store(true) }()
-	return &b
+// told reports whether the other side has said that it is time, or is gone.
+func (l *line) told() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(os.Stdin.Fd()), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
 }
 
 // child is a running sender or receiver.
@@ -112,6 +111,7 @@ func start(h *lab.Host, o order) (*child, error) {
 	defer r.Close()
 	p, err := h.Start(lab.Command{Path: "/proc/self/exe", Stdin: r, Env: []string{
 		orderMark + "=" + string(text),
+		"GODEBUG=asyncpreemptoff=1",                       // see raw
 		"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE"), // the race detector sleeps a second at the end of a process
 	}})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -51,7 +50,7 @@ func (m *messages) receive(fd int) (int, error) {
 }
 
 func (m *messages) call(nr uintptr, fd, n, flags int) (int, error) {
-	done, _, errno := unix.Syscall6(nr, uintptr(fd), uintptr(unsafe.Pointer(&m.hdrs[0])), uintptr(n), uintptr(flags), 0, 0)
+	done, _, errno := unix.RawSyscall6(nr, uintptr(fd), uintptr(unsafe.Pointer(&m.hdrs[0])), uintptr(n), uintptr(flags), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -168,10 +167,10 @@ const floodBuffer = 8 << 20
 // floodSilence ends the wait for more once the sender is done.
 const floodSilence = 50 * time.Millisecond
 
-// listen opens the socket of a receiver, which is ready then. done is set when nothing more will be sent.
-func listen(o *order, l *line) (fd int, done *atomic.Bool, err error) {
+// listen opens the socket of a receiver, which is ready then.
+func listen(o *order, l *line) (fd int, err error) {
 	if fd, err = udpSocket(o.Addr, netip.AddrPort{}); err != nil {
-		return -1, nil, err
+		return -1, err
 	}
 	timeout := unix.NsecToTimeval(floodSilence.Nanoseconds())
 	bound, err := unix.Getsockname(fd)
@@ -179,20 +178,19 @@ func listen(o *order, l *line) (fd int, done *atomic.Bool, err error) {
 		os.NewSyscallError("setsockopt SO_RCVBUFFORCE", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, floodBuffer)),
 		os.NewSyscallError("setsockopt SO_RCVTIMEO", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)))
 	if err != nil {
-		return -1, nil, errors.Join(err, unix.Close(fd))
+		return -1, errors.Join(err, unix.Close(fd))
 	}
-	done = l.told()
 	switch a := bound.(type) {
 	case *unix.SockaddrInet4:
 		l.ready(a.Port)
 	case *unix.SockaddrInet6:
 		l.ready(a.Port)
 	}
-	return fd, done, nil
+	return fd, nil
 }
 
 func receiveFlood(o *order, l *line) (r report, err error) {
-	fd, done, err := listen(o, l)
+	fd, err := listen(o, l)
 	if err != nil {
 		return r, err
 	}
@@ -204,7 +202,7 @@ func receiveFlood(o *order, l *line) (r report, err error) {
 		n, err := m.receive(fd)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
-			if done.Load() {
+			if l.told() {
 				r.Elapsed = last.Sub(first)
 				return r, nil
 			}

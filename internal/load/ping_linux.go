@@ -98,11 +98,11 @@ func ping(o *order, l *line) (r report, err error) {
 	for seq := uint64(0); time.Since(begin) < o.Duration && seq < maxTrips; seq++ {
 		number(out, 0, seq)
 		start := time.Now()
-		if _, err := unix.Write(fd, out); err != nil && !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.ENOBUFS) {
+		if _, err := write(fd, out); err != nil && !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.ENOBUFS) {
 			return r, os.NewSyscallError("write", err)
 		}
 		for {
-			n, err := unix.Read(fd, in)
+			n, err := read(fd, in)
 			if errors.Is(err, unix.EINTR) {
 				continue
 			}
@@ -123,20 +123,23 @@ func echo(o *order, l *line) (r report, err error) {
 	if err := pin(true); err != nil {
 		return r, err
 	}
-	fd, done, err := listen(o, l)
+	fd, err := listen(o, l)
 	if err != nil {
 		return r, err
 	}
 	defer unix.Close(fd)
 	b := make([]byte, 2048)
-	for !done.Load() {
-		n, from, err := unix.Recvfrom(fd, b, 0)
+	var from sockname
+	for {
+		n, err := receiveFrom(fd, b, &from)
+		if errors.Is(err, unix.EAGAIN) && l.told() {
+			return r, nil
+		}
 		if err != nil {
 			continue // silence, a signal, or an ICMP error
 		}
-		if err := unix.Sendto(fd, b[:n], 0, from); err == nil {
+		if _, err := sendTo(fd, b[:n], &from); err == nil {
 			r.Count++
 		}
 	}
-	return r, nil
 }

@@ -76,7 +76,7 @@ func sendStreams(o *order, l *line) (report, error) {
 			b[i] = byte(i * 7)
 		}
 		for time.Since(start) < o.Duration {
-			k, err := unix.Write(fd, b)
+			k, err := write(fd, b)
 			if err != nil && !errors.Is(err, unix.EINTR) {
 				return n, os.NewSyscallError("write", err)
 			}
@@ -109,7 +109,7 @@ func receiveStreams(o *order, l *line) (report, error) {
 	r, err := each(conns, func(fd int) (n int64, err error) {
 		b := make([]byte, streamBlock)
 		for {
-			k, err := unix.Read(fd, b)
+			k, err := read(fd, b)
 			if errors.Is(err, unix.EINTR) {
 				continue
 			}
