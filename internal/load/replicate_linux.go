@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,8 +37,8 @@ type ReplicateResult struct {
 // PerSecond returns the rate of the copies.
 func (r ReplicateResult) PerSecond() float64 { return float64(r.Copies) / r.Elapsed.Seconds() }
 
-// Replicate runs c. The copies end in a socket that nobody reads, and are counted by the kernel where it drops them:
-// reading each would cost more than making it.
+// Replicate runs c. The copies end in a socket that nobody reads, and are counted by the kernel: reading each would cost
+// more than making it. The socket has UDP_GRO, as a VTEP's has, so that what was sent as one is not cut for it.
 func Replicate(c ReplicateConfig) (ReplicateResult, error) {
 	r, err := c.run()
 	if err != nil {
@@ -84,7 +85,6 @@ func (c *ReplicateConfig) run() (r ReplicateResult, err error) {
 	}
 	r.Elapsed = time.Since(start)
 	after, err := arrived(c.To)
-	// The kernel counts a datagram that is read when it is read: those of last were.
 	r.Copies = after - before
 	if err == nil && heard == 0 {
 		err = fmt.Errorf("%d frames sent, no copy arrived at %s", r.Frames, c.Last)
@@ -119,6 +119,7 @@ func (c *ReplicateConfig) sinks() (sink, last int, err error) {
 		}
 		patience := unix.NsecToTimeval(floodSilence.Nanoseconds())
 		err = errors.Join(unix.SetsockoptInt(sink, unix.SOL_SOCKET, unix.SO_RCVBUF, 1),
+			unix.SetsockoptInt(sink, unix.IPPROTO_UDP, unix.UDP_GRO, 1),
 			unix.SetsockoptInt(last, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, floodBuffer),
 			unix.SetsockoptTimeval(last, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience))
 		if err != nil {
@@ -129,20 +130,21 @@ func (c *ReplicateConfig) sinks() (sink, last int, err error) {
 	return sink, last, err
 }
 
-// arrived returns how many UDP datagrams a host has received for sockets that it has, whether their buffer was full or not.
+// arrived returns how many IPv4 packets a host has received. Those with each ECN codepoint are counted apart, and there
+// one that the network joined counts as what it was made of (ip_rcv_core in net/ipv4/ip_input.c).
 func arrived(h *lab.Host) (int, error) {
-	snmp, err := h.ReadProcNet("snmp")
+	netstat, err := h.ReadProcNet("netstat")
 	if err != nil {
 		return 0, err
 	}
-	return parseArrived(snmp)
+	return parseArrived(netstat)
 }
 
-func parseArrived(snmp string) (int, error) {
+func parseArrived(netstat string) (int, error) {
 	var names []string
-	for line := range strings.Lines(snmp) {
+	for line := range strings.Lines(netstat) {
 		f := strings.Fields(line)
-		if len(f) == 0 || f[0] != "Udp:" {
+		if len(f) == 0 || f[0] != "IpExt:" {
 			continue
 		}
 		if names == nil {
@@ -151,16 +153,16 @@ func parseArrived(snmp string) (int, error) {
 		}
 		sum := 0
 		for i, name := range names {
-			// RcvbufErrors are in InErrors as well, so they are not added.
-			if i < len(f) && (name == "InDatagrams" || name == "InErrors") {
-				n, err := strconv.Atoi(f[i])
-				if err != nil {
-					return 0, err
-				}
-				sum += n
+			if i >= len(f) || !slices.Contains([]string{"InNoECTPkts", "InECT1Pkts", "InECT0Pkts", "InCEPkts"}, name) {
+				continue
 			}
+			n, err := strconv.Atoi(f[i])
+			if err != nil {
+				return 0, err
+			}
+			sum += n
 		}
 		return sum, nil
 	}
-	return 0, fmt.Errorf("no UDP counters in /proc/net/snmp: %q", snmp)
+	return 0, fmt.Errorf("no IP counters in /proc/net/netstat: %q", netstat)
 }

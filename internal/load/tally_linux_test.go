@@ -84,8 +84,8 @@ func TestParseBusy(t *testing.T) {
 }
 
 func TestParseArrived(t *testing.T) {
-	got, err := parseArrived("Ip: Forwarding\nIp: 1\nUdp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors\n" +
-		"Udp: 100 5 20 7 19\nUdpLite: InDatagrams\nUdpLite: 9\n")
+	got, err := parseArrived("TcpExt: SyncookiesSent\nTcpExt: 1\nIpExt: InOctets InCsumErrors InNoECTPkts InECT1Pkts InECT0Pkts InCEPkts ReasmOverlaps\n" +
+		"IpExt: 1000 2 100 1 16 3 0\n")
 	if err != nil || got != 120 {
 		t.Errorf("got %d, %v", got, err)
 	}
