@@ -42,9 +42,12 @@ type queue struct {
 // newQueue takes over fd, which must be attached: the poller is told of an
 // error on a queue that has no netdev.
 func newQueue(fd int, c Config, super *superframes) (*queue, error) {
-	q := &queue{fd: fd, super: super, spin: spin.New(c.Spin)}
+	q := &queue{fd: fd, super: super}
 	q.file = os.NewFile(uintptr(fd), "tap queue")
 	raw, err := q.file.SyscallConn()
+	if err == nil {
+		q.spin, err = spin.New(fd, c.Spin)
+	}
 	if err != nil {
 		return nil, errors.Join(err, q.file.Close())
 	}

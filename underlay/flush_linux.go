@@ -33,7 +33,7 @@ func (s *sender) flush() {
 	// The frames belong to the caller.
 	clear(s.pairs[:s.used])
 	clear(s.metas[:s.queued])
-	s.queued, s.used = 0, 0
+	s.queued, s.used, s.flatUsed = 0, 0, 0
 }
 
 // offer sends list from the socket up to a message that the kernel refuses
@@ -60,7 +60,7 @@ func (s *sender) offer(list []mmsghdr) (sent int, _ syscall.Errno) {
 			local := s.errors.drain(s.sock, &s.t.mtus)
 			// Joined datagrams that are too big are better asked about singly
 			// than offered again.
-			joined := s.errno == unix.EMSGSIZE && s.list[0].hdr.Iovlen > packetIovecs
+			joined := s.errno == unix.EMSGSIZE && s.list[0].hdr.Iovlen != packetIovecs
 			if tries < sendTries && !local && !joined {
 				continue
 			}

@@ -39,9 +39,12 @@ func newReader(conn *net.UDPConn, cfg *ReceiverConfig) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{conn: conn, raw: raw, buffers: cfg.Buffers, spin: spin.New(cfg.Spin), limit: readBatch}
+	r := &reader{conn: conn, raw: raw, buffers: cfg.Buffers, limit: readBatch}
 	r.recv = r.recvmmsg
-	return r, nil
+	if cerr := raw.Control(func(fd uintptr) { r.spin, err = spin.New(int(fd), cfg.Spin) }); cerr != nil {
+		err = cerr
+	}
+	return r, err
 }
 
 // recvmmsg is the body of the RawConn's read: false waits for readability. The

@@ -24,7 +24,7 @@ const (
 	packetIovecs = 2
 )
 
-// sender is the memory of one WriteBatch call, 180 KiB.
+// sender is the memory of one WriteBatch call, 250 KiB.
 type sender struct {
 	t      *Transmitter
 	call   func(fd uintptr) // sends list; made once
@@ -43,8 +43,12 @@ type sender struct {
 	metas   [sendMessages]message
 	names   [sendMessages]unix.RawSockaddrInet6
 	control [sendMessages]controlBuffer
-	queued  int  // messages
-	open    bool // the last message may grow
+	whole   [sendMessages]unix.Iovec // of messages in one piece, which lies in flat
+	queued  int                      // messages
+	open    bool                     // the last message may grow
+
+	flat     [flatBytes]byte
+	flatUsed int
 
 	parts [sureSegments]mmsghdr // of a message that was refused
 	super superframes

@@ -71,7 +71,7 @@ func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err
 		}
 		link = &l
 	}
-	setRuntime(cfg.Spin)
+	setRuntime()
 	v := vtep.New(cfg)
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is

@@ -4,7 +4,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"time"
 )
 
 // gcPercent keeps the heap near what is in use: the data path allocates nothing,
@@ -17,9 +16,9 @@ const gcPercent = 25
 // Half of the processors, rounded down, are left to the rest of the host: the
 // stack on both sides of the VTEP needs them, and a goroutine that wakes on another
 // processor than its data is in costs more than it saves
-// (docs/decisions/0003-waiting.md). Readers that spin need one each.
-func setRuntime(spin time.Duration) {
-	if os.Getenv("GOMAXPROCS") == "" && spin == 0 {
+// (docs/decisions/0003-waiting.md).
+func setRuntime() {
+	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS((runtime.GOMAXPROCS(0) + 1) / 2)
 	}
 	if os.Getenv("GOGC") == "" {

@@ -1,3 +1,3 @@
-// Package spin decides when a reader that found nothing looks again before it
-// waits.
+// Package spin keeps a processor awake while packets are expected: a reader
+// that found nothing looks again for a while before it waits.
 package spin

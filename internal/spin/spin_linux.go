@@ -3,83 +3,65 @@ package spin
 import (
 	"runtime"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-const (
-	// foreignGap between two looks shows that the processor had other work: alone,
-	// a look and sched_yield(2) take one microsecond, and a round of several
-	// readers that spin, with a packet for one of them, tens.
-	foreignGap = 100 * time.Microsecond
-	// maxSpinSkip is how many waits go without spinning after repeated failure;
-	// one that then succeeds brings it back for good.
-	maxSpinSkip = 15
-)
-
-// Spinner decides whether a reader that found nothing looks again before it
-// waits: the way through a wait costs a reply tens of microseconds, but a
-// processor that spins is missing elsewhere. So it spins only where traffic is
-// sparse, gives way to whatever else can run at each turn, and leaves off when
-// something did run or nothing came.
+// Spinner decides whether a reader that found nothing waits: the way through a
+// wait costs a reply tens of microseconds, but a processor that spins is
+// missing elsewhere. So it spins only where traffic is sparse, gives way to
+// whatever else can run at each turn, and leaves off when something did run or
+// nothing came.
+//
+// It looks for all the process's readers at once, so that one of them spins and
+// the others wait. A packet for another wakes nobody: the spinner returns to the
+// runtime, whose poller finds the packet and lets its reader run on the same
+// thread.
 type Spinner struct {
+	fd    int32
 	limit time.Duration // of one spell; 0: never
-	base  time.Time
-
-	on          bool // a spell is under way
-	start, last time.Duration
-	busy        bool // the last batch was part of a stream
-	skip        int  // waits left without spinning
-	penalty     int  // what skip becomes at the next failure, less one
+	all   *watch
 }
 
-// New makes a Spinner whose spells last limit at most; 0: it never spins.
-func New(limit time.Duration) Spinner {
+// New makes the Spinner of a reader of fd, whose spells last limit at most; 0:
+// it never spins. The caller keeps fd open; closing it is all there is to undo.
+func New(fd int, limit time.Duration) (Spinner, error) {
 	if limit == 0 {
-		return Spinner{}
+		return Spinner{}, nil
 	}
-	return Spinner{limit: limit, base: time.Now()}
+	all, err := process()
+	if err != nil {
+		return Spinner{}, err
+	}
+	s := Spinner{fd: int32(fd), limit: limit, all: all}
+	return s, all.add(fd)
 }
 
-// Again reports whether to look once more at a queue that was just found
-// empty. It has then yielded the processor.
+// Again reports whether to look once more at a descriptor that was just found
+// empty, which has something now. Else the reader waits.
 func (s *Spinner) Again() bool {
-	if s.limit == 0 || !s.decide(time.Since(s.base)) {
+	if s.limit == 0 || !s.all.taken.CompareAndSwap(false, true) {
 		return false
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // to other threads
-	runtime.Gosched()                                        // to this process's other readers
-	return true
-}
-
-// decide is Again at the time now.
-func (s *Spinner) decide(now time.Duration) bool {
-	if !s.on {
-		if s.busy || s.skip > 0 {
-			s.skip = max(s.skip-1, 0)
-			return false
-		}
-		s.on, s.start, s.last = true, now, now
-		return true
-	}
-	if now-s.last > foreignGap || now-s.start > s.limit {
-		s.on = false
-		s.penalty = min(2*s.penalty+1, maxSpinSkip)
-		s.skip = s.penalty
+	defer s.all.taken.Store(false)
+	found, fd := s.all.spell(s.limit, clock)
+	if !found || fd != s.fd {
 		return false
 	}
-	s.last = now
+	runtime.Gosched() // whatever else this processor was asked for meanwhile
 	return true
 }
 
 // Done notes that a batch was read: frames that lie in so many bytes.
 func (s *Spinner) Done(frames, bytes int) {
-	if s.on {
-		s.on, s.penalty = false, 0
+	if s.limit != 0 && (frames > 1 || bytes > mostSparse) {
+		s.all.stream(clock())
 	}
-	s.busy = frames > 1 || bytes > spinMaxBytes
 }
 
-// spinMaxBytes is the length of the longest frame that is no superframe, of
-// the usual MTU.
-const spinMaxBytes = 2048
+// mostSparse is the length of the longest frame that is no superframe, of the
+// usual MTU.
+const mostSparse = 2048
+
+var start = time.Now()
+
+// clock is a monotonic time.
+func clock() time.Duration { return time.Since(start) }
