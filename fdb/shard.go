@@ -76,15 +76,15 @@ func (a *slots) vacant(h uint64) *slot {
 const minCapacity = 8
 
 // capacityFor is the array size for n entries: the smallest of the form
-// {4,5,6,7} << i that n fills to at most 5/8. As the next smaller form is at
-// least 4/5 of it, n fills it to at least one half (beyond minCapacity), and
-// 1/8 of it can be taken before the next rebuild at 3/4.
+// {8,9,...,15} << i that n fills to at most 2/3. As the next smaller form is at
+// least 8/9 of it, n fills it to at least 16/27 (beyond minCapacity), and
+// 1/12 of it can be taken before the next rebuild at 3/4.
 func capacityFor(n uint32) uint32 {
-	want := (uint64(n)*8 + 4) / 5
+	want := (uint64(n)*3 + 1) / 2
 	if want <= minCapacity {
 		return minCapacity
 	}
-	step := uint64(1) << (bits.Len64(want-1) - 3)
+	step := uint64(1) << (bits.Len64(want-1) - 4)
 	return uint32((want + step - 1) / step * step)
 }
 

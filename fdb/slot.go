@@ -12,9 +12,9 @@ import (
 // garbage collector never scans a table and four slots share a cache line.
 //
 // Budget: 48 (MAC) + 2 (state) + 8 (flags) bits in key, 24 (remote) + 20 (used)
-// + 20 (updated) bits in value. A shard's array is filled to between one half
-// and three quarters (see capacityFor), hence 21 to 32 bytes an entry, and
-// 1,000,000 entries take at most 30.6 MiB.
+// + 20 (updated) bits in value. A shard's array is filled to between 16/27
+// and 3/4 (see capacityFor), hence 21 to 27 bytes an entry, and 1,000,000
+// entries take at most 25.8 MiB.
 //
 // Reading needs no lock because a slot, once given to a MAC, belongs to that
 // MAC as long as its array lives: removal clears value and leaves key, and only

@@ -109,12 +109,12 @@ func TestSlowWorkerDoesNotSetBack(t *testing.T) {
 	}
 }
 
-// TestCapacity: an array for n entries is filled by them to between 1/2 and
-// 5/8, the bound that the memory budget rests on.
+// TestCapacity: an array for n entries is filled by them to between 16/27
+// and 2/3, the bound that the memory budget rests on.
 func TestCapacity(t *testing.T) {
 	for n := range uint32(200_000) {
 		c := capacityFor(n)
-		if c < minCapacity || uint64(n)*8 > uint64(c)*5 || c > minCapacity && uint64(n)*2 < uint64(c) {
+		if c < minCapacity || uint64(n)*3 > uint64(c)*2 || c > minCapacity && uint64(n)*27 < uint64(c)*16 {
 			t.Fatalf("capacityFor(%d) = %d", n, c)
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent keeps the heap near what is in use: the data path allocates nothing,
+// gcPercent keeps the heap near what is in use (the runtime keeps another tenth): the data path allocates nothing,
 // so that a collection is rare whatever it is set to.
-const gcPercent = 25
+const gcPercent = 10
 
 // setRuntime fits Go's runtime to the data path, where $GOMAXPROCS and $GOGC do
 // not say otherwise.
