@@ -5,8 +5,10 @@ import (
 	"net/netip"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
@@ -215,7 +217,7 @@ func TestMTU(t *testing.T) {
 	} {
 		bubble(t, func(t *testing.T, net *vteptest.Network) {
 			n := newNode(t, net, addrA, addrA6)
-			n.host.MTU = 1600
+			n.host.SetMTU(1600)
 			n.host.Block(addrC)
 			tt.c.Name = "vxlan0"
 			must(t, n.AddLink(tt.c))
@@ -224,6 +226,46 @@ func TestMTU(t *testing.T) {
 			if info.MTU != tt.mtu || info.MTUSource != tt.source || info.Up {
 				t.Errorf("%+v: MTU %d from %s, up %v", tt.c, info.MTU, info.MTUSource, info.Up)
 			}
+		})
+	}
+}
+
+// TestMTUFollows: a derived MTU follows the route, within ten seconds.
+func TestMTUFollows(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		c    vtep.LinkConfig
+		set  int // by somebody else; 0: not
+		want int
+	}{
+		{"route", vtep.LinkConfig{Remote: addrB}, 0, 1350},
+		{"dev", vtep.LinkConfig{Remote: addrB, Dev: "eth0"}, 0, 1350},
+		{"flood list", vtep.LinkConfig{}, 0, 1350},
+		{"mtu", vtep.LinkConfig{Remote: addrB, MTU: 1500}, 0, 1500},
+		{"set by somebody", vtep.LinkConfig{Remote: addrB}, 1280, 1280},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, net *vteptest.Network) {
+				n := newNode(t, net, addrA)
+				n.host.SetMTU(1600)
+				tt.c.Name = "vxlan0"
+				must(t, n.AddLink(tt.c))
+				if tt.name == "flood list" {
+					must(t, n.FDBAppend(vtep.FDBEntry{Link: "vxlan0", Remote: vtep.Remote{Addr: addrB}, State: fdb.Permanent}))
+				}
+				if tt.set != 0 {
+					must(t, n.host.Device("vxlan0").Set(tap.Change{MTU: &tt.set}))
+				}
+				synctest.Wait()
+				n.host.SetMTU(1400)
+				time.Sleep(11 * time.Second)
+				synctest.Wait()
+				info, err := n.Link("vxlan0")
+				must(t, err)
+				if info.MTU != tt.want {
+					t.Errorf("MTU %d from %s, want %d", info.MTU, info.MTUSource, tt.want)
+				}
+			})
 		})
 	}
 }

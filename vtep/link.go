@@ -30,6 +30,7 @@ type Link struct {
 	cfg       LinkConfig
 	device    tap.State
 	mtuSource string
+	derived   int       // MTU that was last given to the netdev
 	first     remoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender

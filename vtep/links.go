@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 )
@@ -50,11 +49,11 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 
 // openPort creates the netdev with the MTU that fits its underlay.
 func (v *VTEP) openPort(l *Link) error {
-	mtu, source, err := v.linkMTU(&l.cfg)
+	mtu, source, err := v.linkMTU(&l.cfg, nil, v.routeMTU)
 	if err != nil {
 		return err
 	}
-	l.mtuSource = source
+	l.mtuSource, l.derived = source, mtu
 	read, noWrite := v.off.tap()
 	port, err := v.host.OpenDevice(tap.Config{
 		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
@@ -237,28 +236,4 @@ func (v *VTEP) setDevice(name string, c tap.Change) error {
 		return err
 	}
 	return v.onDevice(l, true)
-}
-
-// linkMTU is what fits the underlay, and what that was derived from
-// (conformance section 5).
-func (v *VTEP) linkMTU(c *LinkConfig) (mtu int, source string, err error) {
-	switch dst := c.destination(); {
-	case c.MTU != 0:
-		return c.MTU, "mtu", nil
-	case c.Dev != "":
-		_, outer, err := v.host.Interface(c.Dev)
-		if err != nil {
-			return 0, "", fmt.Errorf("dev %s: %w", c.Dev, err)
-		}
-		mtu, source = outer, "dev "+c.Dev
-	case dst.IsValid() && !dst.IsMulticast():
-		r, err := v.host.RouteTo(dst, "")
-		if err != nil {
-			return DefaultMTU, "default", nil // the route may come later
-		}
-		mtu, source = r.MTU, "route"
-	default:
-		return DefaultMTU, "default", nil
-	}
-	return min(max(mtu-encap.Overhead(c.ipv6()), minMTU), maxMTU), source, nil
 }

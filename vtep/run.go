@@ -46,13 +46,15 @@ func (v *VTEP) Run(ctx context.Context) error {
 	}
 }
 
-// sweep ages every link's entries.
+// sweep ages every link's entries and looks whether its MTU still fits.
 func (v *VTEP) sweep() {
 	v.mu.Lock()
 	links := v.byIndex()
 	v.mu.Unlock()
+	routeMTU := v.routeMTUs()
 	for _, l := range links {
 		l.sweep(v.now())
+		v.followMTU(l, routeMTU)
 	}
 }
 

@@ -77,7 +77,7 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
 	was, source := l.device, l.mtuSource
 	v.mu.Unlock()
 	if c.MTU != before.MTU || (c.MTU == 0 && (c.Dev != before.Dev || c.destination() != before.destination())) {
-		mtu, from, err := v.linkMTU(c)
+		mtu, from, err := v.linkMTU(c, l.floodAddrs(), v.routeMTU)
 		if err != nil {
 			return err
 		}
@@ -96,5 +96,8 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l.mtuSource = source
+	if change.MTU != nil {
+		l.derived = *change.MTU
+	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -88,6 +89,22 @@ func TestM2DerivedMTU(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// TestM4MTUFollowsRoute: a link's derived MTU changes with its route.
+func TestM4MTUFollowsRoute(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := newRig(t, f)
+		r.start("id 42", f.words())
+		const mtu = 1400
+		r.routeMTU(r.peers[0], mtu)
+		// It is looked at every ten seconds.
+		check(t, r.daemon.WaitStderr("the MTU follows the underlay", 15*time.Second))
+		if got := must(r.dut.MTU("vxlan0"))(t); got != mtu-f.overhead() {
+			t.Fatalf("the link's MTU is %d, want %d", got, mtu-f.overhead())
+		}
+		r.emit(frameOfMTU(broadcast, mtu-f.overhead()))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
@@ -77,8 +78,7 @@ type Host struct {
 	net   *Network
 	addrs []netip.Addr
 	id    int
-	// MTU is of every route and underlay device.
-	MTU int
+	mtu   atomic.Int64
 
 	mu      sync.Mutex
 	devices map[string]*Device
@@ -94,8 +94,13 @@ func (n *Network) Host(addrs ...netip.Addr) *Host {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hosts++
-	return &Host{net: n, addrs: addrs, id: n.hosts, MTU: 1500, devices: make(map[string]*Device), index: 10}
+	h := &Host{net: n, addrs: addrs, id: n.hosts, devices: make(map[string]*Device), index: 10}
+	h.SetMTU(1500)
+	return h
 }
+
+// SetMTU changes the MTU of every route and underlay device, 1500 at first.
+func (h *Host) SetMTU(n int) { h.mtu.Store(int64(n)) }
 
 // Device is the netdev of that name, nil if there is none.
 func (h *Host) Device(name string) *Device {
@@ -184,7 +189,7 @@ func (h *Host) RouteTo(dst netip.Addr, _ string) (underlay.Route, error) {
 	}
 	for _, a := range h.addrs {
 		if a.Is6() == dst.Is6() {
-			return underlay.Route{MTU: h.MTU, Interface: 1, Source: a}, nil
+			return underlay.Route{MTU: int(h.mtu.Load()), Interface: 1, Source: a}, nil
 		}
 	}
 	return underlay.Route{}, fmt.Errorf("no route to %s", dst)
@@ -195,7 +200,7 @@ func (h *Host) Interface(name string) (index, mtu int, err error) {
 	if name != "eth0" {
 		return 0, 0, fmt.Errorf("no device %q", name)
 	}
-	return 1, h.MTU, nil
+	return 1, int(h.mtu.Load()), nil
 }
 
 // Listen implements vtep.Host.
@@ -305,7 +310,7 @@ func (t *transmitter) WriteBatch(packets []encap.Packet) error {
 	return nil
 }
 
-func (t *transmitter) PathMTU(encap.Addr) (mtu int, ok bool) { return t.host.MTU, true }
+func (t *transmitter) PathMTU(encap.Addr) (mtu int, ok bool) { return int(t.host.mtu.Load()), true }
 
 func (t *transmitter) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
 

@@ -1,0 +1,113 @@
+package vtep
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// linkMTU is what fits the underlay, and what that was derived from
+// (conformance section 5). more are remotes that the FDB's flood list names: they count
+// where the configuration has no destination.
+func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routeMTU mtuOf) (mtu int, source string, err error) {
+	if dst := c.destination(); dst.IsValid() {
+		more = []netip.Addr{dst}
+	}
+	switch {
+	case c.MTU != 0:
+		return c.MTU, "mtu", nil
+	case c.Dev != "":
+		_, outer, err := v.host.Interface(c.Dev)
+		if err != nil {
+			return 0, "", fmt.Errorf("dev %s: %w", c.Dev, err)
+		}
+		mtu, source = outer, "dev "+c.Dev
+	default:
+		for _, dst := range more {
+			if n, ok := routeMTU(dst); ok && (mtu == 0 || n < mtu) {
+				mtu, source = n, "route"
+			}
+		}
+		if mtu == 0 {
+			return DefaultMTU, "default", nil // the route, or a remote, may come later
+		}
+	}
+	return min(max(mtu-encap.Overhead(c.ipv6()), minMTU), maxMTU), source, nil
+}
+
+// mtuOf is the MTU of the route to a unicast address; false: there is none.
+type mtuOf func(dst netip.Addr) (int, bool)
+
+func (v *VTEP) routeMTU(dst netip.Addr) (int, bool) {
+	if dst.IsMulticast() {
+		return 0, false
+	}
+	r, err := v.host.RouteTo(dst, "")
+	return r.MTU, err == nil
+}
+
+// routeMTUs is routeMTU, but asks the host once for an address: thousands of
+// links may have the same remotes.
+func (v *VTEP) routeMTUs() mtuOf {
+	type answer struct {
+		mtu int
+		ok  bool
+	}
+	known := make(map[netip.Addr]answer)
+	return func(dst netip.Addr) (int, bool) {
+		a, asked := known[dst]
+		if !asked {
+			a.mtu, a.ok = v.routeMTU(dst)
+			known[dst] = a
+		}
+		return a.mtu, a.ok
+	}
+}
+
+// mostRoutes bounds the routes that a link's MTU is derived from. Frames to
+// other remotes that do not fit are answered (tooBig).
+const mostRoutes = 64
+
+// floodAddrs are the remotes of l's flood list, mostRoutes of them.
+func (l *Link) floodAddrs() []netip.Addr {
+	e, ok := l.fdb.Get(encap.MAC{})
+	if !ok {
+		return nil
+	}
+	var addrs []netip.Addr
+	for _, id := range e.Remotes[:min(len(e.Remotes), mostRoutes)] {
+		if r := l.remotes.at(id); r != nil && r.addr != (encap.Addr{}) {
+			addrs = append(addrs, r.addr.Netip())
+		}
+	}
+	return addrs
+}
+
+// followMTU gives a link whose MTU was derived the one that fits now, where the
+// route, its device or the flood list changed. An MTU that somebody set stays,
+// and so does one whose route is gone for the moment.
+func (v *VTEP) followMTU(l *Link, routeMTU mtuOf) {
+	v.mu.Lock()
+	c, device, derived, source := l.cfg, l.device, l.derived, l.mtuSource
+	gone := l.gone
+	v.mu.Unlock()
+	if gone || c.MTU != 0 || device.MTU != derived {
+		return
+	}
+	mtu, from, err := v.linkMTU(&c, l.floodAddrs(), routeMTU)
+	if err != nil || mtu == derived || from == "default" && source != from {
+		return
+	}
+	size := superframeSize(mtu)
+	if err := l.port.Set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
+		l.log.Warn("the MTU that fits the underlay could not be set", "mtu", mtu, "from", from, "err", err)
+		return
+	}
+	v.mu.Lock()
+	l.derived, l.mtuSource = mtu, from
+	v.mu.Unlock()
+	l.log.Info("the MTU follows the underlay", "before", derived, "now", mtu, "from", from)
+	_ = v.onDevice(l, true) // else the watcher tells
+}
