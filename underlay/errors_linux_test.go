@@ -308,11 +308,11 @@ func TestBadConfigurations(t *testing.T) {
 		wantError(t, err, nil, "underlay: transmitter", c.words)
 	}
 	a.do(t, func() error {
-		index, mtu, err := InterfaceByName("eth0")
-		if err == nil && (index != a.index || mtu != 1600) {
-			t.Errorf("eth0 is %d with MTU %d", index, mtu)
+		eth0, err := InterfaceByName("eth0")
+		if err == nil && eth0 != (Interface{Index: a.index, MTU: 1600}) {
+			t.Errorf("eth0 is %+v", eth0)
 		}
-		_, _, missing := InterfaceByName("nonesuch")
+		_, missing := InterfaceByName("nonesuch")
 		wantError(t, missing, nil, `no interface "nonesuch"`)
 		return err
 	})

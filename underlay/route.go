@@ -12,3 +12,12 @@ type Route struct {
 	// Source is the address that it would carry; invalid where unknown.
 	Source netip.Addr
 }
+
+// Interface is a device of the underlay.
+type Interface struct {
+	Index, MTU int
+	// VRF is the name of the VRF device that it is, or is a slave of; "" where
+	// there is none. A socket hears what arrives in a VRF only where it is bound
+	// to that device (the kernel's Documentation/networking/vrf.rst).
+	VRF string
+}

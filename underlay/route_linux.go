@@ -38,13 +38,22 @@ func RouteTo(dst netip.Addr, device string) (Route, error) {
 	return r, nil
 }
 
-// InterfaceByName gives the index and MTU of a network interface.
-func InterfaceByName(device string) (index, mtu int, err error) {
+// InterfaceByName asks the kernel for a device.
+func InterfaceByName(device string) (Interface, error) {
 	link, err := linkByName(device)
 	if err != nil {
-		return 0, 0, fmt.Errorf("underlay: %w", err)
+		return Interface{}, fmt.Errorf("underlay: %w", err)
 	}
-	return link.Attrs().Index, link.Attrs().MTU, nil
+	i := Interface{Index: link.Attrs().Index, MTU: link.Attrs().MTU}
+	if link.Type() != "vrf" && link.Attrs().MasterIndex != 0 {
+		if link, err = netlink.LinkByIndex(link.Attrs().MasterIndex); err != nil {
+			return Interface{}, fmt.Errorf("underlay: master of interface %q: %w", device, err)
+		}
+	}
+	if link.Type() == "vrf" {
+		i.VRF = link.Attrs().Name
+	}
+	return i, nil
 }
 
 func linkByName(device string) (netlink.Link, error) {

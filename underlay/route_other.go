@@ -18,15 +18,15 @@ func RouteTo(dst netip.Addr, device string) (Route, error) {
 	if device == "" {
 		return Route{}, fmt.Errorf("underlay: route to %s: %w on this system: name the device", dst, errors.ErrUnsupported)
 	}
-	index, mtu, err := InterfaceByName(device)
-	return Route{MTU: mtu, Interface: index}, err
+	i, err := InterfaceByName(device)
+	return Route{MTU: i.MTU, Interface: i.Index}, err
 }
 
-// InterfaceByName gives the index and MTU of a network interface.
-func InterfaceByName(device string) (index, mtu int, err error) {
+// InterfaceByName asks the system for a device.
+func InterfaceByName(device string) (Interface, error) {
 	ifi, err := net.InterfaceByName(device)
 	if err != nil {
-		return 0, 0, fmt.Errorf("underlay: interface %q: %w", device, err)
+		return Interface{}, fmt.Errorf("underlay: interface %q: %w", device, err)
 	}
-	return ifi.Index, ifi.MTU, nil
+	return Interface{Index: ifi.Index, MTU: ifi.MTU}, nil
 }

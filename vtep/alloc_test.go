@@ -26,7 +26,9 @@ func (s sink) OpenTransmitter(underlay.TransmitterConfig) (Transmitter, error) {
 func (s sink) RouteTo(netip.Addr, string) (underlay.Route, error) {
 	return underlay.Route{MTU: 1500}, nil
 }
-func (s sink) Interface(string) (index, mtu int, err error) { return 1, 1500, nil }
+func (s sink) Interface(string) (underlay.Interface, error) {
+	return underlay.Interface{Index: 1, MTU: 1500}, nil
+}
 
 func (s sink) Queues() int            { return 1 }
 func (s sink) Offloads() tap.Offloads { return tap.Offloads{} }

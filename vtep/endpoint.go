@@ -25,6 +25,7 @@ type endpointKey struct {
 	local         netip.Addr // invalid: every address
 	group         netip.Addr // valid: hears this group and nothing else
 	dev           int        // interface that the group is joined on; 0: by route
+	vrf           string     // VRF device that the link's device is or belongs to
 	port          uint16
 	v6            bool
 	zeroChecksum6 bool
@@ -38,9 +39,11 @@ func (m *vniMap) link(vni encap.VNI) *Link { return m.links[vni] }
 // endpointKeys are the endpoints that a link with configuration c listens on:
 // its unicast one and, while it is up, its group's. A socket bound to a unicast
 // address hears no multicast, and one bound to the group address hears that
-// group only. dev is the index of c.Dev, 0 if there is none.
-func (c *LinkConfig) endpointKeys(dev int, up bool) []endpointKey {
+// group only. dev is c.Dev, if there is one: a VRF's packets are heard by a
+// socket of the VRF (vxlan_sock_add in drivers/net/vxlan/vxlan_core.c).
+func (c *LinkConfig) endpointKeys(dev underlay.Interface, up bool) []endpointKey {
 	key := endpointKey{
+		vrf:           dev.VRF,
 		local:         c.source(),
 		port:          c.dstPort(),
 		v6:            c.ipv6(),
@@ -48,7 +51,7 @@ func (c *LinkConfig) endpointKeys(dev int, up bool) []endpointKey {
 	}
 	keys := []endpointKey{key}
 	if c.Group.IsValid() && up {
-		key.local, key.group, key.dev = netip.Addr{}, c.Group, dev
+		key.local, key.group, key.dev = netip.Addr{}, c.Group, dev.Index
 		keys = append(keys, key)
 	}
 	return keys
@@ -80,6 +83,7 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		Port:          key.port,
 		Group:         key.group,
 		Interface:     key.dev,
+		Device:        key.vrf,
 		Workers:       v.workers,
 		ZeroChecksum6: key.zeroChecksum6,
 		NoGRO:         v.off.UDPGRO,

@@ -250,11 +250,11 @@ func (v *VTEP) remoteKey(l *Link, r *Remote) (remoteKey, error) {
 		dev = l.cfg.Dev
 	}
 	if dev != "" {
-		index, _, err := v.host.Interface(dev)
+		i, err := v.host.Interface(dev)
 		if err != nil {
 			return key, fmt.Errorf("via %s: %w", dev, err)
 		}
-		key.zone = uint32(index)
+		key.zone = uint32(i.Index)
 	}
 	return key, nil
 }

@@ -84,10 +84,10 @@ func (h *hooks) RouteTo(dst netip.Addr, device string) (underlay.Route, error) {
 	return h.Host.RouteTo(dst, device)
 }
 
-func (h *hooks) Interface(name string) (index, mtu int, err error) {
+func (h *hooks) Interface(name string) (underlay.Interface, error) {
 	if ask := h.current().iface; ask != nil {
 		if err := ask(name); err != nil {
-			return 0, 0, err
+			return underlay.Interface{}, err
 		}
 	}
 	return h.Host.Interface(name)

@@ -111,7 +111,7 @@ func (h *inside) RouteTo(dst netip.Addr, device string) (r underlay.Route, err e
 	return r, err
 }
 
-func (h *inside) Interface(name string) (index, mtu int, err error) {
-	err = h.in.Do(func() (err error) { index, mtu, err = h.SystemHost.Interface(name); return err })
-	return index, mtu, err
+func (h *inside) Interface(name string) (i underlay.Interface, err error) {
+	err = h.in.Do(func() (err error) { i, err = h.SystemHost.Interface(name); return err })
+	return i, err
 }

@@ -19,11 +19,14 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routeMTU mtuOf) (mtu in
 	case c.MTU != 0:
 		return c.MTU, "mtu", nil
 	case c.Dev != "":
-		_, outer, err := v.host.Interface(c.Dev)
+		i, err := v.host.Interface(c.Dev)
 		if err != nil {
 			return 0, "", fmt.Errorf("dev %s: %w", c.Dev, err)
 		}
-		mtu, source = outer, "dev "+c.Dev
+		mtu, source = i.MTU, "dev "+c.Dev
+		if i.VRF == c.Dev { // its own MTU says nothing about its slaves'
+			mtu, source = v.vrfMTU(c.Dev, more)
+		}
 	default:
 		for _, dst := range more {
 			if n, ok := routeMTU(dst); ok && (mtu == 0 || n < mtu) {
@@ -35,6 +38,19 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routeMTU mtuOf) (mtu in
 		}
 	}
 	return min(max(mtu-encap.Overhead(c.ipv6()), minMTU), maxMTU), source, nil
+}
+
+// vrfMTU is what fits the routes of a VRF.
+func (v *VTEP) vrfMTU(vrf string, to []netip.Addr) (mtu int, source string) {
+	for _, dst := range to {
+		if r, err := v.host.RouteTo(dst, vrf); err == nil && !dst.IsMulticast() && (mtu == 0 || r.MTU < mtu) {
+			mtu, source = r.MTU, "route in "+vrf
+		}
+	}
+	if mtu == 0 {
+		return DefaultMTU, "default"
+	}
+	return mtu, source
 }
 
 // mtuOf is the MTU of the route to a unicast address; false: there is none.

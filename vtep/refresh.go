@@ -13,16 +13,15 @@ import (
 // for another try, and forwards with the rest. The caller holds v.mu.
 func (v *VTEP) refresh(l *Link) error {
 	l.retry = true
-	var dev int
+	var dev underlay.Interface
 	if l.cfg.Dev != "" {
-		index, _, err := v.host.Interface(l.cfg.Dev)
-		if err != nil {
+		var err error
+		if dev, err = v.host.Interface(l.cfg.Dev); err != nil {
 			l.followDevice()
 			return fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
 		}
-		dev = index
 	}
-	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev))
+	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev.Index))
 	if err != nil {
 		l.followDevice()
 		return err
@@ -31,7 +30,7 @@ func (v *VTEP) refresh(l *Link) error {
 	l.senders = senders
 	err = v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
 	own, known := v.ownAddress(&l.cfg)
-	l.state.Store(l.newState(own, dev))
+	l.state.Store(l.newState(own, dev.Index))
 	v.publish()
 	for _, s := range before {
 		v.releaseSender(s)

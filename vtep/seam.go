@@ -74,6 +74,6 @@ type Host interface {
 	OpenTransmitter(underlay.TransmitterConfig) (Transmitter, error)
 	// RouteTo is the route to dst, out of device where that is not "".
 	RouteTo(dst netip.Addr, device string) (underlay.Route, error)
-	// Interface is the index and MTU of an underlay device.
-	Interface(name string) (index, mtu int, err error)
+	// Interface describes an underlay device.
+	Interface(name string) (underlay.Interface, error)
 }

@@ -64,7 +64,7 @@ func (h *SystemHost) RouteTo(dst netip.Addr, device string) (underlay.Route, err
 }
 
 // Interface asks the kernel.
-func (h *SystemHost) Interface(name string) (index, mtu int, err error) {
+func (h *SystemHost) Interface(name string) (underlay.Interface, error) {
 	return underlay.InterfaceByName(name)
 }
 

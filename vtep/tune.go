@@ -53,8 +53,8 @@ func (v *VTEP) tune(l *Link) {
 // the configuration does not say; false: it is not known yet.
 func (v *VTEP) underlayDevice(c *LinkConfig) (index int, known bool) {
 	if c.Dev != "" {
-		index, _, err := v.host.Interface(c.Dev)
-		return index, err == nil
+		i, err := v.host.Interface(c.Dev)
+		return i.Index, err == nil
 	}
 	dst := c.destination()
 	if !dst.IsValid() {

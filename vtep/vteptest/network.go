@@ -196,11 +196,11 @@ func (h *Host) RouteTo(dst netip.Addr, _ string) (underlay.Route, error) {
 }
 
 // Interface implements vtep.Host: eth0 is the only underlay device.
-func (h *Host) Interface(name string) (index, mtu int, err error) {
+func (h *Host) Interface(name string) (underlay.Interface, error) {
 	if name != "eth0" {
-		return 0, 0, fmt.Errorf("no device %q", name)
+		return underlay.Interface{}, fmt.Errorf("no device %q", name)
 	}
-	return 1, int(h.mtu.Load()), nil
+	return underlay.Interface{Index: 1, MTU: int(h.mtu.Load())}, nil
 }
 
 // Listen implements vtep.Host.
