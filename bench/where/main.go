@@ -27,7 +27,7 @@ type task struct {
 
 // tasks are the work of a worker that reads the port and sends, and of one that
 // receives and writes to the port, the most telling function first.
-var tasks = []task{
+var tasks = []task{ //nolint:gochecknoglobals // a table, never written
 	{"send", "wake the receiver of the datagram", []string{"portWorker).run", "sendmmsg", "try_to_wake_up"}},
 	{"send", "copy the payload into the kernel's buffers", []string{"portWorker).run", "sendmmsg", "_copy_from_iter"}},
 	{"send", "allocate and fill those buffers", []string{"portWorker).run", "sendmmsg", "ip_make_skb"}},

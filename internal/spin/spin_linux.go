@@ -42,7 +42,7 @@ func (s *Spinner) Again() bool {
 		return false
 	}
 	defer s.all.taken.Store(false)
-	found, fd := s.all.spell(s.limit, clock)
+	found, fd := s.all.spell(s.limit, s.all.now)
 	if !found || fd != s.fd {
 		return false
 	}
@@ -53,15 +53,10 @@ func (s *Spinner) Again() bool {
 // Done notes that a batch was read: frames that lie in so many bytes.
 func (s *Spinner) Done(frames, bytes int) {
 	if s.limit != 0 && (frames > 1 || bytes > mostSparse) {
-		s.all.stream(clock())
+		s.all.stream(s.all.now())
 	}
 }
 
 // mostSparse is the length of the longest frame that is no superframe, of the
 // usual MTU.
 const mostSparse = 2048
-
-var start = time.Now()
-
-// clock is a monotonic time.
-func clock() time.Duration { return time.Since(start) }

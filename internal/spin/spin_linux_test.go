@@ -129,7 +129,7 @@ func TestSpinnerOffInStream(t *testing.T) {
 		w := watching(t)
 		s := Spinner{limit: time.Millisecond, all: w}
 		s.Done(tt.frames, tt.bytes)
-		at := clock()
+		at := w.now()
 		now, looks := steps(time.Microsecond)
 		w.spell(s.limit, func() time.Duration { return at + now() })
 		if *looks > 1 != tt.want {

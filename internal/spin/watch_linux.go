@@ -25,6 +25,7 @@ const (
 // watch is the descriptors of a process's readers.
 type watch struct {
 	epoll    int
+	start    time.Time
 	taken    atomic.Bool  // by the reader that spins
 	streamed atomic.Int64 // when a stream's batch was last read; 0: never
 
@@ -34,15 +35,18 @@ type watch struct {
 }
 
 // process is the one watch, which is never closed.
-var process = sync.OnceValues(newWatch)
+var process = sync.OnceValues(newWatch) //nolint:gochecknoglobals // threads are a process's, whoever's readers it runs
 
 func newWatch() (*watch, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	return &watch{epoll: fd}, nil
+	return &watch{epoll: fd, start: time.Now()}, nil
 }
+
+// now is a monotonic time.
+func (w *watch) now() time.Duration { return time.Since(w.start) }
 
 // stream notes that a batch of a stream was read.
 func (w *watch) stream(now time.Duration) { w.streamed.Store(int64(now)) }
