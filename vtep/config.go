@@ -30,6 +30,13 @@ func (c *LinkConfig) normalise() {
 	c.Accept.Prefixes = slices.Clone(c.Accept.Prefixes) // the data path reads them
 }
 
+// Validate reports why no link can be so, as far as that can be told without
+// the host: what AddLink refuses before it asks for anything.
+func (c LinkConfig) Validate() error {
+	c.normalise()
+	return c.validate()
+}
+
 // validate checks what can be checked without the host.
 func (c *LinkConfig) validate() error {
 	switch {
