@@ -71,6 +71,8 @@ func valueOption(name string) (needs string, ok bool) {
 	switch name {
 	case "control":
 		return "the path of the daemon's socket", true
+	case "config":
+		return "the path of a configuration file", true
 	case "no-offload":
 		return "a list of tap, udp-gso and udp-gro", true
 	}
@@ -114,6 +116,7 @@ func objects() []struct {
 	}{
 		{"link", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
+		{"config", []verb{{"check", "check"}}},
 		{"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
 	}
 }
@@ -132,6 +135,7 @@ func expandCommand(words []string) ([]string, error) {
 		case o.name == "help":
 			return expandHelp(rest)
 		case o.verbs == nil:
+		case len(rest) == 0 && o.name == "config":
 		case len(rest) == 0:
 			out = append(out, "show")
 		case rest[0] == "help":
@@ -148,7 +152,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, config, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

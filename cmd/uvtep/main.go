@@ -54,6 +54,9 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if _, ok := errors.AsType[*config.UsageError](err); ok {
 		return exitUsage
 	}
+	if _, ok := errors.AsType[config.FileErrors](err); ok {
+		return exitUsage
+	}
 	if errors.Is(err, control.ErrNotRunning) {
 		return exitNotRunning
 	}

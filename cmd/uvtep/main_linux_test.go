@@ -67,7 +67,8 @@ func TestExitStatusWithoutDaemon(t *testing.T) {
 		"fdb show banana": 1, "fdb flush": 1, "fdb get 02:00:00:00:00:01": 1, "run vx id 16777216": 1, "run vx": 1,
 		"run --no-offload tap,banana": 1, "run --no-offload udp-gso --no-offload banana": 1, "run --no-offload": 1,
 		"link show --tune": 1, "link show --no-offload tap": 1,
-		"version banana": 1, "demo banana": 1,
+		"version banana": 1, "demo banana": 1, "config": 1, "config check": 1, "config check a b": 1, "config banana": 1,
+		"run --config": 1, "run --config /nowhere/uvtep.yaml": 1, "link show --config x": 1,
 		"link": 3, "link show vx": 3, "link add vx id 1": 3, "link del vx": 3, "fdb": 3, "fdb flush dev vx": 3,
 	} {
 		got := uvtep(t, socket, strings.Fields(line)...)

@@ -43,9 +43,12 @@ func (a *app) withClient(fn func(*control.Client) error) error {
 	return fn(c)
 }
 
+// controlEnv names the environment variable that has the daemon's socket.
+const controlEnv = "UVTEP_CONTROL"
+
 // controlPath is where the daemon's socket is unless --control says.
 func controlPath() string {
-	if path := os.Getenv("UVTEP_CONTROL"); path != "" {
+	if path := os.Getenv(controlEnv); path != "" {
 		return path
 	}
 	return control.DefaultPath
@@ -77,7 +80,7 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 	f.BoolVarP(&a.ipv4, "ipv4", "4", false, "take IPv4 addresses only")
 	f.BoolVarP(&a.ipv6, "ipv6", "6", false, "take IPv6 addresses only")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v: see uvtep --help", err) })
-	root.AddCommand(newRunCommand(a), newLinkCommand(a), newFDBCommand(a), newVersionCommand(a), newDemoCommand())
+	root.AddCommand(newRunCommand(a), newLinkCommand(a), newFDBCommand(a), newConfigCommand(a), newVersionCommand(a), newDemoCommand())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(cmd *cobra.Command, args []string) error { return asUsage(check(cmd, args)) }
