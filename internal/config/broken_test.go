@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // mistake is one key of a link with a value that cannot be.
@@ -222,8 +223,10 @@ func brokenByHand() map[string]string {
 		"links:\n  - name: 'vxlan0\n":                                    "no YAML",
 		"links:\n  - name: vxlan0: x\n":                                  "no YAML",
 		"links: ]\n":                                                     "no YAML",
-		"links: }\n":                                                     "",
-		"links:\n  - name: @vxlan0\n":                                    "no YAML",
+		"«%YAML 1.2\n---\nlinks: []\n":                                   "directives",
+		"links:\n  - name: a\n    id: 1\n    dev: é«\xff\n":              "UTF-8",
+		"links: }\n":                  "",
+		"links:\n  - name: @vxlan0\n": "no YAML",
 	}
 }
 
@@ -238,7 +241,7 @@ func TestBrokenFiles(t *testing.T) {
 		b := brokenFile{text: strings.ReplaceAll(text, "«", ""), want: want}
 		if before, _, marked := strings.Cut(text, "«"); marked {
 			b.line = 1 + strings.Count(before, "\n")
-			b.column = 1 + len(before) - (1 + strings.LastIndex(before, "\n"))
+			b.column = 1 + utf8.RuneCountInString(before[1+strings.LastIndex(before, "\n"):])
 		}
 		all = append(all, b)
 	}

@@ -139,7 +139,7 @@ func TestContract(t *testing.T) {
 	if d := cmp.Diff(want, l.FDB, compareAddr, cmpopts.IgnoreTypes(Place{})); d != "" {
 		t.Error(d)
 	}
-	for _, empty := range []string{"", "# nothing\n", "links:\n", "links: []\n", "---\nlinks: []\n"} {
+	for _, empty := range []string{"", "# nothing\n", "links:\n", "links: []\n", "---\nlinks: []\n", "\ufefflinks: []\n", "links: []\r\n"} {
 		if f, err := readText(t, empty); err != nil || len(f.Links) != 0 {
 			t.Errorf("%q: %v, %v", empty, f, err)
 		}
@@ -237,4 +237,24 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDocs: the files that the documents show are files.
+func TestDocs(t *testing.T) {
+	for _, name := range []string{"../../README.md", "../../docs/config.md"} {
+		doc, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := strings.Split(string(doc), "```yaml\n")[1:]
+		if len(blocks) == 0 {
+			t.Errorf("%s shows no file", name)
+		}
+		for _, block := range blocks {
+			text, _, _ := strings.Cut(block, "```")
+			if f, err := readText(t, text); err != nil || len(f.Links) == 0 {
+				t.Errorf("%s: %v\n%s", name, err, text)
+			}
+		}
+	}
 }

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -13,6 +15,10 @@ import (
 // parseYAML reads a file's one document, nil where there is nothing in it.
 // Anchors, aliases and tags are refused: what stands in a file is what it says.
 func parseYAML(name string, data []byte) (*node, *FileError) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark, YAML 1.2 section 5.2
+	if err := checkUTF8(name, data); err != nil {
+		return nil, err
+	}
 	f, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, syntaxError(name, err)
@@ -30,6 +36,22 @@ func parseYAML(name string, data []byte) (*node, *FileError) {
 		root = n
 	}
 	return root, y.err
+}
+
+// checkUTF8 finds what is no UTF-8, which the library lets pass.
+func checkUTF8(name string, data []byte) *FileError {
+	for line, text := range bytes.Split(data, []byte("\n")) {
+		if utf8.Valid(text) {
+			continue
+		}
+		column := 1
+		for r, n := utf8.DecodeRune(text); r != utf8.RuneError || n != 1; r, n = utf8.DecodeRune(text) {
+			text = text[n:]
+			column++
+		}
+		return &FileError{Place: Place{File: name, Line: line + 1, Column: column}, Message: "no YAML: this byte is no UTF-8; save the file as UTF-8"}
+	}
+	return nil
 }
 
 // syntaxError is what the parser says, with its place.
@@ -98,7 +120,7 @@ func (y *yamlReader) node(n ast.Node) *node {
 	case *ast.LiteralNode:
 		out.kind, out.text = scalarNode, strings.TrimSuffix(n.Value.Value, "\n")
 	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode, *ast.DirectiveNode:
-		return y.refuse(n, "anchors (&), aliases (*), merges (<<) and tags (!) are not read: write the value itself")
+		return y.refuse(n, "anchors (&), aliases (*), merges (<<), tags (!) and directives (%) are not read: write the value itself")
 	case ast.ScalarNode:
 		t := n.GetToken()
 		out.kind, out.text = scalarNode, t.Value
