@@ -34,6 +34,7 @@ type LinkSpec struct {
 	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
+	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
 }
 
 // LinkChange is a LinkSpec and what else `link set` can say. On a change, Name

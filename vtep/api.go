@@ -91,6 +91,10 @@ type LinkConfig struct {
 	TOSInherit bool  // copy the inner DSCP
 	DF         DF
 
+	// NoLocalBypass sends to remotes that are other links of this VTEP through
+	// the network, too (IFLA_VXLAN_LOCALBYPASS of drivers/net/vxlan, on by default).
+	NoLocalBypass bool
+
 	NoLearning   bool
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses

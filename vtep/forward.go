@@ -14,7 +14,8 @@ import (
 //  3. destinations: the entry of the MAC, of the group MAC, or the flood list
 //  4. inner checksum completed, outer TOS, TTL and DF chosen
 //  5. one packet for each destination, sent as batches: of flooded frames first
-//     all to one remote, then all to the next, so that they leave together
+//     all to one remote, then all to the next, so that they leave together;
+//     what is for another link of this VTEP is handed to it (bypass.go)
 //
 // From the underlay (fromUnderlay, one call a batch):
 //  1. what the kernel joined is walked packet by packet
@@ -36,7 +37,7 @@ import (
 func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 	s := w.link.state.Load()
 	n := 0
-	w.nTold = 0
+	w.nTold, w.now = 0, now
 	for i := range frames {
 		if w.prepare(s, &w.sending[n], &frames[i], now) {
 			n++
@@ -62,6 +63,7 @@ func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 	}
 	w.flush(s, 0)
 	w.flush(s, 1)
+	w.handOver()
 }
 
 // floodRun is how many of out, from the first on, go to the same list of
@@ -143,6 +145,10 @@ func (s *linkState) lane(in *encap.Inner) int {
 func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 	if r.addr == (encap.Addr{}) {
 		w.c.drop(TxNoRemote) // an entry without dst
+		return
+	}
+	if b := r.bypass.Load(); b != nil {
+		w.hand(o, b)
 		return
 	}
 	b := &w.out[o.lane]
@@ -293,14 +299,8 @@ func (w *netWorker) next(d *encap.Datagram, payload []byte) bool {
 func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap.Datagram, now fdb.Tick) (DropReason, bool) {
 	l, s := w.link, w.s
 	src := encap.EthSrc(f.Data)
-	if src.IsMulticast() || src.IsZero() {
-		return RxBadSource, false
-	}
-	if src == s.mac {
-		return RxOwnMAC, false
-	}
-	if s.dropVLAN && in.Tags > 0 {
-		return RxInnerVLAN, false
+	if r, ok := s.admits(src, in); !ok {
+		return r, false
 	}
 	if s.learn && !l.learn(c, src, d.Src, w.peer, now) {
 		return RxStaticMAC, false
@@ -318,29 +318,17 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	return 0, true
 }
 
-// learn binds src to the peer that the frame came from; false: src is pinned
-// to another remote (conformance L04-L06).
-func (l *Link) learn(c *counters, src encap.MAC, from encap.Addr, p *peer, now fdb.Tick) bool {
-	var r *remote
-	if p != nil {
-		r = p.learned.Load()
+// admits checks the inner source MAC and the VLAN policy.
+func (s *linkState) admits(src encap.MAC, in *encap.Inner) (DropReason, bool) {
+	switch {
+	case src.IsMulticast() || src.IsZero():
+		return RxBadSource, false
+	case src == s.mac:
+		return RxOwnMAC, false
+	case s.dropVLAN && in.Tags > 0:
+		return RxInnerVLAN, false
 	}
-	if r == nil {
-		if r = l.firstLearned(from); r == nil {
-			c.notLearned.Add(1)
-			return true
-		}
-	}
-	switch l.fdb.Learn(src, r.id, now).Outcome {
-	case fdb.LearnRefusedStatic:
-		return false
-	case fdb.LearnFull:
-		c.notLearned.Add(1)
-	case fdb.LearnMoved:
-		c.moves.Add(1)
-	case fdb.LearnRefreshed, fdb.LearnNew, fdb.LearnRefusedInvalid:
-	}
-	return true
+	return 0, true
 }
 
 // keep puts f among the pending frames, as the end of a superframe if it can.
@@ -365,17 +353,21 @@ func (w *netWorker) deliver() {
 	frames := w.frames[:w.pending]
 	w.join.Finish(frames)
 	w.pending = 0
-	c := w.link.netCounters(w.n)
-	n, _ := w.link.port.WriteBatch(w.n%w.link.port.Queues(), frames)
+	w.link.write(w.n, w.link.netCounters(w.n), frames, &w.taken)
+	w.taken = tally{}
+}
+
+// write gives frames, which add taken to the counters, to the port.
+func (l *Link) write(worker int, c *counters, frames []encap.Frame, taken *tally) {
+	n, _ := l.port.WriteBatch(worker%l.port.Queues(), frames)
 	if lost := len(frames) - n; lost > 0 {
 		c.drops[RxPort].Add(uint64(lost))
 		// Which frames a port refused is not known; a port that is down takes none.
-		w.taken = tally{}
+		*taken = tally{}
 		for i := range frames[:n] {
 			in := encap.ParseInner(frames[i].Data)
-			w.taken.add(&frames[i], &in)
+			taken.add(&frames[i], &in)
 		}
 	}
-	c.received(&w.taken)
-	w.taken = tally{}
+	c.received(taken)
 }

@@ -42,6 +42,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		return err
 	}
 	v.links[c.Name] = l
+	v.findBypasses(l)
 	v.startLink(l)
 	v.tune(l)
 	return nil
@@ -160,6 +161,7 @@ func (v *VTEP) drop(l *Link) {
 	delete(v.links, l.cfg.Name)
 	l.stopWatch()
 	v.dismantle(l)
+	v.findBypasses(l)
 }
 
 // dismantle gives back the link's endpoints, transmitters and port.

@@ -66,6 +66,9 @@ func (v *VTEP) everySecond() {
 	v.tellOffloads()
 	for _, l := range v.links {
 		l.logMoves()
+		if l.mayBypass {
+			v.ownBypasses(l)
+		}
 		v.tune(l)
 		if l.retry {
 			if v.refresh(l) == nil && !l.retry {

@@ -67,7 +67,9 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.dstPort() != before.dstPort() {
 		l.movePort(before.dstPort(), c.dstPort(), v.now())
 	}
-	return l.setDefault(v.now())
+	err := l.setDefault(v.now())
+	v.findBypasses(l)
+	return err
 }
 
 // applyDevice sets what the netdev itself keeps.

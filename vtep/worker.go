@@ -29,6 +29,7 @@ type portWorker struct {
 	link  *Link
 	queue int
 	c     *counters
+	now   fdb.Tick // of the batch under way
 	*portScratch
 }
 
@@ -37,6 +38,7 @@ type portWorker struct {
 type portScratch struct {
 	sending [batch]outFrame
 	out     [2]outBatch // by lane
+	handed  handBatch
 	reply   [encap.MaxFragNeededLen]byte
 	toPort  [1]encap.Frame // of reply
 	told    [batch]*byte   // starts of the frames of this batch that a reply was about

@@ -10,7 +10,8 @@ import (
 const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP] [dev DEV]
     [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
     [df set|unset|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
-    [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [mtu N] [address MAC]
+    [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
+    [mtu N] [address MAC]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
     [innervlan pass|drop] [queues N]
 

@@ -103,6 +103,9 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 	j.value("udp_csum", value(s.UDPCsum))
 	j.value("udp_zero_csum6_tx", value(s.UDP6ZeroCsumTx))
 	j.value("udp_zero_csum6_rx", value(s.UDP6ZeroCsumRx))
+	if s.LocalBypass != nil {
+		j.value("localbypass", *s.LocalBypass)
+	}
 }
 
 // ownJSON is what a kernel vxlan device does not have.

@@ -116,6 +116,9 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 		}
 		fmt.Fprint(w, f.name, " ")
 	}
+	if s.LocalBypass != nil && !*s.LocalBypass {
+		fmt.Fprint(w, "nolocalbypass ")
+	}
 }
 
 // tosText is a TOS as iproute2 prints it: hexadecimal, or inherit.

@@ -46,6 +46,7 @@ func TestParseLinkAdd(t *testing.T) {
 		"vx id 1 address 02:00:00:00:00:01":                 `{"name":"vx","id":1,"address":"02:00:00:00:00:01"}`,
 		"vx id 1 accept 192.0.2.0/24,2001:db8::1":           `{"name":"vx","id":1,"accept":"192.0.2.0/24,2001:db8::1"}`,
 		"vx id 1 accept any reserved drop innervlan drop":   `{"name":"vx","id":1,"accept":"any","reserved":"drop","innervlan":"drop"}`,
+		"vx id 1 nolocalbypass":                             `{"name":"vx","id":1,"localbypass":false}`,
 		"vx id 1 queues 4":                                  `{"name":"vx","id":1,"queues":4}`,
 		"vx id 1 rem 192.0.2.1 dst 4790":                    `{"name":"vx","id":1,"remote":"192.0.2.1","dstport":4790}`,
 	} {

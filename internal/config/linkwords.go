@@ -27,7 +27,7 @@ func linkWords() map[string]linkWord {
 		"queues": (*linkParser).queues, "name": (*linkParser).rename,
 		"up": (*linkParser).admin, "down": (*linkParser).admin,
 	}
-	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx"} {
+	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass"} {
 		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
 	}
 	return words
@@ -294,6 +294,8 @@ func (p *linkParser) toggle(word string) error {
 		p.out.UDP6ZeroCsumTx = &on
 	case "udp6zerocsumrx":
 		p.out.UDP6ZeroCsumRx = &on
+	case "localbypass":
+		p.out.LocalBypass = &on
 	}
 	return p.once("[no]" + plain)
 }
