@@ -35,6 +35,8 @@ type LinkSpec struct {
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
 	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
+	GBP            *bool       `json:"gbp,omitempty" yaml:"gbp,omitempty"`
+	GBPID          *uint16     `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
 }
 
 // LinkChange is a LinkSpec and what else `link set` can say. On a change, Name

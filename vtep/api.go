@@ -95,6 +95,12 @@ type LinkConfig struct {
 	// the network, too (IFLA_VXLAN_LOCALBYPASS of drivers/net/vxlan, on by default).
 	NoLocalBypass bool
 
+	// GBP: the group policy extension (draft-smith-vxlan-group-policy; IFLA_VXLAN_GBP)
+	// is taken on receipt, its bits no longer being reserved, and PolicyID is sent
+	// where it is not 0. The kernel takes the id from the packet's mark.
+	GBP      bool
+	PolicyID uint16
+
 	NoLearning   bool
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses
@@ -138,6 +144,7 @@ type LinkStats struct {
 	Reserved                                           uint64                // received with reserved header bits set, dropped or not
 	NotLearned                                         uint64                // received while the FDB was full: delivered, not learned
 	Moves                                              uint64                // learned entries that changed their remote
+	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
 	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
 	Drops                                              map[DropReason]uint64 // without zeros
 }

@@ -59,6 +59,8 @@ func (c *LinkConfig) validate() error {
 		return invalid("queues %d: give 1 to %d", c.Queues, maxQueues)
 	case c.Accept.Mode == AcceptPrefixes && len(c.Accept.Prefixes) == 0:
 		return invalid("accept: no prefix given")
+	case c.PolicyID != 0 && !c.GBP:
+		return invalid("gbpid %d needs gbp", c.PolicyID)
 	case c.NoUDPChecksum && c.ipv6():
 		return invalid("noudpcsum is for an IPv4 underlay: say udp6zerocsumtx")
 	}

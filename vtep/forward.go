@@ -21,7 +21,7 @@ import (
 //  1. what the kernel joined is walked packet by packet
 //  2. header: length, I flag
 //  3. VNI to link, link up
-//  4. reserved bits
+//  4. policy extension, reserved bits
 //  5. own echo, peer policy
 //  6. inner length, source MAC, inner VLAN policy
 //  7. learning
@@ -155,6 +155,7 @@ func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 	q := &b.packets[b.n]
 	*q = o.packet
 	q.Header, q.Dst, q.Port = r.header, r.addr, r.port
+	encap.SetPolicyID(&q.Header, s.policyID)
 	if r.zone != s.dev {
 		q.Zone = r.zone // the transmitter is bound to the link's own device
 	}
@@ -244,6 +245,10 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		c.drop(RxLinkDown)
 		return
 	}
+	w.learn = s.learn
+	if s.gbp && !l.policy(&h) {
+		w.learn = false
+	}
 	if h.ReservedSet() {
 		c.reserved.Add(1)
 		if s.dropReserved {
@@ -302,7 +307,7 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	if r, ok := s.admits(src, in); !ok {
 		return r, false
 	}
-	if s.learn && !l.learn(c, src, d.Src, w.peer, now) {
+	if w.learn && !l.learn(c, src, d.Src, w.peer, now) {
 		return RxStaticMAC, false
 	}
 	if in.IPVersion != 0 {

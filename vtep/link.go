@@ -24,7 +24,8 @@ type Link struct {
 	// worker of an endpoint.
 	shards []counters
 
-	moves moveLog
+	moves      moveLog
+	lastPolicy atomic.Uint32 // id of the last packet that carried one
 
 	// The rest is guarded by VTEP.mu.
 	cfg       LinkConfig
@@ -56,6 +57,8 @@ type linkState struct {
 
 	join                              bool // segments of one flow to superframes
 	learn, dropReserved, dropVLAN     bool
+	gbp                               bool
+	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
 	tx                                [2]Transmitter // by lane
@@ -84,6 +87,8 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		tos:          c.TOS,
 		tosInherit:   c.TOSInherit,
 		dfInherit:    c.DF == DFInherit,
+		gbp:          c.GBP,
+		policyID:     c.PolicyID,
 		tx:           [2]Transmitter{l.senders[0].tx, l.senders[1].tx},
 		dev:          uint32(dev),
 		learned:      remoteKey{port: c.dstPort(), vni: c.VNI},
@@ -146,7 +151,7 @@ func (l *Link) sweep(now fdb.Tick) {
 
 // info describes the link; the caller holds VTEP.mu.
 func (l *Link) info() LinkInfo {
-	return LinkInfo{
+	i := LinkInfo{
 		Config:    l.cfg,
 		Name:      l.device.Name,
 		Index:     l.device.Index,
@@ -162,4 +167,6 @@ func (l *Link) info() LinkInfo {
 		GSOMaxSegs: l.device.GSOMaxSegs,
 		Offloads:   l.offloads(),
 	}
+	i.Stats.PolicyID = uint16(l.lastPolicy.Load())
+	return i
 }

@@ -127,6 +127,8 @@ type netWorker struct {
 	vni  encap.VNI
 	src  encap.Addr
 	peer *peer // of src; nil: none yet
+	// learn: the packet under way may teach the FDB.
+	learn bool
 	// usual: it was delivered, and nothing about it was counted or learned, so
 	// that the next segment of its flow needs no look but at its headers.
 	usual  bool

@@ -11,9 +11,9 @@ const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP]
     [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
     [df set|unset|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
     [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
-    [mtu N] [address MAC]
+    [[no]gbp] [mtu N] [address MAC]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
-    [innervlan pass|drop] [queues N]
+    [innervlan pass|drop] [queues N] [gbpid N]
 
 The words may stand in any order. The default dstport is 4789, the assigned one; where
 none is given, ip means 8472: give a peer that was set up so its dstport, or ours.

@@ -106,6 +106,7 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 	if s.LocalBypass != nil {
 		j.value("localbypass", *s.LocalBypass)
 	}
+	nonzero(j, "gbp", value(s.GBP))
 }
 
 // ownJSON is what a kernel vxlan device does not have.
@@ -114,6 +115,7 @@ func ownJSON(j *jsonWriter, l *control.Link) {
 	j.value("reserved", value(l.Spec.Reserved))
 	j.value("innervlan", value(l.Spec.InnerVLAN))
 	j.value("queues", value(l.Spec.Queues))
+	ownSpecJSON(j, &l.Spec)
 	nonzero(j, "mtu_source", l.MTUSource)
 	j.value("entries", l.Entries)
 	j.object("offload", func() { offloadJSON(j, &l.Offload) })
@@ -154,4 +156,5 @@ func dropsJSON(j *jsonWriter, s *control.LinkStats) {
 	j.value("not_learned", s.NotLearned)
 	j.value("too_big_sent", s.TooBigSent)
 	j.value("moves", s.Moves)
+	nonzero(j, "policy_id", s.PolicyID)
 }

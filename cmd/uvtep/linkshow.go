@@ -45,6 +45,7 @@ func (a *app) showLink(w io.Writer, l *control.Link) {
 		showQueues(w, d)
 		fmt.Fprintf(w, "\n    uvtep accept %s reserved %s innervlan %s queues %d mtu-source %q entries %d",
 			value(l.Spec.Accept), value(l.Spec.Reserved), value(l.Spec.InnerVLAN), value(l.Spec.Queues), l.MTUSource, l.Entries)
+		showOwn(w, &l.Spec)
 		showOffload(w, &l.Offload)
 	}
 	if d.Alias != "" {
@@ -118,6 +119,9 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 	}
 	if s.LocalBypass != nil && !*s.LocalBypass {
 		fmt.Fprint(w, "nolocalbypass ")
+	}
+	if value(s.GBP) {
+		fmt.Fprint(w, "gbp ")
 	}
 }
 
@@ -202,7 +206,7 @@ func showDrops(w io.Writer, s *control.LinkStats) {
 	for _, n := range []struct {
 		name string
 		n    uint64
-	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}} {
+	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}, {"policy-id", uint64(s.PolicyID)}} {
 		if n.n != 0 {
 			fmt.Fprintf(w, "    uvtep count %s %d\n", n.name, n.n)
 		}

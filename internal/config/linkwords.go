@@ -27,9 +27,7 @@ func linkWords() map[string]linkWord {
 		"queues": (*linkParser).queues, "name": (*linkParser).rename,
 		"up": (*linkParser).admin, "down": (*linkParser).admin,
 	}
-	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass"} {
-		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
-	}
+	addOptionWords(words)
 	return words
 }
 
@@ -279,23 +277,4 @@ func (p *linkParser) rename(word string) error {
 func (p *linkParser) admin(word string) error {
 	p.out.Up = new(word == "up")
 	return p.once("up/down")
-}
-
-// toggle is a word with or without "no" before it.
-func (p *linkParser) toggle(word string) error {
-	plain, on := strings.CutPrefix(word, "no")
-	on = !on
-	switch plain {
-	case "learning":
-		p.out.Learning = &on
-	case "udpcsum":
-		p.out.UDPCsum = &on
-	case "udp6zerocsumtx":
-		p.out.UDP6ZeroCsumTx = &on
-	case "udp6zerocsumrx":
-		p.out.UDP6ZeroCsumRx = &on
-	case "localbypass":
-		p.out.LocalBypass = &on
-	}
-	return p.once("[no]" + plain)
 }

@@ -1,0 +1,42 @@
+package config
+
+import "strings"
+
+// addOptionWords adds the words that switch something on or off, and those of
+// uvtep's own options.
+func addOptionWords(words map[string]linkWord) {
+	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp"} {
+		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
+	}
+	words["gbpid"] = (*linkParser).gbpid
+}
+
+// toggle is a word with or without "no" before it.
+func (p *linkParser) toggle(word string) error {
+	plain, on := strings.CutPrefix(word, "no")
+	on = !on
+	switch plain {
+	case "learning":
+		p.out.Learning = &on
+	case "udpcsum":
+		p.out.UDPCsum = &on
+	case "udp6zerocsumtx":
+		p.out.UDP6ZeroCsumTx = &on
+	case "udp6zerocsumrx":
+		p.out.UDP6ZeroCsumRx = &on
+	case "localbypass":
+		p.out.LocalBypass = &on
+	case "gbp":
+		p.out.GBP = &on
+	}
+	return p.once("[no]" + plain)
+}
+
+func (p *linkParser) gbpid(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 0, 65535)
+	p.out.GBPID = new(uint16(n))
+	return err
+}
