@@ -1,11 +1,28 @@
 package control
 
-import "github.com/uvtep/uvtep/vtep"
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// checkOptions reports what cannot be in the options.
+func (s *LinkSpec) checkOptions() error {
+	if s.FlowLabel != nil && *s.FlowLabel != "inherit" {
+		if n, ok := s.FlowLabel.Number(); !ok || n > encap.MaxFlowLabel {
+			return invalid("flowlabel %s: write 0-%#x or inherit", *s.FlowLabel, encap.MaxFlowLabel)
+		}
+	}
+	return nil
+}
 
 // applyOptions changes in c what the spec says of a link's options.
 func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 	if s.LocalBypass != nil {
 		c.NoLocalBypass = !*s.LocalBypass
+	}
+	if s.FlowLabel != nil {
+		c.FlowLabel, _ = s.FlowLabel.Number() // 0 for inherit
+		c.FlowLabelInherit = *s.FlowLabel == "inherit"
 	}
 	if s.GBP != nil {
 		c.GBP = *s.GBP
@@ -19,6 +36,12 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 // setOptions spells out the options that are in force.
 func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	s.LocalBypass = new(!c.NoLocalBypass)
+	switch {
+	case c.FlowLabelInherit:
+		s.FlowLabel = new(Value("inherit"))
+	case c.FlowLabel != 0:
+		s.FlowLabel = new(NumberValue(c.FlowLabel))
+	}
 	s.GBP = new(c.GBP)
 	if c.GBP {
 		s.GBPID = new(c.PolicyID)

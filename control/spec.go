@@ -35,6 +35,7 @@ type LinkSpec struct {
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
 	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
+	FlowLabel      *Value      `json:"flowlabel,omitempty" yaml:"flowlabel,omitempty"` // number or inherit
 	GBP            *bool       `json:"gbp,omitempty" yaml:"gbp,omitempty"`
 	GBPID          *uint16     `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
 }

@@ -90,6 +90,12 @@ type LinkConfig struct {
 	TOS        uint8 // outer TOS; its ECN bits are the inner ones
 	TOSInherit bool  // copy the inner DSCP
 	DF         DF
+	// FlowLabel is that of the outer IPv6 header, 20 bits; 0: the kernel's choice,
+	// a hash. The driver's is 0 then (vxlan_xmit_one in drivers/net/vxlan/vxlan_core.c).
+	FlowLabel uint32
+	// FlowLabelInherit copies the inner one (IFLA_VXLAN_LABEL_POLICY); that of what
+	// is not IPv6 is 0.
+	FlowLabelInherit bool
 
 	// NoLocalBypass sends to remotes that are other links of this VTEP through
 	// the network, too (IFLA_VXLAN_LOCALBYPASS of drivers/net/vxlan, on by default).

@@ -59,6 +59,10 @@ func (c *LinkConfig) validate() error {
 		return invalid("queues %d: give 1 to %d", c.Queues, maxQueues)
 	case c.Accept.Mode == AcceptPrefixes && len(c.Accept.Prefixes) == 0:
 		return invalid("accept: no prefix given")
+	case c.FlowLabel > encap.MaxFlowLabel:
+		return invalid("flowlabel %#x: a flow label is 20 bits, at most %#x", c.FlowLabel, encap.MaxFlowLabel)
+	case (c.FlowLabel != 0 || c.FlowLabelInherit) && !c.ipv6():
+		return invalid("flowlabel is for an IPv6 underlay: give an IPv6 remote, group or local")
 	case c.PolicyID != 0 && !c.GBP:
 		return invalid("gbpid %d needs gbp", c.PolicyID)
 	case c.NoUDPChecksum && c.ipv6():

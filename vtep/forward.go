@@ -12,7 +12,7 @@ import (
 //  1. length
 //  2. inner VLAN policy
 //  3. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  4. inner checksum completed, outer TOS, TTL and DF chosen
+//  4. inner checksum completed, outer TOS, TTL, flow label and DF chosen
 //  5. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
@@ -123,12 +123,16 @@ func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*remote, []fdb.RemoteI
 	return nil, l.fdb.Group(encap.MAC{}, now)
 }
 
-// outer chooses the outer header's fields (conformance L08, L09).
+// outer chooses the outer header's fields (conformance L08, L09, L18).
 func (s *linkState) outer(p *encap.Packet, in *encap.Inner) {
 	p.TOS = encap.EncapTOS(in.TOS, s.tos, s.tosInherit)
 	p.TTL = s.ttl
 	if s.ttlInherit {
 		p.TTL = in.TTL
+	}
+	p.FlowLabel = s.flowLabel
+	if s.labelInherit {
+		p.FlowLabel = encap.FlowLabel(p.Frame.Data, in)
 	}
 }
 

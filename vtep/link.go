@@ -61,6 +61,8 @@ type linkState struct {
 	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
+	flowLabel                         uint32
+	labelInherit                      bool
 	tx                                [2]Transmitter // by lane
 	dev                               uint32         // index of the underlay device, or 0
 	learned                           remoteKey      // of learned remotes, but for the address
@@ -87,6 +89,8 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		tos:          c.TOS,
 		tosInherit:   c.TOSInherit,
 		dfInherit:    c.DF == DFInherit,
+		flowLabel:    c.FlowLabel,
+		labelInherit: c.FlowLabelInherit,
 		gbp:          c.GBP,
 		policyID:     c.PolicyID,
 		tx:           [2]Transmitter{l.senders[0].tx, l.senders[1].tx},

@@ -9,7 +9,7 @@ import (
 
 const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP] [dev DEV]
     [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
-    [df set|unset|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
+    [df set|unset|inherit] [flowlabel N|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
     [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
     [[no]gbp] [mtu N] [address MAC]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]

@@ -96,6 +96,13 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 		j.value("ttl", n)
 	}
 	j.value("df", value(s.DF))
+	if s.FlowLabel != nil {
+		key := "label"
+		if *s.FlowLabel == "inherit" {
+			key = "flowlabel"
+		}
+		j.value(key, tosText(*s.FlowLabel))
+	}
 	j.value("ageing", value(s.Ageing))
 	if n, ok := value(s.MaxAddress).Number(); ok && n != 0 {
 		j.value("limit", n)

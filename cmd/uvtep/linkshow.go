@@ -100,6 +100,9 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 	if df := value(s.DF); df != "unset" {
 		word(w, "df", df)
 	}
+	if s.FlowLabel != nil {
+		word(w, "flowlabel", tosText(*s.FlowLabel))
+	}
 	if age := value(s.Ageing); age != 0 {
 		fmt.Fprintf(w, "ageing %d ", age)
 	} else {
@@ -125,7 +128,7 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 	}
 }
 
-// tosText is a TOS as iproute2 prints it: hexadecimal, or inherit.
+// tosText is a TOS or flow label as iproute2 prints it: hexadecimal, or inherit.
 func tosText(v control.Value) string {
 	if n, ok := v.Number(); ok {
 		return fmt.Sprintf("%#x", n)

@@ -161,7 +161,7 @@ func laterWords() map[string]string {
 	words := map[string]string{}
 	for _, w := range []string{
 		"proxy", "noproxy", "l2miss", "nol2miss", "l3miss", "nol3miss",
-		"flowlabel", "label", "mss", "bumlimit", "moveguard", "persist", "user", "group-owner",
+		"mss", "bumlimit", "moveguard", "persist", "user", "group-owner",
 		"txqueues", "numtxqueues", "rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
 	} {
 		words[w] = later

@@ -1,6 +1,11 @@
 package config
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+)
 
 // addOptionWords adds the words that switch something on or off, and those of
 // uvtep's own options.
@@ -9,6 +14,7 @@ func addOptionWords(words map[string]linkWord) {
 		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
 	}
 	words["gbpid"] = (*linkParser).gbpid
+	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }
 
 // toggle is a word with or without "no" before it.
@@ -39,4 +45,19 @@ func (p *linkParser) gbpid(word string) error {
 	n, err := p.number(word, 0, 65535)
 	p.out.GBPID = new(uint16(n))
 	return err
+}
+
+func (p *linkParser) flowlabel(string) error {
+	if err := p.once("flowlabel"); err != nil {
+		return err
+	}
+	v, err := p.value("flowlabel", "0-0xfffff or inherit")
+	if err != nil {
+		return err
+	}
+	p.out.FlowLabel = new(control.Value(v))
+	if n, err := parseNumber(v); err == nil {
+		p.out.FlowLabel = new(control.Value(strconv.FormatUint(n, 10)))
+	}
+	return nil
 }
