@@ -107,6 +107,10 @@ type LinkConfig struct {
 	GBP      bool
 	PolicyID uint16
 
+	// L2Miss and L3Miss: Config.OnMiss is told of what has no entry (IFLA_VXLAN_L2MISS,
+	// IFLA_VXLAN_L3MISS).
+	L2Miss, L3Miss bool
+
 	NoLearning   bool
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses

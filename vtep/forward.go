@@ -90,6 +90,7 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 	}
 	o.one, o.many = w.link.destinations(encap.EthDst(f.Data), now)
 	if o.one == nil && o.many == nil {
+		w.link.missedMAC(s, encap.EthDst(f.Data))
 		w.c.drop(TxNoRemote)
 		return false
 	}

@@ -57,7 +57,7 @@ type linkState struct {
 
 	join                              bool // segments of one flow to superframes
 	learn, dropReserved, dropVLAN     bool
-	gbp                               bool
+	gbp, l2miss, l3miss               bool
 	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
@@ -92,6 +92,8 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		flowLabel:    c.FlowLabel,
 		labelInherit: c.FlowLabelInherit,
 		gbp:          c.GBP,
+		l2miss:       c.L2Miss,
+		l3miss:       c.L3Miss,
 		policyID:     c.PolicyID,
 		tx:           [2]Transmitter{l.senders[0].tx, l.senders[1].tx},
 		dev:          uint32(dev),

@@ -24,6 +24,9 @@ type Config struct {
 	Spin time.Duration
 	// Tuner sets the devices that links send through; nil: they stay as they are.
 	Tuner Tuner
+	// OnMiss is told what links with l2miss or l3miss lack; nil: nobody is. It is
+	// called by the workers that forward: it must neither wait nor allocate.
+	OnMiss func(Miss)
 }
 
 // VTEP is a VXLAN tunnel endpoint: the links of one network namespace.
@@ -34,6 +37,7 @@ type VTEP struct {
 	off     NoOffload
 	spin    time.Duration
 	tuner   Tuner
+	onMiss  func(Miss)
 	start   time.Time
 	tick    atomic.Uint32
 	// counters are for packets that belong to no link, by endpoint worker.
@@ -70,6 +74,7 @@ func New(c Config) *VTEP {
 		off:       c.NoOffload,
 		spin:      c.Spin,
 		tuner:     c.Tuner,
+		onMiss:    c.OnMiss,
 		start:     time.Now(), //nolint:forbidigo // once, to count ticks from
 		done:      make(chan struct{}),
 		links:     make(map[string]*Link),

@@ -84,6 +84,8 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 	})
 	j.value("port", value(s.DstPort))
 	j.value("learning", value(s.Learning))
+	nonzero(j, "l2miss", value(s.L2Miss))
+	nonzero(j, "l3miss", value(s.L3Miss))
 	if s.TOS != nil {
 		tos := tosText(*s.TOS)
 		if tos == "inherit" {

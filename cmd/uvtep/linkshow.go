@@ -93,6 +93,12 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 	if s.Learning != nil && !*s.Learning {
 		fmt.Fprint(w, "nolearning ")
 	}
+	if value(s.L2Miss) {
+		fmt.Fprint(w, "l2miss ")
+	}
+	if value(s.L3Miss) {
+		fmt.Fprint(w, "l3miss ")
+	}
 	if s.TOS != nil {
 		word(w, "tos", tosText(*s.TOS))
 	}

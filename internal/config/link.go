@@ -160,7 +160,7 @@ func laterWords() map[string]string {
 	const later = "not supported yet: leave it out"
 	words := map[string]string{}
 	for _, w := range []string{
-		"proxy", "noproxy", "l2miss", "nol2miss", "l3miss", "nol3miss",
+		"proxy", "noproxy",
 		"mss", "bumlimit", "moveguard", "persist", "user", "group-owner",
 		"txqueues", "numtxqueues", "rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
 	} {
