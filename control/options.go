@@ -20,6 +20,7 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 	if s.LocalBypass != nil {
 		c.NoLocalBypass = !*s.LocalBypass
 	}
+	set(&c.Proxy, s.Proxy)
 	set(&c.L2Miss, s.L2Miss)
 	set(&c.L3Miss, s.L3Miss)
 	if s.FlowLabel != nil {
@@ -44,7 +45,7 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	case c.FlowLabel != 0:
 		s.FlowLabel = new(NumberValue(c.FlowLabel))
 	}
-	s.L2Miss, s.L3Miss = new(c.L2Miss), new(c.L3Miss)
+	s.Proxy, s.L2Miss, s.L3Miss = new(c.Proxy), new(c.L2Miss), new(c.L3Miss)
 	s.GBP = new(c.GBP)
 	if c.GBP {
 		s.GBPID = new(c.PolicyID)

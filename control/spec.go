@@ -36,6 +36,7 @@ type LinkSpec struct {
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
 	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
 	FlowLabel      *Value      `json:"flowlabel,omitempty" yaml:"flowlabel,omitempty"` // number or inherit
+	Proxy          *bool       `json:"proxy,omitempty" yaml:"proxy,omitempty"`
 	L2Miss         *bool       `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
 	L3Miss         *bool       `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
 	GBP            *bool       `json:"gbp,omitempty" yaml:"gbp,omitempty"`

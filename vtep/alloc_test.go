@@ -43,6 +43,12 @@ func (s sink) State() (tap.State, error) {
 	return tap.State{Name: "vxlan0", Index: 1, MTU: 1450, Up: true, MAC: encap.MAC{2, 0xff}}, nil
 }
 func (s sink) Set(tap.Change) error { return nil }
+func (s sink) Neighbours() ([]tap.Neighbour, error) {
+	return []tap.Neighbour{
+		{IP: netip.MustParseAddr("198.51.100.1"), MAC: there},
+		{IP: netip.MustParseAddr("2001:db8:2::1"), MAC: there},
+	}, nil
+}
 func (s sink) Watch(ctx context.Context, _ func(tap.State)) error {
 	<-ctx.Done()
 	return nil

@@ -107,6 +107,9 @@ type LinkConfig struct {
 	GBP      bool
 	PolicyID uint16
 
+	// Proxy answers ARP requests and neighbour solicitations from the netdev's
+	// neighbour table (IFLA_VXLAN_PROXY).
+	Proxy bool
 	// L2Miss and L3Miss: Config.OnMiss is told of what has no entry (IFLA_VXLAN_L2MISS,
 	// IFLA_VXLAN_L3MISS).
 	L2Miss, L3Miss bool
@@ -155,6 +158,7 @@ type LinkStats struct {
 	NotLearned                                         uint64                // received while the FDB was full: delivered, not learned
 	Moves                                              uint64                // learned entries that changed their remote
 	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
+	Answered                                           uint64                // questions for neighbours that were answered in their place
 	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
 	Drops                                              map[DropReason]uint64 // without zeros
 }

@@ -12,6 +12,7 @@ const (
 	TxTooShort    DropReason = iota // shorter than an Ethernet header
 	TxBadOffload                    // checksum or segment offsets outside the frame
 	TxInnerVLAN                     // VLAN tag, and the link has `innervlan drop`
+	TxNoNeighbour                   // a question for an unknown neighbour, and the link has `proxy l3miss`
 	TxNoRemote                      // no FDB entry and an empty flood list
 	TxTooBig                        // larger than the path MTU of its remote
 	TxUnreachable                   // no route to the remote
@@ -56,6 +57,7 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	TxTooShort:    {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
 	TxBadOffload:  {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
 	TxInnerVLAN:   {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
+	TxNoNeighbour: {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
 	TxNoRemote:    {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
 	TxTooBig:      {"tx-too-big", txErrors, "larger than the path MTU of the remote"},
 	TxUnreachable: {"tx-unreachable", txErrors, "no route to the remote"},

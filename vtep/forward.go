@@ -11,9 +11,10 @@ import (
 // From a port (fromPort, one call a batch):
 //  1. length
 //  2. inner VLAN policy
-//  3. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  4. inner checksum completed, outer TOS, TTL, flow label and DF chosen
-//  5. one packet for each destination, sent as batches: of flooded frames first
+//  3. questions for neighbours that a proxy answers (proxy.go)
+//  4. destinations: the entry of the MAC, of the group MAC, or the flood list
+//  5. inner checksum completed, outer TOS, TTL, flow label and DF chosen
+//  6. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
 //
@@ -77,7 +78,8 @@ func floodRun(out []outFrame) int {
 	return len(out)
 }
 
-// prepare makes of f what is sent, but for the remote; false: it is dropped.
+// prepare makes of f what is sent, but for the remote; false: it is dropped or
+// was answered.
 func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.Tick) bool {
 	if len(f.Data) < encap.EthernetHeaderLen {
 		w.c.drop(TxTooShort)
@@ -86,6 +88,9 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 	in := encap.ParseInner(f.Data)
 	if s.dropVLAN && in.Tags > 0 {
 		w.c.drop(TxInnerVLAN)
+		return false
+	}
+	if s.proxy && w.answers(s, f, &in) {
 		return false
 	}
 	o.one, o.many = w.link.destinations(encap.EthDst(f.Data), now)

@@ -25,7 +25,8 @@ type Link struct {
 	shards []counters
 
 	moves      moveLog
-	lastPolicy atomic.Uint32 // id of the last packet that carried one
+	neighbours atomic.Pointer[neighbours] // nil but for a proxy
+	lastPolicy atomic.Uint32              // id of the last packet that carried one
 
 	// The rest is guarded by VTEP.mu.
 	cfg       LinkConfig
@@ -57,7 +58,7 @@ type linkState struct {
 
 	join                              bool // segments of one flow to superframes
 	learn, dropReserved, dropVLAN     bool
-	gbp, l2miss, l3miss               bool
+	proxy, gbp, l2miss, l3miss        bool
 	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
@@ -91,6 +92,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		dfInherit:    c.DF == DFInherit,
 		flowLabel:    c.FlowLabel,
 		labelInherit: c.FlowLabelInherit,
+		proxy:        c.Proxy,
 		gbp:          c.GBP,
 		l2miss:       c.L2Miss,
 		l3miss:       c.L3Miss,
@@ -153,6 +155,7 @@ func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Unlock()
 	l.fdb.Age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
 	l.remotes.sweep()
+	l.vtep.onNeighbours(l) // in case that events were lost
 }
 
 // info describes the link; the caller holds VTEP.mu.

@@ -43,6 +43,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 	}
 	v.links[c.Name] = l
 	v.findBypasses(l)
+	v.followNeighbours(l)
 	v.startLink(l)
 	v.tune(l)
 	return nil
@@ -81,7 +82,7 @@ func (v *VTEP) startLink(l *Link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stopWatch = cancel
 	v.spawn(func() {
-		up := false
+		up, neighbours := false, uint64(0)
 		err := l.port.Watch(ctx, func(s tap.State) {
 			if up && !s.Up {
 				v.onDown(l)
@@ -89,6 +90,10 @@ func (v *VTEP) startLink(l *Link) {
 			up = s.Up
 			// What Watch tells may be older than what setDevice saw: look again.
 			_ = v.onDevice(l, false)
+			if s.Neighbours != neighbours {
+				neighbours = s.Neighbours
+				v.onNeighbours(l)
+			}
 		})
 		if errors.Is(err, tap.ErrGone) {
 			l.log.Info("the netdev was deleted, removing the link")

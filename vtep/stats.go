@@ -15,6 +15,7 @@ type counters struct {
 	notLearned                    atomic.Uint64 // frames delivered while the FDB was full
 	moves                         atomic.Uint64 // learned entries that changed their remote
 	tooBig                        atomic.Uint64 // ICMP errors sent into the port
+	answered                      atomic.Uint64 // questions for neighbours
 	drops                         [numDropReasons]atomic.Uint64
 	_                             [64]byte // keeps two workers off one cache line
 }
@@ -63,6 +64,7 @@ func sumCounters(shards []counters) LinkStats {
 		s.NotLearned += c.notLearned.Load()
 		s.Moves += c.moves.Load()
 		s.TooBigSent += c.tooBig.Load()
+		s.Answered += c.answered.Load()
 		for r := range c.drops {
 			n := c.drops[r].Load()
 			if n == 0 {

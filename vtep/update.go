@@ -69,6 +69,9 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	}
 	err := l.setDefault(v.now())
 	v.findBypasses(l)
+	if c.Proxy != before.Proxy {
+		v.followNeighbours(l)
+	}
 	return err
 }
 

@@ -11,7 +11,7 @@ const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP]
     [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
     [df set|unset|inherit] [flowlabel N|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
     [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
-    [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
+    [[no]proxy] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
     [innervlan pass|drop] [queues N] [gbpid N]
 

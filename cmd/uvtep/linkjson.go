@@ -84,6 +84,7 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 	})
 	j.value("port", value(s.DstPort))
 	j.value("learning", value(s.Learning))
+	nonzero(j, "proxy", value(s.Proxy))
 	nonzero(j, "l2miss", value(s.L2Miss))
 	nonzero(j, "l3miss", value(s.L3Miss))
 	if s.TOS != nil {
@@ -165,5 +166,6 @@ func dropsJSON(j *jsonWriter, s *control.LinkStats) {
 	j.value("not_learned", s.NotLearned)
 	j.value("too_big_sent", s.TooBigSent)
 	j.value("moves", s.Moves)
+	j.value("answered", s.Answered)
 	nonzero(j, "policy_id", s.PolicyID)
 }

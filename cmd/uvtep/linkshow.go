@@ -93,6 +93,9 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 	if s.Learning != nil && !*s.Learning {
 		fmt.Fprint(w, "nolearning ")
 	}
+	if value(s.Proxy) {
+		fmt.Fprint(w, "proxy ")
+	}
 	if value(s.L2Miss) {
 		fmt.Fprint(w, "l2miss ")
 	}
@@ -215,7 +218,7 @@ func showDrops(w io.Writer, s *control.LinkStats) {
 	for _, n := range []struct {
 		name string
 		n    uint64
-	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}, {"policy-id", uint64(s.PolicyID)}} {
+	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}, {"answered", s.Answered}, {"policy-id", uint64(s.PolicyID)}} {
 		if n.n != 0 {
 			fmt.Fprintf(w, "    uvtep count %s %d\n", n.name, n.n)
 		}

@@ -160,7 +160,6 @@ func laterWords() map[string]string {
 	const later = "not supported yet: leave it out"
 	words := map[string]string{}
 	for _, w := range []string{
-		"proxy", "noproxy",
 		"mss", "bumlimit", "moveguard", "persist", "user", "group-owner",
 		"txqueues", "numtxqueues", "rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
 	} {

@@ -10,7 +10,7 @@ import (
 // addOptionWords adds the words that switch something on or off, and those of
 // uvtep's own options.
 func addOptionWords(words map[string]linkWord) {
-	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp", "l2miss", "l3miss"} {
+	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp", "proxy", "l2miss", "l3miss"} {
 		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
 	}
 	words["gbpid"] = (*linkParser).gbpid
@@ -32,6 +32,8 @@ func (p *linkParser) toggle(word string) error {
 		p.out.UDP6ZeroCsumRx = &on
 	case "localbypass":
 		p.out.LocalBypass = &on
+	case "proxy":
+		p.out.Proxy = &on
 	case "l2miss":
 		p.out.L2Miss = &on
 	case "l3miss":
