@@ -34,6 +34,13 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 		}
 	}
 	set(&c.PolicyID, s.GBPID)
+	set(&c.Persist, s.Persist)
+	if s.User != nil {
+		c.Owner = new(*s.User)
+	}
+	if s.GroupOwner != nil {
+		c.OwnerGroup = new(*s.GroupOwner)
+	}
 }
 
 // setOptions spells out the options that are in force.
@@ -47,6 +54,7 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	}
 	s.Proxy, s.L2Miss, s.L3Miss = new(c.Proxy), new(c.L2Miss), new(c.L3Miss)
 	s.GBP = new(c.GBP)
+	s.Persist, s.User, s.GroupOwner = new(c.Persist), c.Owner, c.OwnerGroup
 	if c.GBP {
 		s.GBPID = new(c.PolicyID)
 	}

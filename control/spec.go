@@ -34,6 +34,9 @@ type LinkSpec struct {
 	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
+	Persist        *bool       `json:"persist,omitempty" yaml:"persist,omitempty"`
+	User           *uint32     `json:"user,omitempty" yaml:"user,omitempty"`               // UID
+	GroupOwner     *uint32     `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID
 	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
 	FlowLabel      *Value      `json:"flowlabel,omitempty" yaml:"flowlabel,omitempty"` // number or inherit
 	Proxy          *bool       `json:"proxy,omitempty" yaml:"proxy,omitempty"`

@@ -191,4 +191,7 @@ type Change struct {
 	GSOMaxSize *int
 	GSOMaxSegs *int
 	Name       string
+	// Persist, Owner and Group are as in Config.
+	Persist      *bool
+	Owner, Group *uint32
 }

@@ -129,6 +129,12 @@ type LinkConfig struct {
 	Reserved  ReservedPolicy
 	InnerVLAN InnerVLANPolicy
 	Queues    int // access port queues, one worker each; 0: 1
+
+	// Persist keeps the netdev, with its addresses and its bridge, where the VTEP
+	// ends (TUNSETPERSIST); DelLink deletes it all the same. Owner and OwnerGroup may
+	// open it then; nil: nobody but root (TUNSETOWNER, TUNSETGROUP in drivers/net/tun.c).
+	Persist           bool
+	Owner, OwnerGroup *uint32
 }
 
 // LinkInfo is a link as it stands.

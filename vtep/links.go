@@ -41,6 +41,12 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		v.dismantle(l)
 		return err
 	}
+	if c.Persist { // last of all, so that a failure leaves no netdev
+		if err := l.port.Set(tap.Change{Persist: &c.Persist}); err != nil {
+			v.dismantle(l)
+			return err
+		}
+	}
 	v.links[c.Name] = l
 	v.findBypasses(l)
 	v.followNeighbours(l)
@@ -60,6 +66,7 @@ func (v *VTEP) openPort(l *Link) error {
 	port, err := v.host.OpenDevice(tap.Config{
 		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
 		TxQueueLen: txQueueLen, GSOMaxSize: superframeSize(mtu),
+		Owner: l.cfg.Owner, Group: l.cfg.OwnerGroup,
 		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
 	})
 	if err != nil {
@@ -153,6 +160,11 @@ func (v *VTEP) DelLink(name string) error {
 	l, err := v.find(name)
 	if err != nil {
 		return err
+	}
+	if l.cfg.Persist {
+		if err := l.port.Set(tap.Change{Persist: new(false)}); err != nil {
+			return err
+		}
 	}
 	v.drop(l)
 	return nil

@@ -91,6 +91,15 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
 	if c.Address != before.Address && c.Address != (encap.MAC{}) {
 		change.MAC, undo.MAC = &c.Address, &was.MAC
 	}
+	if c.Persist != before.Persist {
+		change.Persist, undo.Persist = &c.Persist, &before.Persist
+	}
+	if !equal(c.Owner, before.Owner) {
+		change.Owner, undo.Owner = c.Owner, before.Owner
+	}
+	if !equal(c.OwnerGroup, before.OwnerGroup) {
+		change.Group, undo.Group = c.OwnerGroup, before.OwnerGroup
+	}
 	if change == (tap.Change{}) {
 		return nil
 	}
@@ -105,4 +114,9 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
 		l.derived = *change.MTU
 	}
 	return nil
+}
+
+// equal compares what is pointed to.
+func equal(a, b *uint32) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }

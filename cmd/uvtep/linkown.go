@@ -12,11 +12,27 @@ func showOwn(w io.Writer, s *control.LinkSpec) {
 	if s.GBPID != nil {
 		fmt.Fprintf(w, " gbpid %d", *s.GBPID)
 	}
+	if value(s.Persist) {
+		fmt.Fprint(w, " persist")
+	}
+	if s.User != nil {
+		fmt.Fprintf(w, " user %d", *s.User)
+	}
+	if s.GroupOwner != nil {
+		fmt.Fprintf(w, " group-owner %d", *s.GroupOwner)
+	}
 }
 
 // ownSpecJSON has what showOwn prints.
 func ownSpecJSON(j *jsonWriter, s *control.LinkSpec) {
 	if s.GBPID != nil {
 		j.value("gbpid", *s.GBPID)
+	}
+	nonzero(j, "persist", value(s.Persist))
+	if s.User != nil {
+		j.value("user", *s.User)
+	}
+	if s.GroupOwner != nil {
+		j.value("group-owner", *s.GroupOwner)
 	}
 }

@@ -246,8 +246,9 @@ func (p *linkParser) innervlan(word string) error {
 	return err
 }
 
+// queues is queues, and iproute2's txqueues: a TAP's queues are both ways.
 func (p *linkParser) queues(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.once("queues"); err != nil {
 		return err
 	}
 	n, err := p.number(word, 1, 256)

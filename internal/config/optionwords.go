@@ -10,9 +10,11 @@ import (
 // addOptionWords adds the words that switch something on or off, and those of
 // uvtep's own options.
 func addOptionWords(words map[string]linkWord) {
-	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp", "proxy", "l2miss", "l3miss"} {
+	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp", "proxy", "persist", "l2miss", "l3miss"} {
 		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
 	}
+	words["txqueues"], words["numtxqueues"] = (*linkParser).queues, (*linkParser).queues
+	words["user"], words["group-owner"] = (*linkParser).owner, (*linkParser).owner
 	words["gbpid"] = (*linkParser).gbpid
 	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }
@@ -34,6 +36,8 @@ func (p *linkParser) toggle(word string) error {
 		p.out.LocalBypass = &on
 	case "proxy":
 		p.out.Proxy = &on
+	case "persist":
+		p.out.Persist = &on
 	case "l2miss":
 		p.out.L2Miss = &on
 	case "l3miss":
@@ -66,4 +70,18 @@ func (p *linkParser) flowlabel(string) error {
 		p.out.FlowLabel = new(control.Value(strconv.FormatUint(n, 10)))
 	}
 	return nil
+}
+
+// owner is user UID and group-owner GID.
+func (p *linkParser) owner(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 0, 1<<32-2) // -1 is nobody
+	if word == "user" {
+		p.out.User = new(uint32(n))
+	} else {
+		p.out.GroupOwner = new(uint32(n))
+	}
+	return err
 }
