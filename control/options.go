@@ -12,7 +12,10 @@ func (s *LinkSpec) checkOptions() error {
 			return invalid("flowlabel %s: write 0-%#x or inherit", *s.FlowLabel, encap.MaxFlowLabel)
 		}
 	}
-	return nil
+	if err := oneOf("mss", s.MSS, "clamp", "none"); err != nil {
+		return err
+	}
+	return oneOf("moveguard", s.MoveGuard, "on", "off")
 }
 
 // applyOptions changes in c what the spec says of a link's options.
@@ -34,6 +37,13 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 		}
 	}
 	set(&c.PolicyID, s.GBPID)
+	if s.MSS != nil {
+		c.ClampMSS = *s.MSS == "clamp"
+	}
+	set(&c.BUMLimit, s.BUMLimit)
+	if s.MoveGuard != nil {
+		c.NoMoveGuard = *s.MoveGuard == "off"
+	}
 	set(&c.Persist, s.Persist)
 	if s.User != nil {
 		c.Owner = new(*s.User)
@@ -54,6 +64,13 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	}
 	s.Proxy, s.L2Miss, s.L3Miss = new(c.Proxy), new(c.L2Miss), new(c.L3Miss)
 	s.GBP = new(c.GBP)
+	s.MSS, s.BUMLimit, s.MoveGuard = new("none"), new(c.BUMLimit), new("on")
+	if c.ClampMSS {
+		*s.MSS = "clamp"
+	}
+	if c.NoMoveGuard {
+		*s.MoveGuard = "off"
+	}
 	s.Persist, s.User, s.GroupOwner = new(c.Persist), c.Owner, c.OwnerGroup
 	if c.GBP {
 		s.GBPID = new(c.PolicyID)

@@ -34,6 +34,9 @@ type LinkSpec struct {
 	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
+	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`             // clamp or none
+	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`   // flooded frames a second; 0: any number
+	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"` // on or off
 	Persist        *bool       `json:"persist,omitempty" yaml:"persist,omitempty"`
 	User           *uint32     `json:"user,omitempty" yaml:"user,omitempty"`               // UID
 	GroupOwner     *uint32     `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID

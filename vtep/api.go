@@ -107,6 +107,15 @@ type LinkConfig struct {
 	GBP      bool
 	PolicyID uint16
 
+	// NoMoveGuard lets a MAC move between remotes as often as it likes; else it is
+	// held after 5 moves within 180 s (RFC 7432 section 15.1). Linux has none.
+	NoMoveGuard bool
+	// BUMLimit is how many broadcast, unknown unicast and multicast frames the link
+	// sends a second, before copies; 0: any number.
+	BUMLimit uint32
+	// ClampMSS lowers the MSS of TCP SYNs, in both directions, to what fits the
+	// link's MTU.
+	ClampMSS bool
 	// Proxy answers ARP requests and neighbour solicitations from the netdev's
 	// neighbour table (IFLA_VXLAN_PROXY).
 	Proxy bool

@@ -141,8 +141,8 @@ func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inn
 	if reason, ok := s.admits(src, in); !ok {
 		return reason, false
 	}
-	if s.learn && !b.to.bind(c, src, b.back, w.now) {
-		return RxStaticMAC, false
+	if s.learn {
+		return b.to.bind(c, src, b.back, w.now)
 	}
 	return 0, true
 }

@@ -13,7 +13,7 @@ import (
 //  2. inner VLAN policy
 //  3. questions for neighbours that a proxy answers (proxy.go)
 //  4. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  5. inner checksum completed, outer TOS, TTL, flow label and DF chosen
+//  5. limit of floods, inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
 //  6. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
@@ -27,7 +27,7 @@ import (
 //  6. inner length, source MAC, inner VLAN policy
 //  7. learning
 //  8. ECN
-//  9. offload metadata of what a kernel on this host left undone
+//  9. offload metadata of what a kernel on this host left undone, MSS
 //  10. segments of one flow joined to superframes
 //  11. port, one write for each run of one link
 //
@@ -105,6 +105,13 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		return false
 	}
 	segments, bytes := encap.Wire(f, &in)
+	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, now) {
+		w.c.drop(TxBUMLimit)
+		return false
+	}
+	if s.clampMSS {
+		encap.ClampMSS(f, &in, s.mtu)
+	}
 	o.packet = encap.Packet{
 		Frame: *f, Hash: encap.FlowHash(f.Data, &in),
 		Segments: uint16(segments), Bytes: uint32(bytes),
@@ -317,8 +324,10 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	if r, ok := s.admits(src, in); !ok {
 		return r, false
 	}
-	if w.learn && !l.learn(c, src, d.Src, w.peer, now) {
-		return RxStaticMAC, false
+	if w.learn {
+		if r, ok := l.learn(c, src, d.Src, w.peer, now); !ok {
+			return r, false
+		}
 	}
 	if in.IPVersion != 0 {
 		ecn, drop := encap.DecapECN(d.TOS, in.TOS)
@@ -330,6 +339,9 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 		}
 	}
 	restoreOffload(f, in, s.mtu, int(d.SegSize))
+	if s.clampMSS {
+		encap.ClampMSS(f, in, s.mtu)
+	}
 	return 0, true
 }
 
@@ -370,19 +382,4 @@ func (w *netWorker) deliver() {
 	w.pending = 0
 	w.link.write(w.n, w.link.netCounters(w.n), frames, &w.taken)
 	w.taken = tally{}
-}
-
-// write gives frames, which add taken to the counters, to the port.
-func (l *Link) write(worker int, c *counters, frames []encap.Frame, taken *tally) {
-	n, _ := l.port.WriteBatch(worker%l.port.Queues(), frames)
-	if lost := len(frames) - n; lost > 0 {
-		c.drops[RxPort].Add(uint64(lost))
-		// Which frames a port refused is not known; a port that is down takes none.
-		*taken = tally{}
-		for i := range frames[:n] {
-			in := encap.ParseInner(frames[i].Data)
-			taken.add(&frames[i], &in)
-		}
-	}
-	c.received(taken)
 }

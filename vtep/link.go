@@ -25,6 +25,8 @@ type Link struct {
 	shards []counters
 
 	moves      moveLog
+	guard      moveGuard
+	flood      floodLimit
 	neighbours atomic.Pointer[neighbours] // nil but for a proxy
 	lastPolicy atomic.Uint32              // id of the last packet that carried one
 
@@ -59,6 +61,8 @@ type linkState struct {
 	join                              bool // segments of one flow to superframes
 	learn, dropReserved, dropVLAN     bool
 	proxy, gbp, l2miss, l3miss        bool
+	moveGuard, clampMSS               bool
+	bumLimit                          uint32 // flooded frames a second; 0: no limit
 	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
@@ -93,6 +97,9 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		flowLabel:    c.FlowLabel,
 		labelInherit: c.FlowLabelInherit,
 		proxy:        c.Proxy,
+		moveGuard:    !c.NoMoveGuard,
+		clampMSS:     c.ClampMSS,
+		bumLimit:     c.BUMLimit,
 		gbp:          c.GBP,
 		l2miss:       c.L2Miss,
 		l3miss:       c.L3Miss,

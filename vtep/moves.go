@@ -35,6 +35,9 @@ func (l *Link) onFDB(e fdb.Event) {
 	l.remotes.follow(e)
 	if e.Kind == fdb.Moved {
 		l.moves.note(e)
+		if s := l.state.Load(); s != nil && s.moveGuard {
+			l.guard.note(e.MAC, e.Updated)
+		}
 	}
 }
 

@@ -66,6 +66,7 @@ func (v *VTEP) everySecond() {
 	v.tellOffloads()
 	for _, l := range v.links {
 		l.logMoves()
+		l.guardMoves(v.now())
 		if l.mayBypass {
 			v.ownBypasses(l)
 		}

@@ -41,6 +41,15 @@ var edits = map[string]func(*vtep.LinkConfig){
 	"address":        func(c *vtep.LinkConfig) { c.Address = encap.MAC{2, 3, 4, 5, 6, 7} },
 	"accept":         func(c *vtep.LinkConfig) { c.Accept.Mode = vtep.AcceptAny },
 	"reserved":       func(c *vtep.LinkConfig) { c.Reserved = vtep.ReservedDrop },
+	"nolocalbypass":  func(c *vtep.LinkConfig) { c.NoLocalBypass = true },
+	"gbp":            func(c *vtep.LinkConfig) { c.GBP, c.PolicyID = true, 7 },
+	"l2miss l3miss":  func(c *vtep.LinkConfig) { c.L2Miss, c.L3Miss = true, true },
+	"proxy":          func(c *vtep.LinkConfig) { c.Proxy = true },
+	"moveguard":      func(c *vtep.LinkConfig) { c.NoMoveGuard = true },
+	"bumlimit":       func(c *vtep.LinkConfig) { c.BUMLimit = 10 },
+	"mss":            func(c *vtep.LinkConfig) { c.ClampMSS = true },
+	"persist":        func(c *vtep.LinkConfig) { c.Persist = true },
+	"user":           func(c *vtep.LinkConfig) { c.Owner, c.OwnerGroup = new(uint32(1)), new(uint32(2)) },
 	"innervlan":      func(c *vtep.LinkConfig) { c.InnerVLAN = vtep.InnerVLANDrop },
 }
 

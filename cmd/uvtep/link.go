@@ -13,14 +13,14 @@ const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP]
     [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
     [[no]proxy] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
-    [innervlan pass|drop] [queues N | txqueues N] [gbpid N] [[no]persist] [user UID]
-    [group-owner GID]
+    [innervlan pass|drop] [queues N | txqueues N] [gbpid N] [mss clamp|none]
+    [bumlimit PPS] [moveguard on|off] [[no]persist] [user UID] [group-owner GID]
 
 The words may stand in any order. The default dstport is 4789, the assigned one; where
 none is given, ip means 8472: give a peer that was set up so its dstport, or ours.
 tos is read as ip reads it, in hexadecimal. ttl auto is the route's (1 to a group).
 Differences from the kernel's defaults: df set, accept peers (any with a group),
-maxaddress 16384, and with local the socket is bound to that address.`
+moveguard on, maxaddress 16384, and with local the socket is bound to that address.`
 
 func newLinkCommand(a *app) *cobra.Command {
 	link := &cobra.Command{

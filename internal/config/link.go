@@ -160,7 +160,7 @@ func laterWords() map[string]string {
 	const later = "not supported yet: leave it out"
 	words := map[string]string{}
 	for _, w := range []string{
-		"mss", "bumlimit", "moveguard", "rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
+		"rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
 	} {
 		words[w] = later
 	}

@@ -15,6 +15,8 @@ func addOptionWords(words map[string]linkWord) {
 	}
 	words["txqueues"], words["numtxqueues"] = (*linkParser).queues, (*linkParser).queues
 	words["user"], words["group-owner"] = (*linkParser).owner, (*linkParser).owner
+	words["mss"], words["moveguard"] = (*linkParser).mss, (*linkParser).moveguard
+	words["bumlimit"] = (*linkParser).bumlimit
 	words["gbpid"] = (*linkParser).gbpid
 	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }
@@ -83,5 +85,33 @@ func (p *linkParser) owner(word string) error {
 	} else {
 		p.out.GroupOwner = new(uint32(n))
 	}
+	return err
+}
+
+func (p *linkParser) mss(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.oneOf(word, "clamp", "none")
+	p.out.MSS = &v
+	return err
+}
+
+func (p *linkParser) moveguard(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.oneOf(word, "on", "off")
+	p.out.MoveGuard = &v
+	return err
+}
+
+// bumlimit is frames a second, 0 for any number.
+func (p *linkParser) bumlimit(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 0, 1<<32-1)
+	p.out.BUMLimit = new(uint32(n))
 	return err
 }
