@@ -38,6 +38,7 @@ type Link struct {
 	refused   tap.Offload // by the kernel, as logged
 	tuned     bool        // its underlay device was, or could not be
 	retry     bool        // something could not be had yet: see VTEP.everySecond
+	dropsTold dropTotals
 	gone      bool
 	stopWatch context.CancelFunc
 }

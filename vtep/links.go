@@ -37,8 +37,11 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		v.dismantle(l)
 		return err
 	}
+	l.tellLink(LinkChanged) // before its entries
 	if err := l.setDefault(v.now()); err != nil {
+		info := l.info()
 		v.dismantle(l)
+		l.tellGone(&info)
 		return err
 	}
 	v.links[c.Name] = l
@@ -137,6 +140,7 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 			l.ownDowns++
 		}
 	}
+	l.tellLink(LinkChanged)
 	return nil
 }
 
@@ -159,7 +163,9 @@ func (v *VTEP) drop(l *Link) {
 	}
 	delete(v.links, l.cfg.Name)
 	l.stopWatch()
+	info := l.info()
 	v.dismantle(l)
+	l.tellGone(&info)
 }
 
 // dismantle gives back the link's endpoints, transmitters and port.

@@ -58,12 +58,13 @@ func (v *VTEP) sweep() {
 	}
 }
 
-// everySecond logs what moved and what the kernel refused, and tries again what a link could not have when
+// everySecond tells what was dropped, logs what moved and what the kernel refused, and tries again what a link could not have when
 // it came up, such as a group on a device without an address.
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.tellOffloads()
+	v.tellDrops()
 	for _, l := range v.links {
 		l.logMoves()
 		v.tune(l)

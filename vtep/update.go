@@ -33,6 +33,11 @@ func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 		}
 		return err
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !l.gone {
+		l.tellLink(LinkChanged)
+	}
 	return nil
 }
 
