@@ -71,6 +71,8 @@ func valueOption(name string) (needs string, ok bool) {
 	switch name {
 	case "control":
 		return "the path of the daemon's socket", true
+	case "metrics":
+		return "an address and a port, such as 127.0.0.1:9472", true
 	case "no-offload":
 		return "a list of tap, udp-gso and udp-gro", true
 	}
@@ -82,7 +84,7 @@ func option(name string) ([]string, bool) {
 	// In the order in which iproute2 compares (main in ip/ip.c).
 	for _, o := range []struct{ name, flag string }{
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
-		{"details", "--details"}, {"timestamp", "--timestamp"}, {"json", "--json"}, {"pretty", "--pretty"},
+		{"details", "--details"}, {"timestamp", "--timestamp"}, {"tshort", "--tshort"}, {"json", "--json"}, {"pretty", "--pretty"},
 		{"help", "--help"}, {"tune", "--tune"}, {"spin", "--spin"},
 	} {
 		if strings.HasPrefix(o.name, name) {
@@ -114,7 +116,7 @@ func objects() []struct {
 	}{
 		{"link", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
-		{"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
+		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
 	}
 }
 
@@ -148,7 +150,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, monitor, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

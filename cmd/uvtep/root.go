@@ -21,6 +21,8 @@ type app struct {
 	timestamp  bool
 	statistics int
 	ipv4, ipv6 bool
+
+	timestampShort bool
 }
 
 func (a *app) family() config.Family {
@@ -74,10 +76,11 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 	f.BoolVarP(&a.details, "details", "d", false, "print details")
 	f.CountVarP(&a.statistics, "statistics", "s", "print statistics; twice for more")
 	f.BoolVarP(&a.timestamp, "timestamp", "t", false, "print timestamps")
+	f.BoolVar(&a.timestampShort, "tshort", false, "print timestamps, short ones")
 	f.BoolVarP(&a.ipv4, "ipv4", "4", false, "take IPv4 addresses only")
 	f.BoolVarP(&a.ipv6, "ipv6", "6", false, "take IPv6 addresses only")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v: see uvtep --help", err) })
-	root.AddCommand(newRunCommand(a), newLinkCommand(a), newFDBCommand(a), newVersionCommand(a), newDemoCommand())
+	root.AddCommand(newRunCommand(a), newLinkCommand(a), newFDBCommand(a), newMonitorCommand(a), newVersionCommand(a), newDemoCommand())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(cmd *cobra.Command, args []string) error { return asUsage(check(cmd, args)) }
