@@ -23,13 +23,17 @@ type Client struct {
 // requestTimeout is the longest that a daemon may take for one request.
 const requestTimeout = 60 * time.Second
 
+// maxIdleConns are kept for a caller that has several requests under way.
+const maxIdleConns = 16
+
 // NewClient is a client of the daemon whose socket is at path.
 func NewClient(path string) *Client {
 	var d net.Dialer
 	return &Client{path: path, http: &http.Client{
 		Timeout: requestTimeout,
 		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+			MaxIdleConnsPerHost: maxIdleConns,
+			DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
 		},
 	}}
 }
