@@ -193,3 +193,56 @@ func TestMonitorRefusals(t *testing.T) {
 		t.Error("a server without events has a monitor")
 	}
 }
+
+// TestMonitorOutlivesRequests: a stream in which nothing happens is not ended by
+// the limits that requests have.
+func TestMonitorOutlivesRequests(t *testing.T) {
+	t.Parallel()
+	v, c, _, _ := watched(t)
+	m := mustMonitor(t, c, "link")
+	time.Sleep(readTimeout + time.Second) // the limit's own time
+	if err := v.AddLink(vtep.LinkConfig{Name: "vx1", VNI: 42}); err != nil {
+		t.Fatal(err)
+	}
+	if e := mustNext(t, m); e.Event != EventNew {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestMonitorCutsOff: readers that take nothing are cut off and make room.
+func TestMonitorCutsOff(t *testing.T) {
+	t.Parallel()
+	v, c, _, _ := watched(t)
+	if err := v.AddLink(vtep.LinkConfig{Name: "vx1", VNI: 42}); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for ; ; n++ {
+		if _, err := c.Monitor(t.Context(), "fdb"); err != nil {
+			break
+		}
+	}
+	full := func() bool {
+		s, err := v.Subscribe(vtep.LinkEvents)
+		if err == nil {
+			s.Close()
+		}
+		return err != nil
+	}
+	begin := time.Now()
+	for i := 0; full(); i++ {
+		if time.Since(begin) > lineTimeout+10*time.Second {
+			t.Fatalf("%d readers that read nothing are still served", n)
+		}
+		if i > 20_000 { // more than the sockets' buffers hold
+			time.Sleep(10 * time.Millisecond)
+		}
+		e := vtep.FDBEntry{Link: "vx1", MAC: [6]byte{2, 0, 1, 0, byte(i >> 8), byte(i)}, Remote: vtep.Remote{Addr: netip.MustParseAddr("192.0.2.3")}}
+		if err := errors.Join(v.FDBAdd(e), v.FDBDel("vx1", e.MAC, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(begin); took < lineTimeout/2 {
+		t.Errorf("cut off after %v, want about %v", took, lineTimeout)
+	}
+}
