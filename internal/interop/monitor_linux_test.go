@@ -73,7 +73,7 @@ func monitored(t *testing.T, f family, kind string) []string {
 	check(t, peer.AddAddr(peer.dev, prefix(f.outer, 9)))
 	s.addLink(t, link{remote: peer.outer})
 	p := s.startMonitor(t, "fdb")
-	for _, line := range strings.Split(strings.TrimSpace(monitorScript), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(monitorScript), "\n") {
 		line = strings.ReplaceAll(strings.TrimSpace(line), "DEV", s.dev)
 		for n := range 10 {
 			line = strings.ReplaceAll(line, fmt.Sprintf("OUT%d", n), prefix(f.outer, n).Addr().String())
