@@ -50,17 +50,17 @@ type Event struct {
 }
 
 const (
-	// maxSubscriptions bounds the memory that listeners who do not read can take:
-	// two queues each.
+	// maxSubscriptions bounds the memory that listeners who do not read can take.
 	maxSubscriptions = 16
-	// maxQueued is a queue's length: more than the entries that one flush of a
-	// link with the default `maxaddress` removes.
-	maxQueued = 1 << 15
-	// shortQueue is what a queue has room for from the start. Misses take no more
-	// than half of it: there may be one for each frame, and they must neither
-	// allocate nor crowd out what happens to entries.
-	shortQueue = 1 << 10
-	maxMisses  = shortQueue / 2
+	// A queue grows by blocks, so that a burst under an FDB shard's lock waits for
+	// no copy of what is queued already.
+	blockLen = 1 << 10
+	// maxBlocks hold more than the entries that one flush of a link with the
+	// default `maxaddress` removes.
+	maxBlocks = 32
+	// Misses take no more than half of the first block: there may be one for each
+	// frame, and they must neither allocate nor crowd out what happens to entries.
+	maxMisses = blockLen / 2
 )
 
 // events hands what happens to those who listen. Where nobody does it costs one
@@ -118,10 +118,12 @@ func (e *events) subscribe(set EventSet) (*Subscription, error) {
 	if len(list) == maxSubscriptions {
 		return nil, fmt.Errorf("%w: %d monitors listen already; end one of them", ErrFull, len(list))
 	}
-	s := &Subscription{events: e, set: set, ready: make(chan struct{}, 1), queue: make([]Event, 0, shortQueue)}
+	s := &Subscription{events: e, set: set, ready: make(chan struct{}, 1), blocks: [][]Event{newBlock()}}
 	e.change(append(slices.Clone(list), s))
 	return s, nil
 }
+
+func newBlock() []Event { return make([]Event, 0, blockLen) }
 
 // Subscription is one listener's queue of events. Who does not Read loses
 // events, is told how many, and holds up nobody.
@@ -129,11 +131,11 @@ type Subscription struct {
 	events *events
 	set    EventSet
 	ready  chan struct{} // has an element while there is something to read
-	missed atomic.Uint64 // lost without a look at the queue
+	missed atomic.Uint64 // misses that were lost
 
-	mu    sync.Mutex // last in the lock order, held for a copy
-	queue []Event
-	lost  uint64 // since queue was full
+	mu     sync.Mutex // last in the lock order, held for a copy
+	blocks [][]Event  // the queue; at least one, and all but the last are full
+	lost   uint64     // events since the queue was full; it takes none until they are told
 }
 
 // Close ends the subscription.
@@ -145,51 +147,63 @@ func (s *Subscription) Close() {
 }
 
 // Read waits until something happened and returns it, in order, and how many
-// events were lost after those. It returns ctx's error when that ends. reuse
-// is what a Read before returned, which is overwritten, or nil.
-func (s *Subscription) Read(ctx context.Context, reuse []Event) (all []Event, lost uint64, err error) {
+// events were lost after those; lost misses are told as soon as the queue is
+// empty. It returns ctx's error when that ends. reuse is what a Read before
+// returned, which is overwritten, or nil.
+func (s *Subscription) Read(ctx context.Context, reuse []Event) (some []Event, lost uint64, err error) {
 	select {
 	case <-ctx.Done():
 		return nil, 0, ctx.Err()
 	case <-s.ready:
 	}
-	if c := cap(reuse); c < shortQueue || c > shortQueue && len(reuse) < c/4 {
-		reuse = make([]Event, 0, shortQueue) // a burst's memory is given back
+	if cap(reuse) < blockLen {
+		reuse = newBlock()
 	}
 	clear(reuse)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, s.queue = s.queue, reuse[:0]
+	some = s.blocks[0]
+	if len(s.blocks) > 1 {
+		s.blocks = slices.Delete(s.blocks, 0, 1)
+		s.wake()
+		return some, 0, nil
+	}
+	s.blocks[0] = reuse[:0]
 	lost, s.lost = s.lost+s.missed.Swap(0), 0
-	return all, lost, nil
+	return some, lost, nil
 }
 
 // put queues a copy of ev.
 func (s *Subscription) put(ev *Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(ev, maxQueued)
+	defer s.wake()
+	last := len(s.blocks) - 1
+	full := len(s.blocks[last]) == blockLen
+	if s.lost > 0 || full && len(s.blocks) == maxBlocks {
+		s.lost++
+		return
+	}
+	if full {
+		s.blocks = append(s.blocks, newBlock())
+		last++
+	}
+	s.blocks[last] = append(s.blocks[last], *ev)
 }
 
-// offer queues a copy of ev if that takes no time and no memory.
+// offer queues a copy of ev, a miss, if that takes no time and no memory.
 func (s *Subscription) offer(ev *Event) {
+	defer s.wake()
 	if !s.mu.TryLock() {
 		s.missed.Add(1)
-		s.wake()
 		return
 	}
 	defer s.mu.Unlock()
-	s.add(ev, maxMisses)
-}
-
-// add queues ev unless limit events are queued. The lock is held.
-func (s *Subscription) add(ev *Event, limit int) {
-	if len(s.queue) >= limit {
-		s.lost++
-	} else {
-		s.queue = append(s.queue, *ev)
+	if len(s.blocks[0]) >= maxMisses || s.lost > 0 {
+		s.missed.Add(1)
+		return
 	}
-	s.wake()
+	s.blocks[0] = append(s.blocks[0], *ev)
 }
 
 func (s *Subscription) wake() {
