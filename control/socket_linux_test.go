@@ -118,9 +118,6 @@ func TestPeer(t *testing.T) {
 	if err := os.Chown(path, 0, group); err != nil {
 		t.Fatal(err)
 	}
-	if s.peers, err = newPeerPolicy(path); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
@@ -145,6 +142,18 @@ func TestPeer(t *testing.T) {
 	} {
 		t.Run(test.what, func(t *testing.T) { askAs(t, exe, path, test.mode, test.cred, test.want) })
 	}
+	t.Run("another file's group", func(t *testing.T) {
+		real := filepath.Join(dir, "real")
+		if err := errors.Join(os.Rename(path, real), os.WriteFile(path, nil, 0o666), os.Chown(path, 0, stranger)); err != nil {
+			t.Fatal(err)
+		}
+		askAs(t, exe, real, 0o666, syscall.Credential{Uid: stranger, Gid: stranger}, mayRead)
+		askAs(t, exe, real, 0o666, syscall.Credential{Uid: nobody, Gid: group}, mayRead)
+		askAs(t, exe, real, 0o666, syscall.Credential{}, mayWrite)
+		if err := os.Rename(real, path); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // manyGroups are more than the server asks for at first.
