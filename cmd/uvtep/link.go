@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/control"
@@ -47,6 +49,7 @@ func newLinkCommand(a *app) *cobra.Command {
 		&cobra.Command{
 			Use:   "show [NAME]",
 			Short: "Show links; -d with details, -s with counters, -j as JSON",
+			Long:  "uvtep link show [[dev] NAME] [up] [master DEVICE] [nomaster] [group GROUP] [type TYPE]",
 			RunE:  a.linkShow,
 		},
 	)
@@ -81,22 +84,21 @@ func (a *app) linkDel(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) linkShow(cmd *cobra.Command, args []string) error {
-	name, err := config.ParseLinkName(args)
+	filter, err := config.ParseLinkShow(args)
 	if err != nil {
 		return err
 	}
 	return a.withClient(func(c *control.Client) error {
-		if name == "" {
-			links, err := c.Links(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return a.showLinks(links)
+		var links []control.Link
+		if filter.Name == "" {
+			links, err = c.Links(cmd.Context())
+		} else {
+			links = make([]control.Link, 1)
+			links[0], err = c.Link(cmd.Context(), filter.Name)
 		}
-		link, err := c.Link(cmd.Context(), name)
 		if err != nil {
 			return err
 		}
-		return a.showLinks([]control.Link{link})
+		return a.showLinks(slices.DeleteFunc(links, func(l control.Link) bool { return !filter.Matches(&l.Netdev) }))
 	})
 }

@@ -18,7 +18,7 @@ func linkWords() map[string]linkWord {
 	words := map[string]linkWord{
 		"id": (*linkParser).id, "vni": (*linkParser).id,
 		"remote": (*linkParser).remote, "group": (*linkParser).group, "local": (*linkParser).local,
-		"dev": (*linkParser).dev, "dstport": (*linkParser).dstport, "srcport": (*linkParser).srcport,
+		"dev": (*linkParser).dev, "dstport": (*linkParser).dstport, "srcport": (*linkParser).srcport, "port": (*linkParser).srcport,
 		"ttl": (*linkParser).ttl, "hoplimit": (*linkParser).ttl,
 		"tos": (*linkParser).tos, "dsfield": (*linkParser).tos,
 		"df": (*linkParser).df, "ageing": (*linkParser).ageing, "maxaddress": (*linkParser).maxaddress,
@@ -88,8 +88,9 @@ func (p *linkParser) dstport(word string) error {
 	return err
 }
 
+// srcport is port, too, in iproute2.
 func (p *linkParser) srcport(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.once("srcport"); err != nil {
 		return err
 	}
 	low, err := p.number(word, 0, 65535)
