@@ -22,6 +22,13 @@ func (a *app) showLinksJSON(links []control.Link) error {
 
 func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
 	d := &l.Netdev
+	if a.brief { // print_linkinfo_brief in ip/ipaddress.c
+		j.value("ifname", d.Name)
+		nonzero(j, "operstate", d.OperState)
+		j.value("address", d.MAC)
+		j.strings("flags", d.Flags)
+		return
+	}
 	j.value("ifindex", d.Index)
 	j.value("ifname", d.Name)
 	j.strings("flags", d.Flags)

@@ -21,7 +21,17 @@ func (a *app) showLinks(links []control.Link) error {
 	}
 	w := bufio.NewWriter(a.out)
 	for i := range links {
-		a.showLink(w, &links[i])
+		switch {
+		case a.brief:
+			d := &links[i].Netdev
+			fmt.Fprintf(w, "%-16s %-14s %s <%s> \n", d.Name, d.OperState, d.MAC, strings.Join(d.Flags, ","))
+		case a.oneline: // as iproute2: a backslash for each line's end but the last
+			var b strings.Builder
+			a.showLink(&b, &links[i])
+			fmt.Fprintln(w, strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\n", `\`))
+		default:
+			a.showLink(w, &links[i])
+		}
 	}
 	return w.Flush()
 }

@@ -65,6 +65,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if name, rest, err := runElsewhere(args); err != nil || name != "" {
+		return errors.Join(err, inNetns(name, rest))
+	}
 	root := newRootCommand(&app{out: stdout, err: stderr})
 	root.SetArgs(args)
 	root.SetOut(stdout)
