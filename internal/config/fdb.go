@@ -99,7 +99,7 @@ func (p *fdbParser) refuse(word string) error {
 		}
 	case "master":
 		return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
-	case "nhid", "sticky", "nosticky", "added_by_user", "noadded_by_user":
+	case "nhid", "sticky", "added_by_user", "noadded_by_user":
 		return usagef("%q is not supported: leave it out", word)
 	}
 	return nil
@@ -200,7 +200,7 @@ func (p *fdbParser) remoteWord(word string, f *control.FDBFilter) (done bool, er
 			err = usagef("dst %s cannot be: write the IP address of a VTEP", f.Dst)
 		}
 	case "port":
-		n, err = p.number(word, 1, 65535)
+		n, err = p.number(word, 0, 65535) // 0: the link's, as in iproute2
 		f.Port = uint16(n)
 	case "vni":
 		n, err = p.number(word, 0, uint64(encap.MaxVNI))
@@ -254,6 +254,8 @@ func (p *fdbParser) filterWord(word string) error {
 
 func (p *fdbParser) flushWord(word string) (done bool, err error) {
 	switch word {
+	case "nosticky": // no entry is
+		return true, nil
 	case "offloaded", "nooffloaded":
 		p.filter.Offloaded = new(word == "offloaded")
 		return true, p.once("[no]offloaded")

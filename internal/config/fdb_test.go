@@ -56,8 +56,8 @@ func TestParseFDBEntry(t *testing.T) {
 		"dev vx1 02:00:00:00:00:01 dst 192.0.2.300":            "no IP address",
 		"dev vx1 02:00:00:00:00:01 dst 0.0.0.0":                "VTEP",
 		"dev vx1 02:00:00:00:00:01 dst ::ffff:192.0.2.1":       "write 192.0.2.1",
-		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port 0":       "1-65535",
-		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port http":    "1-65535",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port 65536":   "0-65535",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port http":    "0-65535",
 		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 vni 16777216": "0-16777215",
 		"dev vx1 02:00:00:00:00:01 master":                     "bridge fdb",
 		"dev vx1 02:00:00:00:00:01 vlan 4095":                  "1-4094",
@@ -97,6 +97,7 @@ func TestParseFDBFilters(t *testing.T) {
 		"flush dev vx1 nostatic":                                `{"dev":"vx1","state":["dynamic"]}`,            // NUD_NOARP unset
 		"flush dev vx1 nodynamic":                               `{"dev":"vx1","state":["permanent","static"]}`, // NUD_NOARP set
 		"flush dev vx1 nodynamic nostatic":                      `{"dev":"vx1","state":["dynamic"]}`,            // the last word of a bit counts
+		"flush dev vx1 nosticky port 0":                         `{"dev":"vx1"}`,
 		"flush dev vx1 offloaded":                               `{"dev":"vx1","offloaded":true}`,
 		"get 02:00:00:00:00:01 brport vx1 vlan 5":               `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
 		"flush noextern_learn dev vx1 router":                   `{"dev":"vx1","extern_learn":false,"router":true}`,

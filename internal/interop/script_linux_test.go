@@ -31,6 +31,22 @@ ip link add vx6 type vxlan id 6 remote 192.0.2.2 dstport 4789 banana
 ip link add vx6 type vxlan id 6 id 7 dstport 4789
 ip link add vx6 type vxlan id 6 remote 192.0.2.300 dstport 4789
 ip link add vx6 type vxlan id 6 ttl 256 dstport 4789
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 df banana
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 srcport 2000 1000
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 ageing 99999999999
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 maxaddress x
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 tos 0x1ff
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 group 192.0.2.1
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 remote 224.0.0.1
+ip link add vx6 type vxlan id 6 dstport 4795 dev eth0 local 239.1.1.1
+ip link add vx6 type vxlan id 42 dstport 4789 dev eth0 local 192.0.2.1
+ip link add vx6 address 01:00:5e:00:00:01 type vxlan id 6 dstport 4795 dev eth0
+ip link add vx6 mtu 70000 type vxlan id 6 dstport 4795 dev eth0
+ip link add vx67890123456789 type vxlan id 6 dstport 4795 dev eth0
+ip link add eth0 type vxlan id 6 dstport 4795
+ip link add vx6 address 02:00:00:00:00:06 type vxlan id 010 dstport 0x12bf dev eth0 ttl auto tos EF SAME
+ip -d link show dev vx6 group default type vxlan
+ip link del dev vx6
 ip link add
 ip link show vx1
 ip link show dev vx1
@@ -109,6 +125,13 @@ bridge fdb add 02:00:00:00:01:0b dev vx2 dst 192.0.2.40 via eth7
 bridge fdb add 02:00:00:00:01:0b dev nope dst 192.0.2.40
 bridge fdb add dev vx2 dst 192.0.2.40
 bridge fdb add 02:00:00:00:01:0b dst 192.0.2.40
+bridge fdb add 2:0:0:0:0:e dev vx2 dst 192.0.2.40 port 0
+bridge fdb add 02:00:00:00:01:0E dev vx2 dst 192.0.2.40 vni 0 router router
+bridge fdb add 02-00-00-00-01-0f dev vx2 dst 192.0.2.40
+bridge fdb add ff:ff:ff:ff:ff:ff dev vx2 dst 192.0.2.40 src_vni 2000
+bridge fdb add 02:00:00:00:01:0b dev vx2 dst 192.0.2.40 vlan 4095
+bridge fdb add 02:00:00:00:01:0b dev vx2 dst 192.0.2.40 nhid 5
+bridge fdb append 02:00:00:00:01:11 dev vx2 dst 224.0.0.7
 bridge fdb add banana dev vx2 dst 192.0.2.40
 bridge fdb add 02:00:00:00:01:0b 02:00:00:00:01:0c dev vx2 dst 192.0.2.40
 bridge fdb add 02:00:00:00:01:0d dev vx4 dst 2001:db8:1::40
@@ -148,6 +171,7 @@ bridge fdb show dev vx2
 bridge fdb flush dev vx2 extern_learn
 bridge fdb flush dev vx2 offloaded
 bridge fdb flush dev vx2 self sticky
+bridge fdb flush dev vx2 nodynamic nopermanent nosticky
 bridge fdb flush dev vx2 vlan 3
 bridge fdb flush dev vx2 brport vx2
 bridge fdb flush dev nope
@@ -168,8 +192,14 @@ ip link delete dev vx4
 ip link del nope
 ip link del
 ip link show type vxlan
+ip link set dev vx3 type vxlan remote 2001:db8:1::9
+ip link set vx3 nosuch up
+ip link set vx3 type vxlan nolearning ageing 0x100 tos 4 df inherit local 192.0.2.99
+ip -d link show vx3
 bridge fdb append 02:00:00:00:02:01 dev vx2 dst 192.0.2.60
+bridge fdb append 00:00:00:00:00:00 dev vx2 dst 192.0.2.61
 ip link add vx8 address 02:00:00:00:00:08 type vxlan id 8 remote 192.0.2.8 dstport 4793 dev eth0 ageing none SAME
+bridge fdb add 02:00:00:00:02:04 dev vx8 dst 192.0.2.8
 `
 
 // sameDefaults is SAME in the script: the kernel's defaults where uvtep's are
@@ -180,7 +210,8 @@ const sameDefaults = "df unset maxaddress 0"
 // purpose.
 type difference struct {
 	line, why    string
-	kernel, ours int // 0: done, 1: refused
+	show         string // a line that shows the difference, where line does not
+	kernel, ours int    // 0: done, 1: refused
 }
 
 // differencesPage has a row for each of the differences.
@@ -197,23 +228,28 @@ func took(status int) string {
 // holds that page to them.
 func differences() []difference {
 	return []difference{
-		{"bridge fdb append 02:00:00:00:02:01 dev vx2 dst 192.0.2.61",
-			"a unicast MAC has one remote: Linux says nothing and does nothing, uvtep says to use replace", 0, 1},
-		{"bridge fdb del 02:00:00:00:02:01 dev vx2 dst 192.0.2.99",
-			"a remote that is not there: Linux says nothing and does nothing, uvtep says that there is none", 0, 1},
-		{"bridge fdb show dev vx2 banana", "bridge does not look at words it does not know, uvtep says so", 0, 1},
-		{"bridge fdb get 02:00:00:00:02:01 dev vx2",
-			"without self, bridge asks the bridge that the device is a port of; all of uvtep's entries are the link's own", 1, 0},
-		{"bridge fdb add 02:00:00:00:02:02 dev vx2 dst 0.0.0.0", "an entry that leads nowhere is refused", 0, 1},
-		{"bridge fdb add 02:00:00:00:02:03 dev vx2 dst 192.0.2.60 sticky", "what is for bridges is refused, Linux keeps the mark and ignores it", 0, 1},
-		{"ip link set dev vx1 type vxlan dstport 4799", "the port of a running link can be changed", 1, 0},
-		{"ip link set dev vx1 type vxlan maxaddress 100", "so can how many addresses it learns", 1, 0},
-		{"ip link set dev vx1 type vxlan noudpcsum", "and the checksum", 1, 0},
-		{"ip link set dev vx1 type vxlan ttl inherit", "and the outer header", 1, 0},
-		{"ip link add vx11 type vxlan id 11 group 239.1.1.1 dstport 4789", "ip wants dev with a group; without one, uvtep takes the route's", 1, 0},
-		{"ip link add vx7 type vxlan id 9 remote 192.0.2.2 dstport 0", "0 is 8472 to ip and 4789 elsewhere: uvtep wants it said", 0, 1},
-		{"ip -d link show vx8", "the kernel reads `ageing none` of a new link as 300 seconds, uvtep never ages it", 0, 0},
-		{"bridge fdb show dev vx8 state static", "bridge tests bits, and the kernel's default entry has not the static one; uvtep keeps one sort of permanent entry", 0, 0},
+		{line: "bridge fdb append 02:00:00:00:02:01 dev vx2 dst 192.0.2.61", why: "a unicast MAC has one remote: Linux says nothing and does nothing, uvtep says to use replace", ours: 1},
+		{line: "bridge fdb del 02:00:00:00:02:01 dev vx2 dst 192.0.2.99", why: "a remote that is not there: Linux says nothing and does nothing, uvtep says that there is none", ours: 1},
+		{line: "bridge fdb del 02:00:00:00:02:01 dev vx2 port 99", why: "without dst, Linux deletes the whole entry whatever its port; uvtep looks for what is said", ours: 1},
+		{line: "bridge fdb show dev vx2 banana", why: "bridge does not look at words it does not know, uvtep says so", ours: 1},
+		{line: "bridge fdb get 00:00:00:00:00:00 dev vx2", why: "without self, bridge asks the bridge that the device is a port of; all of uvtep's entries are the link's own", kernel: 1},
+		{line: "bridge fdb add 02:00:00:00:02:02 dev vx2 dst 0.0.0.0", why: "an entry that leads nowhere is refused", ours: 1},
+		{line: "bridge fdb add 02:00:00:00:02:03 dev vx2 dst 192.0.2.60 sticky", why: "what is for bridges is refused, Linux keeps the mark and ignores it", ours: 1},
+		{line: "bridge fdb flush dev vx2 noadded_by_user", why: "Linux takes it for all entries, those that users gave among them", ours: 1},
+		{line: "bridge fdb append 00:00:00:00:00:00 dev vx8 dst 192.0.2.8 via eth0 static", show: "bridge fdb show dev vx8", why: "a remote that is there stays as it is; Linux gives the entry the new state"},
+		{line: "bridge fdb replace 02:00:00:00:02:04 dev vx8 dst 192.0.2.9 extern_learn static", show: "bridge fdb get 02:00:00:00:02:04 dev vx8 self", why: "the entry gets what is said; Linux keeps the state and marks of what a user gave where extern_learn is said"},
+		{line: "ip link set vx2", why: "nothing to change is refused", ours: 1},
+		{line: "ip link set dev vx1 type vxlan dstport 4799", why: "the port of a running link can be changed", kernel: 1},
+		{line: "ip link set dev vx1 type vxlan srcport 1000 2000", why: "so can its source ports", kernel: 1},
+		{line: "ip link set dev vx1 type vxlan maxaddress 100", why: "how many addresses it learns", kernel: 1},
+		{line: "ip link set dev vx1 type vxlan noudpcsum", why: "the checksum", kernel: 1},
+		{line: "ip link set dev vx1 type vxlan ttl inherit", why: "and the outer header", kernel: 1},
+		{line: "ip link add vx11 type vxlan id 11 group 239.1.1.1 dstport 4789", why: "ip wants dev with a group; without one, uvtep takes the route's", kernel: 1},
+		{line: "ip link add vx12 type vxlan id 12 local 2001:db8:1::1 dstport 4794 noudpcsum", why: "noudpcsum is for IPv4; on IPv6 Linux ignores it, uvtep says to use udp6zerocsumtx", ours: 1},
+		{line: "ip link add vx7 type vxlan id 9 remote 192.0.2.2 dstport 0", why: "0 is 8472 to ip and 4789 elsewhere: uvtep wants it said", ours: 1},
+		{line: "ip link add vx13 type vxlan id 13 dstport 4798 address 02:00:00:00:00:13", why: "the words of a sentence may stand in any order, also behind type vxlan", kernel: 1},
+		{line: "ip -d link show vx8", why: "the kernel reads `ageing none` of a new link as 300 seconds, uvtep never ages it"},
+		{line: "bridge fdb show dev vx3 state static", why: "bridge tests bits, and the kernel's default entry has not the static one; uvtep keeps one sort of permanent entry"},
 	}
 }
 
@@ -313,6 +349,10 @@ func TestScript(t *testing.T) {
 	for _, d := range differences() {
 		want, kernelStatus := theirs.say(t, d.line)
 		got, status := ours.say(t, d.line)
+		if d.show != "" {
+			want, _ = theirs.say(t, d.show)
+			got, _ = ours.say(t, d.show)
+		}
 		if kernelStatus != d.kernel || status != d.ours || d.kernel == d.ours && want == got {
 			t.Errorf("%s: %s\nkernel: status %d, want %d\n%s\nuvtep: status %d, want %d\n%s", d.line, d.why, kernelStatus, d.kernel, want, status, d.ours, got)
 		}
