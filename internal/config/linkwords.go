@@ -23,7 +23,7 @@ func linkWords() map[string]linkWord {
 		"tos": (*linkParser).tos, "dsfield": (*linkParser).tos,
 		"df": (*linkParser).df, "ageing": (*linkParser).ageing, "maxaddress": (*linkParser).maxaddress,
 		"mtu": (*linkParser).mtu, "address": (*linkParser).lladdr,
-		"accept": (*linkParser).accept, "reserved": (*linkParser).reserved, "innervlan": (*linkParser).innervlan,
+		"accept": (*linkParser).accept, "reserved": (*linkParser).reserved, "reserved_bits": (*linkParser).reservedBits, "innervlan": (*linkParser).innervlan,
 		"queues": (*linkParser).queues, "name": (*linkParser).rename,
 		"up": (*linkParser).admin, "down": (*linkParser).admin,
 	}
