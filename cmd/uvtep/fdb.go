@@ -28,6 +28,8 @@ func newFDBCommand(a *app) *cobra.Command {
 	fdb := &cobra.Command{
 		Use:   "fdb",
 		Short: "Change and show forwarding databases, as bridge fdb does",
+		Long: "uvtep fdb add|append|replace|del " + fdbSentence + "\n\nuvtep fdb show [dev NAME] " + fdbFilters +
+			"\nuvtep fdb flush dev NAME " + fdbFilters + "\nuvtep fdb get LLADDR dev NAME",
 	}
 	for verb, short := range map[string]string{
 		"add":     "Add an entry that is not there yet",

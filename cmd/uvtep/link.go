@@ -26,6 +26,7 @@ func newLinkCommand(a *app) *cobra.Command {
 	link := &cobra.Command{
 		Use:   "link",
 		Short: "Add, change, delete and show links, as ip link does",
+		Long:  "uvtep link add|set " + linkSentence + "\n\nuvtep link del NAME\nuvtep link show [NAME]",
 	}
 	link.AddCommand(
 		&cobra.Command{
