@@ -23,13 +23,17 @@ type Client struct {
 // requestTimeout is the longest that a daemon may take for one request.
 const requestTimeout = 60 * time.Second
 
+// maxIdleConns are kept for a caller that has several requests under way.
+const maxIdleConns = 16
+
 // NewClient is a client of the daemon whose socket is at path.
 func NewClient(path string) *Client {
 	var d net.Dialer
 	return &Client{path: path, http: &http.Client{
 		Timeout: requestTimeout,
 		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+			MaxIdleConnsPerHost: maxIdleConns,
+			DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
 		},
 	}}
 }
@@ -105,29 +109,11 @@ func linkPath(name string) string { return "/v1/links/" + url.PathEscape(name) }
 
 // do sends a request and reads the answer into reply, or the daemon's error.
 func (c *Client) do(ctx context.Context, method, path string, body, reply any) error {
-	b, err := json.Marshal(body)
+	res, err := c.ask(ctx, c.http, method, path, body)
 	if err != nil {
 		return err
-	}
-	if body == nil {
-		b = nil
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://uvtep"+path, bytes.NewReader(b))
-	if err != nil {
-		return err
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return c.connectError(err)
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end or of no interest
-	if res.StatusCode >= 400 {
-		refused := new(Error)
-		if err := json.NewDecoder(res.Body).Decode(refused); err != nil || refused.Message == "" {
-			return fmt.Errorf("the daemon on %s answers %s: is it uvtep's?", c.path, res.Status)
-		}
-		return refused
-	}
 	if reply == nil {
 		return nil
 	}
@@ -135,6 +121,38 @@ func (c *Client) do(ctx context.Context, method, path string, body, reply any) e
 		return fmt.Errorf("the daemon's answer on %s: %w", c.path, err)
 	}
 	return nil
+}
+
+// ask sends a request by way of h. The answer is one that the daemon gave in
+// good grace, with its body to be read and closed.
+func (c *Client) ask(ctx context.Context, h *http.Client, method, path string, body any) (*http.Response, error) {
+	var b []byte
+	if body != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://uvtep"+path, bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := h.Do(req)
+	if err != nil {
+		return nil, c.connectError(err)
+	}
+	if res.StatusCode < 400 {
+		return res, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	refused := new(Error)
+	if err := json.NewDecoder(res.Body).Decode(refused); err != nil || refused.Message == "" {
+		return nil, fmt.Errorf("the daemon on %s answers %s: is it uvtep's?", c.path, res.Status)
+	}
+	return nil, refused
 }
 
 // connectError says what to do where the daemon could not be asked.

@@ -58,6 +58,7 @@ func (s *LinkSpec) Apply(c *vtep.LinkConfig) error {
 	s.applyHeader(c)
 	s.applyTable(c)
 	s.applyPolicy(c)
+	s.applyOptions(c)
 	return nil
 }
 
@@ -180,6 +181,7 @@ func SpecOf(c vtep.LinkConfig) LinkSpec {
 	if c.InnerVLAN == vtep.InnerVLANDrop {
 		*s.InnerVLAN = "drop"
 	}
+	s.setOptions(&c)
 	return s
 }
 

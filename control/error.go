@@ -25,7 +25,7 @@ var ErrRunning = errors.New("another uvtep daemon is running")
 var ErrNotRunning = errors.New("no uvtep daemon is running")
 
 // errNoPath is a request for a path or with a method that there is not.
-var errNoPath = errors.New("no such path or method: see /v1/links, /v1/fdb, /v1/stats, /v1/version")
+var errNoPath = errors.New("no such path or method: see docs/api.md")
 
 type errorCode struct {
 	err    error

@@ -17,10 +17,11 @@ type FDBEntry struct {
 	Dev         string     `json:"dev"`
 	MAC         string     `json:"mac"`
 	Dst         netip.Addr `json:"dst,omitzero"`
-	Port        uint16     `json:"port,omitempty"`  // 0: the link's dstport
-	VNI         *uint32    `json:"vni,omitempty"`   // nil: the link's
-	Via         string     `json:"via,omitempty"`   // outgoing device
-	State       string     `json:"state,omitempty"` // permanent (default), static or dynamic
+	Port        uint16     `json:"port,omitempty"`    // 0: the link's dstport
+	VNI         *uint32    `json:"vni,omitempty"`     // nil: the link's
+	SrcVNI      *uint32    `json:"src_vni,omitempty"` // the link's, on a change: another one is refused
+	Via         string     `json:"via,omitempty"`     // outgoing device
+	State       string     `json:"state,omitempty"`   // permanent (default), static or dynamic
 	ExternLearn bool       `json:"extern_learn,omitempty"`
 	Router      bool       `json:"router,omitempty"`
 	Used        uint64     `json:"used"`    // seconds ago
@@ -32,11 +33,16 @@ const (
 	Permanent = "permanent" // NUD_PERMANENT: neither ages nor moves
 	Static    = "static"    // NUD_NOARP: neither ages nor moves
 	Dynamic   = "dynamic"   // NUD_REACHABLE: ages and moves
+	// Stale is NUD_STALE: no entry is, but one that ages is removed with it, and
+	// misses are told with it (vxlan_cleanup and vxlan_fdb_miss in
+	// drivers/net/vxlan/vxlan_core.c); a filter may name it.
+	Stale = "stale"
 )
 
 // FDBFilter selects entries; what is unset selects all.
 type FDBFilter struct {
 	Dev         string     `json:"dev,omitempty"`
+	Br          string     `json:"br,omitempty"` // the bridge that the link is a port of
 	MAC         string     `json:"mac,omitempty"`
 	Dst         netip.Addr `json:"dst,omitzero"`
 	Port        uint16     `json:"port,omitempty"`
@@ -46,6 +52,14 @@ type FDBFilter struct {
 	States      []string   `json:"state,omitempty"` // any of them
 	ExternLearn *bool      `json:"extern_learn,omitempty"`
 	Router      *bool      `json:"router,omitempty"`
+	Offloaded   *bool      `json:"offloaded,omitempty"` // no entry is
+	VLAN        uint16     `json:"vlan,omitempty"`      // no entry has one
+}
+
+// none reports that no entry can be selected.
+func (f *FDBFilter) none() bool {
+	return f.VLAN != 0 || f.Offloaded != nil && *f.Offloaded ||
+		len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s string) bool { return s != Stale })
 }
 
 func stateOf(word string) (fdb.State, error) {
@@ -89,6 +103,9 @@ func (e *FDBEntry) entry() (vtep.FDBEntry, error) {
 		return out, err
 	}
 	if out.Remote.VNI, err = vniOf("vni", e.VNI); err != nil {
+		return out, err
+	}
+	if _, err := vniOf("src_vni", e.SrcVNI); err != nil {
 		return out, err
 	}
 	if err := checkDst(e.Dst); err != nil {
@@ -185,6 +202,9 @@ func (f *FDBFilter) filter() (vtep.FDBFilter, error) {
 		return out, err
 	}
 	for _, word := range f.States {
+		if word == Stale {
+			continue
+		}
 		s, err := stateOf(word)
 		if err != nil {
 			return out, err
@@ -220,18 +240,22 @@ func (f *FDBFilter) query() url.Values {
 	put("dev", f.Dev)
 	put("mac", f.MAC)
 	put("via", f.Via)
+	put("br", f.Br)
 	if f.Dst.IsValid() {
 		put("dst", f.Dst.String())
 	}
 	if f.Port != 0 {
 		put("port", strconv.Itoa(int(f.Port)))
 	}
+	if f.VLAN != 0 {
+		put("vlan", strconv.Itoa(int(f.VLAN)))
+	}
 	for key, n := range map[string]*uint32{"vni": f.VNI, "src_vni": f.SrcVNI} {
 		if n != nil {
 			put(key, strconv.FormatUint(uint64(*n), 10))
 		}
 	}
-	for key, b := range map[string]*bool{"extern_learn": f.ExternLearn, "router": f.Router} {
+	for key, b := range map[string]*bool{"extern_learn": f.ExternLearn, "router": f.Router, "offloaded": f.Offloaded} {
 		if b != nil {
 			put(key, strconv.FormatBool(*b))
 		}
@@ -264,6 +288,11 @@ func (f *FDBFilter) setKey(key string, values []string) error {
 		f.MAC = v
 	case "via":
 		f.Via = v
+	case "br":
+		f.Br = v
+	case "vlan":
+		n, err = strconv.ParseUint(v, 10, 12)
+		f.VLAN = uint16(n)
 	case "state":
 		f.States = values
 	case "dst":
@@ -283,8 +312,11 @@ func (f *FDBFilter) setKey(key string, values []string) error {
 	case "router":
 		f.Router = new(false)
 		*f.Router, err = strconv.ParseBool(v)
+	case "offloaded":
+		f.Offloaded = new(false)
+		*f.Offloaded, err = strconv.ParseBool(v)
 	default:
-		return invalid("unknown key %q: the filter's are dev, mac, dst, port, vni, src_vni, via, state, extern_learn, router", key)
+		return invalid("unknown key %q: the filter's are dev, mac, dst, port, vni, src_vni, via, state, extern_learn, router, offloaded, br, vlan", key)
 	}
 	if err != nil {
 		return invalid("%s: %q cannot be", key, v)

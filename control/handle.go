@@ -106,15 +106,36 @@ func (s *Server) fdb(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	entries := make([]FDBEntry, 0, len(found))
+	if f.none() {
+		return entries, nil
+	}
+	if f.Br != "" {
+		if found, err = s.portsOf(f.Br, found); err != nil {
+			return nil, err
+		}
+	}
 	sortEntries(found)
 	links := s.configs()
-	entries := make([]FDBEntry, 0, len(found))
 	for _, e := range found {
 		if f.SrcVNI == nil || uint32(links[e.Link].VNI) == *f.SrcVNI {
 			entries = append(entries, entryOf(e))
 		}
 	}
 	return entries, nil
+}
+
+// portsOf are the entries of links that are ports of a bridge.
+func (s *Server) portsOf(bridge string, entries []vtep.FDBEntry) ([]vtep.FDBEntry, error) {
+	if _, err := s.config.Netdev(bridge); err != nil {
+		return nil, fmt.Errorf("%w %q", vtep.ErrNoLink, bridge)
+	}
+	port := make(map[string]bool)
+	for _, info := range s.config.Backend.Links() {
+		l := s.describe(info)
+		port[l.Netdev.Name] = l.Netdev.Master == bridge
+	}
+	return slices.DeleteFunc(entries, func(e vtep.FDBEntry) bool { return !port[e.Link] }), nil
 }
 
 // sortEntries orders entries by MAC address, so all-zeros ones first, within
@@ -153,6 +174,9 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.complete(&wire, r.PathValue("verb")); err != nil {
+		return nil, err
+	}
 	switch r.PathValue("verb") {
 	case "add":
 		err = s.config.Backend.FDBAdd(e)
@@ -166,6 +190,22 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 		err = errNoPath
 	}
 	return done{}, err
+}
+
+// complete refuses what the kernel's driver refuses of an entry: one without a
+// destination (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c), and a source VNI
+// that is not the link's.
+func (s *Server) complete(e *FDBEntry, verb string) error {
+	if e.SrcVNI != nil {
+		link, ok := s.configs()[e.Dev]
+		if ok && uint32(link.VNI) != *e.SrcVNI {
+			return invalid("src_vni %d: link %s has VNI %d alone; write vni %d for the remote's", *e.SrcVNI, e.Dev, link.VNI, *e.SrcVNI)
+		}
+	}
+	if !e.Dst.IsValid() && slices.Contains([]string{"add", "append", "replace"}, verb) {
+		return fmt.Errorf("%w: fdb %s needs a destination, write dst IP", vtep.ErrInvalid, verb)
+	}
+	return nil
 }
 
 // Flushed is what POST /v1/fdb/flush answers.
@@ -190,7 +230,7 @@ func (s *Server) flushFDB(r *http.Request) (any, error) {
 	}
 	// With one VNI a link, an entry's source VNI is its link's
 	// (vxlan_fdb_parse, drivers/net/vxlan/vxlan_core.c).
-	if f.SrcVNI != nil && uint32(s.configs()[f.Dev].VNI) != *f.SrcVNI {
+	if f.none() || f.SrcVNI != nil && uint32(s.configs()[f.Dev].VNI) != *f.SrcVNI {
 		return Flushed{}, nil
 	}
 	n, err := s.config.Backend.FDBFlush(f.Dev, filter)

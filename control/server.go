@@ -22,6 +22,7 @@ const DefaultPath = "/run/uvtep/uvtep.sock"
 
 const (
 	maxBody       = 1 << 20 // bytes of a request: a link or an entry takes far less
+	maxHeader     = 16 << 10
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
 	// writeTimeout is also the longest that a reader of a large FDB may take.
@@ -40,7 +41,9 @@ type ServerConfig struct {
 	Netdev func(name string) (Netdev, error)
 	// Stats counts the packets that belong to no link; nil: there are none.
 	Stats func() vtep.LinkStats
-	Log   *slog.Logger // nil: slog.Default
+	// Subscribe listens to events; nil: there are none.
+	Subscribe func(vtep.EventSet) (*vtep.Subscription, error)
+	Log       *slog.Logger // nil: slog.Default
 }
 
 // Server answers on a unix socket. Everybody whom the file's mode (0660) lets
@@ -60,6 +63,9 @@ func Listen(c ServerConfig) (*Server, error) {
 	}
 	if c.Stats == nil {
 		c.Stats = func() vtep.LinkStats { return vtep.LinkStats{} }
+	}
+	if c.Subscribe == nil {
+		c.Subscribe = func(vtep.EventSet) (*vtep.Subscription, error) { return nil, errNoPath }
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -88,10 +94,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	h.BaseContext = func(net.Listener) context.Context { return ctx } // ends streams
 	g.Go(func() error {
 		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("control: serve %s: %w", s.config.Path, err)
@@ -110,8 +117,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
+// routes are the paths that are answered, as docs/openapi.yaml describes them.
+func (s *Server) routes() map[string]http.Handler {
+	routes := map[string]http.Handler{"GET /v1/monitor": http.HandlerFunc(s.monitor)}
 	for pattern, fn := range map[string]func(*http.Request) (any, error){
 		"GET /v1/version":         s.version,
 		"GET /v1/stats":           s.stats,
@@ -123,10 +131,18 @@ func (s *Server) handler() http.Handler {
 		"GET /v1/fdb":             s.fdb,
 		"POST /v1/fdb/{verb}":     s.changeFDB,
 		"POST /v1/fdb/flush":      s.flushFDB,
-		"/":                       func(*http.Request) (any, error) { return nil, errNoPath },
 	} {
-		mux.Handle(pattern, s.answer(fn))
+		routes[pattern] = s.answer(fn)
 	}
+	return routes
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range s.routes() {
+		mux.Handle(pattern, h)
+	}
+	mux.Handle("/", s.answer(func(*http.Request) (any, error) { return nil, errNoPath }))
 	return mux
 }
 
@@ -141,16 +157,21 @@ func (s *Server) answer(fn func(*http.Request) (any, error)) http.Handler {
 		if err == nil {
 			reply, err = fn(r)
 		}
-		status := http.StatusOK
-		if err != nil {
-			reply, status = wireError(err)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		if err := json.NewEncoder(w).Encode(reply); err != nil {
-			s.config.Log.Debug("control: answer", "path", r.URL.Path, "error", err)
-		}
+		s.reply(w, r, reply, err)
 	})
+}
+
+// reply sends v, or err where there is one.
+func (s *Server) reply(w http.ResponseWriter, r *http.Request, v any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		v, status = wireError(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		s.config.Log.Debug("control: answer", "path", r.URL.Path, "error", err)
+	}
 }
 
 // decode reads a request's body, one JSON value without unknown keys.

@@ -92,26 +92,45 @@ func peerGroups(fd int) []uint32 {
 	return nil
 }
 
-// peerPolicy says who may change things.
-type peerPolicy struct{ uid, gid uint32 }
+// peerPolicy says who may change things: root, the daemon's user, and the group
+// that the socket's file has at the time, so that `chgrp` lets a group in.
+type peerPolicy struct {
+	uid  uint32
+	path string
+	file uint64 // the file's inode: a group counts for no other file
+}
 
-// newPeerPolicy lets the daemon's user and the socket file's group write.
 func newPeerPolicy(path string) (peerPolicy, error) {
-	info, err := os.Stat(path)
+	st, err := statSocket(path)
 	if err != nil {
 		return peerPolicy{}, err
 	}
+	return peerPolicy{uid: uint32(os.Geteuid()), path: path, file: st.Ino}, nil
+}
+
+func statSocket(path string) (*syscall.Stat_t, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return peerPolicy{}, &fs.PathError{Op: "stat", Path: path, Err: errors.ErrUnsupported}
+		return nil, &fs.PathError{Op: "lstat", Path: path, Err: errors.ErrUnsupported}
 	}
-	return peerPolicy{uid: uint32(os.Geteuid()), gid: st.Gid}, nil
+	return st, nil
 }
 
 func (p peerPolicy) mayWrite(ctx context.Context) error {
 	who, ok := ctx.Value(peerKey{}).(peer)
-	if ok && (who.uid == 0 || who.uid == p.uid || slices.Contains(who.groups, p.gid)) {
+	if ok && (who.uid == 0 || who.uid == p.uid) {
 		return nil
 	}
-	return fmt.Errorf("%w: be root, user %d or of group %d to change links and entries", ErrDenied, p.uid, p.gid)
+	st, err := statSocket(p.path)
+	if err != nil || st.Ino != p.file {
+		return fmt.Errorf("%w: be root or user %d to change links and entries; the socket's file is not the daemon's any more", ErrDenied, p.uid)
+	}
+	if ok && slices.Contains(who.groups, st.Gid) {
+		return nil
+	}
+	return fmt.Errorf("%w: be root, user %d or of group %d to change links and entries", ErrDenied, p.uid, st.Gid)
 }

@@ -1,34 +1,101 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
 
-const peerTestEnv = "UVTEP_TEST_PEER"
+// What the test's binary does instead of testing, with the socket's path as the
+// value.
+const (
+	peerTestEnv  = "UVTEP_TEST_PEER"  // ask as another user
+	serveTestEnv = "UVTEP_TEST_SERVE" // serve as another user until stdin ends
+)
 
-// TestMain is also the other user's process of TestPeer.
 func TestMain(m *testing.M) {
-	path := os.Getenv(peerTestEnv)
-	if path == "" {
-		os.Exit(m.Run())
-	}
-	c := NewClient(path)
-	_, err := c.Links(context.Background())
-	switch err := errors.Join(err, c.DeleteLink(context.Background(), "vx1")); {
-	case err == nil:
+	switch {
+	case os.Getenv(peerTestEnv) != "":
+		os.Exit(askAll(os.Getenv(peerTestEnv)))
+	case os.Getenv(serveTestEnv) != "":
+		if err := serveUntilEOF(os.Getenv(serveTestEnv)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		os.Exit(0)
-	case errors.Is(err, ErrDenied):
-		os.Exit(10)
 	}
-	os.Exit(11)
+	os.Exit(m.Run())
 }
+
+// The exit statuses of askAll.
+const (
+	mayWrite   = 0
+	mayRead    = 10
+	mayNothing = 11
+	mayOther   = 12
+)
+
+// askAll reads what can be read and tries each kind of change. Of the changes
+// either all must be refused, or none.
+func askAll(path string) int {
+	ctx := context.Background()
+	c := NewClient(path)
+	_, version := c.Version(ctx)
+	_, links := c.Links(ctx)
+	_, entries := c.FDB(ctx, FDBFilter{})
+	if errors.Is(version, ErrDenied) && errors.Is(links, ErrDenied) && errors.Is(entries, ErrDenied) {
+		return mayNothing
+	}
+	e := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01"}
+	_, flush := c.FlushFDB(ctx, FDBFilter{Dev: "vx1"})
+	changes := []error{
+		c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(1))}}),
+		c.ChangeLink(ctx, "vx1", LinkChange{Up: new(true)}), c.ChangeFDB(ctx, "add", e), c.ChangeFDB(ctx, "append", e),
+		c.ChangeFDB(ctx, "replace", e), c.ChangeFDB(ctx, "del", e), flush, c.DeleteLink(ctx, "vx1"),
+	}
+	if errors.Is(flush, ErrDenied) {
+		changes = slices.DeleteFunc(changes, func(err error) bool { return errors.Is(err, ErrDenied) })
+		if len(changes) == 0 && errors.Join(version, links, entries) == nil {
+			return mayRead
+		}
+	}
+	for _, err := range changes {
+		if errors.Is(err, ErrDenied) {
+			fmt.Println("some changes were denied")
+			return mayOther
+		}
+	}
+	if err := errors.Join(version, links, entries); err != nil {
+		fmt.Println(err)
+		return mayOther
+	}
+	return mayWrite
+}
+
+func serveUntilEOF(path string) error {
+	s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	fmt.Println("serving")
+	return s.Serve(ctx)
+}
+
+const nobody, stranger, group = 65534, 65533, 4242
 
 // TestPeer connects as other users. The file's mode is widened, so that what
 // refuses is the check of the peer.
@@ -44,15 +111,11 @@ func TestPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const nobody, group = 65534, 4242
 	s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chown(path, 0, group); err != nil {
-		t.Fatal(err)
-	}
-	if s.peers, err = newPeerPolicy(path); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -68,32 +131,105 @@ func TestPeer(t *testing.T) {
 		what string
 		mode os.FileMode
 		cred syscall.Credential
-		add  bool // the link is there to be deleted
 		want int
 	}{
-		{"root", 0o660, syscall.Credential{}, true, 0},
-		{"the socket's group", 0o660, syscall.Credential{Uid: nobody, Gid: group}, true, 0},
-		{"a supplementary group", 0o660, syscall.Credential{Uid: nobody, Gid: nobody, Groups: []uint32{7, group}}, true, 0},
-		{"a stranger, by the file's mode", 0o660, syscall.Credential{Uid: nobody, Gid: nobody}, false, 10},
-		{"a stranger, by the peer's credentials", 0o666, syscall.Credential{Uid: nobody, Gid: nobody}, false, 10},
+		{"root", 0o660, syscall.Credential{}, mayWrite},
+		{"the socket's group", 0o660, syscall.Credential{Uid: nobody, Gid: group}, mayWrite},
+		{"a supplementary group", 0o660, syscall.Credential{Uid: nobody, Gid: nobody, Groups: []uint32{7, group}}, mayWrite},
+		{"a stranger, by the file's mode", 0o660, syscall.Credential{Uid: nobody, Gid: nobody}, mayNothing},
+		{"a stranger, by the peer's credentials", 0o666, syscall.Credential{Uid: nobody, Gid: nobody}, mayRead},
+		{"a stranger with many groups", 0o666, syscall.Credential{Uid: nobody, Gid: nobody, Groups: manyGroups()}, mayRead},
 	} {
-		t.Run(test.what, func(t *testing.T) {
-			if test.add {
-				if err := NewClient(path).AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(1))}}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := os.Chmod(path, test.mode); err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), peerTestEnv+"="+path)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &test.cred}
-			out, err := cmd.CombinedOutput()
-			if got := cmd.ProcessState.ExitCode(); got != test.want {
-				t.Errorf("exit status %d, want %d: %v %s", got, test.want, err, out)
-			}
-		})
+		t.Run(test.what, func(t *testing.T) { askAs(t, exe, path, test.mode, test.cred, test.want) })
+	}
+	t.Run("another file's group", func(t *testing.T) {
+		real := filepath.Join(dir, "real")
+		if err := errors.Join(os.Rename(path, real), os.WriteFile(path, nil, 0o666), os.Chown(path, 0, stranger)); err != nil {
+			t.Fatal(err)
+		}
+		askAs(t, exe, real, 0o666, syscall.Credential{Uid: stranger, Gid: stranger}, mayRead)
+		askAs(t, exe, real, 0o666, syscall.Credential{Uid: nobody, Gid: group}, mayRead)
+		askAs(t, exe, real, 0o666, syscall.Credential{}, mayWrite)
+		if err := os.Rename(real, path); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// manyGroups are more than the server asks for at first.
+func manyGroups() []uint32 {
+	groups := make([]uint32, 100)
+	for i := range groups {
+		groups[i] = uint32(10_000 + i)
+	}
+	return groups
+}
+
+// askAs runs askAll as another user.
+func askAs(t *testing.T, exe, path string, mode os.FileMode, cred syscall.Credential, want int) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), peerTestEnv+"="+path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &cred}
+	out, err := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		t.Errorf("exit status %d, want %d: %v %s", got, want, err, out)
+	}
+}
+
+// TestPeerOfUser: a daemon that is not root's is its own user's to change, and
+// root's.
+func TestPeerOfUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to become another user")
+	}
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exe := copyOf(t, filepath.Join(dir, "test"))
+	own := filepath.Join(dir, "run")
+	if err := errors.Join(os.Mkdir(own, 0o755), os.Chown(own, nobody, group)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(own, "uvtep.sock")
+	daemon := exec.Command(exe)
+	daemon.Env = append(os.Environ(), serveTestEnv+"="+path)
+	daemon.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: group}}
+	in, err := daemon.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := daemon.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(in.Close(), daemon.Wait()); err != nil {
+			t.Error(err)
+		}
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "serving\n" {
+		t.Fatal(line, err)
+	}
+	for what, test := range map[string]struct {
+		cred syscall.Credential
+		want int
+	}{
+		"root":     {syscall.Credential{}, mayWrite},
+		"the user": {syscall.Credential{Uid: nobody, Gid: nobody}, mayWrite},
+		"group":    {syscall.Credential{Uid: stranger, Gid: group}, mayWrite},
+		"stranger": {syscall.Credential{Uid: stranger, Gid: nobody}, mayRead},
+	} {
+		t.Run(what, func(t *testing.T) { askAs(t, exe, path, 0o666, test.cred, test.want) })
 	}
 }
 

@@ -34,6 +34,19 @@ type LinkSpec struct {
 	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
+	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`             // clamp or none
+	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`   // flooded frames a second; 0: any number
+	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"` // on or off
+	Persist        *bool       `json:"persist,omitempty" yaml:"persist,omitempty"`
+	User           *uint32     `json:"user,omitempty" yaml:"user,omitempty"`               // UID
+	GroupOwner     *uint32     `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID
+	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
+	FlowLabel      *Value      `json:"flowlabel,omitempty" yaml:"flowlabel,omitempty"` // number or inherit
+	Proxy          *bool       `json:"proxy,omitempty" yaml:"proxy,omitempty"`
+	L2Miss         *bool       `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
+	L3Miss         *bool       `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
+	GBP            *bool       `json:"gbp,omitempty" yaml:"gbp,omitempty"`
+	GBPID          *uint16     `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
 }
 
 // LinkChange is a LinkSpec and what else `link set` can say. On a change, Name

@@ -26,11 +26,12 @@ func TestSpecRoundTrip(t *testing.T) {
 			Dev: "eth0", DstPort: 8472, SrcPortMin: 1000, SrcPortMax: 2000, TTL: 255, TOS: 0xb8, DF: vtep.DFInherit,
 			NoLearning: true, Ageing: 7 * time.Second, MaxAddresses: 9, NoUDPChecksum: true, UDP6ZeroCsumTx: true, UDP6ZeroCsumRx: true,
 			MTU: 1400, Address: encap.MAC{2, 0, 0, 0, 0, 1}, Reserved: vtep.ReservedDrop, InnerVLAN: vtep.InnerVLANDrop, Queues: 4,
+			NoLocalBypass: true, ClampMSS: true, BUMLimit: 100, NoMoveGuard: true, Persist: true, Owner: new(uint32(1234)), OwnerGroup: new(uint32(5678)), Proxy: true, L2Miss: true, L3Miss: true, GBP: true, PolicyID: 65535, FlowLabel: 0xfffff,
 			Accept: vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.1/32")}},
 		},
 		"words": {
 			Name: "vx1", Group: netip.MustParseAddr("239.1.1.1"), DstPort: 4789, TTLInherit: true, TOSInherit: true, DF: vtep.DFUnset,
-			Ageing: vtep.NeverAge, MaxAddresses: vtep.UnlimitedAddresses, Accept: vtep.Accept{Mode: vtep.AcceptAny}, Queues: 1,
+			Ageing: vtep.NeverAge, MaxAddresses: vtep.UnlimitedAddresses, Accept: vtep.Accept{Mode: vtep.AcceptAny}, Queues: 1, FlowLabelInherit: true,
 		},
 	} {
 		b, err := json.Marshal(SpecOf(want))
@@ -88,6 +89,10 @@ func TestValidate(t *testing.T) {
 		"ttl":                {LinkSpec{TTL: new(Value("256"))}, "auto or inherit"},
 		"ttl word":           {LinkSpec{TTL: new(Value("-1"))}, "auto or inherit"},
 		"tos":                {LinkSpec{TOS: new(Value("256"))}, "inherit"},
+		"flowlabel":          {LinkSpec{FlowLabel: new(Value("1048576"))}, "0-0xfffff"},
+		"flowlabel word":     {LinkSpec{FlowLabel: new(Value("auto"))}, "inherit"},
+		"mss":                {LinkSpec{MSS: new("1400")}, "clamp or none"},
+		"moveguard":          {LinkSpec{MoveGuard: new("yes")}, "on or off"},
 		"df":                 {LinkSpec{DF: new("maybe")}, "set or unset or inherit"},
 		"mtu low":            {LinkSpec{MTU: new(67)}, "68-"},
 		"mtu high":           {LinkSpec{MTU: new(70000)}, "68-"},

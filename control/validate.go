@@ -49,7 +49,7 @@ func ValidName(name string) error {
 // Validate reports what cannot be in the fields that were said, each by itself
 // and together. A Name is not needed.
 func (s *LinkSpec) Validate() error {
-	for _, check := range []func() error{s.checkAddresses, s.checkPorts, s.checkHeader, s.checkNetdev, s.checkPolicy} {
+	for _, check := range []func() error{s.checkAddresses, s.checkPorts, s.checkHeader, s.checkNetdev, s.checkPolicy, s.checkOptions} {
 		if err := check(); err != nil {
 			return err
 		}

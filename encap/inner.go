@@ -35,6 +35,9 @@ const (
 	extShim6       = 140 // RFC 5533
 )
 
+// MaxFlowLabel is the largest IPv6 flow label, 20 bits (RFC 8200 section 3).
+const MaxFlowLabel = 1<<20 - 1
+
 const (
 	ipv4HeaderLen = 20 // without options, RFC 791 section 3.1
 	ipv6HeaderLen = 40 // RFC 8200 section 3
@@ -226,6 +229,15 @@ func (in *Inner) setL4(b []byte, at int) {
 	if in.FragOffset == 0 && at+need <= in.end(b) {
 		in.L4 = uint16(at)
 	}
+}
+
+// FlowLabel is the IPv6 flow label of the packet in b, described by in (RFC 8200
+// section 3); 0 for anything else.
+func FlowLabel(b []byte, in *Inner) uint32 {
+	if in.IPVersion != 6 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(b[in.L3:]) & MaxFlowLabel
 }
 
 // end is the offset behind the last byte of the IP packet that b holds.

@@ -67,6 +67,9 @@ type Packet struct {
 	Hash   uint32 // flow hash: chooses the outer source port
 	TOS    uint8  // outer IPv4 TOS or IPv6 traffic class
 	TTL    uint8  // outer TTL or hop limit; 0: the route's, or 1 for multicast
+	// FlowLabel is the outer IPv6 flow label, 20 bits (RFC 6437); 0: the kernel's
+	// choice (sysctl net.ipv6.auto_flowlabels).
+	FlowLabel uint32
 	// Segments and Bytes are what the frame adds to counters: the datagrams that
 	// it leaves as, and their inner layer 3 bytes.
 	Segments uint16

@@ -179,6 +179,21 @@ func (t *Table) Lookup(mac encap.MAC, now Tick) (RemoteID, bool) {
 	return v.remote(), true
 }
 
+// Peek is Lookup that also tells the flags and marks nothing.
+func (t *Table) Peek(mac encap.MAC) (RemoteID, Flags, bool) {
+	k := keyOf(mac)
+	h := t.hash(k)
+	sl := t.shards[h>>t.shift].slots.Load().find(k, h)
+	if sl == nil {
+		return 0, 0, false
+	}
+	v := sl.value.Load()
+	if !v.live() {
+		return 0, 0, false
+	}
+	return v.remote(), sl.key.Load().flags(), true
+}
+
 // Get returns the entry of mac, unicast or group, without marking it used.
 func (t *Table) Get(mac encap.MAC) (Entry, bool) {
 	k := keyOf(mac)

@@ -116,6 +116,18 @@ func (d *Device) Set(ch Change) error {
 // set is Set of the netdev that locate found.
 func (d *Device) set(index, nsid int, ch Change) error {
 	err := d.queues[0].control(func(fd int) error {
+		if err := setOwners(fd, ch.Owner, ch.Group); err != nil {
+			return err
+		}
+		if ch.Persist != nil {
+			if err := setPersist(fd, *ch.Persist); err != nil {
+				return err
+			}
+		}
+		ch.Persist, ch.Owner, ch.Group = nil, nil, nil
+		if ch == (Change{}) {
+			return nil
+		}
 		if nsid == home {
 			return d.hub.rtnl.set(index, ch)
 		}

@@ -148,6 +148,11 @@ func (d *Device) State() (State, error) {
 	return s, nil
 }
 
+// Neighbours gives errors.ErrUnsupported.
+func (d *Device) Neighbours() ([]Neighbour, error) {
+	return nil, fmt.Errorf("tap: %q: its neighbours: %w", d.ifce.Name(), errors.ErrUnsupported)
+}
+
 // Set gives errors.ErrUnsupported: change the device with the system's tools.
 func (d *Device) Set(Change) error {
 	return fmt.Errorf("tap: %q: change it with ifconfig or netsh: %w", d.ifce.Name(), errors.ErrUnsupported)

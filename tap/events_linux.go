@@ -13,7 +13,12 @@ import (
 // eventsLen holds any link message: the kernel builds them for a page or two.
 const eventsLen = 64 << 10
 
-// eventSocket hears of changes of netdevs (rtnetlink(7), RTNLGRP_LINK). Its
+// eventGroups are the multicast groups that are listened to (rtnetlink(7)).
+func eventGroups() []int {
+	return []int{unix.RTNLGRP_LINK, unix.RTNLGRP_NSID, unix.RTNLGRP_NEIGH}
+}
+
+// eventSocket hears of changes of netdevs and their neighbours. Its
 // methods but interrupt belong to one goroutine at a time.
 type eventSocket struct {
 	file *os.File // owns fd, on the runtime's poller
@@ -50,7 +55,7 @@ func (s *eventSocket) join() error {
 	if err := s.file.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	for _, group := range []int{unix.RTNLGRP_LINK, unix.RTNLGRP_NSID} {
+	for _, group := range eventGroups() {
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group); err != nil {
 			s.leave()
 			return os.NewSyscallError("setsockopt NETLINK_ADD_MEMBERSHIP", err)
@@ -63,7 +68,7 @@ func (s *eventSocket) join() error {
 // leave unsubscribes and forgets what is queued, so that the next to join does
 // not take it for news.
 func (s *eventSocket) leave() {
-	for _, group := range []int{unix.RTNLGRP_LINK, unix.RTNLGRP_NSID} {
+	for _, group := range eventGroups() {
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_DROP_MEMBERSHIP, group)
 	}
 	s.buf = nil

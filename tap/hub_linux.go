@@ -172,6 +172,21 @@ func (h *hub) dispatch(nsid int, m *syscall.NetlinkMessage) {
 		}
 		index := nl.DeserializeIfInfomsg(m.Data).Index
 		h.linkChanged(linkKey{nsid, int(index)}, m)
+	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
+		// A bridge reports its FDB in the same group, as AF_BRIDGE.
+		if len(m.Data) >= unix.SizeofNdMsg && m.Data[0] != unix.AF_BRIDGE {
+			index := nl.NativeEndian().Uint32(m.Data[4:])
+			h.tell(linkKey{nsid, int(index)}, event{neighbours: true})
+		}
+	}
+}
+
+// tell queues ev for the watchers of link k.
+func (h *hub) tell(k linkKey, ev event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.watchers[k] {
+		w.push(ev)
 	}
 }
 
@@ -237,11 +252,13 @@ func (h *hub) move(w *watcher, k linkKey) {
 }
 
 // event is one thing that a watcher hears: a state (its Namespace unset), or
-// that the link is not where it was, or that no more will come.
+// that the link is not where it was, or that its neighbours changed, or that no
+// more will come.
 type event struct {
-	state State
-	lost  bool
-	err   error
+	state      State
+	neighbours bool
+	lost       bool
+	err        error
 }
 
 // maxEvents bounds what is kept for a Watch whose callback is slow.

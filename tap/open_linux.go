@@ -209,18 +209,26 @@ func (d *Device) setUp(fd int, c Config, p prepared) error {
 	if d.offload, err = grantOffload(fd, c); err != nil {
 		return err
 	}
-	if c.Owner != nil {
-		if err := unix.IoctlSetInt(fd, unix.TUNSETOWNER, int(*c.Owner)); err != nil {
-			return explain(os.NewSyscallError("TUNSETOWNER", err))
-		}
-	}
-	if c.Group != nil {
-		if err := unix.IoctlSetInt(fd, unix.TUNSETGROUP, int(*c.Group)); err != nil {
-			return explain(os.NewSyscallError("TUNSETGROUP", err))
-		}
+	if err := setOwners(fd, c.Owner, c.Group); err != nil {
+		return err
 	}
 	if c.Persist || p.created {
 		return setPersist(fd, c.Persist)
+	}
+	return nil
+}
+
+// setOwners says who may open the netdev; nil leaves it as it is.
+func setOwners(fd int, owner, group *uint32) error {
+	if owner != nil {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETOWNER, int(*owner)); err != nil {
+			return explain(os.NewSyscallError("TUNSETOWNER", err))
+		}
+	}
+	if group != nil {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETGROUP, int(*group)); err != nil {
+			return explain(os.NewSyscallError("TUNSETGROUP", err))
+		}
 	}
 	return nil
 }

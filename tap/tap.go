@@ -3,6 +3,7 @@ package tap
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -170,6 +171,15 @@ type State struct {
 	// Namespace is the inode number of the network namespace that the netdev is
 	// in, as `readlink /proc/self/ns/net` prints it; 0 where there are none.
 	Namespace uint64
+	// Neighbours counts the changes of the netdev's neighbour tables that a Watch
+	// has heard of. State and others leave it 0.
+	Neighbours uint64
+}
+
+// Neighbour is an address and the MAC that has it.
+type Neighbour struct {
+	IP  netip.Addr
+	MAC encap.MAC
 }
 
 // Change says what Set changes; what is nil or "" stays.
@@ -181,4 +191,7 @@ type Change struct {
 	GSOMaxSize *int
 	GSOMaxSegs *int
 	Name       string
+	// Persist, Owner and Group are as in Config.
+	Persist      *bool
+	Owner, Group *uint32
 }

@@ -65,6 +65,10 @@ func (wt *watch) run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			failures = 0
+			s.Neighbours = wt.last.Neighbours
+			if wt.reported && s.Namespace != wt.last.Namespace {
+				s.Neighbours++ // they stayed behind
+			}
 			wt.report(s)
 			err = wt.follow(ctx, nsid)
 		case errors.Is(err, ErrGone), errors.Is(err, os.ErrClosed), !wt.reported, failures == maxDying:
@@ -121,16 +125,23 @@ func (wt *watch) follow(ctx context.Context, nsid int) error {
 		if err := wt.wait(ctx, wt.w.signal, tick); err != nil {
 			return err
 		}
+		neighbours := wt.last.Neighbours
 		for _, ev := range wt.w.take() {
 			switch {
 			case ev.err != nil:
 				return ev.err
 			case ev.lost:
 				return errLost
+			case ev.neighbours:
+				neighbours = wt.last.Neighbours + 1 // once for all that waited
+				continue
 			}
-			ev.state.Namespace = wt.last.Namespace
+			ev.state.Namespace, ev.state.Neighbours = wt.last.Namespace, wt.last.Neighbours
 			wt.report(ev.state)
 		}
+		s := wt.last
+		s.Neighbours = neighbours
+		wt.report(s)
 	}
 }
 

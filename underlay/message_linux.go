@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"github.com/uvtep/uvtep/encap"
@@ -46,7 +47,7 @@ func (s *sender) datagram(i uint16, p *encap.Packet, head, body []byte) {
 func (m *message) takes(p *encap.Packet, size, limit int) bool {
 	q := m.packet
 	return m.n < limit && size <= m.size && m.bytes == m.n*m.size && m.bytes+size <= mostPayload &&
-		(p == q || p.TOS == q.TOS && p.TTL == q.TTL && p.Zone == q.Zone)
+		(p == q || p.TOS == q.TOS && p.TTL == q.TTL && p.Zone == q.Zone && p.FlowLabel == q.FlowLabel)
 }
 
 // start opens a message to p's remote, of datagrams of size bytes.
@@ -118,6 +119,7 @@ func (s *sender) shape(h *unix.Msghdr, n, i, control int) {
 func (s *sender) setName(i int, p *encap.Packet) uint32 {
 	if s.t.v6 {
 		s.names[i] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkPort(p.Port), Addr: p.Dst, Scope_id: p.Zone}
+		binary.BigEndian.PutUint32((*[4]byte)(unsafe.Pointer(&s.names[i].Flowinfo))[:], p.FlowLabel)
 		return unix.SizeofSockaddrInet6
 	}
 	*(*unix.RawSockaddrInet4)(unsafe.Pointer(&s.names[i])) = unix.RawSockaddrInet4{

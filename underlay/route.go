@@ -11,6 +11,8 @@ type Route struct {
 	Interface int
 	// Source is the address that it would carry; invalid where unknown.
 	Source netip.Addr
+	// Local says that the remote is this host (RTN_LOCAL).
+	Local bool
 }
 
 // Interface is a device of the underlay.

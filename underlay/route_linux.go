@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // RouteTo asks the kernel for the route to dst, through device (an interface
@@ -24,7 +25,7 @@ func RouteTo(dst netip.Addr, device string) (Route, error) {
 	if len(routes) == 0 {
 		return Route{}, fmt.Errorf("underlay: route to %s: the kernel gave none", dst)
 	}
-	r := Route{MTU: routes[0].MTU, Interface: routes[0].LinkIndex}
+	r := Route{MTU: routes[0].MTU, Interface: routes[0].LinkIndex, Local: routes[0].Type == unix.RTN_LOCAL}
 	if src, ok := netip.AddrFromSlice(routes[0].Src); ok {
 		r.Source = src.Unmap()
 	}

@@ -20,6 +20,10 @@ import (
 // the pool; its receive buffer holds nothing else.
 const errorQueueBuffer = 32 << 10
 
+// ipv6FlowInfoSend is IPV6_FLOWINFO_SEND of include/uapi/linux/in6.h: a flow
+// label in the destination's address is sent, where it is not 0.
+const ipv6FlowInfoSend = 33
+
 // Transmitter sends packets from a pool of source ports. All its methods may
 // be called concurrently.
 type Transmitter struct {
@@ -135,6 +139,9 @@ func sendOptions(fd int, cfg *TransmitterConfig) error {
 	}
 	if !cfg.NoChecksum {
 		opts = opts[:len(opts)-1]
+	}
+	if cfg.V6 {
+		opts = append(opts, option{unix.IPPROTO_IPV6, ipv6FlowInfoSend, 1, "IPV6_FLOWINFO_SEND"})
 	}
 	if err := setOptions(fd, opts...); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -43,6 +44,12 @@ func (s sink) State() (tap.State, error) {
 	return tap.State{Name: "vxlan0", Index: 1, MTU: 1450, Up: true, MAC: encap.MAC{2, 0xff}}, nil
 }
 func (s sink) Set(tap.Change) error { return nil }
+func (s sink) Neighbours() ([]tap.Neighbour, error) {
+	return []tap.Neighbour{
+		{IP: netip.MustParseAddr("198.51.100.1"), MAC: there},
+		{IP: netip.MustParseAddr("2001:db8:2::1"), MAC: there},
+	}, nil
+}
 func (s sink) Watch(ctx context.Context, _ func(tap.State)) error {
 	<-ctx.Done()
 	return nil
@@ -119,6 +126,7 @@ func TestNoAllocs(t *testing.T) {
 			l := v.links["vxlan0"]
 			allocsFromPort(t, l, tt.inner6)
 			allocsFromUnderlay(t, l, tt.remote, tt.inner6)
+			allocsWithOptions(t, l, tt.inner6)
 			if err := v.UpdateLink("vxlan0", func(c *LinkConfig) error {
 				c.Accept = Accept{AcceptPrefixes, prefixes}
 				return nil
@@ -213,4 +221,76 @@ func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
 		w.link = nil
 		w.fromUnderlay(d, now)
 	})
+}
+
+// allocsWithOptions: nor do the options that are off by default allocate.
+func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
+	t.Helper()
+	before := l.cfg
+	set := func(edit func(*LinkConfig)) {
+		t.Helper()
+		if err := l.vtep.UpdateLink("vxlan0", func(c *LinkConfig) error { edit(c); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(func(c *LinkConfig) {
+		c.Proxy, c.L2Miss, c.L3Miss, c.GBP, c.PolicyID, c.ClampMSS, c.BUMLimit = true, true, true, true, 7, true, 2
+		c.FlowLabelInherit = v6
+	})
+	w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}
+	request := append(bytes.Repeat([]byte{0xff}, 6), here[:]...)
+	request = append(request, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 1, 0, 0, 0, 0, 198, 51, 100, 2, 0, 0, 0, 0, 0, 0, 198, 51, 100, 1)
+	unknown := bytes.Clone(request)
+	unknown[len(unknown)-1] = 9
+	for what, f := range map[string][]byte{
+		"answered": request, "unknown neighbour": unknown, "unicast": ipFrame(there, here, v6, 200),
+		"flooded beyond the limit": ipFrame(encap.MAC{255, 255, 255, 255, 255, 255}, here, v6, 200),
+	} {
+		frames := []encap.Frame{{Data: f}, {Data: f}, {Data: f}}
+		noAllocs(t, "from the port, "+what, func(now fdb.Tick) { w.fromPort(frames, now) })
+	}
+	if s := sumCounters(l.shards); s.Answered == 0 || s.Drops[TxNoNeighbour] == 0 || s.Drops[TxBUMLimit] == 0 {
+		t.Errorf("not every way was taken: %+v", s)
+	}
+	set(func(c *LinkConfig) { *c = before })
+}
+
+// TestNoAllocsBypass: nor does the way from one link to another allocate.
+func TestNoAllocsBypass(t *testing.T) {
+	s := ownSink{sink{make(chan struct{})}}
+	v := New(Config{Host: s, Log: slog.New(slog.DiscardHandler), Workers: 1})
+	defer func() {
+		close(s.closed)
+		_ = v.Close()
+	}()
+	own := netip.MustParseAddr("192.0.2.1")
+	for n, name := range []string{"vxlan0", "vxlan1"} {
+		if err := v.AddLink(LinkConfig{Name: name, VNI: encap.VNI(42 + n), Remote: own}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, name := range []string{"vxlan1", "vxlan0"} {
+		vni := encap.VNI(42 + n)
+		if err := v.FDBAppend(FDBEntry{Link: name, Remote: Remote{Addr: own, VNI: &vni}, State: fdb.Permanent}); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.FDBDel(name, encap.MAC{}, &Remote{Addr: own}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := v.links["vxlan0"]
+	w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}
+	f := encap.Frame{Data: ipFrame(there, here, false, 200)}
+	w.fromPort([]encap.Frame{f}, 1) // learns
+	noAllocs(t, "to another link", func(now fdb.Tick) { w.fromPort([]encap.Frame{f, f}, now) })
+	if s := sumCounters(v.links["vxlan1"].shards); s.RxPackets < 400 {
+		t.Errorf("the other link received %+v", s)
+	}
+}
+
+// ownSink is a sink all of whose remotes are this host.
+type ownSink struct{ sink }
+
+func (s ownSink) RouteTo(netip.Addr, string) (underlay.Route, error) {
+	return underlay.Route{MTU: 1500, Local: true}, nil
 }

@@ -90,6 +90,38 @@ type LinkConfig struct {
 	TOS        uint8 // outer TOS; its ECN bits are the inner ones
 	TOSInherit bool  // copy the inner DSCP
 	DF         DF
+	// FlowLabel is that of the outer IPv6 header, 20 bits; 0: the kernel's choice,
+	// a hash. The driver's is 0 then (vxlan_xmit_one in drivers/net/vxlan/vxlan_core.c).
+	FlowLabel uint32
+	// FlowLabelInherit copies the inner one (IFLA_VXLAN_LABEL_POLICY); that of what
+	// is not IPv6 is 0.
+	FlowLabelInherit bool
+
+	// NoLocalBypass sends to remotes that are other links of this VTEP through
+	// the network, too (IFLA_VXLAN_LOCALBYPASS of drivers/net/vxlan, on by default).
+	NoLocalBypass bool
+
+	// GBP: the group policy extension (draft-smith-vxlan-group-policy; IFLA_VXLAN_GBP)
+	// is taken on receipt, its bits no longer being reserved, and PolicyID is sent
+	// where it is not 0. The kernel takes the id from the packet's mark.
+	GBP      bool
+	PolicyID uint16
+
+	// NoMoveGuard lets a MAC move between remotes as often as it likes; else it is
+	// held after 5 moves within 180 s (RFC 7432 section 15.1). Linux has none.
+	NoMoveGuard bool
+	// BUMLimit is how many broadcast, unknown unicast and multicast frames the link
+	// sends a second, before copies; 0: any number.
+	BUMLimit uint32
+	// ClampMSS lowers the MSS of TCP SYNs, in both directions, to what fits the
+	// link's MTU.
+	ClampMSS bool
+	// Proxy answers ARP requests and neighbour solicitations from the netdev's
+	// neighbour table (IFLA_VXLAN_PROXY).
+	Proxy bool
+	// L2Miss and L3Miss: subscribers are told of what has no entry (IFLA_VXLAN_L2MISS,
+	// IFLA_VXLAN_L3MISS).
+	L2Miss, L3Miss bool
 
 	NoLearning   bool
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
@@ -106,6 +138,12 @@ type LinkConfig struct {
 	Reserved  ReservedPolicy
 	InnerVLAN InnerVLANPolicy
 	Queues    int // access port queues, one worker each; 0: 1
+
+	// Persist keeps the netdev, with its addresses and its bridge, where the VTEP
+	// ends (TUNSETPERSIST); DelLink deletes it all the same. Owner and OwnerGroup may
+	// open it then; nil: nobody but root (TUNSETOWNER, TUNSETGROUP in drivers/net/tun.c).
+	Persist           bool
+	Owner, OwnerGroup *uint32
 }
 
 // LinkInfo is a link as it stands.
@@ -134,6 +172,8 @@ type LinkStats struct {
 	Reserved                                           uint64                // received with reserved header bits set, dropped or not
 	NotLearned                                         uint64                // received while the FDB was full: delivered, not learned
 	Moves                                              uint64                // learned entries that changed their remote
+	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
+	Answered                                           uint64                // questions for neighbours that were answered in their place
 	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
 	Drops                                              map[DropReason]uint64 // without zeros
 }

@@ -30,6 +30,13 @@ func (c *LinkConfig) normalise() {
 	c.Accept.Prefixes = slices.Clone(c.Accept.Prefixes) // the data path reads them
 }
 
+// Validate reports why no link can be so, as far as that can be told without
+// the host: what AddLink refuses before it asks for anything.
+func (c LinkConfig) Validate() error {
+	c.normalise()
+	return c.validate()
+}
+
 // validate checks what can be checked without the host.
 func (c *LinkConfig) validate() error {
 	switch {
@@ -59,6 +66,12 @@ func (c *LinkConfig) validate() error {
 		return invalid("queues %d: give 1 to %d", c.Queues, maxQueues)
 	case c.Accept.Mode == AcceptPrefixes && len(c.Accept.Prefixes) == 0:
 		return invalid("accept: no prefix given")
+	case c.FlowLabel > encap.MaxFlowLabel:
+		return invalid("flowlabel %#x: a flow label is 20 bits, at most %#x", c.FlowLabel, encap.MaxFlowLabel)
+	case (c.FlowLabel != 0 || c.FlowLabelInherit) && !c.ipv6():
+		return invalid("flowlabel is for an IPv6 underlay: give an IPv6 remote, group or local")
+	case c.PolicyID != 0 && !c.GBP:
+		return invalid("gbpid %d needs gbp", c.PolicyID)
 	case c.NoUDPChecksum && c.ipv6():
 		return invalid("noudpcsum is for an IPv4 underlay: say udp6zerocsumtx")
 	}

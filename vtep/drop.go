@@ -12,7 +12,9 @@ const (
 	TxTooShort    DropReason = iota // shorter than an Ethernet header
 	TxBadOffload                    // checksum or segment offsets outside the frame
 	TxInnerVLAN                     // VLAN tag, and the link has `innervlan drop`
+	TxNoNeighbour                   // a question for an unknown neighbour, and the link has `proxy l3miss`
 	TxNoRemote                      // no FDB entry and an empty flood list
+	TxBUMLimit                      // flooded beyond `bumlimit`
 	TxTooBig                        // larger than the path MTU of its remote
 	TxUnreachable                   // no route to the remote
 	TxNoBuffer                      // socket or device queue full
@@ -30,6 +32,7 @@ const (
 	RxOwnMAC      // inner source MAC is the link's own
 	RxInnerVLAN   // VLAN tag, and the link has `innervlan drop`
 	RxStaticMAC   // inner source MAC is pinned to another remote
+	RxMoveGuard   // inner source MAC moved too often and is held behind another remote
 	RxECN         // outer CE on a frame that cannot carry it (RFC 6040)
 	RxPort        // the port refused it
 
@@ -56,7 +59,9 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	TxTooShort:    {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
 	TxBadOffload:  {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
 	TxInnerVLAN:   {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
+	TxNoNeighbour: {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
 	TxNoRemote:    {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
+	TxBUMLimit:    {"tx-bum-limit", txDropped, "flooded beyond `bumlimit`"},
 	TxTooBig:      {"tx-too-big", txErrors, "larger than the path MTU of the remote"},
 	TxUnreachable: {"tx-unreachable", txErrors, "no route to the remote"},
 	TxNoBuffer:    {"tx-no-buffer", txDropped, "socket or device queue full"},
@@ -74,6 +79,7 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	RxOwnMAC:      {"rx-own-mac", rxDropped, "inner source MAC is the link's own"},
 	RxInnerVLAN:   {"rx-inner-vlan", rxDropped, "VLAN tag and `innervlan drop`"},
 	RxStaticMAC:   {"rx-static-mac", rxDropped, "inner source MAC pinned to another remote"},
+	RxMoveGuard:   {"rx-move-guard", rxDropped, "inner source MAC moved too often and is held behind another remote"},
 	RxECN:         {"rx-ecn", rxErrors, "outer CE on a frame that is not ECN-capable"},
 	RxPort:        {"rx-port", rxDropped, "refused by the port"},
 }

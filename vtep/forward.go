@@ -11,21 +11,23 @@ import (
 // From a port (fromPort, one call a batch):
 //  1. length
 //  2. inner VLAN policy
-//  3. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  4. inner checksum completed, outer TOS, TTL and DF chosen
-//  5. one packet for each destination, sent as batches: of flooded frames first
-//     all to one remote, then all to the next, so that they leave together
+//  3. questions for neighbours that a proxy answers (proxy.go)
+//  4. destinations: the entry of the MAC, of the group MAC, or the flood list
+//  5. limit of floods, inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
+//  6. one packet for each destination, sent as batches: of flooded frames first
+//     all to one remote, then all to the next, so that they leave together;
+//     what is for another link of this VTEP is handed to it (bypass.go)
 //
 // From the underlay (fromUnderlay, one call a batch):
 //  1. what the kernel joined is walked packet by packet
 //  2. header: length, I flag
 //  3. VNI to link, link up
-//  4. reserved bits
+//  4. policy extension, reserved bits
 //  5. own echo, peer policy
 //  6. inner length, source MAC, inner VLAN policy
 //  7. learning
 //  8. ECN
-//  9. offload metadata of what a kernel on this host left undone
+//  9. offload metadata of what a kernel on this host left undone, MSS
 //  10. segments of one flow joined to superframes
 //  11. port, one write for each run of one link
 //
@@ -36,7 +38,7 @@ import (
 func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 	s := w.link.state.Load()
 	n := 0
-	w.nTold = 0
+	w.nTold, w.now = 0, now
 	for i := range frames {
 		if w.prepare(s, &w.sending[n], &frames[i], now) {
 			n++
@@ -62,6 +64,7 @@ func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 	}
 	w.flush(s, 0)
 	w.flush(s, 1)
+	w.handOver()
 }
 
 // floodRun is how many of out, from the first on, go to the same list of
@@ -75,7 +78,8 @@ func floodRun(out []outFrame) int {
 	return len(out)
 }
 
-// prepare makes of f what is sent, but for the remote; false: it is dropped.
+// prepare makes of f what is sent, but for the remote; false: it is dropped or
+// was answered.
 func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.Tick) bool {
 	if len(f.Data) < encap.EthernetHeaderLen {
 		w.c.drop(TxTooShort)
@@ -86,8 +90,12 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		w.c.drop(TxInnerVLAN)
 		return false
 	}
+	if s.proxy && w.answers(s, f, &in) {
+		return false
+	}
 	o.one, o.many = w.link.destinations(encap.EthDst(f.Data), now)
 	if o.one == nil && o.many == nil {
+		w.link.tellL2Miss(s, encap.EthDst(f.Data))
 		w.c.drop(TxNoRemote)
 		return false
 	}
@@ -97,6 +105,13 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		return false
 	}
 	segments, bytes := encap.Wire(f, &in)
+	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, now) {
+		w.c.drop(TxBUMLimit)
+		return false
+	}
+	if s.clampMSS {
+		encap.ClampMSS(f, &in, s.mtu)
+	}
 	o.packet = encap.Packet{
 		Frame: *f, Hash: encap.FlowHash(f.Data, &in),
 		Segments: uint16(segments), Bytes: uint32(bytes),
@@ -121,12 +136,16 @@ func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*remote, []fdb.RemoteI
 	return nil, l.fdb.Group(encap.MAC{}, now)
 }
 
-// outer chooses the outer header's fields (conformance L08, L09).
+// outer chooses the outer header's fields (conformance L08, L09, L18).
 func (s *linkState) outer(p *encap.Packet, in *encap.Inner) {
 	p.TOS = encap.EncapTOS(in.TOS, s.tos, s.tosInherit)
 	p.TTL = s.ttl
 	if s.ttlInherit {
 		p.TTL = in.TTL
+	}
+	p.FlowLabel = s.flowLabel
+	if s.labelInherit {
+		p.FlowLabel = encap.FlowLabel(p.Frame.Data, in)
 	}
 }
 
@@ -145,10 +164,15 @@ func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 		w.c.drop(TxNoRemote) // an entry without dst
 		return
 	}
+	if b := r.bypass.Load(); b != nil {
+		w.hand(o, b)
+		return
+	}
 	b := &w.out[o.lane]
 	q := &b.packets[b.n]
 	*q = o.packet
 	q.Header, q.Dst, q.Port = r.header, r.addr, r.port
+	encap.SetPolicyID(&q.Header, s.policyID)
 	if r.zone != s.dev {
 		q.Zone = r.zone // the transmitter is bound to the link's own device
 	}
@@ -238,6 +262,10 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		c.drop(RxLinkDown)
 		return
 	}
+	w.learn = s.learn
+	if s.gbp && !l.policy(&h) {
+		w.learn = false
+	}
 	if h.ReservedSet() {
 		c.reserved.Add(1)
 		if s.dropReserved {
@@ -293,17 +321,13 @@ func (w *netWorker) next(d *encap.Datagram, payload []byte) bool {
 func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap.Datagram, now fdb.Tick) (DropReason, bool) {
 	l, s := w.link, w.s
 	src := encap.EthSrc(f.Data)
-	if src.IsMulticast() || src.IsZero() {
-		return RxBadSource, false
+	if r, ok := s.admits(src, in); !ok {
+		return r, false
 	}
-	if src == s.mac {
-		return RxOwnMAC, false
-	}
-	if s.dropVLAN && in.Tags > 0 {
-		return RxInnerVLAN, false
-	}
-	if s.learn && !l.learn(c, src, d.Src, w.peer, now) {
-		return RxStaticMAC, false
+	if w.learn {
+		if r, ok := l.learn(c, src, d.Src, w.peer, now); !ok {
+			return r, false
+		}
 	}
 	if in.IPVersion != 0 {
 		ecn, drop := encap.DecapECN(d.TOS, in.TOS)
@@ -315,32 +339,23 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 		}
 	}
 	restoreOffload(f, in, s.mtu, int(d.SegSize))
+	if s.clampMSS {
+		encap.ClampMSS(f, in, s.mtu)
+	}
 	return 0, true
 }
 
-// learn binds src to the peer that the frame came from; false: src is pinned
-// to another remote (conformance L04-L06).
-func (l *Link) learn(c *counters, src encap.MAC, from encap.Addr, p *peer, now fdb.Tick) bool {
-	var r *remote
-	if p != nil {
-		r = p.learned.Load()
+// admits checks the inner source MAC and the VLAN policy.
+func (s *linkState) admits(src encap.MAC, in *encap.Inner) (DropReason, bool) {
+	switch {
+	case src.IsMulticast() || src.IsZero():
+		return RxBadSource, false
+	case src == s.mac:
+		return RxOwnMAC, false
+	case s.dropVLAN && in.Tags > 0:
+		return RxInnerVLAN, false
 	}
-	if r == nil {
-		if r = l.firstLearned(from); r == nil {
-			c.notLearned.Add(1)
-			return true
-		}
-	}
-	switch l.fdb.Learn(src, r.id, now).Outcome {
-	case fdb.LearnRefusedStatic:
-		return false
-	case fdb.LearnFull:
-		c.notLearned.Add(1)
-	case fdb.LearnMoved:
-		c.moves.Add(1)
-	case fdb.LearnRefreshed, fdb.LearnNew, fdb.LearnRefusedInvalid:
-	}
-	return true
+	return 0, true
 }
 
 // keep puts f among the pending frames, as the end of a superframe if it can.
@@ -365,17 +380,6 @@ func (w *netWorker) deliver() {
 	frames := w.frames[:w.pending]
 	w.join.Finish(frames)
 	w.pending = 0
-	c := w.link.netCounters(w.n)
-	n, _ := w.link.port.WriteBatch(w.n%w.link.port.Queues(), frames)
-	if lost := len(frames) - n; lost > 0 {
-		c.drops[RxPort].Add(uint64(lost))
-		// Which frames a port refused is not known; a port that is down takes none.
-		w.taken = tally{}
-		for i := range frames[:n] {
-			in := encap.ParseInner(frames[i].Data)
-			w.taken.add(&frames[i], &in)
-		}
-	}
-	c.received(&w.taken)
+	w.link.write(w.n, w.link.netCounters(w.n), frames, &w.taken)
 	w.taken = tally{}
 }

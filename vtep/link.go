@@ -24,7 +24,11 @@ type Link struct {
 	// worker of an endpoint.
 	shards []counters
 
-	moves moveLog
+	moves      moveLog
+	guard      moveGuard
+	flood      floodLimit
+	neighbours atomic.Pointer[neighbours] // nil but for a proxy
+	lastPolicy atomic.Uint32              // id of the last packet that carried one
 
 	// The rest is guarded by VTEP.mu.
 	cfg       LinkConfig
@@ -38,6 +42,9 @@ type Link struct {
 	refused   tap.Offload // by the kernel, as logged
 	tuned     bool        // its underlay device was, or could not be
 	retry     bool        // something could not be had yet: see VTEP.everySecond
+	foreign   bool        // it has, or had, remotes of another VNI or port than its own
+	mayBypass bool        // one of its remotes is another link's, if its address is this host's
+	dropsTold dropTotals
 	gone      bool
 	stopWatch context.CancelFunc
 }
@@ -54,8 +61,14 @@ type linkState struct {
 
 	join                              bool // segments of one flow to superframes
 	learn, dropReserved, dropVLAN     bool
+	proxy, gbp, l2miss, l3miss        bool
+	moveGuard, clampMSS               bool
+	bumLimit                          uint32 // flooded frames a second; 0: no limit
+	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
+	flowLabel                         uint32
+	labelInherit                      bool
 	tx                                [2]Transmitter // by lane
 	dev                               uint32         // index of the underlay device, or 0
 	learned                           remoteKey      // of learned remotes, but for the address
@@ -82,6 +95,16 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		tos:          c.TOS,
 		tosInherit:   c.TOSInherit,
 		dfInherit:    c.DF == DFInherit,
+		flowLabel:    c.FlowLabel,
+		labelInherit: c.FlowLabelInherit,
+		proxy:        c.Proxy,
+		moveGuard:    !c.NoMoveGuard,
+		clampMSS:     c.ClampMSS,
+		bumLimit:     c.BUMLimit,
+		gbp:          c.GBP,
+		l2miss:       c.L2Miss,
+		l3miss:       c.L3Miss,
+		policyID:     c.PolicyID,
 		tx:           [2]Transmitter{l.senders[0].tx, l.senders[1].tx},
 		dev:          uint32(dev),
 		learned:      remoteKey{port: c.dstPort(), vni: c.VNI},
@@ -140,11 +163,12 @@ func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Unlock()
 	l.fdb.Age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
 	l.remotes.sweep()
+	l.vtep.onNeighbours(l) // in case that events were lost
 }
 
 // info describes the link; the caller holds VTEP.mu.
 func (l *Link) info() LinkInfo {
-	return LinkInfo{
+	i := LinkInfo{
 		Config:    l.cfg,
 		Name:      l.device.Name,
 		Index:     l.device.Index,
@@ -160,4 +184,6 @@ func (l *Link) info() LinkInfo {
 		GSOMaxSegs: l.device.GSOMaxSegs,
 		Offloads:   l.offloads(),
 	}
+	i.Stats.PolicyID = uint16(l.lastPolicy.Load())
+	return i
 }

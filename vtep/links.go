@@ -37,11 +37,22 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		v.dismantle(l)
 		return err
 	}
+	l.tellLink(LinkChanged) // before its entries
 	if err := l.setDefault(v.now()); err != nil {
+		info := l.info()
 		v.dismantle(l)
+		l.tellGone(&info)
 		return err
 	}
+	if c.Persist { // last of all, so that a failure leaves no netdev
+		if err := l.port.Set(tap.Change{Persist: &c.Persist}); err != nil {
+			v.dismantle(l)
+			return err
+		}
+	}
 	v.links[c.Name] = l
+	v.findBypasses(l)
+	v.followNeighbours(l)
 	v.startLink(l)
 	v.tune(l)
 	return nil
@@ -58,6 +69,7 @@ func (v *VTEP) openPort(l *Link) error {
 	port, err := v.host.OpenDevice(tap.Config{
 		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
 		TxQueueLen: txQueueLen, GSOMaxSize: superframeSize(mtu),
+		Owner: l.cfg.Owner, Group: l.cfg.OwnerGroup,
 		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
 	})
 	if err != nil {
@@ -80,7 +92,7 @@ func (v *VTEP) startLink(l *Link) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stopWatch = cancel
 	v.spawn(func() {
-		up := false
+		up, neighbours := false, uint64(0)
 		err := l.port.Watch(ctx, func(s tap.State) {
 			if up && !s.Up {
 				v.onDown(l)
@@ -88,6 +100,10 @@ func (v *VTEP) startLink(l *Link) {
 			up = s.Up
 			// What Watch tells may be older than what setDevice saw: look again.
 			_ = v.onDevice(l, false)
+			if s.Neighbours != neighbours {
+				neighbours = s.Neighbours
+				v.onNeighbours(l)
+			}
 		})
 		if errors.Is(err, tap.ErrGone) {
 			l.log.Info("the netdev was deleted, removing the link")
@@ -137,6 +153,7 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 			l.ownDowns++
 		}
 	}
+	l.tellLink(LinkChanged)
 	return nil
 }
 
@@ -147,6 +164,11 @@ func (v *VTEP) DelLink(name string) error {
 	l, err := v.find(name)
 	if err != nil {
 		return err
+	}
+	if l.cfg.Persist {
+		if err := l.port.Set(tap.Change{Persist: new(false)}); err != nil {
+			return err
+		}
 	}
 	v.drop(l)
 	return nil
@@ -159,7 +181,10 @@ func (v *VTEP) drop(l *Link) {
 	}
 	delete(v.links, l.cfg.Name)
 	l.stopWatch()
+	info := l.info()
 	v.dismantle(l)
+	v.findBypasses(l)
+	l.tellGone(&info)
 }
 
 // dismantle gives back the link's endpoints, transmitters and port.

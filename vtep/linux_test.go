@@ -139,7 +139,7 @@ func TestL06Full(t *testing.T) {
 // a flood from forged sources under `accept any` takes no memory without end.
 func TestL06FullOfRemotes(t *testing.T) {
 	bubble(t, func(t *testing.T, net *vteptest.Network) {
-		r := newRig(t, net, func(c *vtep.LinkConfig) { acceptAny(c); c.MaxAddresses = 4 })
+		r := newRig(t, net, func(c *vtep.LinkConfig) { acceptAny(c); c.MaxAddresses, c.NoMoveGuard = 4, true })
 		f := frame(macA, macC, "x")
 		for n := range 3000 {
 			from := netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})

@@ -33,8 +33,12 @@ func (m *moveLog) take() (count int, last fdb.Event) {
 // onFDB follows a change of the FDB. It runs under a shard's lock.
 func (l *Link) onFDB(e fdb.Event) {
 	l.remotes.follow(e)
+	l.tellFDB(&e)
 	if e.Kind == fdb.Moved {
 		l.moves.note(e)
+		if s := l.state.Load(); s != nil && s.moveGuard {
+			l.guard.note(e.MAC, e.Updated)
+		}
 	}
 }
 

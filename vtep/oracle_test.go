@@ -98,8 +98,12 @@ func newPath(t *testing.T, v6, offload bool) *path {
 		}
 		*n = startNode(t, net, h, by, addrs[i])
 	}
-	p.from = p.a.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrs[1], Local: addrs[0], MTU: 1400, Address: macB})
-	p.to = p.b.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrs[0], Local: addrs[1], MTU: 1400, Address: macC})
+	var policy uint16 // of the options that touch frames, on one of the underlays
+	if v6 {
+		policy = 7
+	}
+	p.from = p.a.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrs[1], Local: addrs[0], MTU: 1400, Address: macB, ClampMSS: v6, GBP: v6, PolicyID: policy})
+	p.to = p.b.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrs[0], Local: addrs[1], MTU: 1400, Address: macC, ClampMSS: v6, GBP: v6})
 	return p
 }
 

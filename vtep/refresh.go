@@ -92,7 +92,10 @@ func take(eps *[]*endpoint, key endpointKey) *endpoint {
 // ownAddress is the outer source address of a link with a group, by which it
 // knows its own echo (conformance S05). false: the route does not tell yet.
 func (v *VTEP) ownAddress(c *LinkConfig) (encap.Addr, bool) {
-	if local := c.source(); local.IsValid() || !c.Group.IsValid() {
+	if !c.Group.IsValid() {
+		return encap.Addr{}, true // with nolocalbypass our own packets are not echoes
+	}
+	if local := c.source(); local.IsValid() {
 		return encap.AddrFrom(local), true
 	}
 	r, err := v.host.RouteTo(c.Group, c.Dev)

@@ -17,14 +17,17 @@ type remoteKey struct {
 	via  string // its name as given
 }
 
-// remote is one destination of a link. It does not change once it is made.
+// remote is one destination of a link. But for its bypass it does not change
+// once it is made.
 type remote struct {
 	remoteKey
 	id     fdb.RemoteID
 	header [encap.HeaderLen]byte
 	group  bool // a multicast address
 	peer   *peer
+	bypass atomic.Pointer[bypass] // nil: it is reached through the network
 
+	kept     bool // a bypass names it: never given up; guarded by remotes.mu
 	refs     int  // FDB references; guarded by remotes.mu
 	idle     bool // no reference at the last sweep; guarded by remotes.mu
 	detached bool // no longer found by key or peer; guarded by remotes.mu
@@ -99,6 +102,25 @@ func (r *remotes) internLocked(key remoteKey) *remote {
 	r.byKey[key] = rem
 	r.live++
 	return rem
+}
+
+// keep finds or makes the remote for key, which is then never given up.
+func (r *remotes) keep(key remoteKey) *remote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rem := r.internLocked(key)
+	rem.kept = true
+	return rem
+}
+
+// each calls fn for every remote. fn may take the lock.
+func (r *remotes) each(fn func(*remote)) {
+	ids := *r.byID.Load()
+	for i := range ids {
+		if rem := ids[i].Load(); rem != nil {
+			fn(rem)
+		}
+	}
 }
 
 // find is the remote for key, nil if there is none.
@@ -197,7 +219,7 @@ func (r *remotes) sweep() {
 	for i := range r.used {
 		rem := ids[i].Load()
 		switch {
-		case rem == nil || rem.refs > 0:
+		case rem == nil || rem.refs > 0 || rem.kept:
 		case !rem.idle:
 			rem.idle = true
 		case !rem.detached:

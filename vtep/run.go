@@ -58,14 +58,19 @@ func (v *VTEP) sweep() {
 	}
 }
 
-// everySecond logs what moved and what the kernel refused, and tries again what a link could not have when
+// everySecond tells what was dropped, logs what moved and what the kernel refused, and tries again what a link could not have when
 // it came up, such as a group on a device without an address.
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.tellOffloads()
+	v.tellDrops()
 	for _, l := range v.links {
 		l.logMoves()
+		l.guardMoves(v.now())
+		if l.mayBypass {
+			v.ownBypasses(l)
+		}
 		v.tune(l)
 		if l.retry {
 			if v.refresh(l) == nil && !l.retry {

@@ -35,6 +35,8 @@ type Device interface {
 	Set(tap.Change) error
 	// Offloads is what the kernel does for it at present.
 	Offloads() tap.Offloads
+	// Neighbours are the usable entries of its neighbour tables.
+	Neighbours() ([]tap.Neighbour, error)
 	// Watch calls fn at once and then on each change of the device until ctx
 	// ends (nil) or the device is gone (tap.ErrGone).
 	Watch(ctx context.Context, fn func(tap.State)) error

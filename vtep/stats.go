@@ -15,6 +15,7 @@ type counters struct {
 	notLearned                    atomic.Uint64 // frames delivered while the FDB was full
 	moves                         atomic.Uint64 // learned entries that changed their remote
 	tooBig                        atomic.Uint64 // ICMP errors sent into the port
+	answered                      atomic.Uint64 // questions for neighbours
 	drops                         [numDropReasons]atomic.Uint64
 	_                             [64]byte // keeps two workers off one cache line
 }
@@ -49,6 +50,21 @@ func (c *counters) received(t *tally) {
 
 func (c *counters) drop(r DropReason) { c.drops[r].Add(1) }
 
+// write gives frames, which add taken to the counters, to the port.
+func (l *Link) write(worker int, c *counters, frames []encap.Frame, taken *tally) {
+	n, _ := l.port.WriteBatch(worker%l.port.Queues(), frames)
+	if lost := len(frames) - n; lost > 0 {
+		c.drops[RxPort].Add(uint64(lost))
+		// Which frames a port refused is not known; a port that is down takes none.
+		*taken = tally{}
+		for i := range frames[:n] {
+			in := encap.ParseInner(frames[i].Data)
+			taken.add(&frames[i], &in)
+		}
+	}
+	c.received(taken)
+}
+
 // sum adds up shards.
 func sumCounters(shards []counters) LinkStats {
 	s := LinkStats{Drops: make(map[DropReason]uint64)}
@@ -63,6 +79,7 @@ func sumCounters(shards []counters) LinkStats {
 		s.NotLearned += c.notLearned.Load()
 		s.Moves += c.moves.Load()
 		s.TooBigSent += c.tooBig.Load()
+		s.Answered += c.answered.Load()
 		for r := range c.drops {
 			n := c.drops[r].Load()
 			if n == 0 {

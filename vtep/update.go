@@ -1,6 +1,8 @@
 package vtep
 
 import (
+	"fmt"
+
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
 )
@@ -16,14 +18,25 @@ func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 		return err
 	}
 	before, c := l.cfg, l.cfg
+	rename := ""
+	c.Name = l.device.Name // ip may have renamed it
 	if err = edit(&c); err == nil {
+		if c.Name != l.device.Name {
+			rename = c.Name
+		}
+		c.Name = before.Name // until the netdev has the new one
+		if rename != "" {
+			err = v.nameFree(l, rename)
+		}
+	}
+	if err == nil {
 		err = v.change(l, &c)
 	}
 	v.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if err := v.applyDevice(l, &before, &c); err != nil {
+	if err := v.applyDevice(l, &before, &c, rename); err != nil {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		if !l.gone {
@@ -32,6 +45,19 @@ func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 			}
 		}
 		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !l.gone {
+		l.tellLink(LinkChanged)
+	}
+	return nil
+}
+
+// nameFree refuses a name that another link has; the caller holds v.mu.
+func (v *VTEP) nameFree(l *Link, name string) error {
+	if o, err := v.find(name); err == nil && o != l {
+		return fmt.Errorf("%w: link %s", ErrExist, name)
 	}
 	return nil
 }
@@ -46,8 +72,6 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	switch {
 	case c.VNI != before.VNI:
 		return invalid("id cannot be changed: delete the link and add it with id %d", c.VNI)
-	case c.Name != before.Name:
-		return invalid("rename the netdev with ip link set %s name %s", before.Name, c.Name)
 	case c.Queues != before.Queues:
 		return invalid("queues cannot be changed: delete the link and add it again")
 	case c.ipv6() != before.ipv6() && l.fdb.Len() > 0:
@@ -67,11 +91,16 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.dstPort() != before.dstPort() {
 		l.movePort(before.dstPort(), c.dstPort(), v.now())
 	}
-	return l.setDefault(v.now())
+	err := l.setDefault(v.now())
+	v.findBypasses(l)
+	if c.Proxy != before.Proxy {
+		v.followNeighbours(l)
+	}
+	return err
 }
 
-// applyDevice sets what the netdev itself keeps.
-func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
+// applyDevice sets what the netdev itself keeps; rename is its new name or "".
+func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error {
 	var change, undo tap.Change
 	v.mu.Lock()
 	was, source := l.device, l.mtuSource
@@ -86,6 +115,18 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
 	if c.Address != before.Address && c.Address != (encap.MAC{}) {
 		change.MAC, undo.MAC = &c.Address, &was.MAC
 	}
+	if c.Persist != before.Persist {
+		change.Persist, undo.Persist = &c.Persist, &before.Persist
+	}
+	if !equal(c.Owner, before.Owner) {
+		change.Owner, undo.Owner = c.Owner, before.Owner
+	}
+	if !equal(c.OwnerGroup, before.OwnerGroup) {
+		change.Group, undo.Group = c.OwnerGroup, before.OwnerGroup
+	}
+	if rename != "" {
+		change.Name, undo.Name = rename, was.Name
+	}
 	if change == (tap.Change{}) {
 		return nil
 	}
@@ -99,5 +140,15 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig) error {
 	if change.MTU != nil {
 		l.derived = *change.MTU
 	}
+	if rename != "" && !l.gone {
+		delete(v.links, l.cfg.Name)
+		l.cfg.Name = rename
+		v.links[rename] = l
+	}
 	return nil
+}
+
+// equal compares what is pointed to.
+func equal(a, b *uint32) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }

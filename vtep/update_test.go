@@ -41,6 +41,15 @@ var edits = map[string]func(*vtep.LinkConfig){
 	"address":        func(c *vtep.LinkConfig) { c.Address = encap.MAC{2, 3, 4, 5, 6, 7} },
 	"accept":         func(c *vtep.LinkConfig) { c.Accept.Mode = vtep.AcceptAny },
 	"reserved":       func(c *vtep.LinkConfig) { c.Reserved = vtep.ReservedDrop },
+	"nolocalbypass":  func(c *vtep.LinkConfig) { c.NoLocalBypass = true },
+	"gbp":            func(c *vtep.LinkConfig) { c.GBP, c.PolicyID = true, 7 },
+	"l2miss l3miss":  func(c *vtep.LinkConfig) { c.L2Miss, c.L3Miss = true, true },
+	"proxy":          func(c *vtep.LinkConfig) { c.Proxy = true },
+	"moveguard":      func(c *vtep.LinkConfig) { c.NoMoveGuard = true },
+	"bumlimit":       func(c *vtep.LinkConfig) { c.BUMLimit = 10 },
+	"mss":            func(c *vtep.LinkConfig) { c.ClampMSS = true },
+	"persist":        func(c *vtep.LinkConfig) { c.Persist = true },
+	"user":           func(c *vtep.LinkConfig) { c.Owner, c.OwnerGroup = new(uint32(1)), new(uint32(2)) },
 	"innervlan":      func(c *vtep.LinkConfig) { c.InnerVLAN = vtep.InnerVLANDrop },
 }
 
@@ -103,7 +112,8 @@ func TestUpdateRefused(t *testing.T) {
 	}{
 		{"edit", rules{}, func(c *vtep.LinkConfig) error { c.TTL = 9; return errRefused }},
 		{"id", rules{}, func(c *vtep.LinkConfig) error { c.VNI = 43; return nil }},
-		{"name", rules{}, func(c *vtep.LinkConfig) error { c.Name = "vxlan9"; return nil }},
+		{"name taken", rules{}, func(c *vtep.LinkConfig) error { c.Name = "other"; return nil }},
+		{"name", set, func(c *vtep.LinkConfig) error { c.Name = "vxlan9"; return nil }},
 		{"queues", rules{}, func(c *vtep.LinkConfig) error { c.Queues = 2; return nil }},
 		{"family", rules{}, func(c *vtep.LinkConfig) error { c.Remote = addrB6; return nil }},
 		{"invalid", rules{}, func(c *vtep.LinkConfig) error { c.MTU = 3; return nil }},
@@ -231,5 +241,33 @@ func TestUpdateOthersUndisturbed(t *testing.T) {
 		if s := r.stats(t, r.link); s.TxPackets != 50 || s.RxPackets != 50 || len(s.Drops) != 0 {
 			t.Errorf("statistics %+v", s)
 		}
+	})
+}
+
+// TestUpdateName renames the netdev; the old name is free at once, also where ip
+// had renamed it before.
+func TestUpdateName(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		rename := func(was, is string) {
+			t.Helper()
+			must(t, r.UpdateLink(was, func(c *vtep.LinkConfig) error { c.Name = is; return nil }))
+			if i, err := r.Link(is); err != nil || i.Name != is || i.Config.Name != is {
+				t.Errorf("%s renamed to %s: %+v, %v", was, is, i, err)
+			}
+			if _, err := r.Link(was); !errors.Is(err, vtep.ErrNoLink) {
+				t.Errorf("the name before, %s: %v", was, err)
+			}
+		}
+		rename(r.link, "vx9")
+		must(t, r.AddLink(vtep.LinkConfig{Name: r.link, VNI: 99, Remote: addrB}))
+		must(t, r.dev.Set(tap.Change{Name: "byhand"}))
+		synctest.Wait()
+		must(t, r.UpdateLink("byhand", func(c *vtep.LinkConfig) error { c.TTL = 9; return nil }))
+		rename("byhand", "vx9")
+		if sent := r.out(frame(bcast, macC, "x")); len(sent) != 1 {
+			t.Errorf("a renamed link sent %d packets", len(sent))
+		}
+		must(t, r.DelLink("vx9"))
 	})
 }

@@ -38,6 +38,7 @@ type VTEP struct {
 	tick    atomic.Uint32
 	// counters are for packets that belong to no link, by endpoint worker.
 	counters []counters
+	events   events
 
 	scratch scratchList    // of port workers
 	work    sync.WaitGroup // what spawn started
@@ -51,6 +52,7 @@ type VTEP struct {
 	endpoints map[endpointKey]*endpoint
 	senders   map[underlay.TransmitterConfig]*sender
 	tuned     map[int]bool // underlay devices, by index
+	dropsTold dropTotals   // of counters
 }
 
 // sender is a transmitter shared by the links that need the same.

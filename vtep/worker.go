@@ -29,6 +29,7 @@ type portWorker struct {
 	link  *Link
 	queue int
 	c     *counters
+	now   fdb.Tick // of the batch under way
 	*portScratch
 }
 
@@ -37,6 +38,7 @@ type portWorker struct {
 type portScratch struct {
 	sending [batch]outFrame
 	out     [2]outBatch // by lane
+	handed  handBatch
 	reply   [encap.MaxFragNeededLen]byte
 	toPort  [1]encap.Frame // of reply
 	told    [batch]*byte   // starts of the frames of this batch that a reply was about
@@ -125,6 +127,8 @@ type netWorker struct {
 	vni  encap.VNI
 	src  encap.Addr
 	peer *peer // of src; nil: none yet
+	// learn: the packet under way may teach the FDB.
+	learn bool
 	// usual: it was delivered, and nothing about it was counted or learned, so
 	// that the next segment of its flow needs no look but at its headers.
 	usual  bool

@@ -42,15 +42,28 @@ func splitOptions(args []string) (flags, words []string, err error) {
 			return flags, append(words, args[i+1:]...), nil
 		}
 		key, value, given := strings.Cut(name, "=")
-		if needs, ok := valueOption(key); ok {
-			if !given {
+		if ignored(key) {
+			continue
+		}
+		if full, needs := valueOption(key); full != "" {
+			if key = full; !given {
 				if i++; i == len(args) {
 					return nil, nil, usagef("--%s needs %s", key, needs)
 				}
 				value = args[i]
 			}
+			if key == "family" {
+				if value, err = family(value); err != nil {
+					return nil, nil, err
+				}
+				flags = append(flags, strings.Fields(value)...)
+				continue
+			}
 			flags = append(flags, "--"+key+"="+value)
 			continue
+		}
+		if name == "Version"[:min(len(name), len("Version"))] {
+			return nil, []string{"version"}, nil
 		}
 		if key == "spin" && given {
 			flags = append(flags, "--spin="+value)
@@ -65,16 +78,43 @@ func splitOptions(args []string) (flags, words []string, err error) {
 	return flags, words, nil
 }
 
-// valueOption says what an option that takes a value needs; false: it takes
-// none.
-func valueOption(name string) (needs string, ok bool) {
-	switch name {
-	case "control":
-		return "the path of the daemon's socket", true
-	case "no-offload":
-		return "a list of tap, udp-gso and udp-gro", true
+// valueOption is the full name of an option that takes a value, and what it
+// needs; "": it takes none. iproute2's own may be cut short.
+func valueOption(name string) (full, needs string) {
+	switch {
+	case name == "control":
+		return name, "the path of the daemon's socket"
+	case name == "config":
+		return name, "the path of a configuration file"
+	case name == "metrics":
+		return name, "an address and a port, such as 127.0.0.1:9472"
+	case name == "no-offload":
+		return name, "a list of tap, udp-gso and udp-gro"
+	case strings.HasPrefix("family", name):
+		return "family", "inet, inet6 or link"
+	case strings.HasPrefix("netns", name):
+		return "netns", "the name of a network namespace"
 	}
-	return "", false
+	return "", ""
+}
+
+// ignored reports whether an option of iproute2 says nothing here: colours,
+// which uvtep does not print, and the family of addresses that links do not have.
+func ignored(name string) bool {
+	return name == "0" || strings.HasPrefix("color", name)
+}
+
+// family is the option for a name of -family (read_family in lib/utils.c).
+func family(name string) (string, error) {
+	switch name {
+	case "inet":
+		return "-4", nil
+	case "inet6":
+		return "-6", nil
+	case "link", "bridge", "any_family":
+		return "", nil
+	}
+	return "", usagef("-family %q cannot be: write inet, inet6 or link", name)
 }
 
 // option is the full form of an option, or of several letters at once.
@@ -82,14 +122,14 @@ func option(name string) ([]string, bool) {
 	// In the order in which iproute2 compares (main in ip/ip.c).
 	for _, o := range []struct{ name, flag string }{
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
-		{"details", "--details"}, {"timestamp", "--timestamp"}, {"json", "--json"}, {"pretty", "--pretty"},
+		{"details", "--details"}, {"oneline", "--oneline"}, {"timestamp", "--timestamp"}, {"tshort", "--tshort"}, {"brief", "--brief"}, {"json", "--json"}, {"pretty", "--pretty"},
 		{"help", "--help"}, {"tune", "--tune"}, {"spin", "--spin"},
 	} {
-		if strings.HasPrefix(o.name, name) {
+		if strings.HasPrefix(o.name, name) && (name != "b" || o.name != "brief") { // -b is iproute2's -batch
 			return []string{o.flag}, true
 		}
 	}
-	if strings.Trim(name, "46sdtjp") != "" {
+	if strings.Trim(name, "46sdtjpo") != "" {
 		return nil, false
 	}
 	var flags []string
@@ -114,7 +154,8 @@ func objects() []struct {
 	}{
 		{"link", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
-		{"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
+		{"config", []verb{{"check", "check"}}},
+		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
 	}
 }
 
@@ -132,6 +173,7 @@ func expandCommand(words []string) ([]string, error) {
 		case o.name == "help":
 			return expandHelp(rest)
 		case o.verbs == nil:
+		case len(rest) == 0 && o.name == "config":
 		case len(rest) == 0:
 			out = append(out, "show")
 		case rest[0] == "help":
@@ -148,7 +190,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, config, monitor, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

@@ -12,17 +12,24 @@ import (
 
 const (
 	fdbSentence = `LLADDR dev NAME [dst IP] [port PORT] [vni VNI] [via DEV]
-    [permanent|static|dynamic] [extern_learn] [router] [self]
+    [src_vni VNI] [permanent|static|dynamic] [extern_learn] [router] [self] [vlan VID] [use]
 
-The words may stand in any order. No state word means permanent.`
+The words may stand in any order. No state word means permanent. src_vni can only be the
+link's VNI. vlan and use are taken and say nothing, as to the kernel's driver.`
 	fdbFilters = `[dst IP] [port PORT] [vni VNI] [src_vni VNI] [via DEV]
     [[no]permanent] [[no]static] [[no]dynamic] [[no]extern_learn] [[no]router]`
+	flushStateHelp = `
+
+State words mean what they mean to bridge, which tests bits: nostatic leaves permanent entries
+alone, nodynamic means static and permanent ones.`
 )
 
 func newFDBCommand(a *app) *cobra.Command {
 	fdb := &cobra.Command{
 		Use:   "fdb",
 		Short: "Change and show forwarding databases, as bridge fdb does",
+		Long: "uvtep fdb add|append|replace|del " + fdbSentence + "\n\nuvtep fdb show [dev NAME] " + fdbFilters +
+			"\nuvtep fdb flush dev NAME " + fdbFilters + "\nuvtep fdb get LLADDR dev NAME",
 	}
 	for verb, short := range map[string]string{
 		"add":     "Add an entry that is not there yet",
@@ -39,7 +46,7 @@ func newFDBCommand(a *app) *cobra.Command {
 		&cobra.Command{
 			Use:   "show [dev NAME] [filters]",
 			Short: "Show entries; -s with ages, -j as JSON",
-			Long:  "uvtep fdb show [dev NAME] " + fdbFilters + " [state STATE]\n\nAs with bridge, dynamic alone leaves out what is permanent and nothing else.",
+			Long:  "uvtep fdb show [dev NAME] " + fdbFilters + "\n    [br BRIDGE] [brport NAME] [vlan VID] [state STATE]\n\nAs with bridge, dynamic leaves out what is permanent and nothing else, and state tests bits:\nstatic has the permanent entries too, dynamic the static ones.",
 			RunE:  a.fdbShow,
 		},
 		&cobra.Command{
@@ -50,7 +57,7 @@ func newFDBCommand(a *app) *cobra.Command {
 		&cobra.Command{
 			Use:   "flush dev NAME [filters]",
 			Short: "Delete the entries that the filters select",
-			Long:  "uvtep fdb flush dev NAME " + fdbFilters,
+			Long:  "uvtep fdb flush dev NAME " + fdbFilters + "\n    [[no]offloaded]" + flushStateHelp,
 			RunE:  a.fdbFlush,
 		},
 	)

@@ -66,27 +66,29 @@ func (a *app) showFDBJSON(entries []control.FDBEntry, device bool) error {
 	j := newJSON(a.out, a.pretty)
 	j.array("", func() {
 		for _, e := range entries {
-			j.object("", func() {
-				j.value("mac", e.MAC)
-				if device {
-					j.value("ifname", e.Dev)
-				}
-				if e.Dst.IsValid() {
-					j.value("dst", e.Dst.String())
-				}
-				nonzero(j, "port", e.Port)
-				if e.VNI != nil {
-					j.value("vni", *e.VNI)
-				}
-				nonzero(j, "viaIf", e.Via)
-				if a.statistics > 0 {
-					j.value("used", e.Used)
-					j.value("updated", e.Updated)
-				}
-				j.strings("flags", flagsOf(e))
-				j.value("state", shownState(e))
-			})
+			j.object("", func() { a.entryJSON(j, &e, device) })
 		}
 	})
 	return j.end()
+}
+
+func (a *app) entryJSON(j *jsonWriter, e *control.FDBEntry, device bool) {
+	nonzero(j, "mac", e.MAC) // a miss may have none
+	if device {
+		j.value("ifname", e.Dev)
+	}
+	if e.Dst.IsValid() {
+		j.value("dst", e.Dst.String())
+	}
+	nonzero(j, "port", e.Port)
+	if e.VNI != nil {
+		j.value("vni", *e.VNI)
+	}
+	nonzero(j, "viaIf", e.Via)
+	if a.statistics > 0 {
+		j.value("used", e.Used)
+		j.value("updated", e.Updated)
+	}
+	j.strings("flags", flagsOf(*e))
+	j.value("state", shownState(*e))
 }

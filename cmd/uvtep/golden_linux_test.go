@@ -44,6 +44,7 @@ func reference(t *testing.T) host {
 		"ip link add vx2 type vxlan id 43 group 239.1.1.1 dstport 4790 dev eth0 ttl 5 tos inherit df set nolearning ageing 100 maxaddress 10 noudpcsum udp6zerocsumtx udp6zerocsumrx srcport 1000 2000",
 		"ip link add vx3 mtu 1400 type vxlan id 16777215 remote 2001:db8:1::2 local 2001:db8:1::1 dstport 4791 udp6zerocsumtx tos 10 ttl inherit df inherit",
 		"ip link add vx4 type vxlan id 0 group ff05::1 dstport 4792 dev eth0 tos AF11",
+		"ip link add vx5 type vxlan id 5 remote 2001:db8:1::2 local 2001:db8:1::1 dstport 4793 proxy l2miss l3miss gbp flowlabel 0x12345 tos 10 df set",
 		"ip link add br0 up type bridge", "ip link set vx3 master br0", "ip link set vx4 alias four",
 		"bridge fdb append 00:00:00:00:00:00 dev vx1 dst 192.0.2.55",
 		"bridge fdb append 00:00:00:00:00:00 dev vx1 dst 192.0.2.56 port 1234 vni 77 via eth0",
@@ -67,7 +68,7 @@ func reference(t *testing.T) host {
 // prints them: the text and the JSON have to be ip's again.
 func TestLinkShowAsIP(t *testing.T) {
 	h := reference(t)
-	for _, dev := range []string{"vx1", "vx2", "vx3", "vx4"} {
+	for _, dev := range []string{"vx1", "vx2", "vx3", "vx4", "vx5"} {
 		full := h.must("ip", "-j", "-d", "-s", "link", "show", "dev", dev)
 		link := linkOfIP(t, full)
 		for _, opts := range []string{"", "-s", "-d", "-d -s", "-s -s", "-d -s -s"} {
@@ -169,6 +170,8 @@ type ipLink struct {
 			TTL                            *uint8
 			DF                             string
 			Ageing                         uint32
+			Proxy, L2Miss, L3Miss, GBP     bool
+			Label                          *string
 			Limit                          *uint32
 			UDPCsum                        bool `json:"udp_csum"`
 			ZeroTx                         bool `json:"udp_zero_csum6_tx"`
@@ -196,6 +199,7 @@ func linkOfIP(t *testing.T, text string) control.Link {
 		Dev: d.Link, DstPort: &d.Port, SrcPort: &control.PortRange{d.Ports.Low, d.Ports.High}, Learning: &d.Learning,
 		TTL: new(control.Value("inherit")), DF: &d.DF, Ageing: &d.Ageing, UDPCsum: &d.UDPCsum,
 		UDP6ZeroCsumTx: &d.ZeroTx, UDP6ZeroCsumRx: &d.ZeroRx,
+		Proxy: &d.Proxy, L2Miss: &d.L2Miss, L3Miss: &d.L3Miss, GBP: &d.GBP,
 	}
 	switch {
 	case d.TTL == nil:
@@ -203,6 +207,13 @@ func linkOfIP(t *testing.T, text string) control.Link {
 		*s.TTL = "auto"
 	default:
 		*s.TTL = control.NumberValue(*d.TTL)
+	}
+	if d.Label != nil {
+		n, err := strconv.ParseUint(*d.Label, 0, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.FlowLabel = new(control.NumberValue(uint32(n)))
 	}
 	if d.Limit != nil {
 		s.MaxAddress = new(control.NumberValue(*d.Limit))

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/control"
@@ -9,21 +11,24 @@ import (
 
 const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP] [dev DEV]
     [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
-    [df set|unset|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
-    [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [mtu N] [address MAC]
+    [df set|unset|inherit] [flowlabel N|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
+    [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
+    [[no]proxy] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
-    [innervlan pass|drop] [queues N]
+    [innervlan pass|drop] [queues N | txqueues N] [gbpid N] [mss clamp|none]
+    [bumlimit PPS] [moveguard on|off] [[no]persist] [user UID] [group-owner GID]
 
 The words may stand in any order. The default dstport is 4789, the assigned one; where
 none is given, ip means 8472: give a peer that was set up so its dstport, or ours.
 tos is read as ip reads it, in hexadecimal. ttl auto is the route's (1 to a group).
 Differences from the kernel's defaults: df set, accept peers (any with a group),
-maxaddress 16384, and with local the socket is bound to that address.`
+moveguard on, maxaddress 16384, and with local the socket is bound to that address.`
 
 func newLinkCommand(a *app) *cobra.Command {
 	link := &cobra.Command{
 		Use:   "link",
 		Short: "Add, change, delete and show links, as ip link does",
+		Long:  "uvtep link add|set " + linkSentence + "\n\nuvtep link del NAME\nuvtep link show [NAME]",
 	}
 	link.AddCommand(
 		&cobra.Command{
@@ -47,6 +52,7 @@ func newLinkCommand(a *app) *cobra.Command {
 		&cobra.Command{
 			Use:   "show [NAME]",
 			Short: "Show links; -d with details, -s with counters, -j as JSON",
+			Long:  "uvtep link show [[dev] NAME] [up] [master DEVICE] [nomaster] [group GROUP] [type TYPE]",
 			RunE:  a.linkShow,
 		},
 	)
@@ -81,22 +87,21 @@ func (a *app) linkDel(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) linkShow(cmd *cobra.Command, args []string) error {
-	name, err := config.ParseLinkName(args)
+	filter, err := config.ParseLinkShow(args)
 	if err != nil {
 		return err
 	}
 	return a.withClient(func(c *control.Client) error {
-		if name == "" {
-			links, err := c.Links(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return a.showLinks(links)
+		var links []control.Link
+		if filter.Name == "" {
+			links, err = c.Links(cmd.Context())
+		} else {
+			links = make([]control.Link, 1)
+			links[0], err = c.Link(cmd.Context(), filter.Name)
 		}
-		link, err := c.Link(cmd.Context(), name)
 		if err != nil {
 			return err
 		}
-		return a.showLinks([]control.Link{link})
+		return a.showLinks(slices.DeleteFunc(links, func(l control.Link) bool { return !filter.Matches(&l.Netdev) }))
 	})
 }

@@ -22,6 +22,13 @@ func (a *app) showLinksJSON(links []control.Link) error {
 
 func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
 	d := &l.Netdev
+	if a.brief { // print_linkinfo_brief in ip/ipaddress.c
+		j.value("ifname", d.Name)
+		nonzero(j, "operstate", d.OperState)
+		j.value("address", d.MAC)
+		j.strings("flags", d.Flags)
+		return
+	}
 	j.value("ifindex", d.Index)
 	j.value("ifname", d.Name)
 	j.strings("flags", d.Flags)
@@ -84,6 +91,9 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 	})
 	j.value("port", value(s.DstPort))
 	j.value("learning", value(s.Learning))
+	nonzero(j, "proxy", value(s.Proxy))
+	nonzero(j, "l2miss", value(s.L2Miss))
+	nonzero(j, "l3miss", value(s.L3Miss))
 	if s.TOS != nil {
 		tos := tosText(*s.TOS)
 		if tos == "inherit" {
@@ -96,6 +106,13 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 		j.value("ttl", n)
 	}
 	j.value("df", value(s.DF))
+	if s.FlowLabel != nil {
+		key := "label"
+		if *s.FlowLabel == "inherit" {
+			key = "flowlabel"
+		}
+		j.value(key, tosText(*s.FlowLabel))
+	}
 	j.value("ageing", value(s.Ageing))
 	if n, ok := value(s.MaxAddress).Number(); ok && n != 0 {
 		j.value("limit", n)
@@ -103,6 +120,10 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 	j.value("udp_csum", value(s.UDPCsum))
 	j.value("udp_zero_csum6_tx", value(s.UDP6ZeroCsumTx))
 	j.value("udp_zero_csum6_rx", value(s.UDP6ZeroCsumRx))
+	if s.LocalBypass != nil {
+		j.value("localbypass", *s.LocalBypass)
+	}
+	nonzero(j, "gbp", value(s.GBP))
 }
 
 // ownJSON is what a kernel vxlan device does not have.
@@ -111,6 +132,7 @@ func ownJSON(j *jsonWriter, l *control.Link) {
 	j.value("reserved", value(l.Spec.Reserved))
 	j.value("innervlan", value(l.Spec.InnerVLAN))
 	j.value("queues", value(l.Spec.Queues))
+	ownSpecJSON(j, &l.Spec)
 	nonzero(j, "mtu_source", l.MTUSource)
 	j.value("entries", l.Entries)
 	j.object("offload", func() { offloadJSON(j, &l.Offload) })
@@ -151,4 +173,6 @@ func dropsJSON(j *jsonWriter, s *control.LinkStats) {
 	j.value("not_learned", s.NotLearned)
 	j.value("too_big_sent", s.TooBigSent)
 	j.value("moves", s.Moves)
+	j.value("answered", s.Answered)
+	nonzero(j, "policy_id", s.PolicyID)
 }

@@ -21,7 +21,17 @@ func (a *app) showLinks(links []control.Link) error {
 	}
 	w := bufio.NewWriter(a.out)
 	for i := range links {
-		a.showLink(w, &links[i])
+		switch {
+		case a.brief:
+			d := &links[i].Netdev
+			fmt.Fprintf(w, "%-16s %-14s %s <%s> \n", d.Name, d.OperState, d.MAC, strings.Join(d.Flags, ","))
+		case a.oneline: // as iproute2: a backslash for each line's end but the last
+			var b strings.Builder
+			a.showLink(&b, &links[i])
+			fmt.Fprintln(w, strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\n", `\`))
+		default:
+			a.showLink(w, &links[i])
+		}
 	}
 	return w.Flush()
 }
@@ -45,6 +55,7 @@ func (a *app) showLink(w io.Writer, l *control.Link) {
 		showQueues(w, d)
 		fmt.Fprintf(w, "\n    uvtep accept %s reserved %s innervlan %s queues %d mtu-source %q entries %d",
 			value(l.Spec.Accept), value(l.Spec.Reserved), value(l.Spec.InnerVLAN), value(l.Spec.Queues), l.MTUSource, l.Entries)
+		showOwn(w, &l.Spec)
 		showOffload(w, &l.Offload)
 	}
 	if d.Alias != "" {
@@ -92,12 +103,24 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 	if s.Learning != nil && !*s.Learning {
 		fmt.Fprint(w, "nolearning ")
 	}
+	if value(s.Proxy) {
+		fmt.Fprint(w, "proxy ")
+	}
+	if value(s.L2Miss) {
+		fmt.Fprint(w, "l2miss ")
+	}
+	if value(s.L3Miss) {
+		fmt.Fprint(w, "l3miss ")
+	}
 	if s.TOS != nil {
 		word(w, "tos", tosText(*s.TOS))
 	}
 	word(w, "ttl", string(value(s.TTL)))
 	if df := value(s.DF); df != "unset" {
 		word(w, "df", df)
+	}
+	if s.FlowLabel != nil {
+		word(w, "flowlabel", tosText(*s.FlowLabel))
 	}
 	if age := value(s.Ageing); age != 0 {
 		fmt.Fprintf(w, "ageing %d ", age)
@@ -116,9 +139,15 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 		}
 		fmt.Fprint(w, f.name, " ")
 	}
+	if s.LocalBypass != nil && !*s.LocalBypass {
+		fmt.Fprint(w, "nolocalbypass ")
+	}
+	if value(s.GBP) {
+		fmt.Fprint(w, "gbp ")
+	}
 }
 
-// tosText is a TOS as iproute2 prints it: hexadecimal, or inherit.
+// tosText is a TOS or flow label as iproute2 prints it: hexadecimal, or inherit.
 func tosText(v control.Value) string {
 	if n, ok := v.Number(); ok {
 		return fmt.Sprintf("%#x", n)
@@ -199,7 +228,7 @@ func showDrops(w io.Writer, s *control.LinkStats) {
 	for _, n := range []struct {
 		name string
 		n    uint64
-	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}} {
+	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}, {"answered", s.Answered}, {"policy-id", uint64(s.PolicyID)}} {
 		if n.n != 0 {
 			fmt.Fprintf(w, "    uvtep count %s %d\n", n.name, n.n)
 		}

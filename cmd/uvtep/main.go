@@ -54,6 +54,9 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if _, ok := errors.AsType[*config.UsageError](err); ok {
 		return exitUsage
 	}
+	if _, ok := errors.AsType[config.FileErrors](err); ok {
+		return exitUsage
+	}
 	if errors.Is(err, control.ErrNotRunning) {
 		return exitNotRunning
 	}
@@ -64,6 +67,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	args, err := normalise(args)
 	if err != nil {
 		return err
+	}
+	if name, rest, err := runElsewhere(args); err != nil || name != "" {
+		return errors.Join(err, inNetns(name, rest))
 	}
 	root := newRootCommand(&app{out: stdout, err: stderr})
 	root.SetArgs(args)

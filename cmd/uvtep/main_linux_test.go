@@ -66,8 +66,11 @@ func TestExitStatusWithoutDaemon(t *testing.T) {
 		"link add vx id 1 remote 192.0.2.1 group 239.1.1.1": 1, "link set vx": 1, "link del": 1, "fdb add": 1,
 		"fdb show banana": 1, "fdb flush": 1, "fdb get 02:00:00:00:00:01": 1, "run vx id 16777216": 1, "run vx": 1,
 		"run --no-offload tap,banana": 1, "run --no-offload udp-gso --no-offload banana": 1, "run --no-offload": 1,
+		"run --metrics banana": 1, "run --metrics 127.0.0.1": 1, "run --metrics localhost:1": 1, "run --metrics": 1,
 		"link show --tune": 1, "link show --no-offload tap": 1,
-		"version banana": 1, "demo banana": 1,
+		"version banana": 1, "demo banana": 1, "config": 1, "config check": 1, "config check a b": 1, "config banana": 1,
+		"run --config": 1, "run --config /nowhere/uvtep.yaml": 1, "link show --config x": 1,
+		"monitor banana": 1, "monitor": 3, "-j monitor fdb": 3,
 		"link": 3, "link show vx": 3, "link add vx id 1": 3, "link del vx": 3, "fdb": 3, "fdb flush dev vx": 3,
 	} {
 		got := uvtep(t, socket, strings.Fields(line)...)

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -19,8 +20,13 @@ type app struct {
 	pretty     bool
 	details    bool
 	timestamp  bool
+	oneline    bool
+	brief      bool
+	netns      string
 	statistics int
 	ipv4, ipv6 bool
+
+	timestampShort bool
 }
 
 func (a *app) family() config.Family {
@@ -33,6 +39,12 @@ func (a *app) family() config.Family {
 	return config.AnyFamily
 }
 
+// netnsSocket is where the daemon of a named network namespace listens: the
+// namespaces of `ip netns` share /run, so the default path can be one's only.
+func netnsSocket(name string) string {
+	return filepath.Join(filepath.Dir(control.DefaultPath), "netns", name+".sock")
+}
+
 // client is the daemon's client; close it.
 func (a *app) client() *control.Client { return control.NewClient(a.control) }
 
@@ -43,9 +55,12 @@ func (a *app) withClient(fn func(*control.Client) error) error {
 	return fn(c)
 }
 
+// controlEnv names the environment variable that has the daemon's socket.
+const controlEnv = "UVTEP_CONTROL"
+
 // controlPath is where the daemon's socket is unless --control says.
 func controlPath() string {
-	if path := os.Getenv("UVTEP_CONTROL"); path != "" {
+	if path := os.Getenv(controlEnv); path != "" {
 		return path
 	}
 	return control.DefaultPath
@@ -61,7 +76,8 @@ a recipe for "ip link ... type vxlan" and "bridge fdb" works as "uvtep link ..."
   uvtep run vxlan0 id 42 local 192.0.2.1 remote 192.0.2.2
 
 Options may stand anywhere and commands may be cut short, as with ip. Exit status: 0 done,
-1 usage, 2 refused by the daemon or the kernel, 3 no daemon is running.`,
+1 usage, 2 refused by the daemon or the kernel, 3 no daemon is running.
+-f FAMILY and -0 are taken as ip takes them; -c is taken and no colour printed.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -74,10 +90,21 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 	f.BoolVarP(&a.details, "details", "d", false, "print details")
 	f.CountVarP(&a.statistics, "statistics", "s", "print statistics; twice for more")
 	f.BoolVarP(&a.timestamp, "timestamp", "t", false, "print timestamps")
+	f.BoolVar(&a.timestampShort, "tshort", false, "print timestamps, short ones")
+	f.BoolVarP(&a.oneline, "oneline", "o", false, "print a link on one line")
+	f.BoolVar(&a.brief, "brief", false, "print links in brief")
+	f.StringVar(&a.netns, "netns", "", "the daemon of the network namespace `NAME`: its socket is "+netnsSocket("NAME")+" unless --control says")
 	f.BoolVarP(&a.ipv4, "ipv4", "4", false, "take IPv4 addresses only")
 	f.BoolVarP(&a.ipv6, "ipv6", "6", false, "take IPv6 addresses only")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if a.netns == "" || cmd.Flags().Changed("control") {
+			return nil
+		}
+		a.control = netnsSocket(a.netns)
+		return nil
+	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v: see uvtep --help", err) })
-	root.AddCommand(newRunCommand(a), newLinkCommand(a), newFDBCommand(a), newVersionCommand(a), newDemoCommand())
+	root.AddCommand(newRunCommand(a), newLinkCommand(a), newFDBCommand(a), newConfigCommand(a), newMonitorCommand(a), newVersionCommand(a), newDemoCommand())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(cmd *cobra.Command, args []string) error { return asUsage(check(cmd, args)) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/metrics"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -20,11 +22,17 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--no-offload LIST] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
-			linkSentence + "\n\nIt prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.",
-		RunE: func(cmd *cobra.Command, args []string) error { return a.daemon(cmd.Context(), &o, args) },
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--no-offload LIST] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+			linkSentence + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
+			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.controlSaid = cmd.Flags().Changed("control") || os.Getenv(controlEnv) != ""
+			return a.daemon(cmd.Context(), &o, args)
+		},
 	}
 	f := run.Flags()
+	f.StringVar(&o.config, "config", "", "make the links of a configuration `file`")
+	f.StringVar(&o.metrics, "metrics", "", "answer Prometheus on `ADDR:PORT`, path /metrics, such as 127.0.0.1:9472; see docs/metrics.md")
 	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro`, or some of them; see link show -d")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
 	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
@@ -37,9 +45,12 @@ const defaultSpin = 200 * time.Microsecond
 
 // runOptions are the options of `uvtep run` alone.
 type runOptions struct {
-	noOffload []string
-	tune      bool
-	spin      time.Duration
+	config      string
+	controlSaid bool // by --control or the environment, which the file gives way to
+	noOffload   []string
+	tune        bool
+	spin        time.Duration
+	metrics     string
 }
 
 // vtepConfig is what the options say of the VTEP.
@@ -49,6 +60,11 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 	c := vtep.Config{Host: host, Log: log, NoOffload: off, Spin: o.spin}
 	if o.spin < 0 {
 		err = usagef("--spin %s: want a time of 0 or more", o.spin)
+	}
+	if o.metrics != "" {
+		if bad := metrics.CheckAddr(o.metrics); bad != nil {
+			err = usagef("%v", bad)
+		}
 	}
 	if o.tune {
 		c.Tuner = host
@@ -71,25 +87,53 @@ func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err
 		}
 		link = &l
 	}
+	file, err := followFile(o.config)
+	if err != nil {
+		return err
+	}
+	defer file.close()
+	if path := file.control(); path != "" && !o.controlSaid {
+		a.control = path
+	}
+	if o.metrics == "" {
+		o.metrics = file.metrics()
+	}
 	setRuntime()
 	v := vtep.New(cfg)
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is
 	// made.
-	server, err := control.Listen(control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Version: version(), Log: log})
+	server, err := control.Listen(control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Subscribe: v.Subscribe, Version: version(), Log: log})
 	if err != nil {
 		return err
 	}
-	if link != nil {
-		if err := addUp(v, link); err != nil {
-			return errors.Join(err, server.Close())
-		}
+	scrapes, err := o.listenMetrics(v, log)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	err = file.apply(v, log)
+	if link != nil && err == nil {
+		err = addUp(v, link)
+	}
+	if err != nil {
+		return errors.Join(err, server.Close(), scrapes.Close())
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return v.Run(ctx) })
 	g.Go(func() error { return server.Serve(ctx) })
+	g.Go(func() error { return scrapes.Serve(ctx) })
+	g.Go(func() error { return file.run(ctx) })
 	fmt.Fprintln(a.err, "uvtep: ready")
 	return g.Wait()
+}
+
+// listenMetrics takes the port for metrics; nil, which has nothing to serve,
+// where there is none.
+func (o *runOptions) listenMetrics(v *vtep.VTEP, log *slog.Logger) (*metrics.Server, error) {
+	if o.metrics == "" {
+		return nil, nil
+	}
+	return metrics.Listen(metrics.Config{Addr: o.metrics, Source: v, Version: version(), Log: log})
 }
 
 // addUp makes the link of a sentence and brings it up, unless it says down.

@@ -1,8 +1,10 @@
 // Package config reads what operators write: the link sentence of `ip link add
 // ... type vxlan`, the FDB sentence of `bridge fdb`, and the filters of `bridge
-// fdb show` and `flush`, word for word as iproute2 has them, into the types of
-// package control.
+// fdb show` and `flush`, word for word as iproute2 has them, and the
+// configuration file, whose keys are the same words, into the types of package
+// control.
 //
-// A sentence that cannot be is a UsageError that says what to write instead.
+// A sentence that cannot be is a UsageError that says what to write instead; a
+// file that cannot be is FileErrors, which have the places, too.
 // What only the daemon or the kernel can know is not judged here.
 package config

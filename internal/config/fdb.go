@@ -15,8 +15,10 @@ type fdbParser struct {
 	verb   string
 	entry  control.FDBEntry
 	filter control.FDBFilter
-	states []string // said so far
-	not    []string // states said with "no"
+	states []string    // said of an entry or, of uvtep's own, to show
+	bits   nud         // what `show state` selects
+	not    nud         // what `show dynamic` leaves out
+	flush  flushStates // what a flush asks for
 }
 
 // ParseFDBEntry reads what follows `fdb add|append|replace|del`: LLADDR dev
@@ -30,12 +32,7 @@ func ParseFDBEntry(verb string, args []string, family Family) (control.FDBEntry,
 	if p.entry.Dev == "" || p.entry.MAC == "" {
 		return control.FDBEntry{}, usagef("fdb %s needs a MAC address and a link: write fdb %s LLADDR dev NAME ...", verb, verb)
 	}
-	if len(p.states) > 1 {
-		return control.FDBEntry{}, usagef("%s and %s together: write one of permanent, static, dynamic", p.states[0], p.states[1])
-	}
-	if len(p.states) == 1 {
-		p.entry.State = p.states[0]
-	}
+	p.entry.State = entryState(p.states)
 	if err := p.entry.Validate(); err != nil {
 		return control.FDBEntry{}, usagef("%v", err)
 	}
@@ -81,6 +78,9 @@ func (p *fdbParser) parse(word func(string) error) error {
 		if !ok {
 			return nil
 		}
+		if p.verb != "show" && p.verb != "get" && p.verb != "flush" {
+			w = expandEntry(w)
+		}
 		if err := p.refuse(w); err != nil {
 			return err
 		}
@@ -93,36 +93,51 @@ func (p *fdbParser) parse(word func(string) error) error {
 // refuse says why words of iproute2 are none of uvtep's.
 func (p *fdbParser) refuse(word string) error {
 	switch word {
-	case "master", "br", "brport":
-		return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
-	case "vlan", "nhid", "use", "sticky", "nosticky", "offloaded", "nooffloaded", "added_by_user", "noadded_by_user":
-		return usagef("%q is not supported: leave it out", word)
-	case "src_vni":
-		if p.verb != "show" && p.verb != "flush" {
-			return usagef("src_vni is for links of many VNIs: leave it out, or write vni VNI for the remote's")
+	case "br", "brport", "vlan":
+		if p.verb == "flush" || p.verb != "show" && p.verb != "get" && word != "vlan" {
+			return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
 		}
+	case "master":
+		return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
+	case "nhid", "sticky", "added_by_user", "noadded_by_user":
+		return usagef("%q is not supported: leave it out", word)
 	}
 	return nil
 }
 
+// expandEntry completes a word of an entry: the first of those that iproute2
+// lets be cut short, in its order (fdb_modify in bridge/fdb.c).
+func expandEntry(word string) string {
+	for _, w := range []string{
+		"master", "router", "local", "permanent", "temp", "static", "dynamic", "vlan", "use", "extern_learn", "sticky",
+	} {
+		if word != "" && strings.HasPrefix(w, word) {
+			return w
+		}
+	}
+	return word
+}
+
 func (p *fdbParser) entryWord(word string) error {
 	switch word {
-	case "self":
+	case "self", "use": // an entry is marked used when it is made
 		return nil
 	case "extern_learn":
 		p.entry.ExternLearn = true
-		return p.once(word)
+		return nil
 	case "router":
 		p.entry.Router = true
-		return p.once(word)
+		return nil
+	case "vlan":
+		return p.vlan()
 	}
 	if state, ok := stateWord(word); ok {
-		p.addState(state)
+		p.states = append(p.states, state)
 		return nil
 	}
 	if done, err := p.remoteWord(word, &p.filter); done || err != nil {
 		p.entry.Dev, p.entry.Dst, p.entry.Port = p.filter.Dev, p.filter.Dst, p.filter.Port
-		p.entry.VNI, p.entry.Via = p.filter.VNI, p.filter.Via
+		p.entry.VNI, p.entry.SrcVNI, p.entry.Via = p.filter.VNI, p.filter.SrcVNI, p.filter.Via
 		return err
 	}
 	err := p.lladdr(word)
@@ -130,11 +145,22 @@ func (p *fdbParser) entryWord(word string) error {
 	return err
 }
 
+// vlan reads a VLAN id that says nothing of a VXLAN link's entries: the kernel's
+// driver ignores it (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c).
+func (p *fdbParser) vlan() error {
+	_, err := p.number("vlan", 1, 4094)
+	return err
+}
+
 func (p *fdbParser) getWord(word string) error {
 	switch word {
 	case "self", "dynamic": // every entry of a link is its own; dynamic is only for bridges
 		return nil
-	case "dst", "port", "via", "src_vni":
+	case "vlan":
+		return p.vlan()
+	case "brport":
+		word = "dev"
+	case "br", "dst", "port", "via", "src_vni":
 		return usagef("fdb get has no word %q: use fdb show dev NAME %s ...", word, word)
 	}
 	if done, err := p.remoteWord(word, &p.filter); done || err != nil {
@@ -174,7 +200,7 @@ func (p *fdbParser) remoteWord(word string, f *control.FDBFilter) (done bool, er
 			err = usagef("dst %s cannot be: write the IP address of a VTEP", f.Dst)
 		}
 	case "port":
-		n, err = p.number(word, 1, 65535)
+		n, err = p.number(word, 0, 65535) // 0: the link's, as in iproute2
 		f.Port = uint16(n)
 	case "vni":
 		n, err = p.number(word, 0, uint64(encap.MaxVNI))
@@ -202,54 +228,23 @@ func (p *fdbParser) device(word string) (string, error) {
 	return v, nil
 }
 
-// stateWord is the state that a word names (fdb_modify in bridge/fdb.c).
-func stateWord(word string) (string, bool) {
-	switch word {
-	case "permanent", "local":
-		return control.Permanent, true
-	case "static", "temp":
-		return control.Static, true
-	case "dynamic":
-		return control.Dynamic, true
-	}
-	return "", false
-}
-
-func (p *fdbParser) addState(state string) {
-	if !slices.Contains(p.states, state) {
-		p.states = append(p.states, state)
-	}
-}
-
 func (p *fdbParser) filterWord(word string) error {
 	switch word {
 	case "self":
 		return nil
-	case "state":
-		return p.stateOption()
 	case "extern_learn", "noextern_learn":
 		p.filter.ExternLearn = new(word == "extern_learn")
 		return p.once("[no]extern_learn")
 	case "router", "norouter":
 		p.filter.Router = new(word == "router")
 		return p.once("[no]router")
-	case "dynamic":
-		// `bridge fdb show dynamic` leaves out what is permanent and nothing
-		// else (filter_dynamic in bridge/fdb.c); a flush means dynamic alone.
-		if p.verb == "show" {
-			p.not = append(p.not, control.Permanent)
-			return nil
-		}
 	}
-	if state, ok := stateWord(word); ok {
-		p.addState(state)
-		return nil
-	}
-	if plain, off := strings.CutPrefix(word, "no"); off {
-		if state, ok := stateWord(plain); ok {
-			p.not = append(p.not, state)
-			return nil
+	if p.verb == "flush" {
+		if done, err := p.flushWord(word); done || err != nil {
+			return err
 		}
+	} else if done, err := p.showWord(word); done || err != nil {
+		return err
 	}
 	if done, err := p.remoteWord(word, &p.filter); done || err != nil {
 		return err
@@ -257,36 +252,81 @@ func (p *fdbParser) filterWord(word string) error {
 	return usagef("unknown word %q in fdb %s: see uvtep fdb %s --help", word, p.verb, p.verb)
 }
 
-// stateOption reads what follows `state` (state_a2n in bridge/fdb.c).
-func (p *fdbParser) stateOption() error {
-	v, err := p.oneOf("state", "permanent", "static", "temp", "dynamic", "reachable", "all")
-	switch v {
-	case "":
-	case "all":
-		p.states = []string{control.Permanent, control.Static, control.Dynamic}
-	case "reachable":
-		p.addState(control.Dynamic)
-	default:
-		state, _ := stateWord(v)
-		p.addState(state)
+func (p *fdbParser) flushWord(word string) (done bool, err error) {
+	switch word {
+	case "nosticky": // no entry is
+		return true, nil
+	case "offloaded", "nooffloaded":
+		p.filter.Offloaded = new(word == "offloaded")
+		return true, p.once("[no]offloaded")
 	}
-	return err
+	return p.flush.word(word), nil
 }
 
-// checkFilter works out the states that are left: those said, or all, without
-// those said with "no".
+func (p *fdbParser) showWord(word string) (done bool, err error) {
+	switch word {
+	case "state":
+		v, err := p.value("state", "permanent, static, dynamic or all")
+		if err != nil {
+			return true, err
+		}
+		bits, ok := stateBits(v)
+		if !ok {
+			return true, usagef("state %q cannot be: write permanent, static, dynamic or all", v)
+		}
+		p.bits |= bits
+		return true, nil
+	case "dynamic": // leaves out what is permanent and nothing else (filter_dynamic in bridge/fdb.c)
+		p.not = nudPermanent
+		return true, nil
+	case "brport":
+		p.filter.Dev, err = p.device(word)
+		return true, err
+	case "br":
+		p.filter.Br, err = p.device(word)
+		return true, err
+	case "vlan":
+		n, err := p.number(word, 0, 4095)
+		p.filter.VLAN = uint16(n)
+		return true, err
+	}
+	if state, ok := stateWord(word); ok {
+		p.states = append(p.states, state)
+		return true, nil
+	}
+	if state, ok := stateWord(strings.TrimPrefix(word, "no")); ok {
+		return true, p.without(state)
+	}
+	return false, nil
+}
+
+// without takes one state out of those to be shown.
+func (p *fdbParser) without(state string) error {
+	if len(p.states) == 0 {
+		p.states = []string{control.Permanent, control.Static, control.Dynamic}
+	}
+	p.states = slices.DeleteFunc(p.states, func(s string) bool { return s == state })
+	if len(p.states) == 0 {
+		return usagef("these state words together leave no entry: write fewer")
+	}
+	return nil
+}
+
+// checkFilter works out the states that all of the words leave.
 func (p *fdbParser) checkFilter() error {
-	if len(p.not) > 0 {
-		states := p.states
-		if len(states) == 0 {
-			states = []string{control.Permanent, control.Static, control.Dynamic}
-		}
-		p.filter.States = slices.DeleteFunc(slices.Clone(states), func(s string) bool { return slices.Contains(p.not, s) })
+	states, ok := statesWhere(func(s nud) bool {
+		return p.flush.matches(s) && (p.bits == 0 || s&p.bits != 0) && s&p.not == 0
+	})
+	switch {
+	case !ok:
+		p.filter.States = []string{control.Stale}
+	case len(p.states) == 0:
+		p.filter.States = states
+	default:
+		p.filter.States = slices.DeleteFunc(p.states, func(s string) bool { return states != nil && !slices.Contains(states, s) })
 		if len(p.filter.States) == 0 {
-			return usagef("these state words together leave no entry: write fewer")
+			p.filter.States = []string{control.Stale}
 		}
-	} else {
-		p.filter.States = p.states
 	}
 	if err := p.filter.Validate(); err != nil {
 		return usagef("%v", err)

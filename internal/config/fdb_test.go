@@ -23,7 +23,13 @@ func TestParseFDBEntry(t *testing.T) {
 		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 temp":                        `{` + mac + `,"dst":"192.0.2.1","state":"static"}`,
 		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 static static":               `{` + mac + `,"dst":"192.0.2.1","state":"static"}`,
 		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 dynamic extern_learn router": `{` + mac + `,"dst":"192.0.2.1","state":"dynamic","extern_learn":true,"router":true}`,
-		"00:00:00:00:00:00 dev vx1 dst 239.1.1.1":                             `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"239.1.1.1"}`,
+		// Words that add up or say nothing, and cut short ones (fdb_modify in bridge/fdb.c).
+		"02:00:00:00:00:01 dev vx1 self static permanent dst 192.0.2.1": `{` + mac + `,"dst":"192.0.2.1","state":"permanent"}`,
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 static dynamic":        `{` + mac + `,"dst":"192.0.2.1","state":"dynamic"}`,
+		"02:00:00:00:00:01 vlan 1 dev vx1 self dst 192.0.2.1 use":       `{` + mac + `,"dst":"192.0.2.1"}`,
+		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 dyn ext rout ext":      `{` + mac + `,"dst":"192.0.2.1","state":"dynamic","extern_learn":true,"router":true}`,
+		"02:00:00:00:00:01 dev vx1 src_vni 7 vni 8 dst 192.0.2.1":       `{` + mac + `,"dst":"192.0.2.1","vni":8,"src_vni":7}`,
+		"00:00:00:00:00:00 dev vx1 dst 239.1.1.1":                       `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"239.1.1.1"}`,
 	} {
 		got, err := ParseFDBEntry("append", strings.Fields(sentence), AnyFamily)
 		if err != nil {
@@ -42,22 +48,22 @@ func TestParseFDBEntry(t *testing.T) {
 		"":                  "needs a MAC address and a link",
 		"02:00:00:00:00:01": "needs a MAC address and a link",
 		"dev vx1":           "needs a MAC address and a link",
-		"dev vx1 02:00:00:00:00:01 02:00:00:00:00:02":            "two MAC addresses",
-		"dev vx1 02-00-00-00-00-01":                              "nor a MAC address",
-		"dev vx1 banana":                                         `"banana"`,
-		"dev vx1 to":                                             "needs a value",
-		"dev vx1 dev vx2 02:00:00:00:00:01":                      "given twice",
-		"dev vx1 02:00:00:00:00:01 dst 192.0.2.300":              "no IP address",
-		"dev vx1 02:00:00:00:00:01 dst 0.0.0.0":                  "VTEP",
-		"dev vx1 02:00:00:00:00:01 dst ::ffff:192.0.2.1":         "write 192.0.2.1",
-		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port 0":         "1-65535",
-		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port http":      "1-65535",
-		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 vni 16777216":   "0-16777215",
-		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 static dynamic": "write one of",
-		"dev vx1 02:00:00:00:00:01 master":                       "bridge fdb",
-		"dev vx1 02:00:00:00:00:01 vlan 3":                       "not supported",
-		"dev vx1 02:00:00:00:00:01 src_vni 3":                    "write vni",
-		"dev a/b 02:00:00:00:00:01":                              "slash",
+		"dev vx1 02:00:00:00:00:01 02:00:00:00:00:02":          "two MAC addresses",
+		"dev vx1 02-00-00-00-00-01":                            "nor a MAC address",
+		"dev vx1 banana":                                       `"banana"`,
+		"dev vx1 to":                                           "needs a value",
+		"dev vx1 dev vx2 02:00:00:00:00:01":                    "given twice",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.300":            "no IP address",
+		"dev vx1 02:00:00:00:00:01 dst 0.0.0.0":                "VTEP",
+		"dev vx1 02:00:00:00:00:01 dst ::ffff:192.0.2.1":       "write 192.0.2.1",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port 65536":   "0-65535",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 port http":    "0-65535",
+		"dev vx1 02:00:00:00:00:01 dst 192.0.2.1 vni 16777216": "0-16777215",
+		"dev vx1 02:00:00:00:00:01 master":                     "bridge fdb",
+		"dev vx1 02:00:00:00:00:01 vlan 4095":                  "1-4094",
+		"dev vx1 02:00:00:00:00:01 src_vni 16777216":           "0-16777215",
+		"dev vx1 02:00:00:00:00:01 nhid 3":                     "not supported",
+		"dev a/b 02:00:00:00:00:01":                            "slash",
 	} {
 		_, err := ParseFDBEntry("add", strings.Fields(sentence), AnyFamily)
 		wantUsage(t, sentence, err, want)
@@ -68,9 +74,17 @@ func TestParseFDBFilters(t *testing.T) {
 	for sentence, want := range map[string]string{
 		"show":                       `{}`,
 		"show dev vx1":               `{"dev":"vx1"}`,
-		"show dynamic":               `{"state":["static","dynamic"]}`, // as bridge: not what is permanent
-		"show state dynamic dev vx1": `{"dev":"vx1","state":["dynamic"]}`,
-		"show state all":             `{"state":["permanent","static","dynamic"]}`,
+		"show dynamic":               `{"state":["static","dynamic"]}`,             // as bridge: not what is permanent
+		"show state dynamic dev vx1": `{"dev":"vx1","state":["static","dynamic"]}`, // bits: NUD_REACHABLE
+		"show state static":          `{"state":["permanent","static"]}`,           // NUD_NOARP
+		"show state perm":            `{"state":["permanent"]}`,
+		"show state 0x40 dynamic":    `{"state":["static"]}`,
+		"show state stale":           `{"state":["stale"]}`, // none
+		"show state all":             `{}`,
+		"show br br0":                `{"br":"br0"}`,
+		"show brport vx1":            `{"dev":"vx1"}`,
+		"show vlan 1":                `{"vlan":1}`,
+		"show nostatic":              `{"state":["permanent","dynamic"]}`,
 		"show permanent static":      `{"state":["permanent","static"]}`,
 		"show dst 192.0.2.1 port 8472 vni 7 src_vni 8 via eth0": `{"dst":"192.0.2.1","port":8472,"vni":7,"src_vni":8,"via":"eth0"}`,
 		"show extern_learn norouter":                            `{"extern_learn":true,"router":false}`,
@@ -78,7 +92,14 @@ func TestParseFDBFilters(t *testing.T) {
 		"flush dev vx1 self":                                    `{"dev":"vx1"}`,
 		"flush dev vx1 dynamic":                                 `{"dev":"vx1","state":["dynamic"]}`,
 		"flush dev vx1 nopermanent":                             `{"dev":"vx1","state":["static","dynamic"]}`,
-		"flush dev vx1 nodynamic nostatic":                      `{"dev":"vx1","state":["permanent"]}`,
+		"flush dev vx1 permanent":                               `{"dev":"vx1","state":["permanent"]}`,
+		"flush dev vx1 static":                                  `{"dev":"vx1","state":["static"]}`,
+		"flush dev vx1 nostatic":                                `{"dev":"vx1","state":["dynamic"]}`,            // NUD_NOARP unset
+		"flush dev vx1 nodynamic":                               `{"dev":"vx1","state":["permanent","static"]}`, // NUD_NOARP set
+		"flush dev vx1 nodynamic nostatic":                      `{"dev":"vx1","state":["dynamic"]}`,            // the last word of a bit counts
+		"flush dev vx1 nosticky port 0":                         `{"dev":"vx1"}`,
+		"flush dev vx1 offloaded":                               `{"dev":"vx1","offloaded":true}`,
+		"get 02:00:00:00:00:01 brport vx1 vlan 5":               `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
 		"flush noextern_learn dev vx1 router":                   `{"dev":"vx1","extern_learn":false,"router":true}`,
 		"get 02:00:00:00:00:01 dev vx1":                         `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
 		"get dev vx1 to 2:0:0:0:0:1 self dynamic":               `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
@@ -99,9 +120,8 @@ func TestParseFDBFilters(t *testing.T) {
 	}
 	for sentence, want := range map[string]string{
 		"show banana":              `unknown word "banana"`,
-		"show br br0":              "bridge ports",
-		"show brport vx1":          "bridge ports",
-		"show vlan 1":              "not supported",
+		"show master br0":          "bridge ports",
+		"show nhid 1":              "not supported",
 		"show state":               "needs a value",
 		"show state banana":        "cannot be",
 		"show static nostatic":     "leave no entry",
@@ -110,6 +130,8 @@ func TestParseFDBFilters(t *testing.T) {
 		"flush":                    "needs a link",
 		"flush dynamic":            "needs a link",
 		"flush dev vx1 brport vx1": "bridge ports",
+		"flush dev vx1 vlan 3":     "bridge ports",
+		"flush dev vx1 sticky":     "not supported",
 		"get dev vx1":              "needs a MAC address",
 		"get 02:00:00:00:00:01":    "needs a MAC address",
 		"get banana dev vx1":       "nor a MAC address",

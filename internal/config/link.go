@@ -43,8 +43,8 @@ func ParseLinkSet(args []string, family Family) (name string, change control.Lin
 	return p.name, p.out, p.check()
 }
 
-// ParseLinkName reads what follows `link del` and `link show`: [dev] [NAME]
-// [type vxlan]. The name may be absent.
+// ParseLinkName reads what follows `link del`: [dev] [NAME] [type vxlan]. The
+// name may be absent.
 func ParseLinkName(args []string) (string, error) {
 	s, name := newSentence(args, AnyFamily), ""
 	for {
@@ -160,9 +160,7 @@ func laterWords() map[string]string {
 	const later = "not supported yet: leave it out"
 	words := map[string]string{}
 	for _, w := range []string{
-		"proxy", "noproxy", "l2miss", "nol2miss", "l3miss", "nol3miss", "localbypass", "nolocalbypass",
-		"gbp", "flowlabel", "label", "mss", "bumlimit", "moveguard", "persist", "user", "group-owner",
-		"txqueues", "numtxqueues", "rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
+		"rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
 	} {
 		words[w] = later
 	}
@@ -179,6 +177,5 @@ func laterWords() map[string]string {
 		words[w] = "not uvtep's to set: give it with ip link set NAME " + w + " ..."
 	}
 	words["link"] = "not a VXLAN's: write the underlay device as dev NAME"
-	words["port"] = "not a word of the kernel's any more: write srcport MIN MAX or dstport PORT"
 	return words
 }

@@ -18,18 +18,16 @@ func linkWords() map[string]linkWord {
 	words := map[string]linkWord{
 		"id": (*linkParser).id, "vni": (*linkParser).id,
 		"remote": (*linkParser).remote, "group": (*linkParser).group, "local": (*linkParser).local,
-		"dev": (*linkParser).dev, "dstport": (*linkParser).dstport, "srcport": (*linkParser).srcport,
+		"dev": (*linkParser).dev, "dstport": (*linkParser).dstport, "srcport": (*linkParser).srcport, "port": (*linkParser).srcport,
 		"ttl": (*linkParser).ttl, "hoplimit": (*linkParser).ttl,
 		"tos": (*linkParser).tos, "dsfield": (*linkParser).tos,
 		"df": (*linkParser).df, "ageing": (*linkParser).ageing, "maxaddress": (*linkParser).maxaddress,
 		"mtu": (*linkParser).mtu, "address": (*linkParser).lladdr,
-		"accept": (*linkParser).accept, "reserved": (*linkParser).reserved, "innervlan": (*linkParser).innervlan,
+		"accept": (*linkParser).accept, "reserved": (*linkParser).reserved, "reserved_bits": (*linkParser).reservedBits, "innervlan": (*linkParser).innervlan,
 		"queues": (*linkParser).queues, "name": (*linkParser).rename,
 		"up": (*linkParser).admin, "down": (*linkParser).admin,
 	}
-	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx"} {
-		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
-	}
+	addOptionWords(words)
 	return words
 }
 
@@ -88,8 +86,9 @@ func (p *linkParser) dstport(word string) error {
 	return err
 }
 
+// srcport is port, too, in iproute2.
 func (p *linkParser) srcport(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.once("srcport"); err != nil {
 		return err
 	}
 	low, err := p.number(word, 0, 65535)
@@ -248,8 +247,9 @@ func (p *linkParser) innervlan(word string) error {
 	return err
 }
 
+// queues is queues, and iproute2's txqueues: a TAP's queues are both ways.
 func (p *linkParser) queues(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.once("queues"); err != nil {
 		return err
 	}
 	n, err := p.number(word, 1, 256)
@@ -279,21 +279,4 @@ func (p *linkParser) rename(word string) error {
 func (p *linkParser) admin(word string) error {
 	p.out.Up = new(word == "up")
 	return p.once("up/down")
-}
-
-// toggle is a word with or without "no" before it.
-func (p *linkParser) toggle(word string) error {
-	plain, on := strings.CutPrefix(word, "no")
-	on = !on
-	switch plain {
-	case "learning":
-		p.out.Learning = &on
-	case "udpcsum":
-		p.out.UDPCsum = &on
-	case "udp6zerocsumtx":
-		p.out.UDP6ZeroCsumTx = &on
-	case "udp6zerocsumrx":
-		p.out.UDP6ZeroCsumRx = &on
-	}
-	return p.once("[no]" + plain)
 }

@@ -43,6 +43,7 @@ type inner struct {
 	tags     []layers.EthernetType // of VLAN tags, outermost first; the n-th has VLAN 100+n
 	from, to netip.Addr
 	tos, ttl uint8
+	label    uint32 // of IPv6
 	df       bool
 	tcp      bool
 	sport    uint16
@@ -104,7 +105,7 @@ func (f *inner) network() (gopacket.SerializableLayer, gopacket.NetworkLayer, la
 	}
 	if f.from.Is6() {
 		ip := &layers.IPv6{
-			Version: 6, TrafficClass: f.tos, HopLimit: f.ttl, NextHeader: proto,
+			Version: 6, TrafficClass: f.tos, FlowLabel: f.label, HopLimit: f.ttl, NextHeader: proto,
 			SrcIP: f.from.AsSlice(), DstIP: f.to.AsSlice(),
 		}
 		return ip, ip, layers.EthernetTypeIPv6

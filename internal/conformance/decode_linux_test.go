@@ -16,6 +16,7 @@ type packet struct {
 	eth        *layers.Ethernet
 	src, dst   netip.Addr
 	tos, ttl   uint8
+	label      uint32 // of IPv6
 	df         bool
 	ipLen      int // of the outer IP packet
 	sport      uint16
@@ -90,7 +91,7 @@ func (p *packet) network(g gopacket.Packet) ([]byte, error) {
 			return nil, fmt.Errorf("the next header is %v, not UDP", ip.NextHeader)
 		}
 		p.src, p.dst = ipAddr(ip.SrcIP), ipAddr(ip.DstIP)
-		p.tos, p.ttl = ip.TrafficClass, ip.HopLimit
+		p.tos, p.ttl, p.label = ip.TrafficClass, ip.HopLimit, ip.FlowLabel
 		p.ipLen = 40 + int(ip.Length)
 		return ip.Payload, nil
 	}

@@ -52,7 +52,7 @@ func TestL05DynamicMACMoves(t *testing.T) {
 // TestL05MovesAreLogged: a MAC that flaps is logged, but not at each flap.
 func TestL05MovesAreLogged(t *testing.T) {
 	const flaps = 200
-	r := startRig(t, ipv4Underlay())
+	r := startRig(t, ipv4Underlay(), "moveguard off")
 	r.floodTo(1)
 	for i := range flaps + 1 {
 		r.delivers(frameFrom(farMAC), from(r.peers[i%2]))

@@ -71,14 +71,14 @@ func TestDocumentNamesTests(t *testing.T) {
 			}
 		}
 	}
-	for prefix, last := range map[string]int{"C": 16, "L": 15, "S": 5} {
+	for prefix, last := range map[string]int{"C": 16, "L": 21, "S": 6} {
 		for n := range last {
 			if id := fmt.Sprintf("%s%02d", prefix, n+1); !rows[id] {
 				t.Errorf("%s has no row", id)
 			}
 		}
 	}
-	for _, id := range []string{"T1", "T2", "T3", "T4", "T5", "M1", "M2"} {
+	for _, id := range []string{"T1", "T2", "T3", "T4", "T5", "M1", "M2", "M3"} {
 		if !rows[id] {
 			t.Errorf("%s has no row", id)
 		}

@@ -24,11 +24,13 @@ type Device struct {
 	closed chan struct{}
 	gone   chan struct{}
 
-	mu       sync.Mutex
-	state    tap.State
-	isGone   bool
-	isClosed bool
-	watchers map[chan struct{}]struct{}
+	mu         sync.Mutex
+	neighbours []tap.Neighbour
+	state      tap.State
+	changes    uint64 // of neighbours
+	isGone     bool
+	isClosed   bool
+	watchers   map[chan struct{}]struct{}
 }
 
 var _ vtep.Device = (*Device)(nil)
@@ -206,6 +208,27 @@ func (d *Device) Set(c tap.Change) error {
 	return nil
 }
 
+// SetNeighbours changes the neighbour table, as `ip neigh` does.
+func (d *Device) SetNeighbours(n ...tap.Neighbour) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.neighbours = n
+	d.changes++
+	for w := range d.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Neighbours implements vtep.Device.
+func (d *Device) Neighbours() ([]tap.Neighbour, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.neighbours, d.usable()
+}
+
 // Watch implements vtep.Device.
 func (d *Device) Watch(ctx context.Context, fn func(tap.State)) error {
 	changed := make(chan struct{}, 1)
@@ -222,6 +245,9 @@ func (d *Device) Watch(ctx context.Context, fn func(tap.State)) error {
 		if err != nil {
 			return err
 		}
+		d.mu.Lock()
+		s.Neighbours = d.changes
+		d.mu.Unlock()
 		fn(s)
 		select {
 		case <-changed:

@@ -189,7 +189,7 @@ func (h *Host) RouteTo(dst netip.Addr, _ string) (underlay.Route, error) {
 	}
 	for _, a := range h.addrs {
 		if a.Is6() == dst.Is6() {
-			return underlay.Route{MTU: int(h.mtu.Load()), Interface: 1, Source: a}, nil
+			return underlay.Route{MTU: int(h.mtu.Load()), Interface: 1, Source: a, Local: h.owns(dst)}, nil
 		}
 	}
 	return underlay.Route{}, fmt.Errorf("no route to %s", dst)

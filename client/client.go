@@ -1,0 +1,89 @@
+// Package client is for programs that drive a uvtep daemon on this host: a
+// controller that gives entries, an agent that makes links, a probe that
+// listens. It is HTTP and JSON over the daemon's unix socket, described in
+// docs/api.md.
+//
+//	c := client.New(client.DefaultPath)
+//	defer c.Close()
+//	err := c.ChangeFDB(ctx, client.Replace, client.FDBEntry{
+//		Dev: "vxlan0", MAC: "02:00:00:00:00:07", Dst: netip.MustParseAddr("192.0.2.7"), ExternLearn: true,
+//	})
+//
+// A Client is safe for concurrent use. Writing takes root, the daemon's user or
+// membership in the socket's group. Errors are told apart with errors.Is.
+package client
+
+import "github.com/uvtep/uvtep/control"
+
+// DefaultPath is where the daemon's socket is unless `--control` says otherwise.
+const DefaultPath = control.DefaultPath
+
+// New is a client of the daemon whose socket is at path. It connects when it is
+// asked for something.
+func New(path string) *Client { return control.NewClient(path) }
+
+// What travels. The names are the words of iproute2.
+type (
+	// Client asks a daemon and listens to it.
+	Client = control.Client
+	// Monitor is a stream of events.
+	Monitor = control.Monitor
+
+	// Link is a link as it stands.
+	Link = control.Link
+	// LinkSpec says what a link is to be; what is nil is not said.
+	LinkSpec = control.LinkSpec
+	// LinkChange is a LinkSpec, and whether the link is to be up.
+	LinkChange = control.LinkChange
+	// LinkStats are the counters of a link, or of packets of no link.
+	LinkStats = control.LinkStats
+	// Netdev is a link's network device.
+	Netdev = control.Netdev
+	// Value is a number or a word in its place.
+	Value = control.Value
+	// PortRange is two ports, both included.
+	PortRange = control.PortRange
+
+	// FDBEntry is one line of a forwarding database.
+	FDBEntry = control.FDBEntry
+	// FDBFilter selects entries.
+	FDBFilter = control.FDBFilter
+
+	// Event is what a Monitor tells.
+	Event = control.Event
+	// Drop is what was dropped for one reason.
+	Drop = control.Drop
+
+	// Error is a refusal of the daemon's.
+	Error = control.Error
+)
+
+// The verbs of Client.ChangeFDB.
+const (
+	Add     = "add"
+	Append  = "append"
+	Replace = "replace"
+	Del     = "del"
+)
+
+// The states of an FDBEntry.
+const (
+	Permanent = control.Permanent
+	Static    = control.Static
+	Dynamic   = control.Dynamic
+	Stale     = control.Stale // of entries that aged, in events
+)
+
+// What an Event is, and what it is about.
+const (
+	EventNew  = control.EventNew
+	EventDel  = control.EventDel
+	EventMove = control.EventMove
+	EventMiss = control.EventMiss
+	EventDrop = control.EventDrop
+	EventLost = control.EventLost
+
+	ObjectLink = control.ObjectLink
+	ObjectFDB  = control.ObjectFDB
+	ObjectDrop = control.ObjectDrop
+)

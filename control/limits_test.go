@@ -1,0 +1,59 @@
+package control
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLimits: who sends too much, or nothing, is answered or cut off in time,
+// and others are served meanwhile.
+func TestLimits(t *testing.T) {
+	_, c, path, _ := watched(t)
+	for what, test := range map[string]struct {
+		send   string
+		status int // 0: cut off without a word
+		within time.Duration
+	}{
+		"a header without end":      {"GET /v1/links HTTP/1.1\r\nHost: u", 0, headerTimeout},
+		"a body that does not come": {"POST /v1/links HTTP/1.1\r\nHost: u\r\nContent-Length: 100\r\n\r\n{", http.StatusBadRequest, readTimeout},
+		"a long header":             {"GET /v1/links HTTP/1.1\r\nHost: u\r\nX: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge, 0},
+		"a long body":               {"POST /v1/links HTTP/1.1\r\nHost: u\r\nContent-Length: 2000000\r\n\r\n{\"name\":\"" + strings.Repeat("x", 1_999_000), http.StatusBadRequest, 0},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			begin := time.Now()
+			if err := conn.SetDeadline(begin.Add(test.within + 5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			_, werr := io.WriteString(conn, test.send) // the server may have closed meanwhile
+			if _, err := c.Links(t.Context()); err != nil {
+				t.Errorf("another client: %v", err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			got := 0
+			if err == nil {
+				got = res.StatusCode
+				_ = res.Body.Close()
+			}
+			if took := time.Since(begin); got != test.status || took < test.within-time.Second {
+				t.Errorf("status %d after %v, %v (sending: %v), want %d after %v", got, took, err, werr, test.status, test.within)
+			}
+			if _, err := fmt.Fprint(conn, "x"); err == nil {
+				if _, err := io.ReadAll(conn); err != nil && strings.Contains(err.Error(), "timeout") {
+					t.Error("the connection is kept")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,215 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// Event is one line of GET /v1/monitor.
+type Event struct {
+	Time   time.Time `json:"time"`             // when the daemon wrote it
+	Event  string    `json:"event"`            // new (changed, too), del, move, miss, drop or lost
+	Object string    `json:"object,omitempty"` // link, fdb or drop; none of lost
+	Link   *Link     `json:"link,omitempty"`
+	// FDB of a miss has the link and what is missing: the MAC address, or the IP
+	// address as Dst.
+	FDB    *FDBEntry  `json:"fdb,omitempty"`
+	Reason string     `json:"reason,omitempty"` // why an entry changed: learned, user, aged or flushed
+	Old    netip.Addr `json:"old,omitzero"`     // of a move: where the MAC address was
+	Drop   *Drop      `json:"drop,omitempty"`
+	Lost   uint64     `json:"lost,omitempty"` // events that the reader was too slow for
+}
+
+// Drop is how many frames or packets were dropped for one reason since the last
+// event of it.
+type Drop struct {
+	Dev    string `json:"dev,omitempty"` // none where the packets were of no link
+	Reason string `json:"reason"`
+	Count  uint64 `json:"count"`
+}
+
+// What an Event may say.
+const (
+	EventNew  = "new"
+	EventDel  = "del"
+	EventMove = "move"
+	EventMiss = "miss"
+	EventDrop = "drop"
+	EventLost = "lost"
+
+	ObjectLink = "link"
+	ObjectFDB  = "fdb"
+	ObjectDrop = "drop"
+)
+
+// lineTimeout is how long a reader may leave a line of a stream unread before
+// it is cut off. Meanwhile its events are queued, and then lost.
+const lineTimeout = 10 * time.Second
+
+// objectSet reads what=link,fdb,drop; all where it is not said.
+func objectSet(q url.Values) (vtep.EventSet, error) {
+	const all = vtep.LinkEvents | vtep.FDBEvents | vtep.DropEvents
+	for key, values := range q {
+		if key != "what" || len(values) != 1 {
+			return 0, invalid("%s=%s: write what=link,fdb,drop or some of them, once", key, strings.Join(values, ","))
+		}
+	}
+	if q.Get("what") == "" {
+		return all, nil
+	}
+	var set vtep.EventSet
+	for word := range strings.SplitSeq(q.Get("what"), ",") {
+		switch word {
+		case ObjectLink:
+			set |= vtep.LinkEvents
+		case ObjectFDB:
+			set |= vtep.FDBEvents
+		case ObjectDrop:
+			set |= vtep.DropEvents
+		default:
+			return 0, invalid("what=%s: write link, fdb and drop, or some of them, with commas between", word)
+		}
+	}
+	return set, nil
+}
+
+// monitor streams what happens, a line each, until the client or the daemon
+// ends. The answer's head is sent when the subscription is in force.
+func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
+	sub, err := s.subscribe(r)
+	if err != nil {
+		s.reply(w, r, nil, err)
+		return
+	}
+	defer sub.Close()
+	out := http.NewResponseController(w)
+	// Those of the server are for requests that end.
+	err = errors.Join(out.SetReadDeadline(time.Time{}), out.SetWriteDeadline(time.Now().Add(lineTimeout)))
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	if err = errors.Join(err, out.Flush()); err == nil {
+		err = s.stream(r.Context(), w, out, sub)
+	}
+	s.config.Log.Debug("control: monitor ended", "error", err)
+}
+
+func (s *Server) subscribe(r *http.Request) (*vtep.Subscription, error) {
+	set, err := objectSet(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	return s.config.Subscribe(set)
+}
+
+// stream writes the events of sub until ctx or the connection ends.
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, sub *vtep.Subscription) error {
+	lines := json.NewEncoder(w)
+	put := func(e Event) error {
+		if err := out.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
+			return err
+		}
+		return lines.Encode(e)
+	}
+	var events []vtep.Event
+	for {
+		var lost uint64
+		var err error
+		if events, lost, err = sub.Read(ctx, events); err != nil {
+			return err
+		}
+		now := time.Now()
+		for i := range events {
+			if err := put(s.eventOf(now, &events[i])); err != nil {
+				return err
+			}
+		}
+		if lost > 0 {
+			if err := put(Event{Time: now, Event: EventLost, Lost: lost}); err != nil {
+				return err
+			}
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// eventOf is the wire form of an event.
+func (s *Server) eventOf(now time.Time, e *vtep.Event) Event {
+	out := Event{Time: now}
+	entry := func() *FDBEntry {
+		wire := entryOf(e.Entry)
+		out.Reason = e.Reason.String()
+		return &wire
+	}
+	switch e.Kind {
+	case vtep.LinkChanged:
+		out.Event, out.Object, out.Link = EventNew, ObjectLink, new(s.describe(*e.Link))
+	case vtep.LinkRemoved:
+		out.Event, out.Object, out.Link = EventDel, ObjectLink, new(linkOf(*e.Link))
+	case vtep.EntryChanged:
+		out.Event, out.Object, out.FDB = EventNew, ObjectFDB, entry()
+	case vtep.EntryMoved:
+		out.Event, out.Object, out.FDB, out.Old = EventMove, ObjectFDB, entry(), e.Old
+	case vtep.EntryRemoved:
+		out.Event, out.Object, out.FDB = EventDel, ObjectFDB, entry()
+		if e.Reason == fdb.ReasonAged {
+			out.FDB.State = Stale
+		}
+	case vtep.L2Miss:
+		out.Event, out.Object, out.FDB = EventMiss, ObjectFDB, &FDBEntry{Dev: e.Entry.Link, MAC: e.Entry.MAC.String(), State: Stale}
+	case vtep.L3Miss:
+		out.Event, out.Object, out.FDB = EventMiss, ObjectFDB, &FDBEntry{Dev: e.Entry.Link, Dst: e.Entry.Remote.Addr, State: Stale}
+	case vtep.Dropped:
+		out.Event, out.Object, out.Drop = EventDrop, ObjectDrop, &Drop{Dev: e.Entry.Link, Reason: e.Drop.String(), Count: e.Count}
+	}
+	return out
+}
+
+// Monitor is a stream of events.
+type Monitor struct {
+	client *Client
+	body   io.ReadCloser
+	lines  *json.Decoder
+}
+
+// Monitor listens to what happens to the objects named (link, fdb, drop; all
+// where none is) from its return on, until ctx ends or Close is called.
+func (c *Client) Monitor(ctx context.Context, what ...string) (*Monitor, error) {
+	q := url.Values{}
+	if len(what) > 0 {
+		q.Set("what", strings.Join(what, ","))
+	}
+	endless := http.Client{Transport: c.http.Transport}
+	res, err := c.ask(ctx, &endless, http.MethodGet, "/v1/monitor?"+q.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Monitor{client: c, body: res.Body, lines: json.NewDecoder(res.Body)}, nil
+}
+
+// Next waits for the next event. It returns ErrNotRunning when the daemon ended
+// or cut the reader off for being too slow.
+func (m *Monitor) Next() (Event, error) {
+	var e Event
+	err := m.lines.Decode(&e)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		err = fmt.Errorf("%w on %s any more: it ended the stream", ErrNotRunning, m.client.path)
+	}
+	return e, err
+}
+
+// Close ends the stream.
+func (m *Monitor) Close() error { return m.body.Close() }

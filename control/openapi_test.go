@@ -1,0 +1,335 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+func openAPI(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromFile("../docs/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// operations are all of the description: "GET /v1/links" to the statuses.
+func operations(doc *openapi3.T) map[string][]string {
+	all := map[string][]string{}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			all[method+" "+path] = slices.Sorted(maps.Keys(op.Responses.Map()))
+		}
+	}
+	return all
+}
+
+// TestOpenAPIRoutes: the description has the server's routes and no others, and
+// docs/api.md a row for each.
+func TestOpenAPIRoutes(t *testing.T) {
+	var s Server
+	have, want := slices.Sorted(maps.Keys(operations(openAPI(t)))), slices.Sorted(maps.Keys(s.routes()))
+	if !slices.Equal(have, want) {
+		t.Errorf("docs/openapi.yaml has %q, the server %q", have, want)
+	}
+	page, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range want {
+		if !bytes.Contains(page, []byte("\n| `"+route+"` |")) {
+			t.Errorf("docs/api.md has no row of %s", route)
+		}
+	}
+	for _, c := range append(errorCodes(), errorCode{code: codeRefused, status: http.StatusUnprocessableEntity}) {
+		if !bytes.Contains(page, []byte("`"+c.code+"`")) {
+			t.Errorf("docs/api.md has no row of code %s", c.code)
+		}
+	}
+}
+
+// TestOpenAPIFields: each schema has the fields of its Go type and no others.
+func TestOpenAPIFields(t *testing.T) {
+	doc := openAPI(t)
+	types := map[string]any{
+		"Version": Version{}, "Error": Error{}, "LinkSpec": LinkChange{}, "Link": Link{}, "Netdev": Netdev{}, "Offload": Offload{},
+		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Counts": Counts{}, "LinkStats": LinkStats{},
+		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Drop": Drop{}, "Done": done{},
+	}
+	for name, schema := range doc.Components.Schemas {
+		v, ok := types[name]
+		if !ok {
+			if schema.Value.Type.Is("object") {
+				t.Errorf("schema %s has no Go type", name)
+			}
+			continue
+		}
+		want := jsonFields(reflect.TypeOf(v))
+		slices.Sort(want)
+		if have := slices.Sorted(maps.Keys(schema.Value.Properties)); !slices.Equal(have, want) {
+			t.Errorf("schema %s has %q, the Go type %q", name, have, want)
+		}
+		delete(types, name)
+	}
+	for name := range types {
+		t.Errorf("no schema %s", name)
+	}
+	codes := doc.Components.Schemas["Error"].Value.Properties["code"].Value.Enum
+	for _, c := range append(errorCodes(), errorCode{code: codeRefused}) {
+		if !slices.Contains(codes, any(c.code)) {
+			t.Errorf("code %s is not described", c.code)
+		}
+	}
+}
+
+// jsonFields are the keys that encoding/json gives a struct, those of embedded
+// ones included.
+func jsonFields(t reflect.Type) (names []string) {
+	for f := range t.Fields() {
+		if f.Anonymous {
+			names = append(names, jsonFields(f.Type)...)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// inspector holds what goes through a client to the description.
+type inspector struct {
+	t      *testing.T
+	router routers.Router
+	next   http.RoundTripper
+
+	mu   sync.Mutex
+	seen map[string]bool // "GET /v1/links 200"
+}
+
+func (i *inspector) RoundTrip(req *http.Request) (*http.Response, error) {
+	route, params, err := i.router.FindRoute(req)
+	if err != nil {
+		i.t.Errorf("%s %s is not described: %v", req.Method, req.URL, err)
+		return i.next.RoundTrip(req)
+	}
+	in := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route}
+	refused := openapi3filter.ValidateRequest(req.Context(), in)
+	res, err := i.next.RoundTrip(req)
+	if err != nil {
+		return res, err
+	}
+	if refused != nil && res.StatusCode < 400 {
+		i.t.Errorf("%s %s was done, but does not fit its description: %v", req.Method, req.URL, refused)
+	}
+	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.StatusCode, Header: res.Header}
+	if res.Header.Get("Content-Type") == "application/x-ndjson" {
+		out.Options = &openapi3filter.Options{ExcludeResponseBody: true, IncludeResponseStatus: true}
+	} else {
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			return nil, err
+		}
+		res.Body = io.NopCloser(bytes.NewReader(body))
+		out.SetBodyBytes(body)
+		out.Options = &openapi3filter.Options{IncludeResponseStatus: true}
+	}
+	if err := openapi3filter.ValidateResponse(req.Context(), out); err != nil {
+		i.t.Errorf("the answer to %s %s: %v", req.Method, req.URL, err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.seen[fmt.Sprintf("%s %s %d", req.Method, route.Path, res.StatusCode)] = true
+	return res, nil
+}
+
+// stubborn is a backend that the kernel refuses things.
+type stubborn struct{ Backend }
+
+var errKernel = errors.New("the kernel says no")
+
+func (stubborn) AddLink(vtep.LinkConfig) error                         { return errKernel }
+func (stubborn) UpdateLink(string, func(*vtep.LinkConfig) error) error { return vtep.ErrExist }
+func (stubborn) SetLinkUp(string, bool) error                          { return errKernel }
+func (stubborn) FDBAdd(vtep.FDBEntry) error                            { return errKernel }
+func (stubborn) FDBReplace(vtep.FDBEntry) error                        { return vtep.ErrFull }
+func (stubborn) FDBFlush(string, vtep.FDBFilter) (int, error)          { return 0, vtep.ErrNoLink }
+func (stubborn) FDBDel(string, encap.MAC, *vtep.Remote) error          { return vtep.ErrNotExist }
+func (stubborn) DelLink(string) error                                  { return ErrDenied }
+
+// TestOpenAPIAnswers sends real requests of every kind and holds them and the
+// answers to the description: each operation with each status that it lists.
+func TestOpenAPIAnswers(t *testing.T) {
+	doc := openAPI(t)
+	router, err := legacy.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	inspect := func(c *Client) *Client {
+		c.http.Transport = &inspector{t: t, router: router, next: c.http.Transport, seen: seen}
+		return c
+	}
+	v, real, _, _ := watched(t)
+	inspect(real)
+	exercise(t, real)
+	eventLines(t, doc, real)
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := real.AddLink(t.Context(), LinkChange{LinkSpec: LinkSpec{Name: "vx9", ID: new(uint32(9))}}); !errors.Is(err, vtep.ErrClosed) {
+		t.Errorf("on a closed VTEP: %v", err)
+	}
+	if _, err := real.Monitor(t.Context()); !errors.Is(err, vtep.ErrClosed) {
+		t.Errorf("on a closed VTEP: %v", err)
+	}
+	refusals(t, inspect(serve(t, stubborn{&fakeBackend{}})))
+	for op, statuses := range operations(doc) {
+		for _, status := range statuses {
+			// Who may write is another test's: TestPeer.
+			if status != "403" && !seen[op+" "+status] {
+				t.Errorf("%s was not answered with %s", op, status)
+			}
+		}
+	}
+}
+
+// exercise asks for everything once, and for what is refused.
+func exercise(t *testing.T, c *Client) {
+	ctx := t.Context()
+	spec := LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Local: addr("192.0.2.1"), TTL: new(Value("inherit")),
+		SrcPort: &PortRange{1000, 2000}, MaxAddress: new(Value("9")), Accept: new("192.0.2.0/24")}
+	entry := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: *addr("192.0.2.3"), Port: 8472, VNI: new(uint32(7)), Router: true}
+	zeros := FDBEntry{Dev: "vx1", MAC: "00:00:00:00:00:00", Dst: *addr("192.0.2.4")}
+	many, cancel := context.WithCancel(ctx)
+	for range 100 {
+		if _, err := c.Monitor(many, "fdb", "link"); err != nil {
+			break
+		}
+	}
+	cancel()
+	type call struct {
+		what string
+		want error // nil: done
+		err  error
+	}
+	_, errVersion := c.Version(ctx)
+	_, errStats := c.Stats(ctx)
+	calls := []call{
+		{"version", nil, errVersion}, {"stats", nil, errStats},
+		{"add", nil, c.AddLink(ctx, LinkChange{LinkSpec: spec, Up: new(true)})},
+		{"add again", vtep.ErrExist, c.AddLink(ctx, LinkChange{LinkSpec: spec})},
+		{"add nothing", vtep.ErrInvalid, c.AddLink(ctx, LinkChange{})},
+		{"change", nil, c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DF: new("unset")}})},
+		{"change badly", vtep.ErrInvalid, c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DF: new("maybe")}})},
+		{"change what is not there", vtep.ErrNoLink, c.ChangeLink(ctx, "vx2", LinkChange{Up: new(true)})},
+		{"fdb add", nil, c.ChangeFDB(ctx, "add", entry)}, {"fdb add again", vtep.ErrExist, c.ChangeFDB(ctx, "add", entry)},
+		{"fdb append", nil, c.ChangeFDB(ctx, "append", zeros)}, {"fdb replace", nil, c.ChangeFDB(ctx, "replace", entry)},
+		{"fdb of no MAC", vtep.ErrInvalid, c.ChangeFDB(ctx, "add", FDBEntry{Dev: "vx1"})},
+	}
+	links, err := c.Links(ctx)
+	calls = append(calls, call{"links", nil, err})
+	_, err = c.Link(ctx, "vx1")
+	calls = append(calls, call{"link", nil, err})
+	_, err = c.Link(ctx, "vx2")
+	calls = append(calls, call{"no link", vtep.ErrNoLink, err})
+	entries, err := c.FDB(ctx, FDBFilter{Dev: "vx1", SrcVNI: new(uint32(42)), States: []string{Permanent, Static}})
+	calls = append(calls, call{"fdb", nil, err})
+	_, err = c.FDB(ctx, FDBFilter{Dev: "vx2"})
+	calls = append(calls, call{"fdb of no link", vtep.ErrNoLink, err})
+	_, err = c.FDB(ctx, FDBFilter{MAC: "x"})
+	calls = append(calls, call{"fdb by no MAC", vtep.ErrInvalid, err})
+	n, err := c.FlushFDB(ctx, FDBFilter{Dev: "vx1", Dst: *addr("192.0.2.4")})
+	calls = append(calls, call{"flush", nil, err})
+	_, err = c.FlushFDB(ctx, FDBFilter{})
+	calls = append(calls, call{"flush of all", vtep.ErrInvalid, err})
+	_, err = c.Monitor(ctx, "banana")
+	calls = append(calls, call{"monitor of nothing", vtep.ErrInvalid, err},
+		call{"fdb del", nil, c.ChangeFDB(ctx, "del", FDBEntry{Dev: "vx1", MAC: entry.MAC})},
+		call{"fdb del again", vtep.ErrNotExist, c.ChangeFDB(ctx, "del", FDBEntry{Dev: "vx1", MAC: entry.MAC})},
+		call{"delete", nil, c.DeleteLink(ctx, "vx1")}, call{"delete again", vtep.ErrNoLink, c.DeleteLink(ctx, "vx1")})
+	for _, got := range calls {
+		if !errors.Is(got.err, got.want) {
+			t.Errorf("%s: %v, want %v", got.what, got.err, got.want)
+		}
+	}
+	if len(links) != 1 || len(entries) != 3 || n != 1 {
+		t.Errorf("%d links, %d entries, %d flushed", len(links), len(entries), n)
+	}
+}
+
+// refusals asks a backend that refuses.
+func refusals(t *testing.T, c *Client) {
+	ctx := t.Context()
+	e := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: netip.MustParseAddr("192.0.2.3")}
+	_, flush := c.FlushFDB(ctx, FDBFilter{Dev: "vx1"})
+	for what, err := range map[string]error{
+		"add": c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(1))}}), "up": c.ChangeLink(ctx, "vx1", LinkChange{Up: new(true)}),
+		"change":  c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DstPort: new(uint16(8472))}}),
+		"fdb add": c.ChangeFDB(ctx, "add", e), "fdb replace": c.ChangeFDB(ctx, "replace", e), "fdb del": c.ChangeFDB(ctx, "del", e),
+		"delete": c.DeleteLink(ctx, "vx1"), "flush": flush,
+	} {
+		if err == nil {
+			t.Errorf("%s: not refused", what)
+		}
+	}
+}
+
+// eventLines holds lines of the stream to the schema of an Event.
+func eventLines(t *testing.T, doc *openapi3.T, c *Client) {
+	m := mustMonitor(t, c)
+	ctx := t.Context()
+	for _, err := range []error{
+		c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2")}}), c.DeleteLink(ctx, "vx1"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 { // the link and its default entry come and go
+		var line any
+		if err := m.lines.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		if err := doc.Components.Schemas["Event"].Value.VisitJSON(line); err != nil {
+			t.Errorf("%v: %v", line, err)
+		}
+	}
+	for _, e := range []Event{{Event: EventLost, Lost: 5}, {Event: EventDrop, Object: ObjectDrop, Drop: &Drop{Dev: "vx1", Reason: "rx-ecn", Count: 1}}} {
+		b, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var line any
+		if err := json.Unmarshal(b, &line); err != nil {
+			t.Fatal(err)
+		}
+		if err := doc.Components.Schemas["Event"].Value.VisitJSON(line); err != nil {
+			t.Errorf("%s: %v", b, err)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package control
+
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// checkOptions reports what cannot be in the options.
+func (s *LinkSpec) checkOptions() error {
+	if s.FlowLabel != nil && *s.FlowLabel != "inherit" {
+		if n, ok := s.FlowLabel.Number(); !ok || n > encap.MaxFlowLabel {
+			return invalid("flowlabel %s: write 0-%#x or inherit", *s.FlowLabel, encap.MaxFlowLabel)
+		}
+	}
+	if err := oneOf("mss", s.MSS, "clamp", "none"); err != nil {
+		return err
+	}
+	return oneOf("moveguard", s.MoveGuard, "on", "off")
+}
+
+// applyOptions changes in c what the spec says of a link's options.
+func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
+	if s.LocalBypass != nil {
+		c.NoLocalBypass = !*s.LocalBypass
+	}
+	set(&c.Proxy, s.Proxy)
+	set(&c.L2Miss, s.L2Miss)
+	set(&c.L3Miss, s.L3Miss)
+	if s.FlowLabel != nil {
+		c.FlowLabel, _ = s.FlowLabel.Number() // 0 for inherit
+		c.FlowLabelInherit = *s.FlowLabel == "inherit"
+	}
+	if s.GBP != nil {
+		c.GBP = *s.GBP
+		if !c.GBP {
+			c.PolicyID = 0
+		}
+	}
+	set(&c.PolicyID, s.GBPID)
+	if s.MSS != nil {
+		c.ClampMSS = *s.MSS == "clamp"
+	}
+	set(&c.BUMLimit, s.BUMLimit)
+	if s.MoveGuard != nil {
+		c.NoMoveGuard = *s.MoveGuard == "off"
+	}
+	set(&c.Persist, s.Persist)
+	if s.User != nil {
+		c.Owner = new(*s.User)
+	}
+	if s.GroupOwner != nil {
+		c.OwnerGroup = new(*s.GroupOwner)
+	}
+}
+
+// setOptions spells out the options that are in force.
+func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
+	s.LocalBypass = new(!c.NoLocalBypass)
+	switch {
+	case c.FlowLabelInherit:
+		s.FlowLabel = new(Value("inherit"))
+	case c.FlowLabel != 0:
+		s.FlowLabel = new(NumberValue(c.FlowLabel))
+	}
+	s.Proxy, s.L2Miss, s.L3Miss = new(c.Proxy), new(c.L2Miss), new(c.L3Miss)
+	s.GBP = new(c.GBP)
+	s.MSS, s.BUMLimit, s.MoveGuard = new("none"), new(c.BUMLimit), new("on")
+	if c.ClampMSS {
+		*s.MSS = "clamp"
+	}
+	if c.NoMoveGuard {
+		*s.MoveGuard = "off"
+	}
+	s.Persist, s.User, s.GroupOwner = new(c.Persist), c.Owner, c.OwnerGroup
+	if c.GBP {
+		s.GBPID = new(c.PolicyID)
+	}
+}

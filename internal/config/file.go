@@ -1,0 +1,203 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// File is what a configuration file says, with the files of conf.d beside it.
+type File struct {
+	Control string // path of the control socket; "": not said
+	Metrics string // ADDR:PORT; "": not said
+	Links   []FileLink
+}
+
+// FileLink is a link of a configuration file.
+type FileLink struct {
+	// LinkChange is what the words say but for the remotes; Up is never nil.
+	control.LinkChange
+	Remotes []Host // of `remote` or `remotes`, as given
+	FDB     []FileEntry
+	Place   Place
+}
+
+// FileEntry is an FDB entry of a configuration file.
+type FileEntry struct {
+	control.FDBEntry
+	Place Place
+}
+
+// Host is a remote: an address, or a name to resolve.
+type Host struct {
+	Addr netip.Addr // invalid for a name
+	Name string
+}
+
+// mainName is the name of a file that has a conf.d beside it.
+const mainName = "uvtep.yaml"
+
+// ReadFile reads a configuration file and, where it is named uvtep.yaml, then
+// conf.d/*.yaml of its directory, in the order of their names; they have links
+// only. What cannot be is a FileErrors with all places.
+func ReadFile(name string) (*File, error) {
+	names := []string{name}
+	if filepath.Base(name) == mainName {
+		// The pattern is well-formed, which is all that Glob can complain of.
+		more, _ := filepath.Glob(filepath.Join(escapeGlob(filepath.Dir(name)), "conf.d", "*.yaml"))
+		slices.Sort(more)
+		names = append(names, more...)
+	}
+	r := &fileReader{}
+	for i, n := range names {
+		data, err := os.ReadFile(n)
+		if err != nil {
+			r.add(Place{File: n}, readError(err))
+			continue
+		}
+		r.read(n, data, i > 0)
+	}
+	r.checkTogether()
+	if err := r.result(); err != nil {
+		return nil, err
+	}
+	return &r.file, nil
+}
+
+// escapeGlob keeps what stands in a directory's name from being a pattern.
+func escapeGlob(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+// readError leaves out the path, which the place has.
+func readError(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	return usagef("cannot be read: %v; write the path of a configuration file that this user may read", err)
+}
+
+// fileReader reads the files of one configuration.
+type fileReader struct {
+	complaints
+	file  File
+	links []placedLink // beside file.Links
+}
+
+// placedLink is where the words of a link stand that checks of several links
+// point to.
+type placedLink struct{ name, id Place }
+
+// read reads one file; beside says that it is one of conf.d.
+func (r *fileReader) read(name string, data []byte, beside bool) {
+	root, err := parseYAML(name, data)
+	if err != nil {
+		r.all = append(r.all, err)
+		return
+	}
+	if root == nil {
+		return // an empty file, or comments only
+	}
+	if root.kind != mappingNode {
+		r.addf(root.place, "a configuration file has keys: write links: and the links below it")
+		return
+	}
+	for _, p := range r.pairs(root, "") {
+		if beside && (p.key.text == "control" || p.key.text == "metrics") {
+			r.addf(p.key.place, "%q is of the daemon as a whole: write it in %s", p.key.text, mainName)
+			continue
+		}
+		switch p.key.text {
+		case "control":
+			r.control(p.value)
+		case "metrics":
+			r.metrics(p.value)
+		case "links":
+			r.readLinks(p.value)
+		default:
+			r.addf(p.key.place, "unknown key %q: write control, metrics or links", p.key.text)
+		}
+	}
+}
+
+// pairs are a mapping's keys with their values, each key once. what is said of
+// the mapping in a complaint.
+func (r *fileReader) pairs(n *node, what string) []pair {
+	first := make(map[string]Place)
+	kept := make([]pair, 0, len(n.pairs))
+	for _, p := range n.pairs {
+		if p.key.kind != scalarNode {
+			r.addf(p.key.place, "a key is one word: write KEY: VALUE")
+			continue
+		}
+		if at, again := first[p.key.text]; again {
+			r.addf(p.key.place, "%q is given twice%s, first in line %d: write it once", p.key.text, what, at.Line)
+			continue
+		}
+		first[p.key.text] = p.key.place
+		kept = append(kept, p)
+	}
+	return kept
+}
+
+// scalar is the text of a value that is one word or string.
+func (r *fileReader) scalar(key, want string, n *node) (string, bool) {
+	if n.kind != scalarNode || n.text == "" {
+		r.addf(n.place, "%s needs one value: write %s: %s", key, key, want)
+		return "", false
+	}
+	return n.text, true
+}
+
+// list are the items of a list. A key without a value has none.
+func (r *fileReader) list(key, want string, n *node) []*node {
+	if n.kind != listNode && n.kind != nullNode {
+		r.addf(n.place, "%s is a list: write %s", key, want)
+		return nil
+	}
+	return n.items
+}
+
+func (r *fileReader) control(n *node) {
+	path, ok := r.scalar("control", control.DefaultPath, n)
+	if !ok {
+		return
+	}
+	if !filepath.IsAbs(path) {
+		r.addf(n.place, "control %q: write the socket's path from the root, such as %s", path, control.DefaultPath)
+	}
+	r.file.Control = path
+}
+
+func (r *fileReader) metrics(n *node) {
+	addr, ok := r.scalar("metrics", "127.0.0.1:9472", n)
+	if !ok {
+		return
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = netip.ParseAddr(host)
+	}
+	if p, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || p == 0 {
+		r.addf(n.place, "metrics %q: write ADDR:PORT, such as 127.0.0.1:9472", addr)
+	}
+	r.file.Metrics = addr
+}
+
+func (r *fileReader) readLinks(n *node) {
+	for _, item := range r.list("links", "- name: vxlan0 and the link's words below it", n) {
+		if item.kind != mappingNode {
+			r.addf(item.place, "a link has keys: write - name: vxlan0 and its words below")
+			continue
+		}
+		r.readLink(item)
+	}
+}

@@ -1,0 +1,275 @@
+package config
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// linkReader reads one link of a file: each key is a word of the link sentence
+// and goes through the sentence's parser, so that a word that the sentence
+// comes to have is a key of the file by itself.
+type linkReader struct {
+	*fileReader
+	parser *linkParser
+	words  map[string]linkWord
+	at     placedLink
+	// remotes and local are where those values stand, for checks of families.
+	remotes []*node
+	link    FileLink
+}
+
+func (r *fileReader) readLink(n *node) {
+	l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: linkWords()}
+	before := len(r.all)
+	pairs := r.pairs(n, " in the link")
+	l.at = placedLink{name: n.place, id: n.place}
+	for _, p := range pairs {
+		if p.key.text == "name" {
+			l.name(p)
+		}
+	}
+	if l.parser.name == "" && len(r.all) == before {
+		r.addf(n.place, "the link has no name: write name: vxlan0")
+	}
+	for _, p := range pairs {
+		l.key(p)
+	}
+	l.link.LinkChange = l.parser.out
+	l.link.Name, l.link.Place = l.parser.name, l.at.name
+	if l.link.Up == nil {
+		l.link.Up = new(true)
+	}
+	for _, p := range pairs { // when the link's family is known
+		if p.key.text == "fdb" {
+			l.entries(p.value)
+		}
+	}
+	if l.link.ID == nil && len(r.all) == before {
+		r.addf(l.at.name, "link %s has no id: write id: VNI, 0-16777215", l.link.Name)
+	}
+	if len(r.all) == before {
+		l.whole()
+	}
+	r.file.Links = append(r.file.Links, l.link)
+	r.links = append(r.links, l.at)
+}
+
+func (l *linkReader) name(p pair) {
+	name, ok := l.scalar("name", "vxlan0", p.value)
+	if !ok || l.add(p.value.place, control.ValidName(name)) {
+		return
+	}
+	l.parser.name, l.at.name = name, p.value.place
+}
+
+// key takes one key of the link but for fdb.
+func (l *linkReader) key(p pair) {
+	key := p.key.text
+	switch {
+	case key == "name", key == "fdb":
+	case key == "remotes":
+		l.remoteList(p)
+	case key == "remote" && isName(p.value):
+		if l.add(p.key.place, l.parser.once("remote")) {
+			return
+		}
+		l.remote(p.value)
+	case key == "up":
+		l.up(p)
+	case key == "down":
+		l.addf(p.key.place, "%q is no key: write up: false", key)
+	case strings.HasPrefix(key, "no") && l.words[key] != nil && l.words[key[2:]] != nil:
+		l.addf(p.key.place, "%q is no key: write %s: false", key, key[2:])
+	case l.words[key] != nil:
+		l.word(p)
+	default:
+		l.add(p.key.place, l.unknown(key))
+	}
+}
+
+func (l *linkReader) unknown(key string) error {
+	if why := laterWords()[key]; why != "" {
+		return usagef("%q is %s", key, why)
+	}
+	known := []string{"fdb", "remotes"}
+	for _, w := range slices.Sorted(maps.Keys(l.words)) {
+		if w != "down" && (!strings.HasPrefix(w, "no") || l.words[w[2:]] == nil) {
+			known = append(known, w)
+		}
+	}
+	slices.Sort(known)
+	return usagef("unknown key %q: a link has %s", key, strings.Join(known, ", "))
+}
+
+func (l *linkReader) up(p pair) {
+	if on, ok := boolean(p.value); ok {
+		l.parser.out.Up = &on
+		return
+	}
+	l.addf(p.value.place, "up %q: write true or false", p.value.text)
+}
+
+// word gives the sentence's parser a key as its word and the value as what
+// follows, and has control judge what has come together so far.
+func (l *linkReader) word(p pair) {
+	said, err := l.sentence(p)
+	if l.add(p.value.place, err) || len(said) == 0 {
+		return
+	}
+	before := l.parser.out
+	l.parser.rest = said[1:]
+	if err = l.parser.word(said[0], l.words); err == nil && len(l.parser.rest) > 0 {
+		err = l.tooMuch(p)
+	}
+	if err == nil {
+		err = l.parser.out.Validate()
+	}
+	at := p.value.place
+	if p.value.kind == nullNode {
+		at = p.key.place
+	}
+	if l.add(at, err) {
+		l.parser.out = before
+		return
+	}
+	switch p.key.text {
+	case "id", "vni":
+		l.at.id = p.value.place
+	case "remote":
+		l.link.Remotes = []Host{{Addr: *l.parser.out.Remote}}
+		l.remotes = []*node{p.value}
+	}
+}
+
+// sentence is what the link sentence would say for a key and its value; nothing
+// for a flag that is off.
+func (l *linkReader) sentence(p pair) ([]string, error) {
+	key, v := p.key.text, p.value
+	switch v.kind {
+	case mappingNode:
+		return nil, usagef("%s has no keys of its own: write %s: VALUE", key, key)
+	case nullNode:
+		if l.flag(key) {
+			return nil, usagef("%s has no value: write %s: true or leave the key out", key, key)
+		}
+		return []string{key}, nil // the parser says what it needs
+	case listNode:
+		said := make([]string, 0, len(v.items))
+		for _, item := range v.items {
+			if item.kind != scalarNode || item.text == "" {
+				return nil, usagef("%s: a list has values only", key)
+			}
+			said = append(said, item.text)
+		}
+		if key == "accept" {
+			said = []string{strings.Join(said, ",")}
+		}
+		return append([]string{key}, said...), nil
+	case scalarNode:
+	}
+	if on, ok := boolean(v); ok {
+		switch {
+		case on:
+			return []string{key}, nil
+		case l.words["no"+key] != nil:
+			return []string{"no" + key}, nil
+		case l.flag(key):
+			return nil, nil
+		}
+		return []string{key}, nil // the parser says what it needs
+	}
+	if (key == "tos" || key == "dsfield") && len(v.text) > 1 && strings.Trim(v.text, "0123456789") == "" {
+		return nil, usagef("tos %s: ip reads this as hexadecimal; write 0x%s, or what you mean with 0x before it", v.text, v.text)
+	}
+	if v.text == "" {
+		return []string{key, ""}, nil
+	}
+	return append([]string{key}, strings.Fields(v.text)...), nil
+}
+
+// flag reports whether a word of the sentence stands alone.
+func (l *linkReader) flag(key string) bool {
+	trial := &linkParser{sentence: newSentence(nil, AnyFamily), name: "x"}
+	return trial.word(key, l.words) == nil
+}
+
+func (l *linkReader) tooMuch(p pair) error {
+	if l.flag(p.key.text) {
+		return usagef("%s %q cannot be: write true or false", p.key.text, p.value.text)
+	}
+	return usagef("%s: %q is too much: leave it out", p.key.text, strings.Join(l.parser.rest, " "))
+}
+
+// boolean reads true and false, not in quotes.
+func boolean(n *node) (value, ok bool) {
+	ok = n.kind == scalarNode && n.plain && (n.text == "true" || n.text == "false")
+	return ok && n.text == "true", ok
+}
+
+// remoteList reads `remotes`: addresses and names.
+func (l *linkReader) remoteList(p pair) {
+	if l.add(p.key.place, l.parser.once("remote")) {
+		return
+	}
+	for _, item := range l.list("remotes", "[IP, NAME, ...]", p.value) {
+		l.remote(item)
+	}
+}
+
+// remote takes one remote. The first address of a link stands in its sentence,
+// for the checks that control makes of it.
+func (l *linkReader) remote(n *node) {
+	if n.kind != scalarNode || n.text == "" {
+		l.addf(n.place, "a remote is an IP address or a name: write 192.0.2.1 or peer1.example.net")
+		return
+	}
+	host := Host{Name: strings.ToLower(strings.TrimSuffix(n.text, "."))}
+	if !isName(n) {
+		a, err := netip.ParseAddr(n.text)
+		if err != nil {
+			l.addf(n.place, "remote %q is neither an IP address nor a name: write one such as 192.0.2.1 or peer1.example.net", n.text)
+			return
+		}
+		spec := l.parser.out.LinkSpec
+		if spec.Remote != nil && spec.Remote.Is4() != a.Is4() {
+			l.addf(n.place, "remote %v and remote %v: write only IPv4 or only IPv6 addresses", spec.Remote, a)
+			return
+		}
+		spec.Remote = &a
+		if l.add(n.place, spec.Validate()) {
+			return
+		}
+		host = Host{Addr: a}
+		if l.parser.out.Remote == nil {
+			l.parser.out.Remote = &a
+		}
+	}
+	if slices.Contains(l.link.Remotes, host) {
+		l.addf(n.place, "remote %s is given twice: write it once", n.text)
+		return
+	}
+	l.link.Remotes = append(l.link.Remotes, host)
+	l.remotes = append(l.remotes, n)
+}
+
+// isName reports whether n is a host name (RFC 1123 section 2.1) and no address.
+// A last label of digits only is a mistyped address.
+func isName(n *node) bool {
+	name := strings.TrimSuffix(n.text, ".")
+	if _, isBool := boolean(n); isBool || n.kind != scalarNode || name == "" || len(name) > 253 {
+		return false
+	}
+	letters := false
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+		letters = strings.Trim(label, "0123456789") != ""
+	}
+	return letters
+}

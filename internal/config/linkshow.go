@@ -1,0 +1,84 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// LinkFilter selects links to show; what is unset selects all.
+type LinkFilter struct {
+	Name     string
+	Up       bool   // that are up only
+	Master   string // ports of this device
+	NoMaster bool   // that are no ports
+	Group    string // device group
+	other    bool   // links of another type than vxlan, which are none of ours
+}
+
+// ParseLinkShow reads what follows `link show`: [dev] [NAME] [up] [master
+// DEVICE] [nomaster] [group GROUP] [type TYPE], in any order
+// (ipaddr_list_flush_or_save in ip/ipaddress.c).
+func ParseLinkShow(args []string) (LinkFilter, error) {
+	f, s := LinkFilter{}, newSentence(args, AnyFamily)
+	for {
+		word, ok := s.next()
+		if !ok {
+			return f, nil
+		}
+		if err := f.word(s, word); err != nil {
+			return f, err
+		}
+	}
+}
+
+func (f *LinkFilter) word(s *sentence, word string) (err error) {
+	v := word
+	switch word {
+	case "up":
+		f.Up = true
+		return nil
+	case "nomaster":
+		f.NoMaster = true
+		return nil
+	case "novf": // says nothing of a device without virtual functions
+		return nil
+	case "dev":
+		if v, err = s.value(word, "NAME"); err != nil {
+			return err
+		}
+	case "type":
+		v, err = s.value(word, "vxlan")
+		f.other = v != "vxlan"
+		return err
+	case "group":
+		f.Group, err = s.value(word, "GROUP")
+		return err
+	case "master", "vrf":
+		if f.Master, err = s.value(word, "DEVICE"); err != nil {
+			return err
+		}
+		return asUsage(control.ValidName(f.Master))
+	}
+	if f.Name != "" {
+		return usagef("unknown word %q after the link's name", v)
+	}
+	f.Name = v
+	return asUsage(control.ValidName(v))
+}
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usagef("%v", err)
+}
+
+// Matches reports whether the filter selects a link, but for its name.
+func (f *LinkFilter) Matches(d *control.Netdev) bool {
+	return !f.other &&
+		(!f.Up || slices.Contains(d.Flags, "UP")) &&
+		(f.Master == "" || d.Master == f.Master) &&
+		(!f.NoMaster || d.Master == "") &&
+		(f.Group == "" || d.Group == f.Group || f.Group == "0" && d.Group == "default")
+}

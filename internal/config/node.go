@@ -1,0 +1,24 @@
+package config
+
+// nodeKind is what a value of a file is.
+type nodeKind uint8
+
+const (
+	nullNode    nodeKind = iota // nothing, null or ~
+	scalarNode                  // a word, number or string
+	listNode                    // [a, b], or lines that begin with a dash
+	mappingNode                 // {a: b}, or lines of KEY: VALUE
+)
+
+// node is a value of a file and where it stands.
+type node struct {
+	kind  nodeKind
+	text  string // of a scalar, as written but for quotes
+	plain bool   // a scalar without quotes
+	pairs []pair // of a mapping, in the order of the file
+	items []*node
+	place Place
+}
+
+// pair is a key of a mapping with its value.
+type pair struct{ key, value *node }

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// addOptionWords adds the words that switch something on or off, and those of
+// uvtep's own options.
+func addOptionWords(words map[string]linkWord) {
+	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp", "proxy", "persist", "l2miss", "l3miss"} {
+		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
+	}
+	words["txqueues"], words["numtxqueues"] = (*linkParser).queues, (*linkParser).queues
+	words["user"], words["group-owner"] = (*linkParser).owner, (*linkParser).owner
+	words["mss"], words["moveguard"] = (*linkParser).mss, (*linkParser).moveguard
+	words["bumlimit"] = (*linkParser).bumlimit
+	words["gbpid"] = (*linkParser).gbpid
+	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
+}
+
+// toggle is a word with or without "no" before it.
+func (p *linkParser) toggle(word string) error {
+	plain, on := strings.CutPrefix(word, "no")
+	on = !on
+	switch plain {
+	case "learning":
+		p.out.Learning = &on
+	case "udpcsum":
+		p.out.UDPCsum = &on
+	case "udp6zerocsumtx":
+		p.out.UDP6ZeroCsumTx = &on
+	case "udp6zerocsumrx":
+		p.out.UDP6ZeroCsumRx = &on
+	case "localbypass":
+		p.out.LocalBypass = &on
+	case "proxy":
+		p.out.Proxy = &on
+	case "persist":
+		p.out.Persist = &on
+	case "l2miss":
+		p.out.L2Miss = &on
+	case "l3miss":
+		p.out.L3Miss = &on
+	case "gbp":
+		p.out.GBP = &on
+	}
+	return p.once("[no]" + plain)
+}
+
+func (p *linkParser) gbpid(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 0, 65535)
+	p.out.GBPID = new(uint16(n))
+	return err
+}
+
+func (p *linkParser) flowlabel(string) error {
+	if err := p.once("flowlabel"); err != nil {
+		return err
+	}
+	v, err := p.value("flowlabel", "0-0xfffff or inherit")
+	if err != nil {
+		return err
+	}
+	p.out.FlowLabel = new(control.Value(v))
+	if n, err := parseNumber(v); err == nil {
+		p.out.FlowLabel = new(control.Value(strconv.FormatUint(n, 10)))
+	}
+	return nil
+}
+
+// owner is user UID and group-owner GID.
+func (p *linkParser) owner(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 0, 1<<32-2) // -1 is nobody
+	if word == "user" {
+		p.out.User = new(uint32(n))
+	} else {
+		p.out.GroupOwner = new(uint32(n))
+	}
+	return err
+}
+
+func (p *linkParser) mss(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.oneOf(word, "clamp", "none")
+	p.out.MSS = &v
+	return err
+}
+
+func (p *linkParser) moveguard(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.oneOf(word, "on", "off")
+	p.out.MoveGuard = &v
+	return err
+}
+
+// bumlimit is frames a second, 0 for any number.
+func (p *linkParser) bumlimit(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 0, 1<<32-1)
+	p.out.BUMLimit = new(uint32(n))
+	return err
+}

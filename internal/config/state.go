@@ -1,0 +1,133 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// nud is a state of an entry as bridge(8) and the kernel's driver have it: bits
+// of which several may stand together (include/uapi/linux/neighbour.h).
+type nud uint16
+
+const (
+	nudReachable nud = 0x02
+	nudStale     nud = 0x04
+	nudNoARP     nud = 0x40
+	nudPermanent nud = 0x80
+)
+
+// kernelStates are the bits that the kernel's driver keeps of entries that were
+// given: the dynamic, the static and the permanent ones.
+func kernelStates() []struct {
+	word string
+	bits nud
+} {
+	return []struct {
+		word string
+		bits nud
+	}{
+		{control.Permanent, nudNoARP | nudPermanent},
+		{control.Static, nudNoARP | nudReachable},
+		{control.Dynamic, nudReachable},
+	}
+}
+
+// statesWhere are the states whose bits match; nil stands for all of them, and
+// false for none.
+func statesWhere(match func(nud) bool) (states []string, ok bool) {
+	all := kernelStates()
+	for _, s := range all {
+		if match(s.bits) {
+			states = append(states, s.word)
+		}
+	}
+	if len(states) == len(all) {
+		return nil, true
+	}
+	return states, len(states) > 0
+}
+
+// entryState is the state that the words said of an entry add up to, as
+// fdb_modify in bridge/fdb.c adds them: `static permanent` is permanent, and
+// dynamic takes static back.
+func entryState(words []string) string {
+	switch {
+	case len(words) == 0:
+		return ""
+	case slices.Contains(words, control.Permanent):
+		return control.Permanent
+	case slices.Contains(words, control.Dynamic):
+		return control.Dynamic
+	}
+	return control.Static
+}
+
+// stateWord is the state that a word of an entry names (fdb_modify in
+// bridge/fdb.c).
+func stateWord(word string) (string, bool) {
+	switch word {
+	case "permanent", "local":
+		return control.Permanent, true
+	case "static", "temp":
+		return control.Static, true
+	case "dynamic":
+		return control.Dynamic, true
+	}
+	return "", false
+}
+
+// flushStates are the bits that a flush asks for.
+type flushStates struct{ want, mask nud }
+
+// word takes a state word of `fdb flush`. It means what bits it tests, as in
+// fdb_flush of bridge/fdb.c: a permanent entry is not static and not dynamic,
+// but `nostatic` keeps it.
+func (f *flushStates) word(word string) bool {
+	plain, off := strings.CutPrefix(word, "no")
+	state, ok := stateWord(plain)
+	if !ok {
+		return false
+	}
+	set := func(bits, mask nud) { f.want, f.mask = f.want|bits, f.mask|mask }
+	clear := func(bits, mask nud) { f.want, f.mask = f.want&^bits, f.mask|mask }
+	switch {
+	case state == control.Permanent && off:
+		clear(nudPermanent, nudPermanent)
+	case state == control.Permanent:
+		set(nudPermanent, nudPermanent)
+	case state == control.Static && off:
+		clear(nudNoARP, nudNoARP)
+	case state == control.Static:
+		set(nudNoARP, nudNoARP|nudPermanent)
+	case off: // nodynamic
+		set(nudNoARP, nudNoARP)
+	default:
+		clear(nudNoARP, nudNoARP|nudPermanent)
+	}
+	return true
+}
+
+func (f *flushStates) matches(s nud) bool { return f.mask == 0 || s&f.mask == f.want }
+
+// stateBits is what a word after `state` selects (state_a2n in bridge/fdb.c):
+// entries with any of the bits, so `state static` has the permanent ones too.
+func stateBits(word string) (nud, bool) {
+	for _, s := range []struct {
+		word string
+		bits nud
+	}{
+		{"permanent", nudPermanent}, {"static", nudNoARP}, {"temp", nudNoARP}, {"stale", nudStale},
+		{"reachable", nudReachable}, {"dynamic", nudReachable},
+	} {
+		if word != "" && strings.HasPrefix(s.word, word) {
+			return s.bits, true
+		}
+	}
+	if word == "all" {
+		return ^nud(0), true
+	}
+	n, err := parseNumber(word)
+	return nud(n), err == nil && n <= 0xffff
+}

@@ -1,0 +1,68 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/uvtep/uvtep/vtep"
+)
+
+func TestS06MoveGuard(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := startRig(t, f, "accept any")
+		for n := range 7 { // it is learned and moves 6 times: once too often
+			r.delivers(frameFrom(farMAC), from(r.peers[n%2]))
+		}
+		if e := r.entry(farMAC); e != r.peers[0] {
+			t.Fatalf("%s is behind %v, want %s", farMAC, e, r.peers[0])
+		}
+		r.refuses(vtep.RxMoveGuard, r.packet(frameFrom(farMAC), from(r.peers[1])))
+		if e := r.entry(farMAC); e != r.peers[0] {
+			t.Errorf("%s moved on to %v", farMAC, e)
+		}
+		r.delivers(frameFrom(farMAC), from(r.peers[0])) // where it is held
+		r.delivers(frameFrom(farMAC2), from(r.peers[1]))
+		r.delivers(frameFrom(farMAC2), from(r.peers[0])) // others move
+		check(t, r.daemon.WaitStderr("moved too often", patience))
+
+		if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "moveguard", "off"); err != nil {
+			t.Fatalf("link set moveguard off: %v: %s", err, stderr)
+		}
+		r.until("let go", func() bool {
+			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
+			return r.entry(farMAC) == r.peers[1]
+		})
+		before := r.stats().Moves
+		r.until("move freely", func() bool {
+			r.send(r.packet(frameFrom(farMAC), from(r.peers[0])))
+			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
+			return r.stats().Moves > before+20
+		})
+	})
+}
+
+func TestS06BUMLimit(t *testing.T) {
+	r := startRig(t, ipv4Underlay(), "bumlimit 10")
+	r.floodTo(1) // copies do not count
+	sent := 0
+	r.until("refuse what is flooded beyond the limit", func() bool {
+		for range 30 {
+			r.inject(frameTo(broadcast))
+			r.inject(frameTo(farMAC)) // unknown
+			r.inject(frameTo(groupMAC))
+			sent += 3
+		}
+		return r.drops(vtep.TxBUMLimit) > 0
+	})
+	r.until("account for each frame", func() bool {
+		s := r.stats()
+		return int(s.Tx.Packets)/2+int(s.Drops[vtep.TxBUMLimit.String()]) == sent
+	})
+	if n := r.stats().Tx.Packets; n > 2*30 { // of three seconds at most
+		t.Errorf("%d packets left, the limit being 10 frames a second to 2 remotes", n)
+	}
+	before := r.stats().Tx.Packets // what is known is not limited
+	for range 50 {
+		r.inject(frameTo(markerOut))
+	}
+	r.until("send what is not flooded", func() bool { return r.stats().Tx.Packets == before+50 })
+}

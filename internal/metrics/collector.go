@@ -1,0 +1,163 @@
+// Package metrics shows what a VTEP counts to Prometheus: a collector that asks
+// the VTEP at each scrape, so that it costs nothing in between, and the HTTP
+// server for it. docs/metrics.md has the names.
+package metrics
+
+import (
+	"runtime"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// Source is what is shown; *vtep.VTEP is one.
+type Source interface {
+	Links() []vtep.LinkInfo
+	// Stats counts what belongs to no link.
+	Stats() vtep.LinkStats
+}
+
+// metric is one that each link has.
+type metric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	// each calls put with each value, and the values of the labels beyond link.
+	each func(l *vtep.LinkInfo, put func(v float64, labels ...string))
+}
+
+// collector describes a Source. It implements prometheus.Collector.
+type collector struct {
+	source   Source
+	version  string
+	build    *prometheus.Desc
+	noLink   *prometheus.Desc
+	ofLinks  []metric
+	announce []*prometheus.Desc // all of them
+}
+
+func newCollector(s Source, version string) *collector {
+	c := &collector{
+		source: s, version: version,
+		build:  prometheus.NewDesc("uvtep_build_info", "Always 1, with the version of uvtep and of Go.", []string{"version", "goversion"}, nil),
+		noLink: prometheus.NewDesc("uvtep_drops_total", "Packets from the underlay that were dropped before their link was known.", []string{"reason"}, nil),
+	}
+	c.ofLinks = append(append(stateMetrics(), counterMetrics()...), dropMetrics()...)
+	c.announce = []*prometheus.Desc{c.build, c.noLink}
+	for _, m := range c.ofLinks {
+		c.announce = append(c.announce, m.desc)
+	}
+	return c
+}
+
+// Describe sends the descriptions of all metrics.
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range c.announce {
+		out <- d
+	}
+}
+
+// Collect sends all metrics as they are now.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	out <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, c.version, runtime.Version())
+	stats := c.source.Stats()
+	for _, r := range noLinkReasons() {
+		out <- prometheus.MustNewConstMetric(c.noLink, prometheus.CounterValue, float64(stats.Drops[r]), r.String())
+	}
+	links := c.source.Links()
+	for i := range links {
+		l := &links[i]
+		for _, m := range c.ofLinks {
+			m.each(l, func(v float64, labels ...string) {
+				// The name that the link was added with: no two links share it, and
+				// it survives a new name of the device.
+				labels = append([]string{l.Config.Name}, labels...)
+				out <- prometheus.MustNewConstMetric(m.desc, m.kind, v, labels...)
+			})
+		}
+	}
+}
+
+// noLinkReasons are those of packets whose link is not known yet (see
+// fromUnderlay in vtep/forward.go).
+func noLinkReasons() []vtep.DropReason {
+	return []vtep.DropReason{vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxUnknownVNI}
+}
+
+func ofLink(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("uvtep_link_"+name, help, append([]string{"link"}, labels...), nil)
+}
+
+// one is a metric with a single value a link.
+func one(kind prometheus.ValueType, name, help string, of func(*vtep.LinkInfo) float64) metric {
+	return metric{ofLink(name, help), kind, func(l *vtep.LinkInfo, put func(float64, ...string)) { put(of(l)) }}
+}
+
+func stateMetrics() []metric {
+	gauge := func(name, help string, of func(*vtep.LinkInfo) float64) metric {
+		return one(prometheus.GaugeValue, name, help, of)
+	}
+	return []metric{
+		{ofLink("info", "Always 1, with the present name of the link's device and the VNI.", "device", "vni"), prometheus.GaugeValue,
+			func(l *vtep.LinkInfo, put func(float64, ...string)) { put(1, l.Name, strconv.Itoa(int(l.Config.VNI))) }},
+		gauge("up", "1 where the link's device is administratively up.", func(l *vtep.LinkInfo) float64 { return truth(l.Up) }),
+		gauge("mtu_bytes", "MTU of the link's device.", func(l *vtep.LinkInfo) float64 { return float64(l.MTU) }),
+		gauge("fdb_entries", "Entries of the forwarding database; a MAC address with several remotes is one.",
+			func(l *vtep.LinkInfo) float64 { return float64(l.Entries) }),
+		{ofLink("offload", "1 where the kernel does it for the link at present.", "offload"), prometheus.GaugeValue, offloads},
+		gauge("udp_gso_segments", "Datagrams that one message to the underlay may hold.",
+			func(l *vtep.LinkInfo) float64 { return float64(l.Offloads.UDPGSO.Segments) }),
+	}
+}
+
+// offloads are the words of `uvtep link show -d`.
+func offloads(l *vtep.LinkInfo, put func(float64, ...string)) {
+	o := &l.Offloads
+	for _, bit := range []tap.Offload{tap.OffloadChecksum, tap.OffloadTSO, tap.OffloadUSO} {
+		put(truth(o.TAP.Read&bit != 0), "tap-"+bit.String())
+		if bit != tap.OffloadChecksum { // which every write has
+			put(truth(o.TAP.Write&bit != 0), "tap-write-"+bit.String())
+		}
+	}
+	put(truth(o.UDPGSO.Segments > 1), "udp-gso")
+	put(truth(o.UDPGRO.GRO), "udp-gro")
+}
+
+func counterMetrics() []metric {
+	counter := func(name, help string, of func(*vtep.LinkStats) uint64) metric {
+		return one(prometheus.CounterValue, name, help, func(l *vtep.LinkInfo) float64 { return float64(of(&l.Stats)) })
+	}
+	return []metric{
+		counter("receive_packets_total", "Frames from the underlay that went into the device; a superframe counts as what it stands for.",
+			func(s *vtep.LinkStats) uint64 { return s.RxPackets }),
+		counter("receive_bytes_total", "Bytes of those frames.", func(s *vtep.LinkStats) uint64 { return s.RxBytes }),
+		counter("receive_multicast_total", "Those frames that went to a multicast or broadcast address.", func(s *vtep.LinkStats) uint64 { return s.Multicast }),
+		counter("transmit_packets_total", "Frames from the device that went to remotes, one for each copy.", func(s *vtep.LinkStats) uint64 { return s.TxPackets }),
+		counter("transmit_bytes_total", "Bytes of those frames.", func(s *vtep.LinkStats) uint64 { return s.TxBytes }),
+		counter("receive_reserved_total", "Packets with reserved header bits set, dropped or not.", func(s *vtep.LinkStats) uint64 { return s.Reserved }),
+		counter("fdb_moves_total", "Learned MAC addresses that changed their remote.", func(s *vtep.LinkStats) uint64 { return s.Moves }),
+		counter("fdb_not_learned_total", "Frames that were delivered while the forwarding database was full.", func(s *vtep.LinkStats) uint64 { return s.NotLearned }),
+		counter("too_big_sent_total", "ICMP errors sent into the device for frames that do not fit the path of their remote.",
+			func(s *vtep.LinkStats) uint64 { return s.TooBigSent }),
+	}
+}
+
+// dropMetrics has a series for each reason, whether something was dropped for
+// it or not: a rate that begins with a series is not seen.
+func dropMetrics() []metric {
+	return []metric{{ofLink("drops_total", "Frames and packets dropped.", "reason"), prometheus.CounterValue,
+		func(l *vtep.LinkInfo, put func(float64, ...string)) {
+			for _, r := range vtep.DropReasons() {
+				put(float64(l.Stats.Drops[r]), r.String())
+			}
+		}}}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,200 @@
+package metrics
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/vteptest"
+)
+
+// counted is a source with numbers that differ from each other.
+type counted struct{}
+
+func (counted) Stats() vtep.LinkStats {
+	return vtep.LinkStats{Drops: map[vtep.DropReason]uint64{vtep.RxUnknownVNI: 3}}
+}
+
+func (counted) Links() []vtep.LinkInfo {
+	l := vtep.LinkInfo{
+		Config: vtep.LinkConfig{Name: "vx1", VNI: 42}, Name: "renamed", MTU: 1450, Up: true, Entries: 7,
+		Stats: vtep.LinkStats{
+			RxPackets: 101, RxBytes: 102, Multicast: 103, TxPackets: 104, TxBytes: 105, Reserved: 106, NotLearned: 107, Moves: 108,
+			TooBigSent: 109, Drops: map[vtep.DropReason]uint64{vtep.TxNoRemote: 110},
+		},
+	}
+	l.Offloads.TAP.Read = tap.OffloadChecksum | tap.OffloadTSO
+	l.Offloads.TAP.Write = tap.OffloadUSO
+	l.Offloads.UDPGSO.Segments = 64
+	return []vtep.LinkInfo{l, {Config: vtep.LinkConfig{Name: "vx2", VNI: 43}, Name: "renamed"}} // another namespace has that name, too
+}
+
+func TestValues(t *testing.T) {
+	c := newCollector(counted{}, "v1")
+	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	text := scrape(t, registry)
+	for _, want := range []string{
+		`uvtep_drops_total{reason="rx-unknown-vni"} 3`, `uvtep_drops_total{reason="rx-no-vni-flag"} 0`,
+		`uvtep_link_info{device="renamed",link="vx1",vni="42"} 1`, `uvtep_link_up{link="vx1"} 1`, `uvtep_link_up{link="vx2"} 0`,
+		`uvtep_link_mtu_bytes{link="vx1"} 1450`, `uvtep_link_fdb_entries{link="vx1"} 7`,
+		`uvtep_link_receive_packets_total{link="vx1"} 101`, `uvtep_link_receive_bytes_total{link="vx1"} 102`,
+		`uvtep_link_receive_multicast_total{link="vx1"} 103`, `uvtep_link_transmit_packets_total{link="vx1"} 104`,
+		`uvtep_link_transmit_bytes_total{link="vx1"} 105`, `uvtep_link_receive_reserved_total{link="vx1"} 106`,
+		`uvtep_link_fdb_not_learned_total{link="vx1"} 107`, `uvtep_link_fdb_moves_total{link="vx1"} 108`,
+		`uvtep_link_too_big_sent_total{link="vx1"} 109`, `uvtep_link_drops_total{link="vx1",reason="tx-no-remote"} 110`,
+		`uvtep_link_drops_total{link="vx2",reason="rx-ecn"} 0`, `uvtep_link_udp_gso_segments{link="vx1"} 64`,
+		`uvtep_link_offload{link="vx1",offload="tap-tso"} 1`, `uvtep_link_offload{link="vx1",offload="tap-uso"} 0`,
+		`uvtep_link_offload{link="vx1",offload="tap-write-uso"} 1`, `uvtep_link_offload{link="vx1",offload="udp-gso"} 1`,
+		`uvtep_link_offload{link="vx1",offload="udp-gro"} 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("no line %s", want)
+		}
+	}
+	for _, r := range vtep.DropReasons() {
+		if !strings.Contains(text, `uvtep_link_drops_total{link="vx1",reason="`+r.String()+`"} `) {
+			t.Errorf("no series for drop reason %s", r)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
+// TestDocument: each metric has a row with its help text, type and labels, and
+// there are no others.
+func TestDocument(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(uvtep_[a-z_]+)` \\| (.*) \\|$").FindAllStringSubmatch(string(page), -1) {
+		rows[m[1]] = m[2]
+	}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(newCollector(counted{}, "v1"))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		labels := map[string]bool{}
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels[l.GetName()] = true
+		}
+		kind := strings.ToLower(f.GetType().String())
+		row := strings.Split(rows[f.GetName()], " | ")
+		if len(row) != 3 || row[0] != kind || row[2] != f.GetHelp() {
+			t.Errorf("the row of %s (%s) is %q, want the help text %q", f.GetName(), kind, row, f.GetHelp())
+			continue
+		}
+		for word := range strings.FieldsSeq(row[1]) {
+			if name := strings.Trim(word, "`"); !labels[name] {
+				t.Errorf("%s has no label %s", f.GetName(), name)
+			} else {
+				delete(labels, name)
+			}
+		}
+		if len(labels) > 0 {
+			t.Errorf("the row of %s lacks labels %v", f.GetName(), labels)
+		}
+		delete(rows, f.GetName())
+	}
+	for name := range rows {
+		t.Errorf("%s is no metric", name)
+	}
+}
+
+func scrape(t *testing.T, g prometheus.Gatherer) string {
+	t.Helper()
+	families, err := g.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+// TestServer scrapes a real VTEP over TCP, and ends.
+func TestServer(t *testing.T) {
+	v := vtep.New(vtep.Config{Host: vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1")), Log: slog.New(slog.DiscardHandler)})
+	defer func() {
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := v.AddLink(vtep.LinkConfig{Name: "vx1", VNI: 42}); err != nil {
+		t.Fatal(err)
+	}
+	config := Config{Addr: "127.0.0.1:0", Source: v, Version: "v1", Log: slog.New(slog.DiscardHandler)}
+	s, err := Listen(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Addr = s.Addr()
+	if _, err := Listen(config); err == nil || !strings.Contains(err.Error(), s.Addr()+" is taken") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("on a port that is taken: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	for path, want := range map[string]int{"/metrics": 200, "/": 404, "/debug/pprof/": 404} {
+		res, err := http.Get("http://" + s.Addr() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != want {
+			t.Errorf("%s: %d, %v, want %d", path, res.StatusCode, err, want)
+		}
+		if want != 200 {
+			continue
+		}
+		for _, line := range []string{`uvtep_link_up{link="vx1"} 0`, `uvtep_build_info{`, "go_goroutines ", "process_open_fds "} {
+			if !strings.Contains(string(body), "\n"+line) {
+				t.Errorf("no line %s in\n%s", line, body)
+			}
+		}
+	}
+	if res, err := http.Post("http://"+s.Addr()+"/metrics", "text/plain", strings.NewReader("x")); err != nil || res.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %v %v", res, err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+}
+
+func TestCheckAddr(t *testing.T) {
+	for text, good := range map[string]bool{
+		"127.0.0.1:9472": true, "[::1]:9472": true, ":9472": true, "0.0.0.0:0": true,
+		"": false, "9472": false, "127.0.0.1": false, "localhost:1": false, "127.0.0.1:70000": false, "127.0.0.1:": false, "::1:9": false,
+	} {
+		if err := CheckAddr(text); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// A scrape is one short request. Whoever can reach the port can send one, so
+// that each part of it has a limit.
+const (
+	headerTimeout = 5 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute // more than the usual time between scrapes
+	maxHeader     = 16 << 10
+	maxAtOnce     = 4
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Addr    string // ADDR:PORT; see CheckAddr
+	Source  Source
+	Version string
+	Log     *slog.Logger
+}
+
+// Server answers GET /metrics.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// CheckAddr reports why text is no ADDR:PORT to listen on; an empty ADDR is
+// every address.
+func CheckAddr(text string) error {
+	host, port, err := net.SplitHostPort(text)
+	if err == nil && host == "" {
+		text = net.JoinHostPort("0.0.0.0", port)
+	}
+	if _, err := netip.ParseAddrPort(text); err != nil {
+		return fmt.Errorf("metrics %q: write ADDR:PORT such as 127.0.0.1:9472 or [::1]:9472", text)
+	}
+	return nil
+}
+
+// Listen takes the port. Scrapes wait until Serve is called.
+func Listen(c Config) (*Server, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(c.Source, c.Version), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log, MaxRequestsInFlight: maxAtOnce}))
+	l, err := net.Listen("tcp", c.Addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("metrics: %s is taken by another process: give another ADDR:PORT with --metrics", c.Addr)
+	case err != nil:
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	return &Server{listener: l, http: &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       headerTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Close gives the port up where Serve is not called. A nil Server has none.
+func (s *Server) Close() error {
+	if s == nil {
+		return nil
+	}
+	return s.listener.Close()
+}
+
+// Serve answers until ctx ends, then returns nil. A nil Server has nothing to
+// answer and returns at once.
+func (s *Server) Serve(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	// A scrape under way is worth no wait.
+	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
+	defer stop()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("metrics: serve %s: %w", s.Addr(), err)
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// add makes a link. It returns what came to be of it: nothing on a refusal of
+// the link itself, the link without the entries that were refused.
+func (k *Keeper) add(is *link) (done link, err error) {
+	if err := k.backend.AddLink(is.config); err != nil {
+		return link{}, err
+	}
+	return k.furnish(is)
+}
+
+// furnish gives a link that was just made its entries, before it comes up.
+func (k *Keeper) furnish(is *link) (link, error) {
+	done := *is
+	done.entries = nil
+	err := k.put(&done, is.entries)
+	if is.up {
+		if uperr := k.backend.SetLinkUp(is.config.Name, true); uperr != nil {
+			done.up = false
+			err = errors.Join(err, uperr)
+		}
+	}
+	return done, err
+}
+
+// adopt takes over a link that the file names and somebody else made.
+func (k *Keeper) adopt(is *link) (link, error) {
+	name := is.config.Name
+	err := k.backend.UpdateLink(name, func(c *vtep.LinkConfig) error {
+		merge(c, &vtep.LinkConfig{}, &is.config)
+		return nil
+	})
+	if err != nil {
+		return link{}, err
+	}
+	done := *is
+	done.entries = nil
+	err = k.put(&done, is.entries)
+	if uperr := k.backend.SetLinkUp(name, is.up); uperr != nil {
+		done.up, err = !is.up, errors.Join(err, uperr)
+	}
+	return done, err
+}
+
+// change leads a link from was to is. It returns the link as far as that went.
+// mayRenew says whether to make the link anew where it cannot change so while
+// it runs.
+func (k *Keeper) change(was, is *link, mayRenew bool) (link, error) {
+	d := diff(was, is)
+	done := *was
+	done.place = is.place
+	if d.empty() {
+		return done, nil
+	}
+	name := is.config.Name
+	if d.config {
+		err := k.backend.UpdateLink(name, func(c *vtep.LinkConfig) error {
+			merge(c, &was.config, &is.config)
+			return nil
+		})
+		if mayRenew && errors.Is(err, vtep.ErrInvalid) { // such as another address family
+			return k.renew(was, is)
+		}
+		if err != nil {
+			return done, err
+		}
+		done.config = is.config
+	}
+	// What was put before is listed as such, so that put sees what it replaces.
+	done.entries = slices.Clone(was.entries)
+	err := errors.Join(k.put(&done, d.put), k.del(&done, d.del))
+	if err == nil {
+		done.entries = is.entries
+	}
+	if d.up {
+		if uperr := k.backend.SetLinkUp(name, is.up); uperr != nil {
+			return done, errors.Join(err, uperr)
+		}
+		done.up = is.up
+	}
+	return done, err
+}
+
+// renew makes a link anew that cannot change so while it runs. Where that
+// fails it goes back to the link that there was.
+func (k *Keeper) renew(was, is *link) (link, error) {
+	if err := k.backend.DelLink(is.config.Name); err != nil && !errors.Is(err, vtep.ErrNoLink) {
+		return *was, err
+	}
+	done, err := k.add(is)
+	if err == nil || done.config.Name != "" {
+		return done, err
+	}
+	done, back := k.add(was)
+	return done, errors.Join(err, back)
+}
+
+// put gives a link entries and notes them in done.
+func (k *Keeper) put(done *link, entries []vtep.FDBEntry) error {
+	var all error
+	at := byKey(done.entries)
+	for _, e := range entries {
+		i, again := at[keyOf(e)]
+		if err := k.putOne(&e, again); err != nil {
+			all = errors.Join(all, fmt.Errorf("fdb %s: %w", e.MAC, err))
+			continue
+		}
+		if again {
+			done.entries[i] = e
+		} else {
+			done.entries = append(done.entries, e)
+		}
+	}
+	return all
+}
+
+// putOne adds one entry, or replaces the file's.
+func (k *Keeper) putOne(e *vtep.FDBEntry, again bool) error {
+	if !isGroup(e.MAC) {
+		return k.backend.FDBReplace(*e)
+	}
+	if again { // another state: appending it once more would change nothing
+		if err := k.delete(e); err != nil {
+			return err
+		}
+	}
+	return k.backend.FDBAppend(*e)
+}
+
+// del takes entries away and strikes them off done.
+func (k *Keeper) del(done *link, entries []vtep.FDBEntry) error {
+	var all error
+	gone := make(map[entryKey]bool, len(entries))
+	for _, e := range entries {
+		if err := k.delete(&e); err != nil {
+			all = errors.Join(all, fmt.Errorf("fdb %s: %w", e.MAC, err))
+			continue
+		}
+		gone[keyOf(e)] = true
+	}
+	done.entries = slices.DeleteFunc(done.entries, func(e vtep.FDBEntry) bool { return gone[keyOf(e)] })
+	return all
+}
+
+// delete removes an entry where it is still what the file made of it.
+func (k *Keeper) delete(e *vtep.FDBEntry) error {
+	err := k.backend.FDBDel(e.Link, e.MAC, &e.Remote)
+	if errors.Is(err, vtep.ErrNotExist) {
+		return nil
+	}
+	return err
+}

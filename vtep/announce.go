@@ -1,0 +1,126 @@
+package vtep
+
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+)
+
+// Subscribe listens to what happens from now on; Close the Subscription. ErrFull
+// where too many listen already.
+func (v *VTEP) Subscribe(set EventSet) (*Subscription, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return nil, ErrClosed
+	}
+	if set&DropEvents != 0 && !v.events.wants(DropEvents) {
+		v.newDrops(func(string, DropReason, uint64) {}) // those before are no news
+	}
+	return v.events.subscribe(set)
+}
+
+// tellLink tells that a link is new or changed. The caller holds v.mu.
+func (l *Link) tellLink(kind EventKind) {
+	if l.vtep.events.wants(LinkEvents) {
+		info := l.info()
+		l.vtep.events.tell(LinkEvents, &Event{Kind: kind, Link: &info})
+	}
+}
+
+// tellGone takes the entries of a link that is being removed out of its FDB,
+// which tells of each, and then tells of the link, which was as info says: the
+// kernel's order (vxlan_dellink in drivers/net/vxlan/vxlan_core.c). The caller
+// holds v.mu.
+func (l *Link) tellGone(info *LinkInfo) {
+	if l.vtep.events.wants(FDBEvents) {
+		l.fdb.Flush(nil)
+	}
+	l.vtep.events.tell(LinkEvents, &Event{Kind: LinkRemoved, Link: info})
+}
+
+// tellFDB tells of a change of the FDB. It runs under a shard's lock.
+func (l *Link) tellFDB(e *fdb.Event) {
+	if !l.vtep.events.wants(FDBEvents) {
+		return
+	}
+	r := l.remotes.at(e.Remote)
+	if r == nil {
+		return
+	}
+	now := l.vtep.now()
+	ev := Event{Kind: EntryChanged, Reason: e.Reason, Entry: l.short(FDBEntry{
+		Link: l.state.Load().name, MAC: e.MAC, State: e.State, Flags: e.Flags,
+		Remote: Remote{Addr: r.addr.Netip(), Port: r.port, VNI: &r.vni, Via: r.via},
+		Used:   ago(now, e.Used), Updated: ago(now, e.Updated),
+	})}
+	switch e.Kind {
+	case fdb.Moved:
+		ev.Kind = EntryMoved
+		if old := l.remotes.at(e.Old); old != nil {
+			ev.Old = old.addr.Netip()
+		}
+	case fdb.Removed:
+		ev.Kind = EntryRemoved
+	case fdb.Added, fdb.Updated:
+	}
+	l.vtep.events.tell(FDBEvents, &ev)
+}
+
+// tellL2Miss tells that a frame for a unicast MAC address has no entry and no
+// default one (`l2miss`, vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c). It is
+// for the data path.
+func (l *Link) tellL2Miss(s *linkState, mac encap.MAC) {
+	if s.l2miss && !mac.IsMulticast() && l.vtep.events.wants(FDBEvents) {
+		l.vtep.events.offer(FDBEvents, &Event{Kind: L2Miss, Entry: FDBEntry{Link: s.name, MAC: mac}})
+	}
+}
+
+// tellL3Miss tells that an IP address without a neighbour was asked for
+// (`l3miss`, vxlan_ip_miss in drivers/net/vxlan/vxlan_core.c). It is for the
+// data path.
+func (l *Link) tellL3Miss(s *linkState, ip encap.Addr) {
+	if s.l3miss && l.vtep.events.wants(FDBEvents) {
+		l.vtep.events.offer(FDBEvents, &Event{Kind: L3Miss, Entry: FDBEntry{Link: s.name, Remote: Remote{Addr: ip.Netip()}}})
+	}
+}
+
+// dropTotals are what was counted of each reason.
+type dropTotals [numDropReasons]uint64
+
+func totalDrops(shards []counters) (t dropTotals) {
+	for i := range shards {
+		for r := range t {
+			t[r] += shards[i].drops[r].Load()
+		}
+	}
+	return t
+}
+
+// newDrops calls fn with what was dropped since the call before: of links by
+// the index of their devices, then ("") of no link. The caller holds v.mu.
+func (v *VTEP) newDrops(fn func(link string, r DropReason, n uint64)) {
+	look := func(link string, shards []counters, told *dropTotals) {
+		now := totalDrops(shards)
+		for r := range now {
+			if n := now[r] - told[r]; n > 0 {
+				fn(link, DropReason(r), n)
+			}
+		}
+		*told = now
+	}
+	for _, l := range v.byIndex() {
+		look(l.device.Name, l.shards, &l.dropsTold)
+	}
+	look("", v.counters, &v.dropsTold)
+}
+
+// tellDrops tells what was dropped since the call before, if somebody listens.
+// The caller holds v.mu.
+func (v *VTEP) tellDrops() {
+	if !v.events.wants(DropEvents) {
+		return
+	}
+	v.newDrops(func(link string, r DropReason, n uint64) {
+		v.events.tell(DropEvents, &Event{Kind: Dropped, Drop: r, Count: n, Entry: FDBEntry{Link: link}})
+	})
+}

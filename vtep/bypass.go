@@ -1,0 +1,162 @@
+package vtep
+
+import (
+	"net/netip"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// bypass is the way to another link of this VTEP without the network: what a
+// remote that is this host's own address, with a link that listens there, has
+// (encap_bypass_if_local in drivers/net/vxlan/vxlan_core.c). It does not change.
+type bypass struct {
+	to *Link
+	// back is the sending link as a remote of to, by which to judges and learns
+	// where a frame came from. The kernel learns the loopback address, behind
+	// which an answer finds the link that sent it.
+	back *remote
+}
+
+// handBatch is frames on their way to another link.
+type handBatch struct {
+	to     *Link
+	s      *linkState // of to
+	frames [batch]encap.Frame
+	n      int
+	taken  tally
+}
+
+// findBypasses brings in line the bypasses of l and of the links that have
+// remotes which l may be: those of l's VNI, and those with remotes of another
+// VNI or port than their own. The caller holds v.mu.
+func (v *VTEP) findBypasses(l *Link) {
+	for _, o := range v.links {
+		if o == l || o.foreign || o.cfg.VNI == l.cfg.VNI {
+			v.ownBypasses(o)
+		}
+	}
+}
+
+// ownBypasses brings in line the bypasses of l alone.
+func (v *VTEP) ownBypasses(l *Link) {
+	l.mayBypass = false
+	l.remotes.each(func(r *remote) { v.setBypass(l, r) })
+}
+
+// setBypass gives r, a remote of l, the bypass that it ought to have.
+func (v *VTEP) setBypass(l *Link, r *remote) {
+	b := r.bypass.Load()
+	to := v.linkBehind(l, &r.remoteKey)
+	if to == nil {
+		if b != nil {
+			r.bypass.Store(nil)
+		}
+		return
+	}
+	from := remoteKey{addr: encap.AddrFrom(l.cfg.source()), port: l.cfg.dstPort(), vni: l.cfg.VNI}
+	if from.addr == (encap.Addr{}) {
+		from.addr = r.addr // to an address of its own, the kernel's source is that address
+	}
+	if b != nil && b.to == to && b.back.remoteKey == from {
+		return
+	}
+	back := to.remotes.keep(from)
+	to.foreign = true
+	r.bypass.Store(&bypass{to: to, back: back})
+	v.setBypass(to, back) // the way back; it ends where both ways are set
+}
+
+// linkBehind is the link of this VTEP that packets of l to r reach, nil where
+// they leave the host, or reach l itself or somebody else.
+func (v *VTEP) linkBehind(l *Link, r *remoteKey) *Link {
+	addr := r.addr.Netip()
+	if l.cfg.NoLocalBypass || !addr.IsValid() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
+		return nil
+	}
+	to := v.listener(l, r)
+	if to == nil || to == l {
+		return nil
+	}
+	l.mayBypass = true // addresses come and go: everySecond looks again
+	route, err := v.host.RouteTo(addr, l.cfg.Dev)
+	if err != nil || !route.Local {
+		return nil
+	}
+	return to
+}
+
+// listener is the link that a packet of l to r would be given, if r is of this
+// host.
+func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
+	key := endpointKey{local: r.addr.Netip(), port: r.port, v6: !r.addr.Is4()}
+	if len(l.endpoints) > 0 {
+		key.vrf = l.endpoints[0].key.vrf
+	}
+	wild := key
+	wild.local = netip.Addr{}
+	for _, k := range [2]endpointKey{key, wild} {
+		for _, k.zeroChecksum6 = range [2]bool{false, true} {
+			if ep := v.endpoints[k]; ep != nil {
+				return ep.vnis.Load().link(r.vni)
+			}
+		}
+	}
+	return nil
+}
+
+// hand gives o's frame to the link behind b, whole, with its checksum as it is.
+// What a packet from the network is judged by, it is judged by.
+func (w *portWorker) hand(o *outFrame, b *bypass) {
+	w.c.txPackets.Add(uint64(o.packet.Segments))
+	w.c.txBytes.Add(uint64(o.packet.Bytes))
+	h := &w.handed
+	if h.to != b.to {
+		w.handOver()
+		h.to, h.s = b.to, b.to.state.Load()
+	}
+	f := &o.packet.Frame
+	in := encap.ParseInner(f.Data)
+	c := w.handCounters()
+	if reason, ok := w.admit(c, b, f, &in); !ok {
+		c.drop(reason)
+		return
+	}
+	h.taken.add(f, &in)
+	h.frames[h.n] = *f
+	if h.n++; h.n == len(h.frames) {
+		w.handOver()
+	}
+}
+
+// admit runs the checks of the link behind b, and learns.
+func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inner) (DropReason, bool) {
+	s := w.handed.s
+	switch {
+	case !s.up:
+		return RxLinkDown, false
+	case !s.accepts(b.back.addr, b.back.peer):
+		return RxNotPeer, false
+	}
+	src := encap.EthSrc(f.Data)
+	if reason, ok := s.admits(src, in); !ok {
+		return reason, false
+	}
+	if s.learn {
+		return b.to.bind(c, src, b.back, w.now)
+	}
+	return 0, true
+}
+
+// handCounters is the shard of the link that frames are handed to.
+func (w *portWorker) handCounters() *counters {
+	return w.handed.to.netCounters(w.queue % w.link.vtep.workers)
+}
+
+// handOver writes the frames for another link to its port.
+func (w *portWorker) handOver() {
+	h := &w.handed
+	if h.n > 0 {
+		h.to.write(w.queue, w.handCounters(), h.frames[:h.n], &h.taken)
+	}
+	h.n, h.taken, h.to, h.s = 0, tally{}, nil, nil
+}

@@ -1,0 +1,214 @@
+package vtep
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/uvtep/uvtep/fdb"
+)
+
+// EventSet says which events a subscriber wants.
+type EventSet uint8
+
+// The kinds of objects that events are about.
+const (
+	LinkEvents EventSet = 1 << iota
+	FDBEvents           // misses included
+	DropEvents          // once a second, what was counted since
+)
+
+// EventKind says what happened.
+type EventKind uint8
+
+// The kinds of events, those of links, of entries and of frames. As in
+// rtnetlink(7) a link or entry is told as it is now, be it new or changed.
+const (
+	LinkChanged EventKind = iota // Event.Link
+	LinkRemoved
+	EntryChanged // Event.Entry and Reason
+	EntryMoved   // and Old
+	EntryRemoved
+	L2Miss  // Event.Entry: the link and the MAC address that has no entry
+	L3Miss  // Event.Entry: the link and, as Remote.Addr, the address that has no neighbour
+	Dropped // Event.Entry.Link, or "" for packets of no link; Drop and Count
+)
+
+// Event is one thing that happened. When is for the receiver to say: what
+// happens on the data path reads no clock.
+type Event struct {
+	Kind   EventKind
+	Reason fdb.Reason // why an entry changed
+	Drop   DropReason
+	Count  uint64     // drops of that reason since the last event of it
+	Old    netip.Addr // where a MAC address that moved was
+	Entry  FDBEntry
+	Link   *LinkInfo
+}
+
+const (
+	// maxSubscriptions bounds the memory that listeners who do not read can take.
+	maxSubscriptions = 16
+	// A queue grows by blocks, so that a burst under an FDB shard's lock waits for
+	// no copy of what is queued already.
+	blockLen = 1 << 10
+	// maxBlocks hold more than the entries that one flush of a link with the
+	// default `maxaddress` removes.
+	maxBlocks = 32
+	// Misses take no more than half of the first block: there may be one for each
+	// frame, and they must neither allocate nor crowd out what happens to entries.
+	maxMisses = blockLen / 2
+)
+
+// events hands what happens to those who listen. Where nobody does it costs one
+// atomic load. Nobody is waited for: see Subscription.
+type events struct {
+	wanted atomic.Uint32 // EventSet: what any of list wants
+	list   atomic.Pointer[[]*Subscription]
+
+	mu sync.Mutex // after VTEP.mu; held to change list, never to tell an event
+}
+
+// wants reports whether anybody listens to one of set.
+func (e *events) wants(set EventSet) bool { return EventSet(e.wanted.Load())&set != 0 }
+
+func (e *events) subscriptions() []*Subscription {
+	if list := e.list.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// tell queues ev for each who wants set.
+func (e *events) tell(set EventSet, ev *Event) {
+	for _, s := range e.subscriptions() {
+		if s.set&set != 0 {
+			s.put(ev)
+		}
+	}
+}
+
+// offer is tell for the data path: it neither waits nor allocates, and what
+// does not fit is lost.
+func (e *events) offer(set EventSet, ev *Event) {
+	for _, s := range e.subscriptions() {
+		if s.set&set != 0 {
+			s.offer(ev)
+		}
+	}
+}
+
+// change gives the list its next form.
+func (e *events) change(list []*Subscription) {
+	var wanted EventSet
+	for _, s := range list {
+		wanted |= s.set
+	}
+	e.list.Store(&list)
+	e.wanted.Store(uint32(wanted))
+}
+
+func (e *events) subscribe(set EventSet) (*Subscription, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := e.subscriptions()
+	if len(list) == maxSubscriptions {
+		return nil, fmt.Errorf("%w: %d monitors listen already; end one of them", ErrFull, len(list))
+	}
+	s := &Subscription{events: e, set: set, ready: make(chan struct{}, 1), blocks: [][]Event{newBlock()}}
+	e.change(append(slices.Clone(list), s))
+	return s, nil
+}
+
+func newBlock() []Event { return make([]Event, 0, blockLen) }
+
+// Subscription is one listener's queue of events. Who does not Read loses
+// events, is told how many, and holds up nobody.
+type Subscription struct {
+	events *events
+	set    EventSet
+	ready  chan struct{} // has an element while there is something to read
+	missed atomic.Uint64 // misses that were lost
+
+	mu     sync.Mutex // last in the lock order, held for a copy
+	blocks [][]Event  // the queue; at least one, and all but the last are full
+	lost   uint64     // events since the queue was full; it takes none until they are told
+}
+
+// Close ends the subscription.
+func (s *Subscription) Close() {
+	e := s.events
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.change(slices.DeleteFunc(slices.Clone(e.subscriptions()), func(o *Subscription) bool { return o == s }))
+}
+
+// Read waits until something happened and returns it, in order, and how many
+// events were lost after those; lost misses are told as soon as the queue is
+// empty. It returns ctx's error when that ends. reuse is what a Read before
+// returned, which is overwritten, or nil.
+func (s *Subscription) Read(ctx context.Context, reuse []Event) (some []Event, lost uint64, err error) {
+	select {
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	case <-s.ready:
+	}
+	if cap(reuse) < blockLen {
+		reuse = newBlock()
+	}
+	clear(reuse)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	some = s.blocks[0]
+	if len(s.blocks) > 1 {
+		s.blocks = slices.Delete(s.blocks, 0, 1)
+		s.wake()
+		return some, 0, nil
+	}
+	s.blocks[0] = reuse[:0]
+	lost, s.lost = s.lost+s.missed.Swap(0), 0
+	return some, lost, nil
+}
+
+// put queues a copy of ev.
+func (s *Subscription) put(ev *Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.wake()
+	last := len(s.blocks) - 1
+	full := len(s.blocks[last]) == blockLen
+	if s.lost > 0 || full && len(s.blocks) == maxBlocks {
+		s.lost++
+		return
+	}
+	if full {
+		s.blocks = append(s.blocks, newBlock())
+		last++
+	}
+	s.blocks[last] = append(s.blocks[last], *ev)
+}
+
+// offer queues a copy of ev, a miss, if that takes no time and no memory.
+func (s *Subscription) offer(ev *Event) {
+	defer s.wake()
+	if !s.mu.TryLock() {
+		s.missed.Add(1)
+		return
+	}
+	defer s.mu.Unlock()
+	if len(s.blocks[0]) >= maxMisses || s.lost > 0 {
+		s.missed.Add(1)
+		return
+	}
+	s.blocks[0] = append(s.blocks[0], *ev)
+}
+
+func (s *Subscription) wake() {
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,73 @@
+package vtep
+
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+)
+
+// neighbours are the MACs of addresses that a proxy answers for: an immutable
+// copy of the netdev's neighbour table.
+type neighbours map[encap.Addr]encap.MAC
+
+// answers answers f, if it asks for a neighbour that the link knows, in that
+// one's place, and reports whether f is done with. Of what it does not know it
+// tells with l3miss, as the kernel; without, f goes its way, where the kernel
+// drops it (arp_reduce and neigh_reduce in drivers/net/vxlan/vxlan_core.c).
+func (w *portWorker) answers(s *linkState, f *encap.Frame, in *encap.Inner) bool {
+	q, ok := encap.ParseQuestion(f.Data, in)
+	if !ok {
+		return false
+	}
+	l := w.link
+	known := l.neighbours.Load()
+	if known == nil {
+		return false
+	}
+	mac, ok := (*known)[q.Target]
+	if !ok {
+		l.tellL3Miss(s, q.Target)
+		if s.l3miss {
+			w.c.drop(TxNoNeighbour)
+		}
+		return s.l3miss
+	}
+	id, flags, ok := l.fdb.Peek(mac)
+	if ok {
+		if r := l.remotes.at(id); r != nil && r.addr == (encap.Addr{}) {
+			return false // it is on this side and answers itself
+		}
+	}
+	w.toPort[0].Data = q.Append(w.reply[:0], mac, flags&fdb.FlagRouter != 0)
+	if n, _ := l.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
+		w.c.answered.Add(1)
+	}
+	return true
+}
+
+// followNeighbours brings the link's copy of its netdev's neighbour table in
+// line. The caller holds v.mu.
+func (v *VTEP) followNeighbours(l *Link) {
+	if !l.cfg.Proxy {
+		l.neighbours.Store(nil)
+		return
+	}
+	all, err := l.port.Neighbours()
+	if err != nil {
+		l.log.Warn("the neighbours that the link answers for cannot be read", "err", err)
+		return
+	}
+	table := make(neighbours, len(all))
+	for _, n := range all {
+		table[encap.AddrFrom(n.IP)] = n.MAC
+	}
+	l.neighbours.Store(&table)
+}
+
+// onNeighbours follows a change of the neighbour table.
+func (v *VTEP) onNeighbours(l *Link) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !l.gone && l.cfg.Proxy {
+		v.followNeighbours(l)
+	}
+}
