@@ -21,6 +21,7 @@ type FDBEntry struct {
 	VNI         *uint32    `json:"vni,omitempty"`     // nil: the link's
 	SrcVNI      *uint32    `json:"src_vni,omitempty"` // the link's, on a change: another one is refused
 	Via         string     `json:"via,omitempty"`     // outgoing device
+	Master      bool       `json:"master,omitempty"`  // on a change: the bridge that the link is a port of is given the entry, too
 	State       string     `json:"state,omitempty"`   // permanent (default), static or dynamic
 	ExternLearn bool       `json:"extern_learn,omitempty"`
 	Router      bool       `json:"router,omitempty"`

@@ -177,6 +177,11 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 	if err := s.complete(&wire, r.PathValue("verb")); err != nil {
 		return nil, err
 	}
+	if wire.Master { // first, as the kernel does (rtnl_fdb_add in net/core/rtnetlink.c)
+		if err := changeBridge(r.PathValue("verb"), &e); err != nil {
+			return nil, err
+		}
+	}
 	switch r.PathValue("verb") {
 	case "add":
 		err = s.config.Backend.FDBAdd(e)

@@ -12,10 +12,10 @@ import (
 
 const (
 	fdbSentence = `LLADDR dev NAME [dst IP] [port PORT] [vni VNI] [via DEV]
-    [src_vni VNI] [permanent|static|dynamic] [extern_learn] [router] [self] [vlan VID] [use]
+    [src_vni VNI] [permanent|static|dynamic] [extern_learn] [router] [self [master]] [vlan VID] [use]
 
 The words may stand in any order. No state word means permanent. src_vni can only be the
-link's VNI. vlan and use are taken and say nothing, as to the kernel's driver.`
+link's VNI. With self master the bridge that the link is a port of is given the entry as well. vlan and use are taken and say nothing, as to the kernel's driver.`
 	fdbFilters = `[dst IP] [port PORT] [vni VNI] [src_vni VNI] [via DEV]
     [[no]permanent] [[no]static] [[no]dynamic] [[no]extern_learn] [[no]router]`
 	flushStateHelp = `

@@ -15,15 +15,16 @@ type fdbParser struct {
 	verb   string
 	entry  control.FDBEntry
 	filter control.FDBFilter
-	states []string    // said of an entry or, of uvtep's own, to show
-	bits   nud         // what `show state` selects
-	not    nud         // what `show dynamic` leaves out
+	states []string // said of an entry or, of uvtep's own, to show
+	bits   nud      // what `show state` selects
+	not    nud      // what `show dynamic` leaves out
+	self   bool
 	flush  flushStates // what a flush asks for
 }
 
 // ParseFDBEntry reads what follows `fdb add|append|replace|del`: LLADDR dev
 // NAME [dst IP] [port PORT] [vni VNI] [via DEV] [permanent|static|dynamic]
-// [extern_learn] [router] [self], in any order.
+// [extern_learn] [router] [self [master]], in any order.
 func ParseFDBEntry(verb string, args []string, family Family) (control.FDBEntry, error) {
 	p := &fdbParser{sentence: newSentence(args, family), verb: verb}
 	if err := p.parse(p.entryWord); err != nil {
@@ -31,6 +32,9 @@ func ParseFDBEntry(verb string, args []string, family Family) (control.FDBEntry,
 	}
 	if p.entry.Dev == "" || p.entry.MAC == "" {
 		return control.FDBEntry{}, usagef("fdb %s needs a MAC address and a link: write fdb %s LLADDR dev NAME ...", verb, verb)
+	}
+	if p.entry.Master && !p.self {
+		return control.FDBEntry{}, usagef("master alone is for the bridge's entries: use bridge fdb, or write self master for both")
 	}
 	p.entry.State = entryState(p.states)
 	if err := p.entry.Validate(); err != nil {
@@ -98,6 +102,9 @@ func (p *fdbParser) refuse(word string) error {
 			return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
 		}
 	case "master":
+		if p.verb == "add" || p.verb == "append" || p.verb == "replace" || p.verb == "del" {
+			return nil
+		}
 		return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
 	case "nhid", "sticky", "added_by_user", "noadded_by_user":
 		return usagef("%q is not supported: leave it out", word)
@@ -120,7 +127,13 @@ func expandEntry(word string) string {
 
 func (p *fdbParser) entryWord(word string) error {
 	switch word {
-	case "self", "use": // an entry is marked used when it is made
+	case "self":
+		p.self = true
+		return nil
+	case "master":
+		p.entry.Master = true
+		return nil
+	case "use": // an entry is marked used when it is made
 		return nil
 	case "extern_learn":
 		p.entry.ExternLearn = true

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package control
+
+import (
+	"errors"
+
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// changeBridge is for Linux.
+func changeBridge(string, *vtep.FDBEntry) error { return errors.ErrUnsupported }
