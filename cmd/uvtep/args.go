@@ -155,6 +155,7 @@ func objects() []struct {
 		{"link", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
 		{"config", []verb{{"check", "check"}}},
+		{"import", []verb{{"iproute2", "iproute2"}}},
 		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
 	}
 }
@@ -173,7 +174,7 @@ func expandCommand(words []string) ([]string, error) {
 		case o.name == "help":
 			return expandHelp(rest)
 		case o.verbs == nil:
-		case len(rest) == 0 && o.name == "config":
+		case len(rest) == 0 && (o.name == "config" || o.name == "import"):
 		case len(rest) == 0:
 			out = append(out, "show")
 		case rest[0] == "help":
@@ -190,7 +191,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, config, monitor, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, config, import, monitor, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

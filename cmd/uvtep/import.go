@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uvtep/uvtep/internal/migrate"
+)
+
+// importTime bounds what ip and bridge may take.
+const importTime = 30 * time.Second
+
+func newImportCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "import",
+		Short: "Make a configuration file of a kernel's VXLAN links",
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("import needs a source: write uvtep import iproute2")
+		},
+	}
+	c.AddCommand(&cobra.Command{
+		Use:   "iproute2 [LINKS FDB]",
+		Short: "Read what ip and bridge print",
+		Long: `uvtep import iproute2 [LINKS FDB]
+
+Prints a configuration file with the VXLAN links of this network namespace (or of that of -n NAME)
+and their FDB entries, but for learned ones. LINKS and FDB are files with the output of
+"ip -d -j link show" and "bridge -j fdb show"; without them both commands are run. What cannot be
+kept is said on standard error, a line each.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.importIPRoute2(cmd.Context(), args) },
+	})
+	return c
+}
+
+func (a *app) importIPRoute2(ctx context.Context, args []string) error {
+	var links, fdb []byte
+	var err error
+	switch len(args) {
+	case 0:
+		if links, err = a.printed(ctx, "ip", "-d", "-j", "link", "show", "type", "vxlan"); err == nil {
+			fdb, err = a.printed(ctx, "bridge", "-j", "fdb", "show")
+		}
+	case 2:
+		if links, err = os.ReadFile(args[0]); err == nil {
+			fdb, err = os.ReadFile(args[1])
+		}
+	default:
+		err = usagef("import iproute2 needs two files or none: write uvtep import iproute2 LINKS FDB")
+	}
+	if err != nil {
+		return err
+	}
+	file, warnings, err := migrate.IPRoute2(links, fdb)
+	if err != nil {
+		return usagef("%v", err)
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(a.err, w)
+	}
+	_, err = a.out.Write(file)
+	return err
+}
+
+// printed is what a command of iproute2 prints.
+func (a *app) printed(ctx context.Context, name string, args ...string) ([]byte, error) {
+	if a.netns != "" {
+		args = append([]string{"-n", a.netns}, args...)
+	}
+	ctx, cancel := context.WithTimeout(ctx, importTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
+		return nil, fmt.Errorf("%s: %s", name, oneLine(errors.New(string(exit.Stderr))))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; install iproute2, or give the files LINKS and FDB", name, err)
+	}
+	return out, nil
+}
