@@ -217,7 +217,7 @@ func (w *writer) entries(all []entry) {
 		}
 	}
 	if learned > 0 {
-		w.warnf("%d learned entries are left out: the link learns them again", learned)
+		w.warnf("learned entries left out: %d; the link learns them again", learned)
 	}
 	if list != nil {
 		w.say("fdb", list)

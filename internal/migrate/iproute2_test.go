@@ -29,7 +29,7 @@ func TestIPRoute2(t *testing.T) {
 		t.Errorf("the file (-want +got):\n%s", diff)
 	}
 	want := []string{
-		"vx0: 1 learned entries are left out: the link learns them again",
+		"vx0: learned entries left out: 1; the link learns them again",
 		"vx6: gpe true cannot be kept: uvtep has no such setting",
 		"vxe: left out: external: uvtep has a VNI for each link",
 	}
