@@ -212,6 +212,9 @@ func TestReloadBroken(t *testing.T) {
 
 // TestRemoteName: a name among the remotes is followed as its name server says.
 func TestRemoteName(t *testing.T) {
+	for _, program := range []string{"unshare", "sh", "mount"} { // a mount namespace with a resolv.conf of its own
+		installed(t, program)
+	}
 	l := lab.ForTest(t)
 	h := must(l.Host("a"))(t)
 	check(t, h.AddBridge("eth0"), h.AddAddr("eth0", prefix("192.0.2.%d/24", 1)))
