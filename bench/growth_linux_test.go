@@ -11,10 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
-
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/lab"
 	"github.com/uvtep/uvtep/internal/load"
@@ -72,33 +68,6 @@ func grow(p *pair, n int, f func(p *pair, i, n int) error) (err error) {
 
 // idlePrefix begins the names of growLinks' devices.
 const idlePrefix = "idle"
-
-// removeIdle deletes the devices of growLinks all at once: each one that goes with its daemon waits for the kernel's RCU
-// by itself, minutes for thousands.
-func removeIdle(h *lab.Host) error {
-	const group = 77
-	found := false
-	err := h.Netlink(func(n *netlink.Handle) error {
-		links, err := n.LinkList()
-		for _, l := range links {
-			if strings.HasPrefix(l.Attrs().Name, idlePrefix) {
-				found = true
-				err = errors.Join(err, n.LinkSetGroup(l, group))
-			}
-		}
-		return err
-	})
-	if err != nil || !found {
-		return err
-	}
-	return h.Do(func() error {
-		r := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
-		r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-		r.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
-		_, err := r.Execute(unix.NETLINK_ROUTE, 0)
-		return err
-	})
-}
 
 // growLinks adds links until there are n, all up.
 func growLinks(p *pair, i, n int) error {

@@ -204,7 +204,7 @@ func (p *pair) close() error {
 	for _, c := range p.controls {
 		c.Close()
 	}
-	return errors.Join(removeIdle(p.a), removeIdle(p.b), p.lab.Close())
+	return errors.Join(p.a.DelLinks(idlePrefix), p.b.DelLinks(idlePrefix), p.lab.Close())
 }
 
 // entries returns how many FDB entries the link of the i-th daemon has.

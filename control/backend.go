@@ -20,6 +20,7 @@ type LinkBackend interface {
 	UpdateLink(name string, edit func(*vtep.LinkConfig) error) error
 	SetLinkUp(name string, up bool) error
 	DelLink(name string) error
+	Link(name string) (vtep.LinkInfo, error)
 	Links() []vtep.LinkInfo
 }
 

@@ -77,6 +77,16 @@ func (b *fakeBackend) DelLink(name string) error {
 	return err
 }
 
+func (b *fakeBackend) Link(name string) (vtep.LinkInfo, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, err := b.find(name)
+	if err != nil {
+		return vtep.LinkInfo{}, err
+	}
+	return b.links[i], nil
+}
+
 func (b *fakeBackend) Links() []vtep.LinkInfo {
 	b.mu.Lock()
 	defer b.mu.Unlock()

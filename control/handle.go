@@ -27,12 +27,14 @@ func (s *Server) links(*http.Request) (any, error) {
 func (s *Server) link(r *http.Request) (any, error) { return s.find(r.PathValue("name")) }
 
 func (s *Server) find(name string) (Link, error) {
-	for _, info := range s.config.Backend.Links() {
-		if info.Name == name || info.Name == "" && info.Config.Name == name {
-			return s.describe(info), nil
-		}
+	info, err := s.config.Backend.Link(name)
+	switch {
+	case errors.Is(err, vtep.ErrNoLink):
+		return Link{}, fmt.Errorf("%w %q", vtep.ErrNoLink, name) // as iproute2 says it
+	case err != nil:
+		return Link{}, err
 	}
-	return Link{}, fmt.Errorf("%w %q", vtep.ErrNoLink, name)
+	return s.describe(info), nil
 }
 
 // describe adds what the kernel says of the link's device. A device in another

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/uvtep/uvtep/encap"
 )
@@ -26,12 +27,36 @@ type handBatch struct {
 	taken  tally
 }
 
+// bypassers are the links that a link which comes or goes may concern, so that
+// among thousands not all have to be asked. Guarded by VTEP.mu.
+type bypassers struct {
+	byVNI   map[encap.VNI][]*Link
+	foreign map[*Link]struct{} // those that have, or had, remotes of another VNI or port than their own
+}
+
+func newBypassers() bypassers {
+	return bypassers{byVNI: make(map[encap.VNI][]*Link), foreign: make(map[*Link]struct{})}
+}
+
+func (b *bypassers) add(l *Link) { b.byVNI[l.cfg.VNI] = append(b.byVNI[l.cfg.VNI], l) }
+
+func (b *bypassers) remove(l *Link) {
+	delete(b.foreign, l)
+	vni := l.cfg.VNI
+	if b.byVNI[vni] = slices.DeleteFunc(b.byVNI[vni], func(o *Link) bool { return o == l }); len(b.byVNI[vni]) == 0 {
+		delete(b.byVNI, vni)
+	}
+}
+
 // findBypasses brings in line the bypasses of l and of the links that have
 // remotes which l may be: those of l's VNI, and those with remotes of another
 // VNI or port than their own. The caller holds v.mu.
 func (v *VTEP) findBypasses(l *Link) {
-	for _, o := range v.links {
-		if o == l || o.foreign || o.cfg.VNI == l.cfg.VNI {
+	for _, o := range v.bypassers.byVNI[l.cfg.VNI] {
+		v.ownBypasses(o)
+	}
+	for o := range v.bypassers.foreign {
+		if o.cfg.VNI != l.cfg.VNI {
 			v.ownBypasses(o)
 		}
 	}
@@ -61,7 +86,7 @@ func (v *VTEP) setBypass(l *Link, r *remote) {
 		return
 	}
 	back := to.remotes.keep(from)
-	to.foreign = true
+	v.bypassers.foreign[to] = struct{}{}
 	r.bypass.Store(&bypass{to: to, back: back})
 	v.setBypass(to, back) // the way back; it ends where both ways are set
 }
@@ -97,7 +122,7 @@ func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
 	for _, k := range [2]endpointKey{key, wild} {
 		for _, k.zeroChecksum6 = range [2]bool{false, true} {
 			if ep := v.endpoints[k]; ep != nil {
-				return ep.vnis.Load().link(r.vni)
+				return ep.link(r.vni)
 			}
 		}
 	}

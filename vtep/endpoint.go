@@ -15,9 +15,13 @@ type endpoint struct {
 	vtep     *VTEP
 	key      endpointKey
 	receiver Receiver
-	users    []*Link // guarded by VTEP.mu, as told
-	told     string  // why its offload fell back, as logged
-	vnis     atomic.Pointer[vniMap]
+	vnis     vniTable
+	// wild is the endpoint of every address and the same port, whose links
+	// this one serves, too; nil: there is none, or it is this one.
+	wild atomic.Pointer[endpoint]
+
+	users map[*Link]struct{} // guarded by VTEP.mu, as told
+	told  string             // why its offload fell back, as logged
 }
 
 // endpointKey is what makes two links share an endpoint.
@@ -31,10 +35,18 @@ type endpointKey struct {
 	zeroChecksum6 bool
 }
 
-// vniMap is the immutable VNI table that an endpoint's workers read.
-type vniMap struct{ links map[encap.VNI]*Link }
-
-func (m *vniMap) link(vni encap.VNI) *Link { return m.links[vni] }
+// link is who a packet for vni is given to, nil if there is none. A packet for
+// an address that has a socket of its own is heard there and not on the
+// wildcard socket, so that an endpoint also serves the links of that one.
+func (ep *endpoint) link(vni encap.VNI) *Link {
+	if l := ep.vnis.link(vni); l != nil {
+		return l
+	}
+	if wild := ep.wild.Load(); wild != nil {
+		return wild.vnis.link(vni)
+	}
+	return nil
+}
 
 // endpointKeys are the endpoints that a link with configuration c listens on:
 // its unicast one and, while it is up, its group's. A socket bound to a unicast
@@ -58,24 +70,22 @@ func (c *LinkConfig) endpointKeys(dev underlay.Interface, up bool) []endpointKey
 }
 
 // join makes l a user of the endpoint for key, and opens it if l is the first.
-// The caller holds v.mu and calls publish when it is done.
+// Its packets are given to l from publish on. The caller holds v.mu.
 func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 	ep := v.endpoints[key]
 	if ep != nil {
-		for _, u := range ep.users {
-			if u != l && u.cfg.VNI == l.cfg.VNI {
-				return nil, fmt.Errorf("%w: link %s has VNI %d on the same address and port", ErrExist, u.cfg.Name, l.cfg.VNI)
-			}
+		if u := ep.vnis.link(l.cfg.VNI); u != nil && u != l {
+			return nil, fmt.Errorf("%w: link %s has VNI %d on the same address and port", ErrExist, u.cfg.Name, l.cfg.VNI)
 		}
-		ep.users = append(ep.users, l)
+		ep.users[l] = struct{}{}
 		return ep, nil
 	}
 	twin := key
 	twin.zeroChecksum6 = !key.zeroChecksum6
-	if ep := v.endpoints[twin]; ep != nil && (len(ep.users) > 1 || ep.users[0] != l) {
+	if other := v.endpoints[twin].userBut(l); other != nil {
 		// Two sockets of one address would get each a part of the packets.
 		return nil, fmt.Errorf("%w: link %s is on the same address and port and differs in udp6zerocsumrx; set it alike, or use another dstport",
-			ErrExist, ep.users[0].cfg.Name)
+			ErrExist, other.cfg.Name)
 	}
 	r, err := v.host.Listen(underlay.ReceiverConfig{
 		Local:         key.local,
@@ -95,9 +105,9 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		}
 		return nil, err
 	}
-	ep = &endpoint{vtep: v, key: key, receiver: r, users: []*Link{l}}
-	ep.vnis.Store(&vniMap{})
+	ep = &endpoint{vtep: v, key: key, receiver: r, users: map[*Link]struct{}{l: {}}}
 	v.endpoints[key] = ep
+	v.findWild()
 	for n := range r.Workers() {
 		w := &netWorker{ep: ep, n: n, c: &v.counters[n%len(v.counters)]}
 		v.spawn(w.run)
@@ -105,38 +115,50 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 	return ep, nil
 }
 
-// leave ends l's use of ep and closes it after its last user.
-func (v *VTEP) leave(l *Link, ep *endpoint) {
-	for i, u := range ep.users {
-		if u == l {
-			ep.users = append(ep.users[:i:i], ep.users[i+1:]...)
-			break
+// userBut is a user of ep other than l, nil if there is none. ep may be nil.
+func (ep *endpoint) userBut(l *Link) *Link {
+	if ep != nil {
+		for u := range ep.users {
+			if u != l {
+				return u
+			}
 		}
 	}
-	if len(ep.users) == 0 {
-		delete(v.endpoints, ep.key)
-		if err := ep.receiver.Close(); err != nil {
-			v.log.Warn("closing an underlay socket failed", "err", err)
-		}
+	return nil
+}
+
+// leave ends l's use of ep and closes it after its last user.
+func (v *VTEP) leave(l *Link, ep *endpoint) {
+	if ep.vnis.link(l.cfg.VNI) == l {
+		ep.vnis.set(l.cfg.VNI, nil)
+	}
+	delete(ep.users, l)
+	if len(ep.users) > 0 {
+		return
+	}
+	delete(v.endpoints, ep.key)
+	v.findWild()
+	if err := ep.receiver.Close(); err != nil {
+		v.log.Warn("closing an underlay socket failed", "err", err)
 	}
 }
 
-// publish gives every endpoint its new VNI table. A packet for an address that
-// has a socket of its own is heard there and not on the wildcard socket, so
-// that an endpoint also serves the links of the wildcard of its port.
-func (v *VTEP) publish() {
+// publish has the endpoints of l give it its packets. l has its state by now.
+func (v *VTEP) publish(l *Link) {
+	for _, ep := range l.endpoints {
+		ep.vnis.set(l.cfg.VNI, l)
+	}
+}
+
+// findWild tells each endpoint of one address which one has every address.
+func (v *VTEP) findWild() {
 	for key, ep := range v.endpoints {
-		links := make(map[encap.VNI]*Link, len(ep.users))
 		wild := key
 		wild.local = netip.Addr{}
-		if other := v.endpoints[wild]; other != nil && !key.group.IsValid() {
-			for _, l := range other.users {
-				links[l.cfg.VNI] = l
-			}
+		other := v.endpoints[wild]
+		if other == ep || key.group.IsValid() {
+			other = nil
 		}
-		for _, l := range ep.users {
-			links[l.cfg.VNI] = l
-		}
-		ep.vnis.Store(&vniMap{links: links})
+		ep.wild.Store(other)
 	}
 }

@@ -41,7 +41,9 @@ func (v *VTEP) give(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.RemoteID,
 		return err
 	}
 	r := l.remotes.intern(key)
-	l.foreign = l.foreign || key.port != l.cfg.dstPort() || key.vni != l.cfg.VNI
+	if key.port != l.cfg.dstPort() || key.vni != l.cfg.VNI {
+		v.bypassers.foreign[l] = struct{}{}
+	}
 	v.setBypass(l, r)
 	return fdbError(e.MAC, apply(l.fdb, e.MAC, r.id, e.State, e.Flags|fdb.FlagUser, v.now()))
 }

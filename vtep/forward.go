@@ -216,7 +216,6 @@ func (w *portWorker) flush(s *linkState, lane int) {
 
 // fromUnderlay forwards the datagrams that one read of a receiver gave.
 func (w *netWorker) fromUnderlay(datagrams []encap.Datagram, now fdb.Tick) {
-	w.vnis = w.ep.vnis.Load()
 	for i := range datagrams {
 		d := &datagrams[i]
 		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) || isOneFrame(d.Payload) {
@@ -250,7 +249,7 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 	}
 	if w.link == nil || h.VNI != w.vni {
 		w.deliver()
-		w.link, w.vni = w.vnis.link(h.VNI), h.VNI
+		w.link, w.vni = w.ep.link(h.VNI), h.VNI
 		if w.link == nil {
 			w.c.drop(RxUnknownVNI)
 			return

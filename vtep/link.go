@@ -42,7 +42,6 @@ type Link struct {
 	refused   tap.Offload // by the kernel, as logged
 	tuned     bool        // its underlay device was, or could not be
 	retry     bool        // something could not be had yet: see VTEP.everySecond
-	foreign   bool        // it has, or had, remotes of another VNI or port than its own
 	mayBypass bool        // one of its remotes is another link's, if its address is this host's
 	dropsTold dropTotals
 	gone      bool

@@ -51,6 +51,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		}
 	}
 	v.links[c.Name] = l
+	v.bypassers.add(l)
 	v.findBypasses(l)
 	v.followNeighbours(l)
 	v.startLink(l)
@@ -190,11 +191,11 @@ func (v *VTEP) drop(l *Link) {
 // dismantle gives back the link's endpoints, transmitters and port.
 func (v *VTEP) dismantle(l *Link) {
 	l.gone = true
+	v.bypassers.remove(l)
 	for _, ep := range l.endpoints {
 		v.leave(l, ep)
 	}
 	l.endpoints = nil
-	v.publish()
 	for _, s := range l.senders {
 		v.releaseSender(s)
 	}
@@ -204,15 +205,19 @@ func (v *VTEP) dismantle(l *Link) {
 	}
 }
 
-// find looks a link up by the name it was given or its netdev's present one.
+// find looks a link up by its netdev's present name, or the one it was given.
 func (v *VTEP) find(name string) (*Link, error) {
-	if l := v.links[name]; l != nil {
-		return l, nil
+	given := v.links[name]
+	if given != nil && given.device.Name == name {
+		return given, nil
 	}
 	for _, l := range v.links {
 		if l.device.Name == name {
 			return l, nil
 		}
+	}
+	if given != nil {
+		return given, nil
 	}
 	return nil, fmt.Errorf("%w: %s is no link of this daemon", ErrNoLink, name)
 }

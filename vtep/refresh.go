@@ -28,10 +28,13 @@ func (v *VTEP) refresh(l *Link) error {
 	}
 	before := l.senders
 	l.senders = senders
-	err = v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
+	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
 	own, known := v.ownAddress(&l.cfg)
 	l.state.Store(l.newState(own, dev.Index))
-	v.publish()
+	v.publish(l)
+	for _, ep := range left { // the new ones hear by now
+		v.leave(l, ep)
+	}
 	for _, s := range before {
 		v.releaseSender(s)
 	}
@@ -50,31 +53,28 @@ func (l *Link) followDevice() {
 	l.state.Store(&s)
 }
 
-// rejoin makes l a user of exactly the endpoints for keys. On an error it keeps
-// the old ones beside those that could be had.
-func (v *VTEP) rejoin(l *Link, keys []endpointKey) error {
-	old := l.endpoints
+// rejoin makes l a user of exactly the endpoints for keys, and returns those
+// that it is to leave. On an error it keeps the old ones beside those that
+// could be had.
+func (v *VTEP) rejoin(l *Link, keys []endpointKey) (left []*endpoint, err error) {
+	left = l.endpoints
 	l.endpoints = nil
 	for i, key := range keys {
-		ep := take(&old, key)
+		ep := take(&left, key)
 		if ep == nil {
-			var err error
 			if ep, err = v.join(l, key); err != nil {
 				for _, missing := range keys[i+1:] {
-					if ep := take(&old, missing); ep != nil {
+					if ep := take(&left, missing); ep != nil {
 						l.endpoints = append(l.endpoints, ep)
 					}
 				}
-				l.endpoints = append(l.endpoints, old...)
-				return err
+				l.endpoints = append(l.endpoints, left...)
+				return nil, err
 			}
 		}
 		l.endpoints = append(l.endpoints, ep)
 	}
-	for _, ep := range old {
-		v.leave(l, ep)
-	}
-	return nil
+	return left, nil
 }
 
 // take removes the endpoint for key from eps and returns it, nil if there is

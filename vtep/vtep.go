@@ -51,6 +51,7 @@ type VTEP struct {
 	links     map[string]*Link
 	endpoints map[endpointKey]*endpoint
 	senders   map[underlay.TransmitterConfig]*sender
+	bypassers bypassers
 	tuned     map[int]bool // underlay devices, by index
 	dropsTold dropTotals   // of counters
 }
@@ -77,6 +78,7 @@ func New(c Config) *VTEP {
 		links:     make(map[string]*Link),
 		endpoints: make(map[endpointKey]*endpoint),
 		senders:   make(map[underlay.TransmitterConfig]*sender),
+		bypassers: newBypassers(),
 		tuned:     make(map[int]bool),
 	}
 	if v.log == nil {

@@ -119,8 +119,6 @@ type netWorker struct {
 	n  int       // socket, and counter shard
 	c  *counters // for what belongs to no link
 
-	vnis *vniMap // of the batch under way
-
 	// Of the packet before, which the next mostly resembles.
 	link *Link
 	s    *linkState

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -85,6 +87,34 @@ func (h *Host) Rename(dev, name string) error {
 
 // DelLink deletes a device.
 func (h *Host) DelLink(dev string) error { return h.onLink(dev, "delete", (*netlink.Handle).LinkDel) }
+
+// DelLinks deletes the devices whose names begin with prefix all at once: of
+// thousands that go one by one each waits for the kernel's RCU by itself, for
+// minutes.
+func (h *Host) DelLinks(prefix string) error {
+	const group = 77 // of this namespace, for this call
+	found := false
+	err := h.Netlink(func(n *netlink.Handle) error {
+		links, err := n.LinkList()
+		for _, l := range links {
+			if strings.HasPrefix(l.Attrs().Name, prefix) {
+				found = true
+				err = errors.Join(err, n.LinkSetGroup(l, group))
+			}
+		}
+		return err
+	})
+	if err != nil || !found {
+		return h.wrapf(err, "delete the devices %s*", prefix)
+	}
+	return h.wrapf(h.Do(func() error {
+		r := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+		r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+		r.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+		_, err := r.Execute(unix.NETLINK_ROUTE, 0)
+		return err
+	}), "delete the devices %s*", prefix)
+}
 
 // MoveLink moves a device to another host. It arrives there down and without addresses, as with `ip link set netns`.
 func (h *Host) MoveLink(dev string, to *Host) error {
