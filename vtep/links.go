@@ -69,7 +69,7 @@ func (v *VTEP) openPort(l *Link) error {
 	read, noWrite := v.off.tap()
 	port, err := v.host.OpenDevice(tap.Config{
 		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
-		TxQueueLen: txQueueLen, GSOMaxSize: superframeSize(mtu),
+		TxQueueLen: TxQueueLen, GSOMaxSize: superframeSize(mtu),
 		Owner: l.cfg.Owner, Group: l.cfg.OwnerGroup,
 		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
 	})

@@ -2,9 +2,9 @@ package vtep
 
 import "github.com/uvtep/uvtep/encap"
 
-// txQueueLen is how many frames the kernel keeps for a port's reader. A TAP
+// TxQueueLen is how many frames the kernel keeps for a port's reader. A TAP
 // drops what finds it full instead of holding the sender back.
-const txQueueLen = 4096
+const TxQueueLen = 4096
 
 // maxDatagram is the largest UDP payload over IPv4 (RFC 768, RFC 791).
 const maxDatagram = 65507

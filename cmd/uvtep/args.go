@@ -86,6 +86,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "the path of the daemon's socket"
 	case name == "config":
 		return name, "the path of a configuration file"
+	case name == "to":
+		return name, "what to print: iproute2"
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
 	case name == "no-offload":
@@ -156,6 +158,7 @@ func objects() []struct {
 		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
 		{"config", []verb{{"check", "check"}}},
 		{"import", []verb{{"iproute2", "iproute2"}}},
+		{"export", nil},
 		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
 	}
 }
@@ -191,7 +194,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, config, import, monitor, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, config, import, export, monitor, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

@@ -43,7 +43,7 @@ func (a *app) importIPRoute2(ctx context.Context, args []string) error {
 	var err error
 	switch len(args) {
 	case 0:
-		if links, err = a.printed(ctx, "ip", "-d", "-j", "link", "show", "type", "vxlan"); err == nil {
+		if links, err = a.printed(ctx, "ip", "-d", "-j", "link", "show"); err == nil {
 			fdb, err = a.printed(ctx, "bridge", "-j", "fdb", "show")
 		}
 	case 2:

@@ -72,6 +72,18 @@ func ReadFile(name string) (*File, error) {
 	return &r.file, nil
 }
 
+// Read reads what stands for a configuration file, and no conf.d. What cannot be
+// is a FileErrors with all places, name as their file.
+func Read(name string, data []byte) (*File, error) {
+	r := &fileReader{}
+	r.read(name, data, false)
+	r.checkTogether()
+	if err := r.result(); err != nil {
+		return nil, err
+	}
+	return &r.file, nil
+}
+
 // escapeGlob keeps what stands in a directory's name from being a pattern.
 func escapeGlob(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)

@@ -1,5 +1,5 @@
-// Package migrate turns what ip and bridge print of kernel VXLAN links into a
-// configuration file.
+// Package migrate turns what others say of kernel VXLAN links into a
+// configuration file, and links into commands for the kernel.
 package migrate
 
 import (
@@ -8,20 +8,32 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/uvtep/uvtep/internal/config"
 )
 
 // link is an element of `ip -d -j link show`, the keys of print_linkinfo in
 // ip/ipaddress.c.
 type link struct {
-	Name    string   `json:"ifname"`
-	Flags   []string `json:"flags"`
-	MTU     int      `json:"mtu"`
-	Address string   `json:"address"`
-	Info    struct {
-		Kind string          `json:"info_kind"`
-		Data json.RawMessage `json:"info_data"`
+	Name      string   `json:"ifname"`
+	Flags     []string `json:"flags"`
+	MTU       int      `json:"mtu"`
+	Address   string   `json:"address"`
+	Master    string   `json:"master"`
+	Group     string   `json:"group"`
+	Alias     string   `json:"ifalias"`
+	AltNames  []string `json:"altnames"`
+	GenMode   string   `json:"inet6_addr_gen_mode"`
+	TxQLen    int      `json:"txqlen"`
+	TxQueues  int      `json:"num_tx_queues"`
+	Elsewhere *int     `json:"link_netnsid"` // the namespace of the underlay
+	Info      struct {
+		Kind  string          `json:"info_kind"`
+		Data  json.RawMessage `json:"info_data"`
+		Slave string          `json:"info_slave_kind"`
 	} `json:"linkinfo"`
 }
 
@@ -52,29 +64,67 @@ func IPRoute2(links, fdb []byte) (file []byte, warnings []string, err error) {
 	if err := json.Unmarshal(fdb, &entries); err != nil {
 		return nil, nil, fmt.Errorf("the entries are not what bridge prints: %w; write the output of bridge -j fdb show", err)
 	}
+	mtus, of := map[string]int{}, map[string][]entry{}
+	for i := range all {
+		mtus[all[i].Name] = all[i].MTU
+	}
+	for _, e := range entries {
+		of[e.Dev] = append(of[e.Dev], e)
+	}
 	out := []yaml.MapSlice{}
-	for _, l := range all {
+	for i := range all {
+		l := &all[i]
 		if l.Info.Kind != "vxlan" {
 			continue
 		}
-		w := &writer{name: l.Name}
-		err := w.link(&l)
+		w := &writer{name: l.Name, mtus: mtus}
+		err := w.link(l)
 		if err == nil {
-			w.entries(entries)
-			out = append(out, w.out)
+			w.device(l)
+			w.entries(of[l.Name])
+			err = readable(w.out)
 		}
-		warnings = append(warnings, w.warnings...)
 		if err != nil {
 			warnings = append(warnings, fmt.Sprintf("%s: left out: %v", l.Name, err))
+			continue
 		}
+		warnings = append(warnings, w.warnings...)
+		out = append(out, w.out)
 	}
-	file, err = yaml.Marshal(yaml.MapSlice{{Key: "links", Value: out}})
+	file, err = marshal(out)
 	return file, warnings, err
+}
+
+// marshal is the file of links.
+func marshal(links []yaml.MapSlice) ([]byte, error) {
+	return yaml.Marshal(yaml.MapSlice{{Key: "links", Value: links}})
+}
+
+// readable reports why the daemon would refuse a file with a link: the kernel
+// has names and combinations that uvtep has not.
+func readable(link yaml.MapSlice) error {
+	text, err := marshal([]yaml.MapSlice{link})
+	if err == nil {
+		_, err = config.Read("", text)
+	}
+	refused, ok := errors.AsType[config.FileErrors](err)
+	if !ok {
+		return err
+	}
+	reasons := make([]string, len(refused))
+	for i, r := range refused {
+		reasons[i] = r.Message
+	}
+	return errors.New(strings.Join(reasons, "; "))
 }
 
 // writer makes one link of the file.
 type writer struct {
 	name, peer string // peer: the link's remote or group
+	dev        string
+	elsewhere  bool           // the underlay is in another network namespace
+	family     int            // 4 or 6; 0: no address tells
+	mtus       map[string]int // of devices, by name
 	data       map[string]any
 	out        yaml.MapSlice
 	warnings   []string
@@ -117,15 +167,14 @@ func (w *writer) link(l *link) error {
 		for _, family := range []string{"", "6"} {
 			if v, ok := w.take(key + family).(string); ok {
 				w.say(key, v)
+				w.family = len(family)*2 + 4
 				if key != "local" {
 					w.peer = v
 				}
 			}
 		}
 	}
-	if dev, ok := w.take("link").(string); ok {
-		w.say("dev", dev)
-	}
+	w.underlay(l)
 	w.say("dstport", w.take("port"))
 	if r, ok := w.take("port_range").(map[string]any); ok && r["high"] != 0.0 {
 		w.say("srcport", []any{whole(r["low"]), whole(r["high"])})
@@ -133,9 +182,13 @@ func (w *writer) link(l *link) error {
 	w.headers()
 	w.flags()
 	w.say("accept", "any")
-	w.say("reserved", "drop")
-	w.say("mtu", l.MTU)
+	w.say("moveguard", "off")
+	w.reserved()
+	w.mtu(l)
 	w.say("address", l.Address)
+	if l.TxQueues > 1 {
+		w.say("queues", min(l.TxQueues, maxQueues))
+	}
 	w.say("up", slices.Contains(l.Flags, "UP"))
 	for _, key := range slices.Sorted(maps.Keys(w.data)) {
 		if v := w.data[key]; v != false {
@@ -169,8 +222,10 @@ func (w *writer) headers() {
 		df = "unset"
 	}
 	w.say("df", df)
-	if v := w.take("label"); v != nil && v != "0x0" {
-		w.say("flowlabel", v)
+	for _, key := range []string{"label", "flowlabel"} { // the latter for inherit
+		if v := w.take(key); v != nil && v != "0x0" {
+			w.say("flowlabel", v)
+		}
 	}
 	if v := w.take("ageing"); v == nil {
 		w.say("ageing", 0)
@@ -190,43 +245,23 @@ func (w *writer) flags() {
 		{"learning", "learning"}, {"proxy", "proxy"}, {"l2miss", "l2miss"}, {"l3miss", "l3miss"}, {"udp_csum", "udpcsum"},
 		{"udp_zero_csum6_tx", "udp6zerocsumtx"}, {"udp_zero_csum6_rx", "udp6zerocsumrx"}, {"gbp", "gbp"}, {"localbypass", "localbypass"},
 	} {
-		if v, ok := w.take(f.theirs).(bool); ok {
+		v, ok := w.take(f.theirs).(bool)
+		switch {
+		case !ok:
+		case f.ours == "udpcsum" && !v && w.family == 6: // which udp6zerocsumtx decides
+			w.warnf("noudpcsum is left out: it says nothing of an IPv6 underlay")
+		default:
 			w.say(f.ours, v)
 		}
 	}
 }
 
-// entries writes the entries that were given to the link. What it learned it
-// learns again. The entry that the link's own remote or group makes is not
-// written twice.
-func (w *writer) entries(all []entry) {
-	var list []yaml.MapSlice
-	learned := 0
-	for i := range all {
-		e := &all[i]
-		given := e.State == "permanent" || e.State == "static" || slices.Contains(e.Flags, "extern_learn")
-		switch {
-		case e.Dev != w.name || !slices.Contains(e.Flags, "self"):
-		case !given:
-			learned++
-		case e.Dst == "":
-			w.warnf("the entry of %s cannot be kept: it has no dst (a nexthop, or none)", e.MAC)
-		case e.MAC == zeroMAC && e.Dst == w.peer && e.Port == nil && e.VNI == nil:
-		default:
-			list = append(list, e.say())
-		}
-	}
-	if learned > 0 {
-		w.warnf("learned entries left out: %d; the link learns them again", learned)
-	}
-	if list != nil {
-		w.say("fdb", list)
-	}
-}
+// yamlEntry is an entry of the file.
+type yamlEntry = yaml.MapSlice
 
 // say is the entry in the file's words.
-func (e *entry) say() yaml.MapSlice {
-	out := yaml.MapSlice{{Key: "mac", Value: e.MAC}, {Key: "dst", Value: e.Dst}}
+func (e *entry) say() yamlEntry {
+	out := yamlEntry{{Key: "mac", Value: e.MAC}, {Key: "dst", Value: e.Dst}}
 	if e.Port != nil {
 		out = append(out, yaml.MapItem{Key: "port", Value: *e.Port})
 	}

@@ -5,9 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/migrate"
 )
 
@@ -25,27 +22,10 @@ func TestIPRoute2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(read("want.yaml")), string(got)); diff != "" {
-		t.Errorf("the file (-want +got):\n%s", diff)
-	}
-	want := []string{
-		"vx0: learned entries left out: 1; the link learns them again",
-		"vx6: gpe true cannot be kept: uvtep has no such setting",
-		"vxe: left out: external: uvtep has a VNI for each link",
-	}
-	if diff := cmp.Diff(want, warnings); diff != "" {
-		t.Errorf("warnings (-want +got):\n%s", diff)
-	}
-	name := filepath.Join(t.TempDir(), "imported.yaml")
-	if err := os.WriteFile(name, got, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := config.ReadFile(name)
-	if err != nil {
-		t.Fatalf("config check refuses it:\n%v", err)
-	}
-	if len(f.Links) != 3 || len(f.Links[0].FDB) != 3 {
-		t.Errorf("read as %d links, %d entries of the first; want 3 and 3", len(f.Links), len(f.Links[0].FDB))
+	golden(t, "want.yaml", string(got))
+	golden(t, "warnings.txt", lines(warnings))
+	if f := loaded(t, got); len(f.Links) != 5 || len(f.Links[0].FDB) != 3 {
+		t.Errorf("read as %d links, %d entries of the first; want 5 and 3", len(f.Links), len(f.Links[0].FDB))
 	}
 }
 

@@ -1,0 +1,168 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+const (
+	maxQueues = 256 // MAX_TAP_QUEUES in drivers/net/tun.c
+	// etherMTU is what ether_setup gives a device (net/ethernet/eth.c): a vxlan
+	// device without a lower one keeps it.
+	etherMTU = 1500
+	minMTU   = 68 // ETH_MIN_MTU in include/uapi/linux/if_ether.h
+	// defaultQLen is DEFAULT_TX_QUEUE_LEN in include/net/sch_generic.h.
+	defaultQLen = 1000
+	// allReserved are the header bits that drop a packet unless a link says
+	// otherwise (vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c).
+	allReserved = "0xf7ffffff000000ff"
+)
+
+// underlay writes the link's lower device.
+func (w *writer) underlay(l *link) {
+	dev, ok := w.take("link").(string)
+	if !ok {
+		return
+	}
+	if w.elsewhere = l.Elsewhere != nil; w.elsewhere { // and ip has looked its name up in this one
+		w.warnf("its underlay is in another network namespace: run uvtep there, write the dev, and move the device here with ip link set dev %s netns NAME", quote(l.Name))
+		return
+	}
+	w.dev = dev
+	w.say("dev", dev)
+}
+
+// mtu writes an MTU that somebody set: one that the kernel would have chosen is
+// left to uvtep, so that it follows the underlay (vxlan_config_apply in
+// drivers/net/vxlan/vxlan_core.c).
+func (w *writer) mtu(l *link) {
+	lower, known := w.mtus[w.dev]
+	switch {
+	case w.dev == "" && l.MTU == etherMTU:
+		w.warnf("mtu %d is left out: the kernel gives it to a link without dev, uvtep takes what fits the route; write mtu: %[1]d to keep it", l.MTU)
+	case w.dev != "" && known && l.MTU == max(lower-encap.Overhead(w.family == 6), minMTU):
+	default:
+		w.say("mtu", l.MTU)
+	}
+}
+
+// reserved writes which header bits drop a packet: all, unless ip says
+// otherwise (from 6.14 on).
+func (w *writer) reserved() {
+	switch v := fmt.Sprint(w.take("reserved_bits")); v {
+	case "<nil>", allReserved:
+		w.say("reserved", "drop")
+	case "0", "0x0":
+		w.say("reserved", "ignore")
+	default:
+		w.say("reserved", "drop")
+		w.warnf("reserved_bits %s cannot be kept: uvtep drops packets with any reserved bit, or with none", v)
+	}
+}
+
+// device tells what the device has of its own, as commands to say of uvtep's.
+func (w *writer) device(l *link) {
+	again := func(format string, a ...any) {
+		w.warnf("of the device, and to be given again when uvtep runs: ip link "+format, a...)
+	}
+	own := deviceWords{name: l.Name, txqlen: l.TxQLen, usualTxQLen: defaultQLen, group: l.Group, alias: l.Alias, genMode: l.GenMode, flags: l.Flags}
+	for _, words := range own.commands() {
+		again("%s", words)
+	}
+	name := quote(l.Name)
+	for _, alt := range l.AltNames {
+		again("property add dev %s altname %s", name, quote(alt))
+	}
+	if l.Master != "" {
+		again("set dev %s master %s", name, quote(l.Master))
+	}
+	if l.Info.Slave != "" {
+		w.warnf("what %s has set of it as its port (bridge -d link show, bridge vlan show) is to be set again, too", l.Master)
+	}
+}
+
+// deviceWords are what a device has that is not of the link.
+type deviceWords struct {
+	name                  string
+	txqlen, usualTxQLen   int
+	group, alias, genMode string
+	flags                 []string // nil: not known
+}
+
+// commands are what `ip link` has to be told for it.
+func (d *deviceWords) commands() []string {
+	var all []string
+	set := func(words ...string) {
+		all = append(all, "set dev "+quote(d.name)+" "+strings.Join(words, " "))
+	}
+	if d.txqlen != 0 && d.txqlen != d.usualTxQLen {
+		set("txqueuelen", strconv.Itoa(d.txqlen))
+	}
+	if d.group != "" && d.group != "default" {
+		set("group", quote(d.group))
+	}
+	if d.alias != "" {
+		set("alias", quote(d.alias))
+	}
+	if d.genMode != "" && d.genMode != "eui64" {
+		set("addrgenmode", quote(d.genMode))
+	}
+	for _, f := range []struct {
+		flag    string
+		usually bool
+		words   string
+	}{{"NOARP", false, "arp off"}, {"MULTICAST", true, "multicast off"}, {"ALLMULTI", false, "allmulticast on"}, {"PROMISC", false, "promisc on"}} {
+		if d.flags != nil && slices.Contains(d.flags, f.flag) != f.usually {
+			set(f.words)
+		}
+	}
+	return all
+}
+
+// entries writes the entries that were given to the link. What it learned it
+// learns again. The entry that the link's own remote or group makes is not
+// written twice.
+func (w *writer) entries(all []entry) {
+	var list []yamlEntry
+	learned, standard := 0, w.peer == ""
+	for i := range all {
+		e := &all[i]
+		if w.elsewhere { // as is the name of the device
+			e.Via = ""
+		}
+		given := e.State == "permanent" || e.State == "static" || slices.Contains(e.Flags, "extern_learn")
+		switch {
+		case !slices.Contains(e.Flags, "self"):
+		case !given:
+			learned++
+		case e.Dst == "":
+			w.warnf("the entry of %s cannot be kept: it has no dst (a nexthop, or none)", e.MAC)
+		case e.MAC == zeroMAC && e.Dst == w.peer && e.Port == nil && e.VNI == nil && e.Via == w.dev:
+			standard = true
+		case strings.Contains(e.Dst, ":") != (w.family == 6):
+			w.warnf("the entry of %s to %s cannot be kept: nothing says that the underlay is IPv%d; write local, and the entry", e.MAC, e.Dst, map[bool]int{true: 4, false: 6}[w.family == 6])
+		default:
+			list = append(list, e.say())
+		}
+	}
+	if learned > 0 {
+		w.warnf("learned entries left out: %d; the link learns them again", learned)
+	}
+	if !standard {
+		w.warnf("its own entry of %s was deleted, and to be deleted again when uvtep runs: uvtep fdb del %[1]s dev %s dst %s%s", zeroMAC, quote(w.name), w.peer, w.via())
+	}
+	if list != nil {
+		w.say("fdb", list)
+	}
+}
+
+func (w *writer) via() string {
+	if w.dev == "" {
+		return ""
+	}
+	return " via " + quote(w.dev)
+}
