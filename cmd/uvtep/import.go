@@ -21,7 +21,7 @@ func newImportCommand(a *app) *cobra.Command {
 		Use:   "import",
 		Short: "Make a configuration file of a kernel's VXLAN links",
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("import needs a source: write uvtep import iproute2")
+			return usagef("import needs a source: write uvtep import iproute2, netdev or ifupdown2")
 		},
 	}
 	c.AddCommand(&cobra.Command{
@@ -35,7 +35,39 @@ and their FDB entries, but for learned ones. LINKS and FDB are files with the ou
 kept is said on standard error, a line each.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.importIPRoute2(cmd.Context(), args) },
 	})
+	c.AddCommand(&cobra.Command{
+		Use:   "netdev [DIR|FILE...]",
+		Short: "Read the files of systemd-networkd",
+		Long: `uvtep import netdev [DIR|FILE...]
+
+Prints a configuration file with the links of kind vxlan of .netdev files: those of the directories
+(` + networkdDir + ` where none is named) and the files given. The .network files beside
+them say a link's dev (VXLAN=), whether it is up, and its entries ([BridgeFDB]). What cannot be kept is
+said on standard error, with file:line. Remove the .netdev files, VXLAN= and [BridgeFDB] before uvtep
+runs; all else in a link's .network file stays with networkd, which knows the device by its name.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{networkdDir}
+			}
+			return a.imported(migrate.NetDev(args))
+		},
+	})
 	return c
+}
+
+// networkdDir is where the administrator's files of networkd are.
+const networkdDir = "/etc/systemd/network"
+
+// imported prints a file that was made and what could not be kept.
+func (a *app) imported(file []byte, told []string, err error) error {
+	if err != nil {
+		return usagef("%v", err)
+	}
+	for _, t := range told {
+		fmt.Fprintln(a.err, t)
+	}
+	_, err = a.out.Write(file)
+	return err
 }
 
 func (a *app) importIPRoute2(ctx context.Context, args []string) error {
@@ -56,15 +88,7 @@ func (a *app) importIPRoute2(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	file, warnings, err := migrate.IPRoute2(links, fdb)
-	if err != nil {
-		return usagef("%v", err)
-	}
-	for _, w := range warnings {
-		fmt.Fprintln(a.err, w)
-	}
-	_, err = a.out.Write(file)
-	return err
+	return a.imported(migrate.IPRoute2(links, fdb))
 }
 
 // printed is what a command of iproute2 prints.

@@ -204,12 +204,7 @@ func (w *script) comments(l *Link) {
 
 // commentf writes a comment of one line.
 func (w *script) commentf(format string, a ...any) {
-	w.linef("# %s", strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, fmt.Sprintf(format, a...)))
+	w.linef("# %s", printable(fmt.Sprintf(format, a...)))
 }
 
 // isV6 is the address family of a link's underlay.

@@ -92,7 +92,19 @@ func IPRoute2(links, fdb []byte) (file []byte, warnings []string, err error) {
 		out = append(out, w.out)
 	}
 	file, err = marshal(out)
-	return file, warnings, err
+	return file, append(warnings, together(file)...), err
+}
+
+// together are the reasons why the daemon would refuse a file of links that it
+// takes one by one.
+func together(file []byte) []string {
+	_, err := config.Read("", file)
+	refused, _ := errors.AsType[config.FileErrors](err)
+	var told []string
+	for _, r := range refused {
+		told = append(told, printable(fmt.Sprintf("line %d of what is printed: %s", r.Place.Line, r.Message)))
+	}
+	return told
 }
 
 // marshal is the file of links.
@@ -131,7 +143,7 @@ type writer struct {
 }
 
 func (w *writer) warnf(format string, a ...any) {
-	w.warnings = append(w.warnings, w.name+": "+fmt.Sprintf(format, a...))
+	w.warnings = append(w.warnings, printable(w.name+": "+fmt.Sprintf(format, a...)))
 }
 
 func (w *writer) say(key string, value any) {

@@ -1,0 +1,56 @@
+package migrate
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/uvtep/uvtep/internal/config"
+)
+
+// check holds what an importer made to what it promises: a file that the daemon
+// takes, and notes of one line.
+func check(t *testing.T, links []*fileLink, n *notes) {
+	t.Helper()
+	file, err := fileOf(links, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := strings.Join(*n, "\n")
+	if _, err := config.Read("", file); err != nil && !strings.Contains(told, "of what is printed: ") {
+		t.Errorf("the daemon refuses it: %v\n%s", err, file)
+	}
+	for _, note := range *n {
+		if strings.ContainsAny(note, "\n\r\x1b") {
+			t.Errorf("not one line: %q", note)
+		}
+	}
+}
+
+func FuzzNetDev(f *testing.F) {
+	names, err := filepath.Glob("testdata/networkd/*.netdev")
+	if err != nil || len(names) == 0 {
+		f.Fatal(err, names)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		network, err := os.ReadFile("testdata/networkd/20-vx.network")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text), string(network))
+	}
+	f.Fuzz(func(t *testing.T, text, own string) {
+		r := &netdevReader{}
+		r.networks = []network{{file: "n", sections: parseUnit("n", own, &r.notes)}}
+		var links []*fileLink
+		if l := r.link("f", parseUnit("f", text, &r.notes)); l != nil {
+			links = append(links, l)
+		}
+		check(t, links, &r.notes)
+	})
+}
