@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"time"
@@ -52,14 +53,36 @@ runs; all else in a link's .network file stays with networkd, which knows the de
 			return a.imported(migrate.NetDev(args))
 		},
 	})
+	c.AddCommand(&cobra.Command{
+		Use:   "ifupdown2 [FILE]",
+		Short: "Read the file of ifupdown2",
+		Long: `uvtep import ifupdown2 [FILE]
+
+Prints a configuration file with the VXLAN links of ` + interfacesFile + `, or of FILE, and of
+what it sources: one for each iface with a vxlan-id. What cannot be kept is said on standard error, with
+file:line. Defaults of /etc/network/ifupdown2/policy.d are not read. Remove the vxlan- lines before uvtep
+runs: what else an iface says of its device ifupdown2 can go on giving it.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("import ifupdown2 needs one file or none: write uvtep import ifupdown2 FILE")
+			}
+			return a.imported(migrate.IfUpDown2(append(args, interfacesFile)[0]))
+		},
+	})
 	return c
 }
+
+// interfacesFile is what ifupdown2 reads.
+const interfacesFile = "/etc/network/interfaces"
 
 // networkdDir is where the administrator's files of networkd are.
 const networkdDir = "/etc/systemd/network"
 
 // imported prints a file that was made and what could not be kept.
 func (a *app) imported(file []byte, told []string, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return err
+	}
 	if err != nil {
 		return usagef("%v", err)
 	}

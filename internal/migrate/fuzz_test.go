@@ -54,3 +54,17 @@ func FuzzNetDev(f *testing.F) {
 		check(t, links, &r.notes)
 	})
 }
+
+func FuzzIfUpDown2(f *testing.F) {
+	text, err := os.ReadFile("testdata/interfaces")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(text))
+	f.Fuzz(func(t *testing.T, text string) {
+		i := &interfaces{files: func(string) ([]byte, error) { return []byte("iface x\nvxlan-id 1\n"), nil }}
+		i.file("f", text)
+		links := i.links()
+		check(t, links, &i.notes)
+	})
+}

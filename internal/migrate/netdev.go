@@ -277,7 +277,7 @@ func (n *network) matches(name string) bool {
 // round (systemd.network(5), [Match]).
 func anyGlob(list, name string) bool {
 	list, not := strings.CutPrefix(list, "!")
-	for _, pattern := range strings.Fields(list) {
+	for pattern := range strings.FieldsSeq(list) {
 		if ok, err := filepath.Match(pattern, name); err == nil && ok {
 			return !not
 		}
