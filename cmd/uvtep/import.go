@@ -32,8 +32,9 @@ func newImportCommand(a *app) *cobra.Command {
 
 Prints a configuration file with the VXLAN links of this network namespace (or of that of -n NAME)
 and their FDB entries, but for learned ones. LINKS and FDB are files with the output of
-"ip -d -j link show" and "bridge -j fdb show"; without them both commands are run. What cannot be
-kept is said on standard error, a line each.`,
+"ip -d -j link show" and "bridge -j fdb show"; without them both commands are run, and the kernel is
+asked for what an old ip does not print (nolocalbypass, flowlabel inherit, reserved_bits). What cannot
+be kept is said on standard error, a line each.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.importIPRoute2(cmd.Context(), args) },
 	})
 	c.AddCommand(&cobra.Command{
@@ -95,11 +96,15 @@ func (a *app) imported(file []byte, told []string, err error) error {
 
 func (a *app) importIPRoute2(ctx context.Context, args []string) error {
 	var links, fdb []byte
+	var hidden migrate.Hidden
 	var err error
 	switch len(args) {
 	case 0:
 		if links, err = a.printed(ctx, "ip", "-d", "-j", "link", "show"); err == nil {
 			fdb, err = a.printed(ctx, "bridge", "-j", "fdb", "show")
+		}
+		if err == nil {
+			hidden, err = migrate.ReadHidden(a.netns)
 		}
 	case 2:
 		if links, err = os.ReadFile(args[0]); err == nil {
@@ -111,7 +116,7 @@ func (a *app) importIPRoute2(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.imported(migrate.IPRoute2(links, fdb))
+	return a.imported(migrate.IPRoute2(links, fdb, hidden))
 }
 
 // printed is what a command of iproute2 prints.

@@ -126,6 +126,30 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestImportHidden: a live import has what an old ip does not print.
+func TestImportHidden(t *testing.T) {
+	for _, program := range []string{"ip", "bridge"} {
+		installed(t, program)
+	}
+	lab.NeedKernelVXLAN(t)
+	h := must(lab.ForTest(t).Host("a"))(t)
+	check(t, h.AddKernelVXLAN(lab.KernelVXLAN{Name: "vx0", VNI: 42, Remote: addr("192.0.2.2"), NoLocalBypass: true}))
+	if file := mustRun(t, h, exe, "import", "iproute2"); !strings.Contains(file, "localbypass: false\n") && kernelHas(t, 6, 5) {
+		t.Errorf("no localbypass: false\n%s", file)
+	}
+}
+
+// kernelHas reports whether this kernel is as new as that.
+func kernelHas(t *testing.T, major, minor int) bool {
+	t.Helper()
+	release := string(must(os.ReadFile("/proc/sys/kernel/osrelease"))(t))
+	var a, b int
+	if _, err := fmt.Sscanf(release, "%d.%d", &a, &b); err != nil {
+		t.Fatalf("kernel %q: %v", release, err)
+	}
+	return a > major || a == major && b >= minor
+}
+
 func sorted(text string) string {
 	return strings.Join(slices.Sorted(strings.Lines(text)), "")
 }

@@ -35,6 +35,7 @@ type KernelVXLAN struct {
 	SrcPortMin, SrcPortMax uint16
 	GBP                    bool
 	Proxy, L2Miss, L3Miss  bool
+	NoLocalBypass          bool // from Linux 6.5 on
 
 	MTU int              // 0: the kernel's choice
 	MAC net.HardwareAddr // nil: the kernel's choice
@@ -71,6 +72,9 @@ func (h *Host) AddKernelVXLAN(k KernelVXLAN) error {
 	}
 	return h.SetUp(k.Name, true)
 }
+
+// iflaVXLANLocalBypass is IFLA_VXLAN_LOCALBYPASS, which x/sys does not have.
+const iflaVXLANLocalBypass = 31
 
 // vxlanAttrs writes IFLA_INFO_DATA (include/uapi/linux/if_link.h, IFLA_VXLAN_*). Ports are in network byte order.
 func (h *Host) vxlanAttrs(k KernelVXLAN) (*nl.RtAttr, error) {
@@ -127,6 +131,9 @@ func (h *Host) vxlanAttrs(k KernelVXLAN) (*nl.RtAttr, error) {
 	flag(unix.IFLA_VXLAN_UDP_CSUM, !k.NoUDPChecksum)
 	flag(unix.IFLA_VXLAN_UDP_ZERO_CSUM6_TX, k.UDP6ZeroCsumTx)
 	flag(unix.IFLA_VXLAN_UDP_ZERO_CSUM6_RX, k.UDP6ZeroCsumRx)
+	if k.NoLocalBypass {
+		flag(iflaVXLANLocalBypass, false)
+	}
 	if k.GBP {
 		data.AddRtAttr(unix.IFLA_VXLAN_GBP, nil)
 	}

@@ -55,7 +55,8 @@ const zeroMAC = "00:00:00:00:00:00"
 // IPRoute2 reads the JSON of `ip -d -j link show` and of `bridge -j fdb show`
 // and returns a configuration file, and a line for each thing that it cannot
 // say. Where the kernel's default is another than uvtep's, the file says it.
-func IPRoute2(links, fdb []byte) (file []byte, warnings []string, err error) {
+// hidden is what that ip does not print; nil: nobody knows.
+func IPRoute2(links, fdb []byte, hidden Hidden) (file []byte, warnings []string, err error) {
 	var all []link
 	if err := json.Unmarshal(links, &all); err != nil {
 		return nil, nil, fmt.Errorf("the links are not what ip prints: %w; write the output of ip -d -j link show", err)
@@ -77,7 +78,7 @@ func IPRoute2(links, fdb []byte) (file []byte, warnings []string, err error) {
 		if l.Info.Kind != "vxlan" {
 			continue
 		}
-		w := &writer{name: l.Name, mtus: mtus}
+		w := &writer{name: l.Name, mtus: mtus, hidden: hidden[l.Name]}
 		err := w.link(l)
 		if err == nil {
 			w.device(l)
@@ -138,6 +139,7 @@ type writer struct {
 	family     int            // 4 or 6; 0: no address tells
 	mtus       map[string]int // of devices, by name
 	data       map[string]any
+	hidden     map[string]any
 	out        yaml.MapSlice
 	warnings   []string
 }
@@ -170,6 +172,11 @@ func (w *writer) link(l *link) error {
 	if err := json.Unmarshal(l.Info.Data, &w.data); err != nil {
 		return fmt.Errorf("no settings: %w; write the output of ip with -d", err)
 	}
+	for key, v := range w.hidden {
+		if _, printed := w.data[key]; !printed {
+			w.data[key] = v
+		}
+	}
 	if on, _ := w.data["external"].(bool); on {
 		return errors.New("external: uvtep has a VNI for each link")
 	}
@@ -191,11 +198,12 @@ func (w *writer) link(l *link) error {
 	if r, ok := w.take("port_range").(map[string]any); ok && r["high"] != 0.0 {
 		w.say("srcport", []any{whole(r["low"]), whole(r["high"])})
 	}
+	usual := w.usualReserved()
 	w.headers()
 	w.flags()
 	w.say("accept", "any")
 	w.say("moveguard", "off")
-	w.reserved()
+	w.reserved(usual)
 	w.mtu(l)
 	w.say("address", l.Address)
 	if l.TxQueues > 1 {

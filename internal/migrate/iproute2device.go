@@ -18,8 +18,11 @@ const (
 	// defaultQLen is DEFAULT_TX_QUEUE_LEN in include/net/sch_generic.h.
 	defaultQLen = 1000
 	// allReserved are the header bits that drop a packet unless a link says
-	// otherwise (vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c).
-	allReserved = "0xf7ffffff000000ff"
+	// otherwise, but for those that gbp and remcsumrx use (vxlan_nl2conf in
+	// drivers/net/vxlan/vxlan_core.c, include/net/vxlan.h).
+	allReserved = 0xf7ffffff_000000ff
+	gbpBits     = 0x80ffffff_00000000
+	remcsumBits = 0x00200000_000000ff
 )
 
 // underlay writes the link's lower device.
@@ -50,18 +53,31 @@ func (w *writer) mtu(l *link) {
 	}
 }
 
-// reserved writes which header bits drop a packet: all, unless ip says
-// otherwise (from 6.14 on).
-func (w *writer) reserved() {
-	switch v := fmt.Sprint(w.take("reserved_bits")); v {
-	case "<nil>", allReserved:
-		w.say("reserved", "drop")
-	case "0", "0x0":
-		w.say("reserved", "ignore")
-	default:
-		w.say("reserved", "drop")
-		w.warnf("reserved_bits %s cannot be kept: uvtep drops packets with any reserved bit, or with none", v)
+// usualReserved are the header bits that drop a packet where nobody chose them.
+func (w *writer) usualReserved() uint64 {
+	bits := uint64(allReserved)
+	if w.data["gbp"] == true {
+		bits &^= gbpBits
 	}
+	if w.data["remcsum_rx"] == true {
+		bits &^= remcsumBits
+	}
+	return bits
+}
+
+// reserved writes which header bits drop a packet: the usual ones, unless ip or
+// the kernel says otherwise (from 6.14 on).
+func (w *writer) reserved(usual uint64) {
+	said := w.take("reserved_bits")
+	bits, err := strconv.ParseUint(fmt.Sprint(said), 0, 64)
+	switch {
+	case err == nil && bits == 0:
+		w.say("reserved", "ignore")
+		return
+	case said != nil && bits != usual:
+		w.warnf("reserved_bits %v cannot be kept: uvtep drops packets with any reserved bit, or with none", said)
+	}
+	w.say("reserved", "drop")
 }
 
 // device tells what the device has of its own, as commands to say of uvtep's.
