@@ -44,6 +44,15 @@ type (
 	// PortRange is two ports, both included.
 	PortRange = control.PortRange
 
+	// Port is a port that is not a link's, as it stands.
+	Port = control.Port
+	// PortSpec says what such a port is to be; what is nil is not said.
+	PortSpec = control.PortSpec
+	// PortChange is a PortSpec, and whether the port is to be up.
+	PortChange = control.PortChange
+	// PortVLAN is a VLAN of a trunk port.
+	PortVLAN = control.PortVLAN
+
 	// FDBEntry is one line of a forwarding database.
 	FDBEntry = control.FDBEntry
 	// FDBFilter selects entries.

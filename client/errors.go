@@ -13,6 +13,8 @@ var (
 	ErrNotExist = vtep.ErrNotExist
 	// ErrNoLink: there is no link of that name.
 	ErrNoLink = vtep.ErrNoLink
+	// ErrNoPort: there is no port of that name.
+	ErrNoPort = vtep.ErrNoPort
 	// ErrInvalid: it cannot be; the message says what can.
 	ErrInvalid = vtep.ErrInvalid
 	// ErrFamily: an address of the other family than the link's underlay.

@@ -8,8 +8,20 @@ import (
 // Backend is what the server serves. *vtep.VTEP is one.
 type Backend interface {
 	LinkBackend
+	PortBackend
 	FDBWriter
 	FDBReader
+}
+
+// PortBackend keeps ports that are not a link's. Its errors are vtep's.
+type PortBackend interface {
+	// AddTrunk makes a port and leaves it down.
+	AddTrunk(vtep.TrunkConfig) error
+	// UpdateTrunk changes what edit changes, or nothing where either refuses.
+	UpdateTrunk(name string, edit func(*vtep.TrunkConfig) error) error
+	SetTrunkUp(name string, up bool) error
+	DelTrunk(name string) error
+	Trunks() []vtep.TrunkInfo
 }
 
 // LinkBackend keeps links. Its errors are vtep's.

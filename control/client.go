@@ -85,6 +85,35 @@ func (c *Client) DeleteLink(ctx context.Context, name string) error {
 	return c.do(ctx, http.MethodDelete, linkPath(name), nil, nil)
 }
 
+// Ports lists the ports that are not a link's.
+func (c *Client) Ports(ctx context.Context) ([]Port, error) {
+	var ports []Port
+	err := c.do(ctx, http.MethodGet, "/v1/ports", nil, &ports)
+	return ports, err
+}
+
+// Port is one of them.
+func (c *Client) Port(ctx context.Context, name string) (Port, error) {
+	var p Port
+	err := c.do(ctx, http.MethodGet, portPath(name), nil, &p)
+	return p, err
+}
+
+// AddPort makes a port, down unless p.Up says otherwise.
+func (c *Client) AddPort(ctx context.Context, p PortChange) error {
+	return c.do(ctx, http.MethodPost, "/v1/ports", p, nil)
+}
+
+// ChangePort changes what change says of the port called name.
+func (c *Client) ChangePort(ctx context.Context, name string, change PortChange) error {
+	return c.do(ctx, http.MethodPatch, portPath(name), change, nil)
+}
+
+// DeletePort removes a port with its device. It must have no links.
+func (c *Client) DeletePort(ctx context.Context, name string) error {
+	return c.do(ctx, http.MethodDelete, portPath(name), nil, nil)
+}
+
 // FDB lists the entries that the filter selects, all-zeros ones first of each
 // link.
 func (c *Client) FDB(ctx context.Context, f FDBFilter) ([]FDBEntry, error) {
@@ -104,6 +133,8 @@ func (c *Client) FlushFDB(ctx context.Context, f FDBFilter) (int, error) {
 	err := c.do(ctx, http.MethodPost, "/v1/fdb/flush", f, &n)
 	return n.Flushed, err
 }
+
+func portPath(name string) string { return "/v1/ports/" + url.PathEscape(name) }
 
 func linkPath(name string) string { return "/v1/links/" + url.PathEscape(name) }
 

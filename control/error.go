@@ -40,6 +40,7 @@ func errorCodes() []errorCode {
 		{vtep.ErrExist, "exist", http.StatusConflict},
 		{vtep.ErrNotExist, "not-exist", http.StatusNotFound},
 		{vtep.ErrNoLink, "no-link", http.StatusNotFound},
+		{vtep.ErrNoPort, "no-port", http.StatusNotFound},
 		{vtep.ErrInvalid, "invalid", http.StatusBadRequest},
 		{vtep.ErrFamily, "family", http.StatusBadRequest},
 		{vtep.ErrFull, "full", http.StatusConflict},

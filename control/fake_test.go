@@ -14,11 +14,23 @@ import (
 // fakeBackend keeps links and entries in lists: the least that passes
 // testBackend.
 type fakeBackend struct {
+	noPorts
 	mu      sync.Mutex
 	links   []vtep.LinkInfo
 	entries []vtep.FDBEntry
 	index   int
 }
+
+// noPorts refuses everything.
+type noPorts struct{}
+
+var errNoPorts = errors.New("no TAP driver")
+
+func (noPorts) AddTrunk(vtep.TrunkConfig) error                         { return errNoPorts }
+func (noPorts) UpdateTrunk(string, func(*vtep.TrunkConfig) error) error { return errNoPorts }
+func (noPorts) SetTrunkUp(string, bool) error                           { return errNoPorts }
+func (noPorts) DelTrunk(string) error                                   { return errNoPorts }
+func (noPorts) Trunks() []vtep.TrunkInfo                                { return nil }
 
 func (b *fakeBackend) find(name string) (int, error) {
 	i := slices.IndexFunc(b.links, func(l vtep.LinkInfo) bool { return l.Name == name })

@@ -16,7 +16,7 @@ type done struct{}
 
 func (s *Server) links(*http.Request) (any, error) {
 	infos := s.config.Backend.Links()
-	slices.SortFunc(infos, func(a, b vtep.LinkInfo) int { return a.Index - b.Index })
+	slices.SortStableFunc(infos, func(a, b vtep.LinkInfo) int { return a.Index - b.Index })
 	links := make([]Link, len(infos))
 	for i, info := range infos {
 		links[i] = s.describe(info)
@@ -42,11 +42,16 @@ func (s *Server) find(name string) (Link, error) {
 // the core's knowledge has to do.
 func (s *Server) describe(info vtep.LinkInfo) Link {
 	l := linkOf(info)
-	d, err := s.config.Netdev(l.Netdev.Name)
-	if err == nil && d.Index == l.Netdev.Index && d.MAC == l.Netdev.MAC {
-		l.Netdev = d
-	}
+	s.fill(&l.Netdev)
 	return l
+}
+
+// fill is describe for a device.
+func (s *Server) fill(known *Netdev) {
+	d, err := s.config.Netdev(known.Name)
+	if err == nil && d.Index == known.Index && d.MAC == known.MAC {
+		*known = d
+	}
 }
 
 func (s *Server) addLink(r *http.Request) (any, error) {

@@ -80,6 +80,7 @@ func TestOpenAPIFields(t *testing.T) {
 		"Version": Version{}, "Error": Error{}, "LinkSpec": LinkChange{}, "Link": Link{}, "Netdev": Netdev{}, "Offload": Offload{},
 		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Counts": Counts{}, "LinkStats": LinkStats{},
 		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Drop": Drop{}, "Done": done{},
+		"PortSpec": PortChange{}, "Port": Port{}, "PortVLAN": PortVLAN{},
 	}
 	for name, schema := range doc.Components.Schemas {
 		v, ok := types[name]
@@ -201,6 +202,9 @@ func TestOpenAPIAnswers(t *testing.T) {
 	if err := v.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if err := real.AddPort(t.Context(), PortChange{PortSpec: PortSpec{Name: "trunk9"}}); !errors.Is(err, vtep.ErrClosed) {
+		t.Errorf("a port on a closed VTEP: %v", err)
+	}
 	if err := real.AddLink(t.Context(), LinkChange{LinkSpec: LinkSpec{Name: "vx9", ID: new(uint32(9))}}); !errors.Is(err, vtep.ErrClosed) {
 		t.Errorf("on a closed VTEP: %v", err)
 	}
@@ -218,6 +222,39 @@ func TestOpenAPIAnswers(t *testing.T) {
 	}
 }
 
+// call is what was asked for, and what came of it.
+type call struct {
+	what string
+	want error // nil: done
+	err  error
+}
+
+// exercisePorts is exercise for ports.
+func exercisePorts(ctx context.Context, c *Client) []call {
+	spec := PortSpec{Name: "trunk0", Type: TypeTrunk, MTU: new(1400), Address: new("02:00:00:00:00:01")}
+	link := LinkSpec{Name: "v10", ID: new(uint32(1010)), Trunk: new("trunk0"), VLAN: new(uint16(10))}
+	calls := []call{
+		{"add port", nil, c.AddPort(ctx, PortChange{PortSpec: spec, Up: new(true)})},
+		{"add port again", vtep.ErrExist, c.AddPort(ctx, PortChange{PortSpec: spec})},
+		{"add no port", vtep.ErrInvalid, c.AddPort(ctx, PortChange{})},
+		{"change port", nil, c.ChangePort(ctx, "trunk0", PortChange{PortSpec: PortSpec{MTU: new(1300)}})},
+		{"change port badly", vtep.ErrInvalid, c.ChangePort(ctx, "trunk0", PortChange{PortSpec: PortSpec{MTU: new(1)}})},
+		{"change no port", vtep.ErrNoPort, c.ChangePort(ctx, "trunk1", PortChange{Up: new(true)})},
+		{"link on a VLAN", nil, c.AddLink(ctx, LinkChange{LinkSpec: link, Up: new(true)})},
+		{"delete a port in use", vtep.ErrInvalid, c.DeletePort(ctx, "trunk0")},
+	}
+	ports, err := c.Ports(ctx)
+	calls = append(calls, call{"ports", nil, err})
+	if len(ports) != 1 || len(ports[0].VLANs) != 1 || ports[0].VLANs[0] != (PortVLAN{VLAN: 10, ID: 1010, Link: "v10"}) {
+		calls = append(calls, call{"ports", nil, fmt.Errorf("%+v", ports)})
+	}
+	_, err = c.Port(ctx, "trunk0")
+	_, errNone := c.Port(ctx, "trunk1")
+	return append(calls, call{"port", nil, err}, call{"no port", vtep.ErrNoPort, errNone},
+		call{"delete link", nil, c.DeleteLink(ctx, "v10")}, call{"delete port", nil, c.DeletePort(ctx, "trunk0")},
+		call{"delete port again", vtep.ErrNoPort, c.DeletePort(ctx, "trunk0")})
+}
+
 // exercise asks for everything once, and for what is refused.
 func exercise(t *testing.T, c *Client) {
 	ctx := t.Context()
@@ -232,11 +269,6 @@ func exercise(t *testing.T, c *Client) {
 		}
 	}
 	cancel()
-	type call struct {
-		what string
-		want error // nil: done
-		err  error
-	}
 	_, errVersion := c.Version(ctx)
 	_, errStats := c.Stats(ctx)
 	calls := []call{
@@ -251,6 +283,7 @@ func exercise(t *testing.T, c *Client) {
 		{"fdb append", nil, c.ChangeFDB(ctx, "append", zeros)}, {"fdb replace", nil, c.ChangeFDB(ctx, "replace", entry)},
 		{"fdb of no MAC", vtep.ErrInvalid, c.ChangeFDB(ctx, "add", FDBEntry{Dev: "vx1"})},
 	}
+	calls = append(calls, exercisePorts(ctx, c)...)
 	links, err := c.Links(ctx)
 	calls = append(calls, call{"links", nil, err})
 	_, err = c.Link(ctx, "vx1")
@@ -292,6 +325,8 @@ func refusals(t *testing.T, c *Client) {
 		"change":  c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DstPort: new(uint16(8472))}}),
 		"fdb add": c.ChangeFDB(ctx, "add", e), "fdb replace": c.ChangeFDB(ctx, "replace", e), "fdb del": c.ChangeFDB(ctx, "del", e),
 		"delete": c.DeleteLink(ctx, "vx1"), "flush": flush,
+		"port":        c.AddPort(ctx, PortChange{PortSpec: PortSpec{Name: "trunk0"}}),
+		"change port": c.ChangePort(ctx, "trunk0", PortChange{PortSpec: PortSpec{MTU: new(1300)}}),
 	} {
 		if err == nil {
 			t.Errorf("%s: not refused", what)

@@ -12,6 +12,14 @@ func (s *LinkSpec) checkOptions() error {
 			return invalid("flowlabel %s: write 0-%#x or inherit", *s.FlowLabel, encap.MaxFlowLabel)
 		}
 	}
+	if s.VLAN != nil && (*s.VLAN == 0 || *s.VLAN > encap.MaxVLAN) {
+		return invalid("vlan %d: write 1-%d", *s.VLAN, encap.MaxVLAN)
+	}
+	if s.Trunk != nil {
+		if err := ValidName(*s.Trunk); err != nil {
+			return err
+		}
+	}
 	if err := oneOf("mss", s.MSS, "clamp", "none"); err != nil {
 		return err
 	}
@@ -44,6 +52,8 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 	if s.MoveGuard != nil {
 		c.NoMoveGuard = *s.MoveGuard == "off"
 	}
+	set(&c.Trunk, s.Trunk)
+	set(&c.VLAN, s.VLAN)
 	set(&c.Persist, s.Persist)
 	if s.User != nil {
 		c.Owner = new(*s.User)
@@ -74,5 +84,9 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	s.Persist, s.User, s.GroupOwner = new(c.Persist), c.Owner, c.OwnerGroup
 	if c.GBP {
 		s.GBPID = new(c.PolicyID)
+	}
+	if c.Trunk != "" {
+		s.Trunk, s.VLAN = new(c.Trunk), new(c.VLAN)
+		s.Queues, s.Persist = nil, nil // the port's
 	}
 }

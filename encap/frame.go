@@ -43,10 +43,15 @@ type Offload struct {
 // More continues Data where the payload of a superframe was not contiguous in
 // the buffer that it came from: the payloads of the segments after the first,
 // in order. It is borrowed as Data is. Headers always lie in Data whole.
+//
+// VLAN, where it is not 0, is a VLAN id that travels beside the frame, as in the
+// kernel's skb: a port puts the tag in as it writes (IEEE 802.1Q section 9).
+// Offsets in Offload do not count it.
 type Frame struct {
 	Data    []byte
 	More    [][]byte
 	Offload Offload
+	VLAN    uint16
 }
 
 // Len is the length of the whole frame in bytes.

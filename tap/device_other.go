@@ -105,6 +105,9 @@ func (d *Device) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 			first = ErrRefused
 			continue
 		}
+		if f.VLAN != 0 {
+			f.Data = encap.AppendTagged(nil, &f)
+		}
 		if _, err := d.ifce.Write(f.Data); err != nil {
 			if d.isClosed() {
 				return n, os.ErrClosed

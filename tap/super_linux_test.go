@@ -335,3 +335,49 @@ func sendSegments(t *testing.T, size, count int) {
 		t.Fatal(err)
 	}
 }
+
+// A superframe of a VLAN has its tag as the host gets it, whole or cut. A packet
+// socket is given the tag beside the frame: the conformance tests look at it.
+func TestWriteTagged(t *testing.T) {
+	privateNetns(t)
+	for _, config := range []Config{{}, {NoWriteOffload: OffloadTSO | OffloadUSO}} {
+		d := openHost(t, config, hostIP, peerIP, hostMAC, peerMAC)
+		s := packetSocket(t, mustState(t, d).Index)
+		for _, count := range []int{1, 3} {
+			f := inPieces(tcpSuperframe(), count)
+			f.VLAN = 7
+			if n, err := d.WriteBatch(0, []encap.Frame{f}); n != 1 || err != nil {
+				t.Fatalf("%d pieces: %d, %v", count, n, err)
+			}
+			for _, b := range received(t, tcpSuperframe(), config.NoWriteOffload != 0) {
+				seen(t, s, b)
+			}
+			if f.VLAN != 7 || f.Len() != len(tcpSuperframe().Data) {
+				t.Error("the frame changed")
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// received is what the host gets of f, whole or cut.
+func received(t *testing.T, f encap.Frame, isCut bool) (all [][]byte) {
+	t.Helper()
+	if !isCut {
+		return [][]byte{f.Data}
+	}
+	var cut encap.Segmenter
+	if !cut.Init(&f) {
+		t.Fatal("no superframe")
+	}
+	head := make([]byte, cut.HeaderLen())
+	for {
+		payload, ok := cut.Next(head)
+		if !ok {
+			return all
+		}
+		all = append(all, slices.Concat(head, payload))
+	}
+}

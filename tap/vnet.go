@@ -124,6 +124,17 @@ func vnetFor(f *encap.Frame) vnetHeader {
 	return h
 }
 
+// tagged makes h that of the frame with one VLAN tag more.
+func (h *vnetHeader) tagged() {
+	const tag = encap.TaggedMACsLen - encap.MACsLen
+	if h.flags&vnetNeedsCsum != 0 {
+		h.csumStart += tag
+	}
+	if h.hdrLen != 0 {
+		h.hdrLen += tag
+	}
+}
+
 // headersLen is the length of all headers of a superframe, which hdr_len tells
 // the kernel to keep contiguous; 0, no hint, where the frame does not show it.
 func headersLen(f *encap.Frame) uint16 {

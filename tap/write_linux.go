@@ -124,17 +124,20 @@ func (q *queue) writeSuper(f *encap.Frame) syscall.Errno {
 
 // writeCut writes the frames that a superframe stands for.
 func (q *queue) writeCut(f *encap.Frame) syscall.Errno {
-	whole := f.Len()
-	if whole > maxRead {
+	if f.Len()+encap.TaggedMACsLen-encap.MACsLen > maxRead {
 		return unix.EINVAL
 	}
 	s := slabs.take()
 	defer slabs.give(s)
-	at := copy(s[:], f.Data)
+	offload := f.Offload
+	if f.VLAN != 0 {
+		offload.CsumStart += encap.TaggedMACsLen - encap.MACsLen
+	}
+	at := len(encap.AppendTagged(s[:0], f))
 	for _, b := range f.More {
 		at += copy(s[at:], b)
 	}
-	flat := encap.Frame{Data: s[:at:at], Offload: f.Offload}
+	flat := encap.Frame{Data: s[:at:at], Offload: offload}
 	var cut encap.Segmenter
 	if !cut.Init(&flat) {
 		return unix.EINVAL
@@ -161,20 +164,45 @@ func writeSegment(fd int, head, payload []byte) syscall.Errno {
 	return writev(fd, &iov[0], len(iov))
 }
 
+// frameHead is what is written before a frame's Data: the virtio-net header
+// and, where the frame is to have a tag, the MAC addresses with it.
+type frameHead [vnetHeaderLen + encap.TaggedMACsLen]byte
+
+// untagged is where Data goes on behind a frameHead.
+func untagged(f *encap.Frame) int {
+	if f.VLAN != 0 {
+		return encap.MACsLen
+	}
+	return 0
+}
+
+// headFor fills head for f and returns its length.
+func headFor(f *encap.Frame, head *frameHead) int {
+	h := vnetFor(f)
+	n := vnetHeaderLen
+	if f.VLAN != 0 {
+		n = len(head)
+		encap.PutTaggedMACs((*[encap.TaggedMACsLen]byte)(head[vnetHeaderLen:]), f)
+		h.tagged()
+	}
+	h.encode((*[vnetHeaderLen]byte)(head[:]))
+	return n
+}
+
 // writeFrame writes f in one call.
 func writeFrame(fd int, f *encap.Frame) syscall.Errno {
 	if len(f.More) > 0 {
 		return writePieces(fd, f)
 	}
 	var (
-		hdr [vnetHeaderLen]byte
-		iov [2]unix.Iovec
+		head frameHead
+		iov  [2]unix.Iovec
 	)
-	vnetFor(f).encode(&hdr)
-	iov[0].Base = &hdr[0]
-	iov[0].SetLen(vnetHeaderLen)
-	iov[1].Base = &f.Data[0]
-	iov[1].SetLen(len(f.Data))
+	data := f.Data[untagged(f):]
+	iov[0].Base = &head[0]
+	iov[0].SetLen(headFor(f, &head))
+	iov[1].Base = &data[0]
+	iov[1].SetLen(len(data))
 	return writev(fd, &iov[0], len(iov))
 }
 
@@ -183,17 +211,17 @@ func writeFrame(fd int, f *encap.Frame) syscall.Errno {
 // on the stack, so that concurrent writers share nothing.
 func writePieces(fd int, f *encap.Frame) syscall.Errno {
 	var (
-		hdr [vnetHeaderLen]byte
-		iov [2 + maxMore]unix.Iovec
+		head frameHead
+		iov  [2 + maxMore]unix.Iovec
 	)
 	if len(f.More) > maxMore {
 		return unix.EINVAL
 	}
-	vnetFor(f).encode(&hdr)
-	iov[0].Base = &hdr[0]
-	iov[0].SetLen(vnetHeaderLen)
-	iov[1].Base = &f.Data[0]
-	iov[1].SetLen(len(f.Data))
+	data := f.Data[untagged(f):]
+	iov[0].Base = &head[0]
+	iov[0].SetLen(headFor(f, &head))
+	iov[1].Base = &data[0]
+	iov[1].SetLen(len(data))
 	n := 2
 	for _, b := range f.More {
 		if len(b) == 0 {

@@ -139,6 +139,11 @@ type LinkConfig struct {
 	InnerVLAN InnerVLANPolicy
 	Queues    int // access port queues, one worker each; 0: 1
 
+	// Trunk and VLAN make the link's port a VLAN of a trunk port (AddTrunk) instead
+	// of a netdev of its own; its frames have their tag there and nowhere else.
+	Trunk string
+	VLAN  uint16
+
 	// Persist keeps the netdev, with its addresses and its bridge, where the VTEP
 	// ends (TUNSETPERSIST); DelLink deletes it all the same. Owner and OwnerGroup may
 	// open it then; nil: nobody but root (TUNSETOWNER, TUNSETGROUP in drivers/net/tun.c).

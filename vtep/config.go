@@ -75,7 +75,25 @@ func (c *LinkConfig) validate() error {
 	case c.NoUDPChecksum && c.ipv6():
 		return invalid("noudpcsum is for an IPv4 underlay: say udp6zerocsumtx")
 	}
+	if err := c.validateTrunk(); err != nil {
+		return err
+	}
 	return c.validateFamily()
+}
+
+// validateTrunk: a VLAN of a trunk port has no netdev of its own.
+func (c *LinkConfig) validateTrunk() error {
+	switch {
+	case c.Trunk == "" && c.VLAN == 0:
+		return nil
+	case c.Trunk == "":
+		return invalid("vlan %d: say with trunk of which port", c.VLAN)
+	case c.VLAN == 0 || c.VLAN > encap.MaxVLAN:
+		return invalid("vlan %d of port %s: give 1 to %d", c.VLAN, c.Trunk, encap.MaxVLAN)
+	case !c.Address.IsZero() || c.Queues != 0 || c.Persist || c.Owner != nil || c.OwnerGroup != nil:
+		return invalid("address, queues, persist, user and group-owner are those of the port %s: give them there", c.Trunk)
+	}
+	return nil
 }
 
 // validateFamily: a link has one underlay address family.

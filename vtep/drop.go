@@ -9,7 +9,9 @@ type DropReason uint8
 // The reasons in packet order, first those of the way from a port to the
 // underlay, then those of the way back.
 const (
-	TxTooShort    DropReason = iota // shorter than an Ethernet header
+	TxUnknownVLAN DropReason = iota // trunk port: no VLAN tag, or one that no link has
+	TxLinkDown                      // trunk port: the VLAN's link is administratively down
+	TxTooShort                      // shorter than an Ethernet header
 	TxBadOffload                    // checksum or segment offsets outside the frame
 	TxInnerVLAN                     // VLAN tag, and the link has `innervlan drop`
 	TxNoNeighbour                   // a question for an unknown neighbour, and the link has `proxy l3miss`
@@ -56,6 +58,8 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	class class
 	about string
 }{
+	TxUnknownVLAN: {"tx-unknown-vlan", txDropped, "frame of a trunk port without VLAN tag, or with one that no link has"},
+	TxLinkDown:    {"tx-link-down", txDropped, "frame of a trunk port whose VLAN's link is down"},
 	TxTooShort:    {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
 	TxBadOffload:  {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
 	TxInnerVLAN:   {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},

@@ -8,6 +8,7 @@ var (
 	ErrExist        = errors.New("File exists")
 	ErrNotExist     = errors.New("No such file or directory")
 	ErrNoLink       = errors.New("Cannot find device")
+	ErrNoPort       = errors.New("Cannot find port")
 	ErrFamily       = errors.New("Address family not supported by protocol")
 	ErrNotSupported = errors.New("Operation not supported")
 	ErrFull         = errors.New("No space left on device")

@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		return ErrClosed
 	case v.links[c.Name] != nil:
 		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
+	case v.trunks[c.Name] != nil:
+		return fmt.Errorf("%w: port %s", ErrExist, c.Name)
 	}
 	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes()}
 	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), OnChange: l.onFDB, SameAddr: l.remotes.sameAddr})
@@ -66,26 +69,37 @@ func (v *VTEP) openPort(l *Link) error {
 		return err
 	}
 	l.mtuSource, l.derived = source, mtu
-	read, noWrite := v.off.tap()
-	port, err := v.host.OpenDevice(tap.Config{
-		Name: l.cfg.Name, Queues: max(l.cfg.Queues, 1), MAC: l.cfg.Address, MTU: mtu,
-		TxQueueLen: TxQueueLen, GSOMaxSize: superframeSize(mtu),
-		Owner: l.cfg.Owner, Group: l.cfg.OwnerGroup,
-		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
-	})
-	if err != nil {
+	if l.port, err = v.openDevice(&l.cfg, mtu); err != nil {
 		return err
 	}
-	l.port = port
-	l.shards = make([]counters, port.Queues()+v.workers)
-	if l.device, err = port.State(); err != nil {
-		return errors.Join(err, port.Close())
+	l.shards = make([]counters, l.port.Queues()+v.workers)
+	if l.device, err = l.port.State(); err != nil {
+		return errors.Join(err, l.port.Close())
 	}
 	return nil
 }
 
+// openDevice creates the netdev, or takes the VLAN of a trunk port.
+func (v *VTEP) openDevice(c *LinkConfig, mtu int) (Device, error) {
+	if c.Trunk != "" {
+		return v.openVLAN(c, mtu)
+	}
+	read, noWrite := v.off.tap()
+	return v.host.OpenDevice(tap.Config{
+		Name: c.Name, Queues: max(c.Queues, 1), MAC: c.Address, MTU: mtu,
+		TxQueueLen: TxQueueLen, GSOMaxSize: superframeSize(mtu),
+		Owner: c.Owner, Group: c.OwnerGroup,
+		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
+	})
+}
+
 // startLink starts the link's workers and follows its netdev.
 func (v *VTEP) startLink(l *Link) {
+	if p := l.vlanPort(); p != nil { // the trunk's workers and watcher are there
+		l.stopWatch = func() {}
+		p.attach(l)
+		return
+	}
 	for q := range l.port.Queues() {
 		w := &portWorker{link: l, queue: q, c: &l.shards[q]}
 		v.spawn(w.run)
@@ -150,9 +164,12 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 	}
 	if wasUp && !s.Up {
 		l.flushDynamic()
-		if own {
+		if own && l.vlanPort() == nil {
 			l.ownDowns++
 		}
+	}
+	if p := l.vlanPort(); p != nil {
+		p.count(s.MTU)
 	}
 	l.tellLink(LinkChanged)
 	return nil
@@ -244,9 +261,11 @@ func (v *VTEP) Links() []LinkInfo {
 	return all
 }
 
-// byIndex lists the links in the order of their netdevs; the caller holds v.mu.
+// byIndex lists the links in the order of their netdevs, and of their VLANs; the caller holds v.mu.
 func (v *VTEP) byIndex() []*Link {
-	return slices.SortedFunc(maps.Values(v.links), func(a, b *Link) int { return a.device.Index - b.device.Index })
+	return slices.SortedFunc(maps.Values(v.links), func(a, b *Link) int {
+		return cmp.Or(cmp.Compare(a.device.Index, b.device.Index), cmp.Compare(a.cfg.VLAN, b.cfg.VLAN))
+	})
 }
 
 // SetLinkUp sets the netdev up or down.

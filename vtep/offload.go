@@ -81,8 +81,12 @@ func (l *Link) tellOffloads() {
 		next.join = l.port.Superframes()
 		l.state.Store(&next)
 	}
-	if o := l.port.Offloads(); o.Refused != l.refused {
-		l.refused = o.Refused
+	told := &l.refused
+	if p := l.vlanPort(); p != nil {
+		told = &p.trunk.refused // once for all of its links
+	}
+	if o := l.port.Offloads(); o.Refused != *told {
+		*told = o.Refused
 		l.log.Warn("TAP offload falls back", "read", o.Read.String(), "write", o.Write.String(), "reason", o.Reason())
 	}
 }

@@ -80,7 +80,7 @@ func (v *VTEP) everySecond() {
 	}
 }
 
-// Close removes every link and waits for the workers. It is safe to call more
+// Close removes every link and port and waits for the workers. It is safe to call more
 // than once; the VTEP takes no links afterwards.
 func (v *VTEP) Close() error {
 	v.mu.Lock()
@@ -90,6 +90,9 @@ func (v *VTEP) Close() error {
 	}
 	for _, l := range v.links {
 		v.drop(l)
+	}
+	for _, t := range v.trunks {
+		v.dropTrunk(t)
 	}
 	v.mu.Unlock()
 	v.work.Wait()

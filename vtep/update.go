@@ -59,6 +59,9 @@ func (v *VTEP) nameFree(l *Link, name string) error {
 	if o, err := v.find(name); err == nil && o != l {
 		return fmt.Errorf("%w: link %s", ErrExist, name)
 	}
+	if v.trunks[name] != nil {
+		return fmt.Errorf("%w: port %s", ErrExist, name)
+	}
 	return nil
 }
 
@@ -74,8 +77,15 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		return invalid("id cannot be changed: delete the link and add it with id %d", c.VNI)
 	case c.Queues != before.Queues:
 		return invalid("queues cannot be changed: delete the link and add it again")
+	case c.Trunk != before.Trunk:
+		return invalid("trunk cannot be changed: delete the link and add it again")
 	case c.ipv6() != before.ipv6() && l.fdb.Len() > 0:
 		return invalid("the link has remotes of the other address family: delete them first")
+	}
+	if c.VLAN != before.VLAN {
+		if err := l.vlanPort().free(c.VLAN); err != nil {
+			return err
+		}
 	}
 	l.cfg = *c
 	if err := v.refresh(l); err != nil {
@@ -84,6 +94,9 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 			l.log.Error("going back to the configuration before failed", "err", undo)
 		}
 		return err
+	}
+	if c.VLAN != before.VLAN {
+		l.vlanPort().attach(l)
 	}
 	l.tuned = false // it may have another device now
 	v.tune(l)

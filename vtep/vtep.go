@@ -49,6 +49,7 @@ type VTEP struct {
 	mu        sync.Mutex
 	closed    bool
 	links     map[string]*Link
+	trunks    map[string]*trunk
 	endpoints map[endpointKey]*endpoint
 	senders   map[underlay.TransmitterConfig]*sender
 	bypassers bypassers
@@ -76,6 +77,7 @@ func New(c Config) *VTEP {
 		start:     time.Now(), //nolint:forbidigo // once, to count ticks from
 		done:      make(chan struct{}),
 		links:     make(map[string]*Link),
+		trunks:    make(map[string]*trunk),
 		endpoints: make(map[endpointKey]*endpoint),
 		senders:   make(map[underlay.TransmitterConfig]*sender),
 		bypassers: newBypassers(),

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -89,14 +90,18 @@ func (l *scratchList) give(s *portScratch) {
 }
 
 // run forwards until the port is closed or gone.
-func (w *portWorker) run() {
+func (w *portWorker) run() { w.read(w.link.vtep, w.link.port, w.link.log, w.fromPort) }
+
+// read hands what a queue of a port gives to forward, until the port is closed
+// or gone. While forward runs, w has its scratch memory.
+func (w *portWorker) read(v *VTEP, port Port, log *slog.Logger, forward func([]encap.Frame, fdb.Tick)) {
 	frames := make([]encap.Frame, batch)
 	for {
-		n, err := w.link.port.ReadBatch(w.queue, frames)
+		n, err := port.ReadBatch(w.queue, frames)
 		if n > 0 {
-			w.portScratch = w.link.vtep.scratch.take()
-			w.fromPort(frames[:n], w.link.vtep.now())
-			w.link.vtep.scratch.give(w.portScratch)
+			w.portScratch = v.scratch.take()
+			forward(frames[:n], v.now())
+			v.scratch.give(w.portScratch)
 			w.portScratch = nil
 		}
 		switch {
@@ -105,8 +110,8 @@ func (w *portWorker) run() {
 			return
 		default:
 			// A reader that ends would cut the link off for good.
-			w.link.log.Error("reading the port failed, trying again", "queue", w.queue, "err", err)
-			if !w.link.vtep.pause(time.Second) {
+			log.Error("reading the port failed, trying again", "queue", w.queue, "err", err)
+			if !v.pause(time.Second) {
 				return
 			}
 		}

@@ -156,6 +156,7 @@ func objects() []struct {
 	}{
 		{"link", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
+		{"port", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"config", []verb{{"check", "check"}}},
 		{"import", []verb{{"iproute2", "iproute2"}, {"netdev", "netdev"}, {"ifupdown2", "ifupdown2"}}},
 		{"export", nil},
@@ -194,7 +195,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, config, import, export, monitor, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, port, config, import, export, monitor, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

@@ -31,6 +31,7 @@ func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
 	}
 	j.value("ifindex", d.Index)
 	j.value("ifname", d.Name)
+	nonzero(j, "link", value(l.Spec.Trunk)) // as ip has a VLAN's device
 	j.strings("flags", d.Flags)
 	j.value("mtu", d.MTU)
 	nonzero(j, "qdisc", d.Qdisc)

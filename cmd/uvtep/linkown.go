@@ -9,6 +9,9 @@ import (
 
 // showOwn prints the words of uvtep's own that were given.
 func showOwn(w io.Writer, s *control.LinkSpec) {
+	if s.Trunk != nil {
+		fmt.Fprintf(w, " trunk %s vlan %d", *s.Trunk, value(s.VLAN))
+	}
 	if s.GBPID != nil {
 		fmt.Fprintf(w, " gbpid %d", *s.GBPID)
 	}
@@ -34,6 +37,10 @@ func showOwn(w io.Writer, s *control.LinkSpec) {
 
 // ownSpecJSON has what showOwn prints.
 func ownSpecJSON(j *jsonWriter, s *control.LinkSpec) {
+	if s.Trunk != nil {
+		j.value("trunk", *s.Trunk)
+		j.value("vlan", value(s.VLAN))
+	}
 	if s.GBPID != nil {
 		j.value("gbpid", *s.GBPID)
 	}

@@ -38,7 +38,11 @@ func (a *app) showLinks(links []control.Link) error {
 
 func (a *app) showLink(w io.Writer, l *control.Link) {
 	d := &l.Netdev
-	fmt.Fprintf(w, "%d: %s: <%s> mtu %d ", d.Index, d.Name, strings.Join(d.Flags, ","), d.MTU)
+	name := d.Name
+	if l.Spec.Trunk != nil {
+		name += "@" + *l.Spec.Trunk // as ip shows a VLAN's device
+	}
+	fmt.Fprintf(w, "%d: %s: <%s> mtu %d ", d.Index, name, strings.Join(d.Flags, ","), d.MTU)
 	word(w, "qdisc", d.Qdisc)
 	word(w, "master", d.Master)
 	word(w, "state", d.OperState)

@@ -18,6 +18,7 @@ import (
 type File struct {
 	Control string // path of the control socket; "": not said
 	Metrics string // ADDR:PORT; "": not said
+	Ports   []FilePort
 	Links   []FileLink
 }
 
@@ -46,8 +47,8 @@ type Host struct {
 const mainName = "uvtep.yaml"
 
 // ReadFile reads a configuration file and, where it is named uvtep.yaml, then
-// conf.d/*.yaml of its directory, in the order of their names; they have links
-// only. What cannot be is a FileErrors with all places.
+// conf.d/*.yaml of its directory, in the order of their names; they have ports and
+// links only. What cannot be is a FileErrors with all places.
 func ReadFile(name string) (*File, error) {
 	names := []string{name}
 	if filepath.Base(name) == mainName {
@@ -132,10 +133,12 @@ func (r *fileReader) read(name string, data []byte, beside bool) {
 			r.control(p.value)
 		case "metrics":
 			r.metrics(p.value)
+		case "ports":
+			r.readPorts(p.value)
 		case "links":
 			r.readLinks(p.value)
 		default:
-			r.addf(p.key.place, "unknown key %q: write control, metrics or links", p.key.text)
+			r.addf(p.key.place, "unknown key %q: write control, metrics, ports or links", p.key.text)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/uvtep/uvtep/encap"
@@ -31,6 +32,7 @@ type socket struct {
 // checkTogether judges what links are to each other. The links' own mistakes
 // are known by then; a link without a name or an id is left out.
 func (r *fileReader) checkTogether() {
+	r.checkPorts()
 	type vni struct {
 		socket
 		id uint32
@@ -58,6 +60,35 @@ func (r *fileReader) checkTogether() {
 		} else if other := &r.file.Links[first]; s.v6 && said(l.UDP6ZeroCsumRx) != said(other.UDP6ZeroCsumRx) {
 			r.addf(at.name, "link %s differs from link %s in udp6zerocsumrx and shares its socket: set it alike, or use another local or dstport", l.Name, other.Name)
 		}
+	}
+}
+
+// checkPorts judges what ports and links are to each other.
+func (r *fileReader) checkPorts() {
+	ports, vlans := map[string]Place{}, map[string]string{}
+	for i := range r.file.Ports {
+		p := &r.file.Ports[i]
+		if first, again := ports[p.Name]; again {
+			r.addf(p.Place, "port %s is there already, in %s: write another name", p.Name, first)
+		}
+		ports[p.Name] = p.Place
+	}
+	for i := range r.file.Links {
+		l, at := &r.file.Links[i], r.links[i]
+		if first, taken := ports[l.Name]; taken && l.Name != "" {
+			r.addf(at.name, "link %s has the name of the port in %s: write another name", l.Name, first)
+		}
+		if l.Trunk == nil || l.VLAN == nil {
+			continue
+		}
+		if _, ok := ports[*l.Trunk]; !ok {
+			r.addf(at.name, "link %s: there is no port %s: write ports: with - name: %[2]s", l.Name, *l.Trunk)
+		}
+		key := fmt.Sprint(*l.Trunk, " ", *l.VLAN)
+		if first, taken := vlans[key]; taken {
+			r.addf(at.name, "link %s: VLAN %d of port %s is link %s's: write another vlan", l.Name, *l.VLAN, *l.Trunk, first)
+		}
+		vlans[key] = l.Name
 	}
 }
 

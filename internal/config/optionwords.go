@@ -17,6 +17,7 @@ func addOptionWords(words map[string]linkWord) {
 	words["user"], words["group-owner"] = (*linkParser).owner, (*linkParser).owner
 	words["mss"], words["moveguard"] = (*linkParser).mss, (*linkParser).moveguard
 	words["bumlimit"] = (*linkParser).bumlimit
+	words["trunk"], words["vlan"] = (*linkParser).trunk, (*linkParser).vlan
 	words["gbpid"] = (*linkParser).gbpid
 	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }

@@ -43,7 +43,7 @@ func diff(was, is *link) difference {
 
 // merge gives c what differs between was and is, and leaves the rest as it
 // came to be.
-func merge(c *vtep.LinkConfig, was, is *vtep.LinkConfig) {
+func merge[T any](c, was, is *T) {
 	to, from, target := reflect.ValueOf(c).Elem(), reflect.ValueOf(was).Elem(), reflect.ValueOf(is).Elem()
 	for i := range to.NumField() {
 		if !reflect.DeepEqual(from.Field(i).Interface(), target.Field(i).Interface()) {

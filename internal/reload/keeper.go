@@ -19,6 +19,7 @@ import (
 // Backend is what a file is applied to. *vtep.VTEP is one.
 type Backend interface {
 	control.LinkBackend
+	control.PortBackend
 	control.FDBWriter
 }
 
@@ -36,7 +37,8 @@ type Keeper struct {
 
 	mu      sync.Mutex // before the backend's locks
 	file    *config.File
-	applied map[string]link // as the file had them and the backend took them
+	ports   map[string]config.FilePort // as applied
+	applied map[string]link            // as the file had them and the backend took them
 	known   map[string]names.Answer
 	due     map[string]time.Time // when to ask for a name again
 }
@@ -45,7 +47,7 @@ type Keeper struct {
 func New(b Backend, r Resolver, log *slog.Logger) *Keeper {
 	return &Keeper{
 		backend: b, resolver: r, log: log, wake: make(chan struct{}, 1), file: &config.File{},
-		applied: make(map[string]link), known: make(map[string]names.Answer), due: make(map[string]time.Time),
+		ports: make(map[string]config.FilePort), applied: make(map[string]link), known: make(map[string]names.Answer), due: make(map[string]time.Time),
 	}
 }
 
@@ -61,6 +63,7 @@ func (k *Keeper) Load(f *config.File) error {
 	// A link of the file that somebody deleted is made again.
 	maps.DeleteFunc(k.applied, func(name string, _ link) bool { return !exists[name] })
 	renewed, err := k.removeOld(exists)
+	err = errors.Join(err, k.applyPorts()) // with no link on those that go, and before links on those that come
 	for i := range f.Links {
 		l := &f.Links[i]
 		if lerr := k.apply(l, exists); lerr != nil {

@@ -130,7 +130,7 @@ func (d *Device) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 	}
 	taken := 0
 	for _, f := range frames {
-		f.Data = bytes.Clone(f.Data)
+		f.Data, f.VLAN = encap.AppendTagged(nil, &f), 0
 		select {
 		case d.out <- f:
 			taken++

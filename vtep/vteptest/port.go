@@ -25,8 +25,8 @@ const patience = 10 * time.Second
 type HostSide interface {
 	// Send hands a frame to the port. When it returns, the port can read it.
 	Send(frame []byte) error
-	// Receive waits for the next frame of [TestEtherType] that the port gave to
-	// the host.
+	// Receive waits for the next frame for which [IsTest] holds that the port gave
+	// to the host.
 	Receive(timeout time.Duration) ([]byte, error)
 }
 
@@ -41,6 +41,7 @@ func TestPort(t *testing.T, open func(t testing.TB) (vtep.Port, HostSide)) {
 		{"read waits", (*portTest).readWaits},
 		{"borrowed", (*portTest).borrowed},
 		{"write", (*portTest).write},
+		{"write tagged", (*portTest).writeTagged},
 		{"write keeps nothing", (*portTest).writeKeepsNothing},
 		{"write concurrently", (*portTest).writeConcurrently},
 		{"close", (*portTest).closed},
@@ -77,8 +78,13 @@ func numbered(n, size int) []byte {
 	return b
 }
 
-func isNumbered(b []byte) bool {
-	return len(b) >= 18 && binary.BigEndian.Uint16(b[12:]) == TestEtherType
+func isNumbered(b []byte) bool { return IsTest(b) && binary.BigEndian.Uint16(b[12:]) == TestEtherType }
+
+// IsTest reports whether a frame is one of [TestPort]'s, with a VLAN tag or
+// without.
+func IsTest(b []byte) bool {
+	return len(b) >= 22 && (binary.BigEndian.Uint16(b[12:]) == TestEtherType ||
+		binary.BigEndian.Uint16(b[12:]) == encap.EtherTypeVLAN && binary.BigEndian.Uint16(b[16:]) == TestEtherType)
 }
 
 // send hands the host's frames first to first+n-1 to the port.
@@ -213,6 +219,25 @@ func (p *portTest) write() {
 					p.Fatalf("size %d: WriteBatch changed frame %d", size, i)
 				}
 			}
+		}
+	}
+}
+
+// writeTagged: a VLAN beside a frame is a tag in what the host gets.
+func (p *portTest) writeTagged() {
+	frames := numberedFrames(0, 3, 100)
+	for i, vlan := range []uint16{1, 0, encap.MaxVLAN} {
+		frames[i].VLAN = vlan
+	}
+	if n, err := p.port.WriteBatch(0, frames); n != len(frames) || err != nil {
+		p.Fatalf("WriteBatch: %d, %v", n, err)
+	}
+	for i := range frames {
+		if got, want := p.receive(), encap.AppendTagged(nil, &frames[i]); !bytes.Equal(got, want) {
+			p.Errorf("the host got %x, want %x", got, want)
+		}
+		if !bytes.Equal(frames[i].Data, numbered(i, 100)) {
+			p.Errorf("WriteBatch changed frame %d", i)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package vteptest_test
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"os"
 	"testing"
@@ -22,9 +21,7 @@ type realSide struct{ socket *lab.PacketSocket }
 func (s realSide) Send(frame []byte) error { return s.socket.Send(frame) }
 
 func (s realSide) Receive(timeout time.Duration) ([]byte, error) {
-	p, err := s.socket.WaitFor(func(p lab.Packet) bool {
-		return len(p.Data) >= 18 && binary.BigEndian.Uint16(p.Data[12:]) == vteptest.TestEtherType
-	}, timeout)
+	p, err := s.socket.WaitFor(func(p lab.Packet) bool { return vteptest.IsTest(p.Data) }, timeout)
 	return p.Data, err
 }
 

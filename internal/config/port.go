@@ -1,0 +1,179 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// portWords are the words of the link sentence that a port of its own has, too.
+func portWords() map[string]linkWord {
+	words := make(map[string]linkWord)
+	all := linkWords()
+	for _, w := range []string{"mtu", "address", "queues", "txqueues", "persist", "nopersist", "user", "group-owner", "up", "down"} {
+		words[w] = all[w]
+	}
+	return words
+}
+
+// ParsePortAdd reads what follows `port add`: NAME trunk and its words.
+func ParsePortAdd(args []string) (control.PortChange, error) {
+	name, kind, change, err := parsePort(args)
+	if err == nil && kind == "" {
+		err = usagef("port %s needs a type: write port add %s %s", name, name, control.TypeTrunk)
+	}
+	change.Name, change.Type = name, kind
+	return change, err
+}
+
+// ParsePortSet reads what follows `port set`: NAME and what is to change.
+func ParsePortSet(args []string) (name string, change control.PortChange, err error) {
+	name, kind, change, err := parsePort(args)
+	if err == nil && kind == "" && change == (control.PortChange{}) {
+		err = usagef("nothing to change of %s: write what, such as up or mtu 1450", name)
+	}
+	return name, change, err
+}
+
+// ParsePortName reads what follows `port show` and `port del`: [dev] [NAME].
+func ParsePortName(args []string) (string, error) {
+	s := newSentence(args, AnyFamily)
+	word, ok := s.next()
+	if !ok {
+		return "", nil
+	}
+	if word == "dev" {
+		v, err := s.value("dev", "NAME")
+		if err != nil {
+			return "", err
+		}
+		word = v
+	}
+	if err := control.ValidName(word); err != nil {
+		return "", usagef("%v", err)
+	}
+	if more, ok := s.next(); ok {
+		return "", usagef("unknown word %q after the port's name", more)
+	}
+	return word, nil
+}
+
+func parsePort(args []string) (name, kind string, change control.PortChange, err error) {
+	words := portWords()
+	p := &linkParser{sentence: newSentence(args, AnyFamily)}
+	for {
+		word, ok := p.next()
+		if !ok {
+			break
+		}
+		if word == "dev" && p.name == "" {
+			if word, err = p.value("dev", "NAME"); err != nil {
+				return "", "", change, err
+			}
+		}
+		switch full := expand(word, words); {
+		case p.name == "":
+			p.name = word
+			err = control.ValidName(word)
+			if err != nil {
+				err = usagef("%v", err)
+			}
+		case word == control.TypeTrunk && kind == "":
+			kind = word
+		case word == "type":
+			kind, err = p.oneOf("type", control.TypeTrunk)
+		case words[full] != nil:
+			err = words[full](p, full)
+		default:
+			err = usagef("unknown word %q in the port sentence: see uvtep port add --help", word)
+		}
+		if err != nil {
+			return "", "", change, err
+		}
+	}
+	if p.name == "" {
+		return "", "", change, usagef("the port needs a name: write it first, such as trunk0")
+	}
+	change = portChange(&p.out)
+	if err := change.Validate(); err != nil {
+		return "", "", change, usagef("%v", err)
+	}
+	return p.name, kind, change, nil
+}
+
+// portChange is what the words of a port say.
+func portChange(l *control.LinkChange) control.PortChange {
+	return control.PortChange{
+		PortSpec: control.PortSpec{
+			MTU: l.MTU, Address: l.Address, Queues: l.Queues, Persist: l.Persist, User: l.User, GroupOwner: l.GroupOwner,
+		},
+		Up: l.Up,
+	}
+}
+
+// trunk is the port whose VLAN the link's port is.
+func (p *linkParser) trunk(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.value(word, "PORT")
+	p.out.Trunk = &v
+	return err
+}
+
+func (p *linkParser) vlan(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	n, err := p.number(word, 1, 4094)
+	p.out.VLAN = new(uint16(n))
+	return err
+}
+
+// FilePort is a port of a configuration file.
+type FilePort struct {
+	control.PortChange // Up is never nil
+	Place              Place
+}
+
+// readPorts reads `ports`: each key of one is a word of the port sentence.
+func (r *fileReader) readPorts(n *node) {
+	for _, item := range r.list("ports", "- name: trunk0 and the port's words below it", n) {
+		if item.kind != mappingNode {
+			r.addf(item.place, "a port has keys: write - name: trunk0 and its words below")
+			continue
+		}
+		r.readPort(item)
+	}
+}
+
+func (r *fileReader) readPort(n *node) {
+	l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: portWords()}
+	l.at = placedLink{name: n.place}
+	before := len(r.all)
+	for _, p := range r.pairs(n, " in the port") {
+		switch key := p.key.text; {
+		case key == "name":
+			l.name(p)
+		case key == "type":
+			if kind, ok := r.scalar("type", control.TypeTrunk, p.value); ok && kind != control.TypeTrunk {
+				r.addf(p.value.place, "type %q cannot be: write %s", kind, control.TypeTrunk)
+			}
+		case key == "up":
+			l.up(p)
+		case key != "down" && !strings.HasPrefix(key, "no") && l.words[key] != nil:
+			l.word(p)
+		default:
+			r.addf(p.key.place, "unknown key %q: a port has name, type, up, mtu, address, queues, persist, user, group-owner", key)
+		}
+	}
+	if l.parser.name == "" && len(r.all) == before {
+		r.addf(n.place, "the port has no name: write name: trunk0")
+	}
+	port := FilePort{PortChange: portChange(&l.parser.out), Place: l.at.name}
+	port.Name, port.Type = l.parser.name, control.TypeTrunk
+	if port.Up == nil {
+		port.Up = new(true)
+	}
+	r.file.Ports = append(r.file.Ports, port)
+}

@@ -1,0 +1,359 @@
+package vtep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync/atomic"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// TrunkConfig describes a trunk port. The zero value of each field but Name
+// means its default.
+type TrunkConfig struct {
+	Name    string
+	MTU     int       // of the netdev; 0: the least of its links', which are derived
+	Address encap.MAC // of the netdev; zero: random
+	Queues  int       // one worker each; 0: 1
+
+	// Persist, Owner and OwnerGroup are as in LinkConfig.
+	Persist           bool
+	Owner, OwnerGroup *uint32
+}
+
+// TrunkInfo is a trunk port as it stands.
+type TrunkInfo struct {
+	Config TrunkConfig
+	Name   string // the netdev's present name
+	Index  int    // the netdev's index
+	MAC    encap.MAC
+	MTU    int
+	Up     bool
+	VLANs  []TrunkVLAN // by VLAN id
+}
+
+// TrunkVLAN is a VLAN of a trunk port.
+type TrunkVLAN struct {
+	VLAN uint16
+	VNI  encap.VNI
+	Link string
+}
+
+// trunk is one netdev whose frames carry VLAN tags, each VLAN being the port of a
+// link of its own (RFC 7348 section 6: a VLAN mapped to a VNI, its tag taken off
+// before encapsulation). So thousands of links cost no netdev and no worker each.
+type trunk struct {
+	vtep *VTEP
+	port Device
+	// links are by VLAN id. The workers read them without a lock; VTEP.mu's
+	// holder writes.
+	links [encap.MaxVLAN + 1]atomic.Pointer[Link]
+
+	// The rest is guarded by VTEP.mu.
+	cfg       TrunkConfig
+	device    tap.State
+	mtus      map[int]int // how many links have which MTU
+	refused   tap.Offload // by the kernel, as logged
+	gone      bool
+	stopWatch context.CancelFunc
+}
+
+// AddTrunk makes a trunk port: a netdev, which is down, without VLANs. Links
+// with its name in LinkConfig.Trunk give it those. ErrInvalid, ErrExist, or what
+// the host refused.
+func (v *VTEP) AddTrunk(c TrunkConfig) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.closed:
+		return ErrClosed
+	case v.trunks[c.Name] != nil:
+		return fmt.Errorf("%w: port %s", ErrExist, c.Name)
+	case v.links[c.Name] != nil:
+		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
+	}
+	mtu := c.MTU
+	if mtu == 0 {
+		mtu = DefaultMTU
+	}
+	read, noWrite := v.off.tap()
+	port, err := v.host.OpenDevice(tap.Config{
+		Name: c.Name, Queues: max(c.Queues, 1), MAC: c.Address, MTU: mtu,
+		TxQueueLen: TxQueueLen, GSOMaxSize: superframeSize(mtu),
+		Owner: c.Owner, Group: c.OwnerGroup, Persist: c.Persist,
+		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
+	})
+	if err != nil {
+		return err
+	}
+	t := &trunk{vtep: v, port: port, cfg: c, mtus: make(map[int]int)}
+	if t.device, err = port.State(); err != nil {
+		return errors.Join(err, port.Close())
+	}
+	v.trunks[c.Name] = t
+	v.startTrunk(t)
+	return nil
+}
+
+// Validate reports why no trunk port can be so, as far as that can be told
+// without the host.
+func (c *TrunkConfig) Validate() error {
+	l := LinkConfig{Name: c.Name, MTU: c.MTU, Address: c.Address, Queues: c.Queues}
+	return l.validate()
+}
+
+// startTrunk starts the workers of t and follows its netdev.
+func (v *VTEP) startTrunk(t *trunk) {
+	for q := range t.port.Queues() {
+		w := &trunkWorker{trunk: t, portWorker: portWorker{queue: q}, nobody: &v.counters[q%len(v.counters)]}
+		v.spawn(w.run)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.stopWatch = cancel
+	v.spawn(func() {
+		up := false
+		err := t.port.Watch(ctx, func(s tap.State) {
+			v.onTrunk(t, up && !s.Up)
+			up = s.Up
+		})
+		if errors.Is(err, tap.ErrGone) {
+			v.log.Info("the netdev was deleted, removing the port and its links", "port", t.cfg.Name)
+			v.mu.Lock()
+			v.dropTrunk(t)
+			v.mu.Unlock()
+		} else if err != nil && !errors.Is(err, os.ErrClosed) {
+			v.log.Error("following the netdev failed", "port", t.cfg.Name, "err", err)
+		}
+	})
+}
+
+// onTrunk follows a change of the netdev; wentDown says that it was down, if
+// only for a moment.
+func (v *VTEP) onTrunk(t *trunk, wentDown bool) {
+	v.mu.Lock()
+	s, err := t.port.State()
+	if err != nil || t.gone {
+		v.mu.Unlock()
+		return
+	}
+	t.device = s
+	links := t.users()
+	v.mu.Unlock()
+	for _, l := range links {
+		if wentDown {
+			v.onDown(l)
+		}
+		_ = v.onDevice(l, false)
+	}
+}
+
+// users are the links of t; the caller holds v.mu.
+func (t *trunk) users() []*Link {
+	var all []*Link
+	for i := range t.links {
+		if l := t.links[i].Load(); l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// fit gives the netdev the least MTU of its links, unless its own was given. The
+// caller holds v.mu.
+func (t *trunk) fit() {
+	mtu := 0
+	for n := range t.mtus {
+		if mtu == 0 || n < mtu {
+			mtu = n
+		}
+	}
+	if t.cfg.MTU != 0 || mtu == 0 || mtu == t.device.MTU || t.gone {
+		return
+	}
+	size := superframeSize(mtu)
+	if err := t.port.Set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
+		t.vtep.log.Warn("the MTU that fits its links could not be set", "port", t.cfg.Name, "mtu", mtu, "err", err)
+		return
+	}
+	t.device.MTU = mtu
+}
+
+// UpdateTrunk changes what edit changes of a trunk port, or nothing. Its name and
+// queues stay.
+func (v *VTEP) UpdateTrunk(name string, edit func(*TrunkConfig) error) error {
+	v.mu.Lock()
+	t, err := v.findTrunk(name)
+	if err == nil {
+		err = t.update(edit)
+	}
+	v.mu.Unlock()
+	if err == nil {
+		v.onTrunk(t, false)
+	}
+	return err
+}
+
+// update is UpdateTrunk of t; the caller holds v.mu.
+func (t *trunk) update(edit func(*TrunkConfig) error) error {
+	c := t.cfg
+	if err := edit(&c); err != nil {
+		return err
+	}
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if c.Name != t.cfg.Name || c.Queues != t.cfg.Queues {
+		return invalid("name and queues of a port cannot be changed: delete it and add it again")
+	}
+	var change tap.Change
+	if c.MTU != t.cfg.MTU && c.MTU != 0 {
+		size := superframeSize(c.MTU)
+		change.MTU, change.GSOMaxSize = &c.MTU, &size
+	}
+	if c.Address != t.cfg.Address && !c.Address.IsZero() {
+		change.MAC = &c.Address
+	}
+	if c.Persist != t.cfg.Persist {
+		change.Persist = &c.Persist
+	}
+	if !equal(c.Owner, t.cfg.Owner) {
+		change.Owner = c.Owner
+	}
+	if !equal(c.OwnerGroup, t.cfg.OwnerGroup) {
+		change.Group = c.OwnerGroup
+	}
+	if change != (tap.Change{}) {
+		if err := t.port.Set(change); err != nil {
+			return err
+		}
+	}
+	t.cfg = c
+	t.fit() // the MTU may be its links' again
+	return nil
+}
+
+// SetTrunkUp sets the netdev up or down.
+func (v *VTEP) SetTrunkUp(name string, up bool) error {
+	v.mu.Lock()
+	t, err := v.findTrunk(name)
+	v.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := t.port.Set(tap.Change{Up: &up}); err != nil {
+		return err
+	}
+	v.onTrunk(t, false) // the watcher tells of what goes down
+	return nil
+}
+
+// DelTrunk removes a trunk port and its netdev; ErrInvalid while it has links.
+func (v *VTEP) DelTrunk(name string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t, err := v.findTrunk(name)
+	if err != nil {
+		return err
+	}
+	if n := len(t.users()); n > 0 {
+		return invalid("port %s is the port of %d links: delete those first", name, n)
+	}
+	if t.cfg.Persist {
+		if err := t.port.Set(tap.Change{Persist: new(false)}); err != nil {
+			return err
+		}
+	}
+	v.dropTrunk(t)
+	return nil
+}
+
+// dropTrunk forgets t and its links. The caller holds v.mu.
+func (v *VTEP) dropTrunk(t *trunk) {
+	if t.gone {
+		return
+	}
+	t.gone = true
+	delete(v.trunks, t.cfg.Name)
+	t.stopWatch()
+	for _, l := range t.users() {
+		v.drop(l)
+	}
+	if err := t.port.Close(); err != nil {
+		v.log.Warn("closing the port failed", "port", t.cfg.Name, "err", err)
+	}
+}
+
+func (v *VTEP) findTrunk(name string) (*trunk, error) {
+	if t := v.trunks[name]; t != nil {
+		return t, nil
+	}
+	for _, t := range v.trunks {
+		if t.device.Name == name {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s is no port of this daemon", ErrNoPort, name)
+}
+
+// Trunks describes all trunk ports, by index.
+func (v *VTEP) Trunks() []TrunkInfo {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := make([]TrunkInfo, 0, len(v.trunks))
+	for _, t := range slices.SortedFunc(maps.Values(v.trunks), func(a, b *trunk) int { return a.device.Index - b.device.Index }) {
+		i := TrunkInfo{
+			Config: t.cfg, Name: t.device.Name, Index: t.device.Index, MAC: t.device.MAC, MTU: t.device.MTU, Up: t.device.Up,
+		}
+		for _, l := range t.users() {
+			i.VLANs = append(i.VLANs, TrunkVLAN{VLAN: l.cfg.VLAN, VNI: l.cfg.VNI, Link: l.device.Name})
+		}
+		all = append(all, i)
+	}
+	return all
+}
+
+// trunkWorker reads one queue of a trunk port.
+type trunkWorker struct {
+	trunk *trunk
+	portWorker
+	nobody *counters // for frames that belong to no link
+}
+
+// run forwards until the port is closed or gone.
+func (w *trunkWorker) run() { w.read(w.trunk.vtep, w.trunk.port, w.trunk.vtep.log, w.sort) }
+
+// sort takes the tags off and gives each run of frames of one VLAN to its link.
+func (w *trunkWorker) sort(frames []encap.Frame, now fdb.Tick) {
+	start := 0
+	var link *Link
+	for i := range frames {
+		to := w.trunk.links[encap.PopVLAN(&frames[i])].Load() // 0, no tag, has no link
+		if to != link {
+			w.give(link, frames[start:i], now)
+			start, link = i, to
+		}
+	}
+	w.give(link, frames[start:], now)
+}
+
+func (w *trunkWorker) give(to *Link, frames []encap.Frame, now fdb.Tick) {
+	switch {
+	case len(frames) == 0:
+	case to == nil:
+		w.nobody.drops[TxUnknownVLAN].Add(uint64(len(frames)))
+	case !to.state.Load().up: // a netdev that is down would give none
+		to.shards[w.queue].drops[TxLinkDown].Add(uint64(len(frames)))
+	default:
+		w.link, w.c = to, &to.shards[w.queue]
+		w.fromPort(frames, now)
+	}
+}
