@@ -33,7 +33,7 @@ type LinkSpec struct {
 	Accept         *string     `json:"accept,omitempty" yaml:"accept,omitempty"`       // peers, any, or prefixes with commas between
 	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
-	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"` // port whose VLAN is the link's
+	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"`         // port whose VLAN is the link's
 	VLAN           *uint16     `json:"vlan,omitempty" yaml:"vlan,omitempty"`
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
 	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`             // clamp or none
