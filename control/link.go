@@ -10,6 +10,7 @@ type Link struct {
 	Netdev    Netdev    `json:"netdev"`
 	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from
 	Entries   int       `json:"entries"`              // in the FDB
+	Learned   int       `json:"proxy_learned"`        // addresses, with proxy learn
 	Offload   Offload   `json:"offload"`
 	Stats     LinkStats `json:"stats"`
 }
@@ -71,7 +72,7 @@ type LinkStats struct {
 // linkOf is the wire form of a link, with the device as the core knows it.
 func linkOf(i vtep.LinkInfo) Link {
 	l := Link{
-		Spec: SpecOf(i.Config), MTUSource: i.MTUSource, Entries: i.Entries,
+		Spec: SpecOf(i.Config), MTUSource: i.MTUSource, Entries: i.Entries, Learned: i.Learned,
 		Netdev: Netdev{
 			Index: i.Index, Name: i.Name, MAC: i.MAC.String(), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: i.MTU,
 			Flags: []string{"BROADCAST", "MULTICAST"}, OperState: "DOWN", LinkMode: "DEFAULT", Group: "default",

@@ -31,7 +31,10 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 	if s.LocalBypass != nil {
 		c.NoLocalBypass = !*s.LocalBypass
 	}
-	set(&c.Proxy, s.Proxy)
+	if s.Proxy != nil {
+		c.Proxy, c.ProxyLearn = *s.Proxy, false
+	}
+	set(&c.ProxyLearn, s.ProxyLearn)
 	set(&c.L2Miss, s.L2Miss)
 	set(&c.L3Miss, s.L3Miss)
 	if s.FlowLabel != nil {
@@ -73,6 +76,9 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 		s.FlowLabel = new(NumberValue(c.FlowLabel))
 	}
 	s.Proxy, s.L2Miss, s.L3Miss = new(c.Proxy), new(c.L2Miss), new(c.L3Miss)
+	if c.Proxy {
+		s.ProxyLearn = new(c.ProxyLearn)
+	}
 	s.GBP = new(c.GBP)
 	s.MSS, s.BUMLimit, s.MoveGuard = new("none"), new(c.BUMLimit), new("on")
 	if c.ClampMSS {

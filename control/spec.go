@@ -45,10 +45,12 @@ type LinkSpec struct {
 	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
 	FlowLabel      *Value      `json:"flowlabel,omitempty" yaml:"flowlabel,omitempty"` // number or inherit
 	Proxy          *bool       `json:"proxy,omitempty" yaml:"proxy,omitempty"`
-	L2Miss         *bool       `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
-	L3Miss         *bool       `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
-	GBP            *bool       `json:"gbp,omitempty" yaml:"gbp,omitempty"`
-	GBPID          *uint16     `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
+	// ProxyLearn is what `proxy learn` says; proxy without it says the opposite.
+	ProxyLearn *bool   `json:"proxylearn,omitempty" yaml:"-"` // in a file, proxy: learn
+	L2Miss     *bool   `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
+	L3Miss     *bool   `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
+	GBP        *bool   `json:"gbp,omitempty" yaml:"gbp,omitempty"`
+	GBPID      *uint16 `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
 }
 
 // LinkChange is a LinkSpec and what else `link set` can say. On a change, Name

@@ -51,12 +51,7 @@ func ParseQuestion(b []byte, in *Inner) (q Question, ok bool) {
 
 // parseARP reads a, the frame from the ARP header on.
 func parseARP(a []byte) (q Question, ok bool) {
-	if len(a) < arpLen {
-		return q, false
-	}
-	kind := binary.BigEndian.Uint16(a)
-	if kind != arpEthernet && kind != arpIEEE802 ||
-		binary.BigEndian.Uint16(a[2:]) != EtherTypeIPv4 || a[4] != 6 || a[5] != 4 || binary.BigEndian.Uint16(a[6:]) != arpRequest {
+	if op, ok := arpOperation(a); !ok || op != arpRequest {
 		return q, false
 	}
 	q.mac, q.asker, q.Target = MAC(a[8:14]), addr4(a[14:18]), addr4(a[24:28])
@@ -72,20 +67,10 @@ func parseSolicit(p []byte, src MAC) (q Question, ok bool) {
 	if len(m) < ndMessageLen || m[0] != ndSolicit || m[1] != 0 || p[7] != ndHopLimit || !isHost6(p[8:24]) || !isHost6(m[8:24]) {
 		return q, false
 	}
-	q.asker, q.Target, q.mac = Addr(p[8:24]), Addr(m[8:24]), src
+	q.asker, q.Target = Addr(p[8:24]), Addr(m[8:24])
 	q.class = [2]byte{p[0], p[1] & 0xf0}
-	for o := m[ndMessageLen:]; len(o) >= ndOptionLen; {
-		n := int(o[1]) * 8
-		if n == 0 || n > len(o) {
-			return Question{}, false // RFC 4861 section 4.6: the packet is discarded
-		}
-		if o[0] == ndSourceLL {
-			q.mac = MAC(o[2:8])
-			break
-		}
-		o = o[n:]
-	}
-	return q, !q.mac.IsMulticast()
+	q.mac, ok = ndOption(m[ndMessageLen:], ndSourceLL, src)
+	return q, ok && !q.mac.IsMulticast()
 }
 
 // addr4 is the Addr of an IPv4 address.

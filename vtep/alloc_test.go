@@ -234,7 +234,7 @@ func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
 		}
 	}
 	set(func(c *LinkConfig) {
-		c.Proxy, c.L2Miss, c.L3Miss, c.GBP, c.PolicyID, c.ClampMSS, c.BUMLimit = true, true, true, true, 7, true, 2
+		c.Proxy, c.ProxyLearn, c.L2Miss, c.L3Miss, c.GBP, c.PolicyID, c.ClampMSS, c.BUMLimit = true, true, true, true, true, 7, true, 2
 		c.FlowLabelInherit = v6
 	})
 	w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}

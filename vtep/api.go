@@ -119,6 +119,9 @@ type LinkConfig struct {
 	// Proxy answers ARP requests and neighbour solicitations from the netdev's
 	// neighbour table (IFLA_VXLAN_PROXY).
 	Proxy bool
+	// ProxyLearn has a proxy answer from what remote hosts say of themselves, too,
+	// where the neighbour table does not know: see bindings. Linux has no such thing.
+	ProxyLearn bool
 	// L2Miss and L3Miss: subscribers are told of what has no entry (IFLA_VXLAN_L2MISS,
 	// IFLA_VXLAN_L3MISS).
 	L2Miss, L3Miss bool
@@ -161,6 +164,7 @@ type LinkInfo struct {
 	MTUSource string // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
 	Up        bool
 	Entries   int // FDB entries
+	Learned   int // addresses that a proxy learned
 	Stats     LinkStats
 	// TxQueueLen, GSOMaxSize and GSOMaxSegs are the netdev's; 0 where the system
 	// does not tell.

@@ -167,7 +167,12 @@ func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inn
 		return reason, false
 	}
 	if s.learn {
-		return b.to.bind(c, src, b.back, w.now)
+		if reason, ok := b.to.bind(c, src, b.back, w.now); !ok {
+			return reason, false
+		}
+	}
+	if s.proxyLearn {
+		b.to.hears(s, f, in, b.back.addr, w.now)
 	}
 	return 0, true
 }

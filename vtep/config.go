@@ -72,6 +72,8 @@ func (c *LinkConfig) validate() error {
 		return invalid("flowlabel is for an IPv6 underlay: give an IPv6 remote, group or local")
 	case c.PolicyID != 0 && !c.GBP:
 		return invalid("gbpid %d needs gbp", c.PolicyID)
+	case c.ProxyLearn && !c.Proxy:
+		return invalid("proxy learn needs proxy")
 	case c.NoUDPChecksum && c.ipv6():
 		return invalid("noudpcsum is for an IPv4 underlay: say udp6zerocsumtx")
 	}

@@ -138,6 +138,7 @@ func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 // drivers/net/vxlan/vxlan_core.c; conformance L15).
 func (l *Link) flushDynamic() {
 	l.fdb.Flush(func(e *fdb.Entry) bool { return e.State == fdb.Dynamic })
+	l.bindings.Load().clear()
 }
 
 // matches reports whether f selects e, but for the link.

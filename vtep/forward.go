@@ -25,7 +25,7 @@ import (
 //  4. policy extension, reserved bits
 //  5. own echo, peer policy
 //  6. inner length, source MAC, inner VLAN policy
-//  7. learning
+//  7. learning, of neighbours too (bindings.go)
 //  8. ECN
 //  9. offload metadata of what a kernel on this host left undone, MSS
 //  10. segments of one flow joined to superframes
@@ -327,6 +327,9 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 		if r, ok := l.learn(c, src, d.Src, w.peer, now); !ok {
 			return r, false
 		}
+	}
+	if s.proxyLearn && w.learn == s.learn { // else the packet says not to
+		l.hears(s, f, in, d.Src, now)
 	}
 	if in.IPVersion != 0 {
 		ecn, drop := encap.DecapECN(d.TOS, in.TOS)

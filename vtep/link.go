@@ -28,6 +28,7 @@ type Link struct {
 	guard      moveGuard
 	flood      floodLimit
 	neighbours atomic.Pointer[neighbours] // nil but for a proxy
+	bindings   atomic.Pointer[bindings]   // nil but for one that learns
 	lastPolicy atomic.Uint32              // id of the last packet that carried one
 
 	// The rest is guarded by VTEP.mu.
@@ -61,6 +62,7 @@ type linkState struct {
 	join                              bool // segments of one flow to superframes
 	learn, dropReserved, dropVLAN     bool
 	proxy, gbp, l2miss, l3miss        bool
+	proxyLearn                        bool
 	moveGuard, clampMSS               bool
 	bumLimit                          uint32 // flooded frames a second; 0: no limit
 	policyID                          uint16 // sent where it is not 0
@@ -72,6 +74,7 @@ type linkState struct {
 	dev                               uint32         // index of the underlay device, or 0
 	learned                           remoteKey      // of learned remotes, but for the address
 	limit                             int            // remotes that learning may make
+	maxBindings                       int            // addresses that a proxy may learn; 0: any number
 }
 
 // newState builds the snapshot from what the link holds.
@@ -97,6 +100,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		flowLabel:    c.FlowLabel,
 		labelInherit: c.FlowLabelInherit,
 		proxy:        c.Proxy,
+		proxyLearn:   c.ProxyLearn,
 		moveGuard:    !c.NoMoveGuard,
 		clampMSS:     c.ClampMSS,
 		bumLimit:     c.BUMLimit,
@@ -111,6 +115,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 	if c.ipv6() {
 		s.learned.zone = uint32(dev) // used for link-local addresses only
 	}
+	s.maxBindings = c.maxAddresses()
 	if n := c.maxAddresses(); n > 0 {
 		s.limit = n + maxConfiguredRemotes
 	}
@@ -160,7 +165,9 @@ func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Lock()
 	ageing := l.cfg.ageing()
 	l.vtep.mu.Unlock()
-	l.fdb.Age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
+	ticks := fdb.Tick((max(ageing, 0) + time.Second - 1) / time.Second) // 0 ages nothing
+	l.fdb.Age(now, ticks)
+	l.bindings.Load().age(now, ticks)
 	l.remotes.sweep()
 	l.vtep.onNeighbours(l) // in case that events were lost
 }
@@ -176,6 +183,7 @@ func (l *Link) info() LinkInfo {
 		MTUSource: l.mtuSource,
 		Up:        l.device.Up,
 		Entries:   l.fdb.Len(),
+		Learned:   l.bindings.Load().len(),
 		Stats:     sumCounters(l.shards),
 
 		TxQueueLen: l.device.TxQueueLen,

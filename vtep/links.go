@@ -57,6 +57,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 	v.bypassers.add(l)
 	v.findBypasses(l)
 	v.followNeighbours(l)
+	l.followBindings()
 	v.startLink(l)
 	v.tune(l)
 	return nil

@@ -14,16 +14,26 @@ type neighbours map[encap.Addr]encap.MAC
 // tells with l3miss, as the kernel; without, f goes its way, where the kernel
 // drops it (arp_reduce and neigh_reduce in drivers/net/vxlan/vxlan_core.c).
 func (w *portWorker) answers(s *linkState, f *encap.Frame, in *encap.Inner) bool {
+	l := w.link
+	if s.proxyLearn {
+		l.says(f, in, w.now)
+	}
 	q, ok := encap.ParseQuestion(f.Data, in)
 	if !ok {
 		return false
 	}
-	l := w.link
 	known := l.neighbours.Load()
 	if known == nil {
 		return false
 	}
 	mac, ok := (*known)[q.Target]
+	router := false
+	if !ok && s.proxyLearn {
+		var tell bool
+		if mac, router, tell, ok = l.learnedNeighbour(q.Target, f, w.now); ok && !tell {
+			return false // it is for another to answer
+		}
+	}
 	if !ok {
 		l.tellL3Miss(s, q.Target)
 		if s.l3miss {
@@ -37,7 +47,7 @@ func (w *portWorker) answers(s *linkState, f *encap.Frame, in *encap.Inner) bool
 			return false // it is on this side and answers itself
 		}
 	}
-	w.toPort[0].Data = q.Append(w.reply[:0], mac, flags&fdb.FlagRouter != 0)
+	w.toPort[0].Data = q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0)
 	if n, _ := l.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
 		w.c.answered.Add(1)
 	}

@@ -109,6 +109,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.Proxy != before.Proxy {
 		v.followNeighbours(l)
 	}
+	l.followBindings()
 	return err
 }
 

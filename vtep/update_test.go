@@ -45,6 +45,7 @@ var edits = map[string]func(*vtep.LinkConfig){
 	"gbp":            func(c *vtep.LinkConfig) { c.GBP, c.PolicyID = true, 7 },
 	"l2miss l3miss":  func(c *vtep.LinkConfig) { c.L2Miss, c.L3Miss = true, true },
 	"proxy":          func(c *vtep.LinkConfig) { c.Proxy = true },
+	"proxy learn":    func(c *vtep.LinkConfig) { c.Proxy, c.ProxyLearn = true, true },
 	"moveguard":      func(c *vtep.LinkConfig) { c.NoMoveGuard = true },
 	"bumlimit":       func(c *vtep.LinkConfig) { c.BUMLimit = 10 },
 	"mss":            func(c *vtep.LinkConfig) { c.ClampMSS = true },

@@ -136,6 +136,7 @@ func ownJSON(j *jsonWriter, l *control.Link) {
 	ownSpecJSON(j, &l.Spec)
 	nonzero(j, "mtu_source", l.MTUSource)
 	j.value("entries", l.Entries)
+	nonzero(j, "proxy_learned", l.Learned)
 	j.object("offload", func() { offloadJSON(j, &l.Offload) })
 }
 

@@ -15,6 +15,9 @@ func showOwn(w io.Writer, s *control.LinkSpec) {
 	if s.GBPID != nil {
 		fmt.Fprintf(w, " gbpid %d", *s.GBPID)
 	}
+	if value(s.ProxyLearn) {
+		fmt.Fprint(w, " proxy learn")
+	}
 	if value(s.MSS) == "clamp" {
 		fmt.Fprint(w, " mss clamp")
 	}
@@ -44,6 +47,7 @@ func ownSpecJSON(j *jsonWriter, s *control.LinkSpec) {
 	if s.GBPID != nil {
 		j.value("gbpid", *s.GBPID)
 	}
+	nonzero(j, "proxylearn", value(s.ProxyLearn))
 	nonzero(j, "mss", value(s.MSS))
 	nonzero(j, "bumlimit", value(s.BUMLimit))
 	nonzero(j, "moveguard", value(s.MoveGuard))

@@ -35,6 +35,7 @@ func TestReadFile(t *testing.T) {
 		"id: 1\n    local: ::1":                      "id 1 local ::1",
 		"id: 1\n    remote: 2001:db8::1":             "id 1 remote 2001:db8::1",
 		"id: 1\n    group: 239.1.1.1\n    dev: eth0": "id 1 group 239.1.1.1 dev eth0",
+		"id: 1\n    proxy: learn":                    "id 1 proxy learn",
 		"id: 1\n    dstport: 8472\n    srcport: [1000, 2000]\n    local: \"192.0.2.1\"":               "id 1 dstport 8472 srcport 1000 2000 local 192.0.2.1",
 		"id: 1\n    srcport: 1000 2000\n    ttl: auto\n    tos: 0x10":                                 "id 1 srcport 1000 2000 ttl auto tos 0x10",
 		"id: 1\n    srcport:\n      - 1000\n      - 2000\n    ttl: 64\n    tos: AF11":                 "id 1 srcport 1000 2000 ttl 64 tos AF11",

@@ -38,7 +38,7 @@ func (p *linkParser) toggle(word string) error {
 	case "localbypass":
 		p.out.LocalBypass = &on
 	case "proxy":
-		p.out.Proxy = &on
+		p.proxy(on)
 	case "persist":
 		p.out.Persist = &on
 	case "l2miss":
@@ -49,6 +49,16 @@ func (p *linkParser) toggle(word string) error {
 		p.out.GBP = &on
 	}
 	return p.once("[no]" + plain)
+}
+
+// proxy is proxy, and `proxy learn`, which is no word of its own: cut short,
+// ip has it for learning.
+func (p *linkParser) proxy(on bool) {
+	p.out.Proxy = &on
+	if on && len(p.rest) > 0 && p.rest[0] == "learn" {
+		p.rest = p.rest[1:]
+		p.out.ProxyLearn = &on
+	}
 }
 
 func (p *linkParser) gbpid(word string) error {

@@ -177,6 +177,7 @@ func (w *script) comments(l *Link) {
 	say(s.Accept != nil && *s.Accept != "any", "accept %s", value(s.Accept))
 	say(value(s.Reserved) == "ignore", "reserved ignore") // reserved_bits 0, of Linux 6.14
 	say(value(s.InnerVLAN) == "drop", "innervlan drop")
+	say(value(s.ProxyLearn), "proxy learn")
 	say(value(s.MSS) == "clamp", "mss clamp")
 	say(value(s.BUMLimit) != 0, "bumlimit %d", value(s.BUMLimit))
 	say(value(s.MoveGuard) == "on", "moveguard on")
