@@ -31,7 +31,7 @@ type LinkSpec struct {
 	MTU            *int        `json:"mtu,omitempty" yaml:"mtu,omitempty"`
 	Address        *string     `json:"address,omitempty" yaml:"address,omitempty"`     // MAC address
 	Accept         *string     `json:"accept,omitempty" yaml:"accept,omitempty"`       // peers, any, or prefixes with commas between
-	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
+	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore, drop, or the bits that drop as a hexadecimal number
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
 	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`             // clamp or none

@@ -14,7 +14,7 @@ const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP]
     [df set|unset|inherit] [flowlabel N|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
     [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
     [[no]proxy] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
-    [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
+    [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop|MASK]
     [innervlan pass|drop] [queues N | txqueues N] [gbpid N] [mss clamp|none]
     [bumlimit PPS] [moveguard on|off] [[no]persist] [user UID] [group-owner GID]
 
