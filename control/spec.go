@@ -53,7 +53,8 @@ type LinkSpec struct {
 // is the link's new name.
 type LinkChange struct {
 	LinkSpec
-	Up *bool `json:"up,omitempty" yaml:"up,omitempty"`
+	Up     *bool   `json:"up,omitempty" yaml:"up,omitempty"`
+	Master *string `json:"master,omitempty" yaml:"-"` // the device's, such as a bridge; "": none
 }
 
 // PortRange is the lowest and the highest port of a range, both included.

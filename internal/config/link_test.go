@@ -60,6 +60,7 @@ func TestParseLinkAdd(t *testing.T) {
 		"vx id 1 rem 192.0.2.1 dst 4790":                     `{"name":"vx","id":1,"remote":"192.0.2.1","dstport":4790}`,
 		"vx id 1 reserved_bits 0xf7ffffff000000ff":           `{"name":"vx","id":1,"reserved":"drop"}`,
 		"vx id 1 reserved_bits 0xB7ffffff000000ff":           `{"name":"vx","id":1,"reserved":"0xb7ffffff000000ff"}`,
+		"vx id 1 master br0":                                 `{"name":"vx","id":1,"master":"br0"}`,
 		"vx id 1 reserved 0xff":                              `{"name":"vx","id":1,"reserved":"0xff"}`,
 		"vx id 1 reserved_bits 0 port 7 8":                   `{"name":"vx","id":1,"reserved":"ignore","srcport":[7,8]}`,
 	} {
@@ -131,7 +132,9 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"vx id 1 external":                         `"external" is not supported`,
 		"vx id 1 flowlabel 0x100000":               "0-0xfffff",
 		"vx id 1 flowlabel auto":                   "inherit",
-		"vx id 1 master br0":                       "ip link set NAME master",
+		"vx id 1 master":                           "write master DEVICE",
+		"vx id 1 master br0 nomaster":              "given twice",
+		"vx id 1 netns ns1":                        "ip link set NAME netns",
 		"vx id 1 link eth0":                        "dev NAME",
 		"vx type bridge id 1":                      "write vxlan",
 		"vx id 1 name vy":                          "has a name already",
@@ -190,7 +193,7 @@ func TestParseLinkSet(t *testing.T) {
 		"vx name vy name vz":                  "given twice",
 		"vx banana":                           `unknown word "banana"`,
 		"vx mtu":                              "needs a value",
-		"vx master br0":                       "ip link set NAME master",
+		"vx master a/b":                       "slash",
 		"vx group 239.1.1.1 remote 192.0.2.1": "write one of them",
 	} {
 		_, _, err := ParseLinkSet(strings.Fields(sentence), AnyFamily)
