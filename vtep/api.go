@@ -128,7 +128,7 @@ type LinkConfig struct {
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses
 
-	NoUDPChecksum  bool // IPv4: send checksum 0
+	NoUDPChecksum  bool // IPv4: send checksum 0; on IPv6 it says nothing, as to Linux
 	UDP6ZeroCsumTx bool // IPv6: send checksum 0 (RFC 6935)
 	UDP6ZeroCsumRx bool // IPv6: accept checksum 0 (RFC 6935)
 

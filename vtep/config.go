@@ -72,8 +72,6 @@ func (c *LinkConfig) validate() error {
 		return invalid("flowlabel is for an IPv6 underlay: give an IPv6 remote, group or local")
 	case c.PolicyID != 0 && !c.GBP:
 		return invalid("gbpid %d needs gbp", c.PolicyID)
-	case c.NoUDPChecksum && c.ipv6():
-		return invalid("noudpcsum is for an IPv4 underlay: say udp6zerocsumtx")
 	}
 	return c.validateFamily()
 }
