@@ -33,7 +33,8 @@ type (
 	Link = control.Link
 	// LinkSpec says what a link is to be; what is nil is not said.
 	LinkSpec = control.LinkSpec
-	// LinkChange is a LinkSpec, and whether the link is to be up.
+	// LinkChange is a LinkSpec, and whether the link is to be up and of which
+	// device a slave.
 	LinkChange = control.LinkChange
 	// LinkStats are the counters of a link, or of packets of no link.
 	LinkStats = control.LinkStats

@@ -109,7 +109,7 @@ func (s *LinkSpec) applyPolicy(c *vtep.LinkConfig) {
 		c.Accept, _ = parseAccept(*s.Accept)
 	}
 	if s.Reserved != nil {
-		c.Reserved = map[string]vtep.ReservedPolicy{"ignore": vtep.ReservedIgnore, "drop": vtep.ReservedDrop}[*s.Reserved]
+		c.Reserved, _ = parseReserved(*s.Reserved)
 	}
 	if s.InnerVLAN != nil {
 		c.InnerVLAN = map[string]vtep.InnerVLANPolicy{"pass": vtep.InnerVLANPass, "drop": vtep.InnerVLANDrop}[*s.InnerVLAN]
@@ -126,7 +126,7 @@ func SpecOf(c vtep.LinkConfig) LinkSpec {
 		Learning: new(!c.NoLearning), UDPCsum: new(!c.NoUDPChecksum),
 		UDP6ZeroCsumTx: new(c.UDP6ZeroCsumTx), UDP6ZeroCsumRx: new(c.UDP6ZeroCsumRx),
 		Accept:   new(acceptText(c.Accept, c.Group.IsValid())),
-		Reserved: new("ignore"), InnerVLAN: new("pass"),
+		Reserved: new(reservedText(c.Reserved)), InnerVLAN: new("pass"),
 		Queues: new(max(c.Queues, 1)),
 	}
 	for to, a := range map[**netip.Addr]netip.Addr{&s.Remote: c.Remote, &s.Group: c.Group, &s.Local: c.Local} {
@@ -174,9 +174,6 @@ func SpecOf(c vtep.LinkConfig) LinkSpec {
 	}
 	if !c.Address.IsZero() {
 		s.Address = new(c.Address.String())
-	}
-	if c.Reserved == vtep.ReservedDrop {
-		*s.Reserved = "drop"
 	}
 	if c.InnerVLAN == vtep.InnerVLANDrop {
 		*s.InnerVLAN = "drop"

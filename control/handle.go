@@ -66,10 +66,14 @@ func (s *Server) addLink(r *http.Request) (any, error) {
 	if err := s.config.Backend.AddLink(config); err != nil {
 		return nil, err
 	}
-	if c.Up != nil && *c.Up {
-		if err := s.config.Backend.SetLinkUp(config.Name, true); err != nil {
-			return nil, errors.Join(err, s.config.Backend.DelLink(config.Name))
-		}
+	if c.Master != nil {
+		err = SetMaster(config.Name, *c.Master)
+	}
+	if err == nil && c.Up != nil && *c.Up {
+		err = s.config.Backend.SetLinkUp(config.Name, true)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.config.Backend.DelLink(config.Name))
 	}
 	return s.find(config.Name)
 }
@@ -87,6 +91,11 @@ func (s *Server) changeLink(r *http.Request) (any, error) {
 	}
 	if c.Name != "" {
 		name = c.Name
+	}
+	if c.Master != nil {
+		if err := SetMaster(name, *c.Master); err != nil {
+			return nil, err
+		}
 	}
 	if c.Up != nil {
 		if err := s.config.Backend.SetLinkUp(name, *c.Up); err != nil {

@@ -31,7 +31,7 @@ type LinkSpec struct {
 	MTU            *int        `json:"mtu,omitempty" yaml:"mtu,omitempty"`
 	Address        *string     `json:"address,omitempty" yaml:"address,omitempty"`     // MAC address
 	Accept         *string     `json:"accept,omitempty" yaml:"accept,omitempty"`       // peers, any, or prefixes with commas between
-	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
+	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore, drop, or the bits that drop as a hexadecimal number
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"`         // port whose VLAN is the link's
 	VLAN           *uint16     `json:"vlan,omitempty" yaml:"vlan,omitempty"`
@@ -57,7 +57,8 @@ type LinkSpec struct {
 // is the link's new name.
 type LinkChange struct {
 	LinkSpec
-	Up *bool `json:"up,omitempty" yaml:"up,omitempty"`
+	Up     *bool   `json:"up,omitempty" yaml:"up,omitempty"`
+	Master *string `json:"master,omitempty" yaml:"-"` // the device's, such as a bridge; "": none
 }
 
 // PortRange is the lowest and the highest port of a range, both included.

@@ -183,8 +183,10 @@ func (s *LinkSpec) checkPolicy() error {
 			return err
 		}
 	}
-	if err := oneOf("reserved", s.Reserved, "ignore", "drop"); err != nil {
-		return err
+	if s.Reserved != nil {
+		if _, err := parseReserved(*s.Reserved); err != nil {
+			return err
+		}
 	}
 	return oneOf("innervlan", s.InnerVLAN, "pass", "drop")
 }

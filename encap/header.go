@@ -67,6 +67,16 @@ func (h Header) ReservedSet() bool {
 	return h.Flags&^FlagVNI != 0 || h.Reserved1&0xffffff != 0 || h.Reserved2 != 0
 }
 
+// AllReserved has a 1 for each of the 39 reserved bits, in the order of the
+// bytes on the wire.
+const AllReserved uint64 = 0xf7ffffff_000000ff
+
+// Reserved are the reserved bits in their places, the others 0: AllReserved
+// where all are set.
+func (h Header) Reserved() uint64 {
+	return uint64(h.Flags&^FlagVNI)<<56 | uint64(h.Reserved1&0xffffff)<<32 | uint64(h.Reserved2)
+}
+
 // Encode writes h as it is, reserved bits included. Bits of Reserved1 and VNI
 // beyond 24 are cut.
 func (h Header) Encode() [HeaderLen]byte {

@@ -93,7 +93,6 @@ func TestAddLinkInvalid(t *testing.T) {
 			"address multicast":      func(c *vtep.LinkConfig) { c.Address = bcast },
 			"queues":                 func(c *vtep.LinkConfig) { c.Queues = -1 },
 			"no prefixes":            func(c *vtep.LinkConfig) { c.Accept.Mode = vtep.AcceptPrefixes },
-			"noudpcsum on IPv6":      func(c *vtep.LinkConfig) { c.Remote, c.NoUDPChecksum = addrB6, true },
 		} {
 			c := vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB}
 			edit(&c)
@@ -303,6 +302,7 @@ func TestChecksumOptions(t *testing.T) {
 		{all(vtep.LinkConfig{Remote: addrB6}), true, true},
 		{vtep.LinkConfig{Name: "vxlan0", Remote: addrB, NoUDPChecksum: true}, true, false},
 		{vtep.LinkConfig{Name: "vxlan0", Remote: addrB6}, false, false},
+		{vtep.LinkConfig{Name: "vxlan0", Remote: addrB6, NoUDPChecksum: true}, false, false},
 	} {
 		bubble(t, func(t *testing.T, net *vteptest.Network) {
 			n := newNode(t, net, addrA, addrA6)

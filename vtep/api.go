@@ -38,13 +38,14 @@ type Accept struct {
 	Prefixes []netip.Prefix // for AcceptPrefixes
 }
 
-// ReservedPolicy says what becomes of packets whose reserved header bits are
-// not zero.
-type ReservedPolicy uint8
+// ReservedPolicy has a 1 for each reserved bit of the header that drops a
+// packet, where encap.Header.Reserved has it; Linux takes such a mask, too
+// (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in drivers/net/vxlan/vxlan_core.c).
+type ReservedPolicy uint64
 
 const (
-	ReservedIgnore ReservedPolicy = iota // RFC 7348 section 5: ignored on receipt
-	ReservedDrop                         // as Linux, OVS and VPP
+	ReservedIgnore ReservedPolicy = 0                                 // RFC 7348 section 5: ignored on receipt
+	ReservedDrop                  = ReservedPolicy(encap.AllReserved) // as Linux, OVS and VPP
 )
 
 // InnerVLANPolicy says what becomes of inner frames with a VLAN tag, in both
@@ -130,7 +131,7 @@ type LinkConfig struct {
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses
 
-	NoUDPChecksum  bool // IPv4: send checksum 0
+	NoUDPChecksum  bool // IPv4: send checksum 0; on IPv6 it says nothing, as to Linux
 	UDP6ZeroCsumTx bool // IPv6: send checksum 0 (RFC 6935)
 	UDP6ZeroCsumRx bool // IPv6: accept checksum 0 (RFC 6935)
 

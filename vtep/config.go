@@ -74,8 +74,6 @@ func (c *LinkConfig) validate() error {
 		return invalid("gbpid %d needs gbp", c.PolicyID)
 	case c.ProxyLearn && !c.Proxy:
 		return invalid("proxy learn needs proxy")
-	case c.NoUDPChecksum && c.ipv6():
-		return invalid("noudpcsum is for an IPv4 underlay: say udp6zerocsumtx")
 	}
 	if err := c.validateTrunk(); err != nil {
 		return err

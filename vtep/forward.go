@@ -267,7 +267,7 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 	}
 	if h.ReservedSet() {
 		c.reserved.Add(1)
-		if s.dropReserved {
+		if h.Reserved()&s.dropReserved != 0 {
 			c.drop(RxReserved)
 			return
 		}

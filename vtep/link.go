@@ -60,7 +60,8 @@ type linkState struct {
 	prefixes []netip.Prefix
 
 	join                              bool // segments of one flow to superframes
-	learn, dropReserved, dropVLAN     bool
+	learn, dropVLAN                   bool
+	dropReserved                      uint64 // reserved header bits that drop a packet
 	proxy, gbp, l2miss, l3miss        bool
 	proxyLearn                        bool
 	moveGuard, clampMSS               bool
@@ -90,7 +91,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		prefixes:     c.Accept.Prefixes,
 		join:         l.port.Superframes(),
 		learn:        !c.NoLearning,
-		dropReserved: c.Reserved == ReservedDrop,
+		dropReserved: uint64(c.Reserved),
 		dropVLAN:     c.InnerVLAN == InnerVLANDrop,
 		ttl:          c.TTL,
 		ttlInherit:   c.TTLInherit,

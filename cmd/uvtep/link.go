@@ -14,8 +14,8 @@ const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP]
     [df set|unset|inherit] [flowlabel N|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
     [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
     [[no]proxy [learn]] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
-    [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop]
-    [innervlan pass|drop] [queues N | txqueues N] [gbpid N] [mss clamp|none]
+    [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop|MASK]
+    [innervlan pass|drop] [queues N | txqueues N] [master DEVICE] [gbpid N] [mss clamp|none]
     [trunk PORT vlan ID] [bumlimit PPS] [moveguard on|off] [[no]persist] [user UID] [group-owner GID]
 
 The words may stand in any order. The default dstport is 4789, the assigned one; where
@@ -40,8 +40,8 @@ func newLinkCommand(a *app) *cobra.Command {
 		&cobra.Command{
 			Use:   "set NAME ...",
 			Short: "Change a link",
-			Long: "uvtep link set NAME [up|down] [mtu N] [address MAC] [name NEW] [type vxlan] and the words of link add:\n\n" +
-				linkSentence + "\n\nAddresses, master and netns are given with ip.",
+			Long: "uvtep link set NAME [up|down] [mtu N] [address MAC] [name NEW] [master DEVICE | nomaster] [type vxlan] and the words of link add:\n\n" +
+				linkSentence + "\n\nAddresses and netns are given with ip.",
 			RunE: a.linkSet,
 		},
 		&cobra.Command{

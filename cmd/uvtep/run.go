@@ -145,5 +145,10 @@ func addUp(v control.LinkBackend, link *control.LinkChange) error {
 	if err := v.AddLink(c); err != nil {
 		return err
 	}
+	if link.Master != nil {
+		if err := control.SetMaster(c.Name, *link.Master); err != nil {
+			return err
+		}
+	}
 	return v.SetLinkUp(c.Name, link.Up == nil || *link.Up)
 }

@@ -204,7 +204,6 @@ func brokenByHand() map[string]string {
 		link + "  - name: vxlan1\n    id: «0x1\n    dstport: 4789\n":  "another id",
 		"links:\n  - {name: a, id: 1, local: 192.0.2.1}\n  - {name: b, id: «1, local: 192.0.2.1, remote: 192.0.2.2}\n":            "another id",
 		"links:\n  - {name: a, id: 1, local: '2001:db8::1'}\n  - {name: «b, id: 2, local: '2001:db8::1', udp6zerocsumrx: true}\n": "alike",
-		"links:\n  - {name: «a, id: 1, local: '2001:db8::1', udpcsum: false}\n":                                                   "udp6zerocsumtx",
 		link + "    fdb:\n      - mac: \"02:00:00:00:00:07\"\n        dst: «192.0.2.300\n":                                        "no IP address",
 		link + "    fdb:\n      - mac: \"02:00:00:00:00:07\"\n        dst: 192.0.2.3\n        «dst: 192.0.2.4\n":                  "twice",
 		link + "    fdb:\n      - mac: \"02:00:00:00:00:07\"\n      - mac: «\"02:00:00:00:00:07\"\n":                              "one of them",

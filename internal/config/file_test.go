@@ -44,7 +44,8 @@ func TestReadFile(t *testing.T) {
 		"id: 1\n    udpcsum: false\n    udp6zerocsumtx: true\n    udp6zerocsumrx: false":              "id 1 noudpcsum udp6zerocsumtx noudp6zerocsumrx",
 		"id: 1\n    mtu: 1400\n    address: 02:00:00:00:00:01\n    queues: 2":                         "id 1 mtu 1400 address 02:00:00:00:00:01 queues 2",
 		"id: 1\n    accept: [192.0.2.0/24, 2001:db8::/32]\n    reserved: drop\n    innervlan: drop":   "id 1 accept 192.0.2.0/24,2001:db8::/32 reserved drop innervlan drop",
-		"id: 1\n    accept: 192.0.2.0/24,198.51.100.1\n    reserved: ignore":                          "id 1 accept 192.0.2.0/24,198.51.100.1 reserved ignore",
+		"id: 1\n    reserved: 0xff": "id 1 reserved 0xff",
+		"id: 1\n    accept: 192.0.2.0/24,198.51.100.1\n    reserved: ignore": "id 1 accept 192.0.2.0/24,198.51.100.1 reserved ignore",
 	} {
 		f, err := readText(t, "links:\n  - name: vxlan0\n    "+text+"\n")
 		if err != nil {

@@ -78,6 +78,7 @@ func ParseLinkName(args []string) (string, error) {
 
 func (p *linkParser) parse() error {
 	words := linkWords()
+	addMasterWords(words)
 	for {
 		word, ok := p.next()
 		if !ok {

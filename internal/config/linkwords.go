@@ -229,15 +229,6 @@ func (p *linkParser) accept(word string) error {
 	return err
 }
 
-func (p *linkParser) reserved(word string) error {
-	if err := p.once(word); err != nil {
-		return err
-	}
-	v, err := p.oneOf(word, "ignore", "drop")
-	p.out.Reserved = &v
-	return err
-}
-
 func (p *linkParser) innervlan(word string) error {
 	if err := p.once(word); err != nil {
 		return err

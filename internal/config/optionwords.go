@@ -22,6 +22,32 @@ func addOptionWords(words map[string]linkWord) {
 	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }
 
+// addMasterWords adds what a command can say of a link's device, as `ip link`
+// can, and a configuration file cannot.
+func addMasterWords(words map[string]linkWord) {
+	words["master"], words["nomaster"] = (*linkParser).master, (*linkParser).nomaster
+}
+
+func (p *linkParser) master(word string) error {
+	if err := p.once("master"); err != nil {
+		return err
+	}
+	v, err := p.value(word, "DEVICE")
+	if err != nil {
+		return err
+	}
+	if err := control.ValidName(v); err != nil {
+		return usagef("%s: %v", word, err)
+	}
+	p.out.Master = &v
+	return nil
+}
+
+func (p *linkParser) nomaster(string) error {
+	p.out.Master = new("")
+	return p.once("master")
+}
+
 // toggle is a word with or without "no" before it.
 func (p *linkParser) toggle(word string) error {
 	plain, on := strings.CutPrefix(word, "no")

@@ -1,12 +1,26 @@
 package config
 
-// allReserved are the header's bits but for the I flag and the VNI (RFC 7348
-// section 5), the kernel's default for reserved_bits.
-const allReserved = 0xf7ffffff000000ff
+import (
+	"fmt"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// reserved reads ignore, drop, or a mask as after reserved_bits.
+func (p *linkParser) reserved(word string) error {
+	if err := p.once("reserved"); err != nil {
+		return err
+	}
+	v, err := p.value(word, "ignore, drop or MASK")
+	if err != nil {
+		return err
+	}
+	p.out.Reserved = new(reservedWord(v))
+	return nil
+}
 
 // reservedBits reads iproute2's word for the header bits that drop a packet
-// (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in drivers/net/vxlan/vxlan_core.c): all
-// of them or none, which is `reserved drop` or `reserved ignore`.
+// (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in drivers/net/vxlan/vxlan_core.c).
 func (p *linkParser) reservedBits(word string) error {
 	if err := p.once("reserved"); err != nil {
 		return err
@@ -15,14 +29,24 @@ func (p *linkParser) reservedBits(word string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := parseNumber(v); err != nil {
+		return usagef("reserved_bits %q cannot be: write the header bits that drop a packet, such as 0x%x for all", v, encap.AllReserved)
+	}
+	p.out.Reserved = new(reservedWord(v))
+	return nil
+}
+
+// reservedWord gives a mask the form that control has it in: all of the bits
+// and none have names.
+func reservedWord(v string) string {
 	mask, err := parseNumber(v)
 	switch {
-	case err == nil && mask == allReserved:
-		p.out.Reserved = new("drop")
-	case err == nil && mask == 0:
-		p.out.Reserved = new("ignore")
-	default:
-		return usagef("reserved_bits %q cannot be: write 0x%x, which is reserved drop, or 0, which is reserved ignore", v, uint64(allReserved))
+	case err != nil:
+		return v // a word, or control says why not
+	case mask == encap.AllReserved:
+		return "drop"
+	case mask == 0:
+		return "ignore"
 	}
-	return nil
+	return fmt.Sprintf("0x%x", mask)
 }

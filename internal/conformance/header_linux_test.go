@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -83,6 +84,28 @@ func TestC03ReservedOnReceipt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestC03ReservedMask drops by some of the bits and ignores the others; the mask
+// is changed while packets come.
+func TestC03ReservedMask(t *testing.T) {
+	r := startRig(t, ipv4Underlay(), "reserved_bits 0xff")
+	for _, allowed := range reservedBits() {
+		mask := encap.AllReserved &^ (1 << (63 - allowed))
+		if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "reserved_bits", fmt.Sprintf("%#x", mask)); err != nil {
+			t.Fatal(stderr)
+		}
+		for _, bit := range reservedBits() {
+			h := vxlanHeader(r.vni)
+			h[bit/8] |= 0x80 >> (bit % 8)
+			if frame := frameFrom(farMAC); bit == allowed {
+				r.delivers(frame, header(h...))
+			} else if bit == reservedBits()[0] || bit == allowed+1 { // the 1482 pairs take a minute
+				r.refuses(vtep.RxReserved, r.packet(frame, header(h...)))
+			}
+		}
+	}
+	r.nothingArrived()
 }
 
 func TestC04VNI24Bits(t *testing.T) {

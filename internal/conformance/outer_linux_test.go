@@ -240,6 +240,7 @@ func TestL13ZeroChecksumIPv6(t *testing.T) {
 		}
 	}
 	t.Run("default", func(t *testing.T) { zeroChecksumIPv6(t, startRig(t, ipv6Underlay()), false, false) })
+	t.Run("noudpcsum", func(t *testing.T) { zeroChecksumIPv6(t, startRig(t, ipv6Underlay(), "noudpcsum"), false, false) })
 }
 
 func zeroChecksumIPv6(t *testing.T, r *rig, tx, rx bool) {
