@@ -7,10 +7,12 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -121,4 +123,22 @@ func isReason(name string) bool {
 		}
 	}
 	return false
+}
+
+// TestDocumentHasWords: each word of the link sentence, which LinkSpec has by
+// name, is in the page.
+func TestDocumentHasWords(t *testing.T) {
+	text := readDocument(t)
+	for f := range reflect.TypeFor[control.LinkSpec]().Fields() {
+		word, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch word {
+		case "name":
+			continue
+		case "proxylearn":
+			word = "proxy learn"
+		}
+		if !regexp.MustCompile("(`|no| )" + regexp.QuoteMeta(word) + "(`|,| )").MatchString(text) {
+			t.Errorf("%s is not in %s", word, document)
+		}
+	}
 }
