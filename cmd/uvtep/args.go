@@ -92,6 +92,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "an address and a port, such as 127.0.0.1:9472"
 	case name == "no-offload":
 		return name, "a list of tap, udp-gso and udp-gro"
+	case strings.HasPrefix("batch", name):
+		return "batch", "the path of a file with a command a line, or -"
 	case strings.HasPrefix("family", name):
 		return "family", "inet, inet6 or link"
 	case strings.HasPrefix("netns", name):
@@ -125,9 +127,9 @@ func option(name string) ([]string, bool) {
 	for _, o := range []struct{ name, flag string }{
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
 		{"details", "--details"}, {"oneline", "--oneline"}, {"timestamp", "--timestamp"}, {"tshort", "--tshort"}, {"brief", "--brief"}, {"json", "--json"}, {"pretty", "--pretty"},
-		{"help", "--help"}, {"tune", "--tune"}, {"spin", "--spin"},
+		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"},
 	} {
-		if strings.HasPrefix(o.name, name) && (name != "b" || o.name != "brief") { // -b is iproute2's -batch
+		if strings.HasPrefix(o.name, name) {
 			return []string{o.flag}, true
 		}
 	}

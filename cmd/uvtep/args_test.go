@@ -55,6 +55,8 @@ func TestNormalise(t *testing.T) {
 		"-c=never -color=always -tshort l": "link show --tshort --",
 		"-f inet -family inet6 l":          "link show -4 -6 --",
 		"-f link fdb":                      "fdb show --",
+		"-b file":                          "--batch=file",
+		"-s -batch - -force":               "--statistics --batch=- --force",
 		"-n ns1 l":                         "link show --netns=ns1 --",
 		"-netns ns1 l":                     "link show --netns=ns1 --",
 		"run --metrics [::1]:9 vx id 1":    "run --metrics=[::1]:9 -- vx id 1",
@@ -67,7 +69,7 @@ func TestNormalise(t *testing.T) {
 			t.Errorf("%q: %q, %v, want %q", line, strings.Join(got, " "), err, want)
 		}
 	}
-	for _, line := range []string{"banana", "link banana", "fdb x", "-x link", "link --banana", "--control", "-jx link", "run --no-offload", "run --no-off tap", "-b file", "-f ipx l", "-n"} {
+	for _, line := range []string{"banana", "link banana", "fdb x", "-x link", "link --banana", "--control", "-jx link", "run --no-offload", "run --no-off tap", "-b", "-f ipx l", "-n"} {
 		if got, err := normalise(strings.Fields(line)); err == nil {
 			t.Errorf("%q was taken as %q", line, got)
 		}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -50,6 +51,11 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if status, ok := errors.AsType[exitStatus](err); ok {
 		return int(status)
 	}
+	return report(stderr, err)
+}
+
+// report prints an error and returns the exit status for it.
+func report(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "uvtep: %s\n", oneLine(err))
 	if _, ok := errors.AsType[*config.UsageError](err); ok {
 		return exitUsage
@@ -71,7 +77,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if name, rest, err := runElsewhere(args); err != nil || name != "" {
 		return errors.Join(err, inNetns(name, rest))
 	}
-	root := newRootCommand(&app{out: stdout, err: stderr})
+	a := &app{out: stdout, err: stderr}
+	if slices.ContainsFunc(args, batchFlag) {
+		a.batchOptions = slices.DeleteFunc(slices.Clone(args), batchFlag)
+	}
+	root := newRootCommand(a)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

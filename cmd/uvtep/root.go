@@ -27,6 +27,10 @@ type app struct {
 	ipv4, ipv6 bool
 
 	timestampShort bool
+
+	batch        string
+	force        bool
+	batchOptions []string // those that its commands have, too
 }
 
 func (a *app) family() config.Family {
@@ -80,7 +84,12 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 -f FAMILY and -0 are taken as ip takes them; -c is taken and no colour printed.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.batch != "" {
+				return a.runBatch(cmd.Context())
+			}
+			return cmd.Help()
+		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	f := root.PersistentFlags()
@@ -96,6 +105,8 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 	f.StringVar(&a.netns, "netns", "", "the daemon of the network namespace `NAME`: its socket is "+netnsSocket("NAME")+" unless --control says")
 	f.BoolVarP(&a.ipv4, "ipv4", "4", false, "take IPv4 addresses only")
 	f.BoolVarP(&a.ipv6, "ipv6", "6", false, "take IPv6 addresses only")
+	root.Flags().StringVar(&a.batch, "batch", "", "run the link and fdb commands of `FILE`, a line each; -: of stdin")
+	root.Flags().BoolVar(&a.force, "force", false, "go on with a batch where a command fails")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if a.netns == "" || cmd.Flags().Changed("control") {
 			return nil
