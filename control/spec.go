@@ -33,12 +33,13 @@ type LinkSpec struct {
 	Accept         *string     `json:"accept,omitempty" yaml:"accept,omitempty"`       // peers, any, or prefixes with commas between
 	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore or drop
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
-	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"` // port whose VLAN is the link's
+	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"`         // port whose VLAN is the link's
 	VLAN           *uint16     `json:"vlan,omitempty" yaml:"vlan,omitempty"`
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
-	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`             // clamp or none
-	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`   // flooded frames a second; 0: any number
-	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"` // on or off
+	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`                   // clamp or none
+	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`         // flooded frames a second; 0: any number
+	PeerBUMLimit   *uint32     `json:"peerbumlimit,omitempty" yaml:"peerbumlimit,omitempty"` // the same of each remote
+	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"`       // on or off
 	Persist        *bool       `json:"persist,omitempty" yaml:"persist,omitempty"`
 	User           *uint32     `json:"user,omitempty" yaml:"user,omitempty"`               // UID
 	GroupOwner     *uint32     `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID
