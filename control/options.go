@@ -52,6 +52,7 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 		c.ClampMSS = *s.MSS == "clamp"
 	}
 	set(&c.BUMLimit, s.BUMLimit)
+	set(&c.PeerBUMLimit, s.PeerBUMLimit)
 	if s.MoveGuard != nil {
 		c.NoMoveGuard = *s.MoveGuard == "off"
 	}
@@ -81,6 +82,7 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	}
 	s.GBP = new(c.GBP)
 	s.MSS, s.BUMLimit, s.MoveGuard = new("none"), new(c.BUMLimit), new("on")
+	s.PeerBUMLimit = new(c.PeerBUMLimit)
 	if c.ClampMSS {
 		*s.MSS = "clamp"
 	}

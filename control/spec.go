@@ -36,9 +36,10 @@ type LinkSpec struct {
 	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"`         // port whose VLAN is the link's
 	VLAN           *uint16     `json:"vlan,omitempty" yaml:"vlan,omitempty"`
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
-	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`             // clamp or none
-	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`   // flooded frames a second; 0: any number
-	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"` // on or off
+	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`                   // clamp or none
+	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`         // flooded frames a second; 0: any number
+	PeerBUMLimit   *uint32     `json:"peerbumlimit,omitempty" yaml:"peerbumlimit,omitempty"` // the same of each remote
+	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"`       // on or off
 	Persist        *bool       `json:"persist,omitempty" yaml:"persist,omitempty"`
 	User           *uint32     `json:"user,omitempty" yaml:"user,omitempty"`               // UID
 	GroupOwner     *uint32     `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID

@@ -114,6 +114,10 @@ type LinkConfig struct {
 	// BUMLimit is how many broadcast, unknown unicast and multicast frames the link
 	// sends a second, before copies; 0: any number.
 	BUMLimit uint32
+	// PeerBUMLimit is the same for each remote by itself: how many copies of them
+	// are sent to it a second, and how many broadcast and multicast frames are taken
+	// from it.
+	PeerBUMLimit uint32
 	// ClampMSS lowers the MSS of TCP SYNs, in both directions, to what fits the
 	// link's MTU.
 	ClampMSS bool

@@ -166,6 +166,9 @@ func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inn
 	if reason, ok := s.admits(src, in); !ok {
 		return reason, false
 	}
+	if s.limited(f.Data) && !b.to.takes(s, b.back.peer, w.now) {
+		return RxPeerBUMLimit, false
+	}
 	if s.learn {
 		if reason, ok := b.to.bind(c, src, b.back, w.now); !ok {
 			return reason, false

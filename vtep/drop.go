@@ -9,34 +9,36 @@ type DropReason uint8
 // The reasons in packet order, first those of the way from a port to the
 // underlay, then those of the way back.
 const (
-	TxUnknownVLAN DropReason = iota // trunk port: no VLAN tag, or one that no link has
-	TxLinkDown                      // trunk port: the VLAN's link is administratively down
-	TxTooShort                      // shorter than an Ethernet header
-	TxBadOffload                    // checksum or segment offsets outside the frame
-	TxInnerVLAN                     // VLAN tag, and the link has `innervlan drop`
-	TxNoNeighbour                   // a question for an unknown neighbour, and the link has `proxy l3miss`
-	TxNoRemote                      // no FDB entry and an empty flood list
-	TxBUMLimit                      // flooded beyond `bumlimit`
-	TxTooBig                        // larger than the path MTU of its remote
-	TxUnreachable                   // no route to the remote
-	TxNoBuffer                      // socket or device queue full
-	TxRefused                       // refused by the host, e.g. by a firewall
+	TxUnknownVLAN  DropReason = iota // trunk port: no VLAN tag, or one that no link has
+	TxLinkDown                       // trunk port: the VLAN's link is administratively down
+	TxTooShort                       // shorter than an Ethernet header
+	TxBadOffload                     // checksum or segment offsets outside the frame
+	TxInnerVLAN                      // VLAN tag, and the link has `innervlan drop`
+	TxNoNeighbour                    // a question for an unknown neighbour, and the link has `proxy l3miss`
+	TxNoRemote                       // no FDB entry and an empty flood list
+	TxBUMLimit                       // flooded beyond `bumlimit`
+	TxPeerBUMLimit                   // a flooded frame's copy beyond `peerbumlimit`
+	TxTooBig                         // larger than the path MTU of its remote
+	TxUnreachable                    // no route to the remote
+	TxNoBuffer                       // socket or device queue full
+	TxRefused                        // refused by the host, e.g. by a firewall
 
-	RxShortHeader // datagram shorter than a VXLAN header
-	RxNoVNIFlag   // I flag not set
-	RxUnknownVNI  // no link has this VNI
-	RxReserved    // reserved bits set, and the link has `reserved drop`
-	RxLinkDown    // the link is administratively down
-	RxOwnEcho     // outer source is the link's own address
-	RxNotPeer     // outer source not covered by `accept`
-	RxTooShort    // inner frame shorter than an Ethernet header
-	RxBadSource   // inner source MAC is zero or multicast
-	RxOwnMAC      // inner source MAC is the link's own
-	RxInnerVLAN   // VLAN tag, and the link has `innervlan drop`
-	RxStaticMAC   // inner source MAC is pinned to another remote
-	RxMoveGuard   // inner source MAC moved too often and is held behind another remote
-	RxECN         // outer CE on a frame that cannot carry it (RFC 6040)
-	RxPort        // the port refused it
+	RxShortHeader  // datagram shorter than a VXLAN header
+	RxNoVNIFlag    // I flag not set
+	RxUnknownVNI   // no link has this VNI
+	RxReserved     // reserved bits set, and the link has `reserved drop`
+	RxLinkDown     // the link is administratively down
+	RxOwnEcho      // outer source is the link's own address
+	RxNotPeer      // outer source not covered by `accept`
+	RxTooShort     // inner frame shorter than an Ethernet header
+	RxBadSource    // inner source MAC is zero or multicast
+	RxOwnMAC       // inner source MAC is the link's own
+	RxInnerVLAN    // VLAN tag, and the link has `innervlan drop`
+	RxPeerBUMLimit // broadcast or multicast beyond `peerbumlimit`
+	RxStaticMAC    // inner source MAC is pinned to another remote
+	RxMoveGuard    // inner source MAC moved too often and is held behind another remote
+	RxECN          // outer CE on a frame that cannot carry it (RFC 6040)
+	RxPort         // the port refused it
 
 	numDropReasons
 )
@@ -58,34 +60,36 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	class class
 	about string
 }{
-	TxUnknownVLAN: {"tx-unknown-vlan", txDropped, "frame of a trunk port without VLAN tag, or with one that no link has"},
-	TxLinkDown:    {"tx-link-down", txDropped, "frame of a trunk port whose VLAN's link is down"},
-	TxTooShort:    {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
-	TxBadOffload:  {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
-	TxInnerVLAN:   {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
-	TxNoNeighbour: {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
-	TxNoRemote:    {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
-	TxBUMLimit:    {"tx-bum-limit", txDropped, "flooded beyond `bumlimit`"},
-	TxTooBig:      {"tx-too-big", txErrors, "larger than the path MTU of the remote"},
-	TxUnreachable: {"tx-unreachable", txErrors, "no route to the remote"},
-	TxNoBuffer:    {"tx-no-buffer", txDropped, "socket or device queue full"},
-	TxRefused:     {"tx-refused", txErrors, "refused by the host, for example by a firewall"},
+	TxUnknownVLAN:  {"tx-unknown-vlan", txDropped, "frame of a trunk port without VLAN tag, or with one that no link has"},
+	TxLinkDown:     {"tx-link-down", txDropped, "frame of a trunk port whose VLAN's link is down"},
+	TxTooShort:     {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
+	TxBadOffload:   {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
+	TxInnerVLAN:    {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
+	TxNoNeighbour:  {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
+	TxNoRemote:     {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
+	TxBUMLimit:     {"tx-bum-limit", txDropped, "flooded beyond `bumlimit`"},
+	TxPeerBUMLimit: {"tx-peer-bum-limit", txDropped, "copy of a flooded frame beyond the `peerbumlimit` of its remote"},
+	TxTooBig:       {"tx-too-big", txErrors, "larger than the path MTU of the remote"},
+	TxUnreachable:  {"tx-unreachable", txErrors, "no route to the remote"},
+	TxNoBuffer:     {"tx-no-buffer", txDropped, "socket or device queue full"},
+	TxRefused:      {"tx-refused", txErrors, "refused by the host, for example by a firewall"},
 
-	RxShortHeader: {"rx-short-header", rxErrors, "datagram shorter than a VXLAN header"},
-	RxNoVNIFlag:   {"rx-no-vni-flag", rxErrors, "I flag not set"},
-	RxUnknownVNI:  {"rx-unknown-vni", rxDropped, "no link has the VNI"},
-	RxReserved:    {"rx-reserved", rxErrors, "reserved header bits set and `reserved drop`"},
-	RxLinkDown:    {"rx-link-down", rxDropped, "link down"},
-	RxOwnEcho:     {"rx-own-echo", rxDropped, "outer source is the link's own address"},
-	RxNotPeer:     {"rx-not-peer", rxDropped, "outer source not covered by `accept`"},
-	RxTooShort:    {"rx-too-short", rxErrors, "inner frame shorter than an Ethernet header"},
-	RxBadSource:   {"rx-bad-source", rxDropped, "inner source MAC zero or multicast"},
-	RxOwnMAC:      {"rx-own-mac", rxDropped, "inner source MAC is the link's own"},
-	RxInnerVLAN:   {"rx-inner-vlan", rxDropped, "VLAN tag and `innervlan drop`"},
-	RxStaticMAC:   {"rx-static-mac", rxDropped, "inner source MAC pinned to another remote"},
-	RxMoveGuard:   {"rx-move-guard", rxDropped, "inner source MAC moved too often and is held behind another remote"},
-	RxECN:         {"rx-ecn", rxErrors, "outer CE on a frame that is not ECN-capable"},
-	RxPort:        {"rx-port", rxDropped, "refused by the port"},
+	RxShortHeader:  {"rx-short-header", rxErrors, "datagram shorter than a VXLAN header"},
+	RxNoVNIFlag:    {"rx-no-vni-flag", rxErrors, "I flag not set"},
+	RxUnknownVNI:   {"rx-unknown-vni", rxDropped, "no link has the VNI"},
+	RxReserved:     {"rx-reserved", rxErrors, "reserved header bits set and `reserved drop`"},
+	RxLinkDown:     {"rx-link-down", rxDropped, "link down"},
+	RxOwnEcho:      {"rx-own-echo", rxDropped, "outer source is the link's own address"},
+	RxNotPeer:      {"rx-not-peer", rxDropped, "outer source not covered by `accept`"},
+	RxTooShort:     {"rx-too-short", rxErrors, "inner frame shorter than an Ethernet header"},
+	RxBadSource:    {"rx-bad-source", rxDropped, "inner source MAC zero or multicast"},
+	RxOwnMAC:       {"rx-own-mac", rxDropped, "inner source MAC is the link's own"},
+	RxInnerVLAN:    {"rx-inner-vlan", rxDropped, "VLAN tag and `innervlan drop`"},
+	RxPeerBUMLimit: {"rx-peer-bum-limit", rxDropped, "broadcast or multicast beyond the `peerbumlimit` of the remote that sent it"},
+	RxStaticMAC:    {"rx-static-mac", rxDropped, "inner source MAC pinned to another remote"},
+	RxMoveGuard:    {"rx-move-guard", rxDropped, "inner source MAC moved too often and is held behind another remote"},
+	RxECN:          {"rx-ecn", rxErrors, "outer CE on a frame that is not ECN-capable"},
+	RxPort:         {"rx-port", rxDropped, "refused by the port"},
 }
 
 // DropReasons lists every reason, in packet order.

@@ -3,6 +3,7 @@ package vtep
 import (
 	"sync/atomic"
 
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 )
 
@@ -28,4 +29,29 @@ func (f *floodLimit) takes(limit uint32, n int, now fdb.Tick) bool {
 			return true
 		}
 	}
+}
+
+// floods reports whether a copy of o, a flooded frame, may go to r.
+func (w *portWorker) floods(s *linkState, o *outFrame, r *remote) bool {
+	if s.peerBUMLimit == 0 || r.peer.to.takes(s.peerBUMLimit, int(o.packet.Segments), w.now) {
+		return true
+	}
+	w.c.drop(TxPeerBUMLimit)
+	return false
+}
+
+// limited reports whether frame b, from the underlay, is one of those of which a
+// remote may send so many. Who receives a unicast frame cannot tell whether it
+// was flooded.
+func (s *linkState) limited(b []byte) bool {
+	return s.peerBUMLimit != 0 && encap.EthDst(b).IsMulticast()
+}
+
+// takes reports whether a limited frame of p may come in. Those who are no peers,
+// or not yet, share one limit.
+func (l *Link) takes(s *linkState, p *peer, now fdb.Tick) bool {
+	if p == nil {
+		return l.strangers.takes(s.peerBUMLimit, 1, now)
+	}
+	return p.from.takes(s.peerBUMLimit, 1, now)
 }

@@ -13,7 +13,7 @@ import (
 //  2. inner VLAN policy
 //  3. questions for neighbours that a proxy answers (proxy.go)
 //  4. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  5. limit of floods, inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
+//  5. limits of floods, inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
 //  6. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
@@ -24,7 +24,7 @@ import (
 //  3. VNI to link, link up
 //  4. policy extension, reserved bits
 //  5. own echo, peer policy
-//  6. inner length, source MAC, inner VLAN policy
+//  6. inner length, source MAC, inner VLAN policy, limit of floods
 //  7. learning, of neighbours too (bindings.go)
 //  8. ECN
 //  9. offload metadata of what a kernel on this host left undone, MSS
@@ -55,7 +55,7 @@ func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 		for _, id := range o.many {
 			r := w.link.remotes.at(id)
 			for k := range run {
-				if r != nil {
+				if r != nil && w.floods(s, &run[k], r) {
 					w.send(s, &run[k], r)
 				}
 			}
@@ -295,7 +295,7 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		return
 	}
 	w.keep(f, &in)
-	if w.usual = s.join && !h.ReservedSet() && learned == c.notLearned.Load(); w.usual {
+	if w.usual = s.join && !h.ReservedSet() && learned == c.notLearned.Load() && !s.limited(f.Data); w.usual {
 		w.header, w.tos = [encap.HeaderLen]byte(payload), d.TOS
 	}
 }
@@ -322,6 +322,9 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	src := encap.EthSrc(f.Data)
 	if r, ok := s.admits(src, in); !ok {
 		return r, false
+	}
+	if s.limited(f.Data) && !l.takes(s, w.peer, now) {
+		return RxPeerBUMLimit, false
 	}
 	if w.learn {
 		if r, ok := l.learn(c, src, d.Src, w.peer, now); !ok {

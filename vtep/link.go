@@ -27,6 +27,7 @@ type Link struct {
 	moves      moveLog
 	guard      moveGuard
 	flood      floodLimit
+	strangers  floodLimit                 // of what comes from those who are no peers
 	neighbours atomic.Pointer[neighbours] // nil but for a proxy
 	bindings   atomic.Pointer[bindings]   // nil but for one that learns
 	lastPolicy atomic.Uint32              // id of the last packet that carried one
@@ -65,7 +66,7 @@ type linkState struct {
 	proxy, gbp, l2miss, l3miss        bool
 	proxyLearn                        bool
 	moveGuard, clampMSS               bool
-	bumLimit                          uint32 // flooded frames a second; 0: no limit
+	bumLimit, peerBUMLimit            uint32 // flooded frames a second; 0: no limit
 	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
 	ttl, tos                          uint8
@@ -105,6 +106,8 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		moveGuard:    !c.NoMoveGuard,
 		clampMSS:     c.ClampMSS,
 		bumLimit:     c.BUMLimit,
+
+		peerBUMLimit: c.PeerBUMLimit,
 		gbp:          c.GBP,
 		l2miss:       c.L2Miss,
 		l3miss:       c.L3Miss,

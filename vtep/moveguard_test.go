@@ -1,6 +1,8 @@
 package vtep
 
 import (
+	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
@@ -78,6 +80,67 @@ func TestFloodLimit(t *testing.T) {
 	}{{1, 1, true}, {8, 1, true}, {2, 1, false}, {1, 1, true}, {1, 1, false}, {10, 2, true}, {1, 2, false}, {50, 3, true}, {1, 3, false}, {1, 4, true}} {
 		if got := f.takes(10, tt.n, fdb.Tick(tt.now)); got != tt.want {
 			t.Errorf("%d: %d frames in second %d: %v", i, tt.n, tt.now, got)
+		}
+	}
+}
+
+// wholeFrame is a UDP packet whose checksums are right, so that it is joined.
+func wholeFrame(dst encap.MAC) []byte {
+	b := ipFrame(dst, there, false, 200)
+	binary.BigEndian.PutUint16(b[24:], ^encap.Sum(b[14:34]))
+	udp := b[34:]
+	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
+	in := encap.ParseInner(b)
+	binary.BigEndian.PutUint16(udp[6:], encap.PseudoSum(b, &in, len(udp)))
+	f := encap.Frame{Data: b}
+	f.Offload, _ = encap.PartialOffload(&in)
+	encap.CompleteChecksum(&f)
+	return b
+}
+
+// TestPeerBUMLimit: what one peer floods within a second is limited, be it
+// segments of one flow, and those whom nobody knows share one limit.
+func TestPeerBUMLimit(t *testing.T) {
+	l := newSinkLink(t)
+	peers := []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")}
+	if err := l.vtep.UpdateLink("vxlan0", func(c *LinkConfig) error {
+		c.Remote, c.PeerBUMLimit, c.Accept.Mode, c.NoLearning = peers[0], 5, AcceptAny, true
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := *l.state.Load()
+	s.up, s.join = true, true
+	l.state.Store(&s)
+	w := &netWorker{ep: l.endpoints[0], c: &l.vtep.counters[0]}
+	all := encap.MAC{255, 255, 255, 255, 255, 255}
+	h := encap.HeaderFor(42)
+	receive := func(dst encap.MAC, from netip.Addr, n int, now fdb.Tick) uint64 {
+		before := sumCounters(l.shards)
+		batch := make([]encap.Datagram, n)
+		for i := range batch {
+			batch[i] = encap.Datagram{Payload: append(h[:len(h):len(h)], wholeFrame(dst)...), Src: encap.AddrFrom(from)}
+		}
+		w.link = nil
+		w.fromUnderlay(batch, now)
+		after := sumCounters(l.shards)
+		if got := after.RxPackets - before.RxPackets + after.Drops[RxPeerBUMLimit] - before.Drops[RxPeerBUMLimit]; got != uint64(n) {
+			t.Errorf("%d of %d frames are accounted for", got, n)
+		}
+		return after.RxPackets - before.RxPackets
+	}
+	for _, tt := range []struct {
+		what string
+		dst  encap.MAC
+		from netip.Addr
+		now  fdb.Tick
+		want uint64
+	}{
+		{"a peer", all, peers[0], 1, 5}, {"more of it", all, peers[0], 1, 0}, {"its unicast", here, peers[0], 1, 20},
+		{"a stranger", all, peers[1], 1, 5}, {"another", all, peers[1].Next(), 1, 0}, {"a second later", all, peers[0], 2, 5},
+	} {
+		if got := receive(tt.dst, tt.from, 20, tt.now); got != tt.want {
+			t.Errorf("%s: %d of 20 frames were taken, want %d", tt.what, got, tt.want)
 		}
 	}
 }

@@ -16,8 +16,9 @@ type peer struct {
 	// learned is the remote that MACs seen behind this address are given: the
 	// link's own port and VNI, never the packet's source port (conformance L10).
 	// nil until the first.
-	learned atomic.Pointer[remote]
-	remotes int // remotes with this address; guarded by remotes.mu
+	learned  atomic.Pointer[remote]
+	to, from floodLimit // of frames that are flooded
+	remotes  int        // remotes with this address; guarded by remotes.mu
 }
 
 // peerTable maps addresses to peers. Readers take no lock; writers hold

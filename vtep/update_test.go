@@ -48,6 +48,7 @@ var edits = map[string]func(*vtep.LinkConfig){
 	"proxy learn":    func(c *vtep.LinkConfig) { c.Proxy, c.ProxyLearn = true, true },
 	"moveguard":      func(c *vtep.LinkConfig) { c.NoMoveGuard = true },
 	"bumlimit":       func(c *vtep.LinkConfig) { c.BUMLimit = 10 },
+	"peerbumlimit":   func(c *vtep.LinkConfig) { c.PeerBUMLimit = 10 },
 	"mss":            func(c *vtep.LinkConfig) { c.ClampMSS = true },
 	"persist":        func(c *vtep.LinkConfig) { c.Persist = true },
 	"user":           func(c *vtep.LinkConfig) { c.Owner, c.OwnerGroup = new(uint32(1)), new(uint32(2)) },

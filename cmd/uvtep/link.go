@@ -16,7 +16,8 @@ const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP]
     [[no]proxy [learn]] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop|MASK]
     [innervlan pass|drop] [queues N | txqueues N] [master DEVICE] [gbpid N] [mss clamp|none]
-    [trunk PORT vlan ID] [bumlimit PPS] [moveguard on|off] [[no]persist] [user UID] [group-owner GID]
+    [trunk PORT vlan ID] [bumlimit PPS] [peerbumlimit PPS] [moveguard on|off]
+    [[no]persist] [user UID] [group-owner GID]
 
 The words may stand in any order. The default dstport is 4789, the assigned one; where
 none is given, ip means 8472: give a peer that was set up so its dstport, or ours.

@@ -24,6 +24,9 @@ func showOwn(w io.Writer, s *control.LinkSpec) {
 	if n := value(s.BUMLimit); n != 0 {
 		fmt.Fprintf(w, " bumlimit %d", n)
 	}
+	if n := value(s.PeerBUMLimit); n != 0 {
+		fmt.Fprintf(w, " peerbumlimit %d", n)
+	}
 	if value(s.MoveGuard) == "off" {
 		fmt.Fprint(w, " moveguard off")
 	}
@@ -50,6 +53,7 @@ func ownSpecJSON(j *jsonWriter, s *control.LinkSpec) {
 	nonzero(j, "proxylearn", value(s.ProxyLearn))
 	nonzero(j, "mss", value(s.MSS))
 	nonzero(j, "bumlimit", value(s.BUMLimit))
+	nonzero(j, "peerbumlimit", value(s.PeerBUMLimit))
 	nonzero(j, "moveguard", value(s.MoveGuard))
 	nonzero(j, "persist", value(s.Persist))
 	if s.User != nil {

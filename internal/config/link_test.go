@@ -59,6 +59,7 @@ func TestParseLinkAdd(t *testing.T) {
 		"vx id 1 persist user 1234 group-owner 5 txqueues 2": `{"name":"vx","id":1,"persist":true,"user":1234,"group-owner":5,"queues":2}`,
 		"vx id 1 nopersist":                                  `{"name":"vx","id":1,"persist":false}`,
 		"vx id 1 mss clamp bumlimit 100 moveguard off":       `{"name":"vx","id":1,"mss":"clamp","bumlimit":100,"moveguard":"off"}`,
+		"vx id 1 peerbumlimit 7 bumlimit 9":                  `{"name":"vx","id":1,"peerbumlimit":7,"bumlimit":9}`,
 		"vx id 1 l2miss nol3miss":                            `{"name":"vx","id":1,"l2miss":true,"l3miss":false}`,
 		"vx id 1 nogbp":                                      `{"name":"vx","id":1,"gbp":false}`,
 		"vx id 1 nolocalbypass":                              `{"name":"vx","id":1,"localbypass":false}`,

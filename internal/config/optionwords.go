@@ -16,7 +16,7 @@ func addOptionWords(words map[string]linkWord) {
 	words["txqueues"], words["numtxqueues"] = (*linkParser).queues, (*linkParser).queues
 	words["user"], words["group-owner"] = (*linkParser).owner, (*linkParser).owner
 	words["mss"], words["moveguard"] = (*linkParser).mss, (*linkParser).moveguard
-	words["bumlimit"] = (*linkParser).bumlimit
+	words["bumlimit"], words["peerbumlimit"] = (*linkParser).bumlimit, (*linkParser).bumlimit
 	words["trunk"], words["vlan"] = (*linkParser).trunk, (*linkParser).vlan
 	words["gbpid"] = (*linkParser).gbpid
 	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
@@ -143,12 +143,16 @@ func (p *linkParser) moveguard(word string) error {
 	return err
 }
 
-// bumlimit is frames a second, 0 for any number.
+// bumlimit is bumlimit and peerbumlimit: frames a second, 0 for any number.
 func (p *linkParser) bumlimit(word string) error {
 	if err := p.once(word); err != nil {
 		return err
 	}
 	n, err := p.number(word, 0, 1<<32-1)
-	p.out.BUMLimit = new(uint32(n))
+	if word == "bumlimit" {
+		p.out.BUMLimit = new(uint32(n))
+	} else {
+		p.out.PeerBUMLimit = new(uint32(n))
+	}
 	return err
 }

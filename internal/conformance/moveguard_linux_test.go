@@ -1,8 +1,11 @@
 package conformance
 
 import (
+	"bytes"
 	"testing"
 
+	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -65,4 +68,65 @@ func TestS06BUMLimit(t *testing.T) {
 		r.inject(frameTo(markerOut))
 	}
 	r.until("send what is not flooded", func() bool { return r.stats().Tx.Packets == before+50 })
+}
+
+// TestS06PeerBUMLimit: copies to one remote are limited, whatever the others get.
+func TestS06PeerBUMLimit(t *testing.T) {
+	r := startRig(t, ipv4Underlay(), "peerbumlimit 10")
+	r.fdb("append", control.FDBEntry{MAC: groupMAC, Dst: r.peers[1]})
+	sent := 0
+	r.until("refuse copies beyond the limit", func() bool {
+		for range 15 {
+			r.inject(frameTo(broadcast))
+			r.inject(frameTo(farMAC)) // unknown
+			sent += 2
+		}
+		return r.drops(vtep.TxPeerBUMLimit) > 0
+	})
+	before := r.stats().Tx.Packets
+	r.inject(frameTo(groupMAC)) // to the other
+	r.inject(frameTo(markerOut))
+	r.until("send to another, and what is not flooded", func() bool { return r.stats().Tx.Packets >= before+2 })
+	r.until("account for each frame", func() bool {
+		s := r.stats()
+		return int(s.Tx.Packets)+int(s.Drops[vtep.TxPeerBUMLimit.String()]) == sent+2
+	})
+}
+
+// TestS06PeerBUMLimitFrom: what one remote floods is limited, not what the
+// others do, nor what it sends to one host.
+func TestS06PeerBUMLimitFrom(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := startRig(t, f, "peerbumlimit 10")
+		r.floodTo(1)
+		sent := 0
+		r.until("refuse what one remote floods", func() bool {
+			for range 30 {
+				r.send(r.packet(frameFrom(farMAC)))
+				sent++
+			}
+			return r.drops(vtep.RxPeerBUMLimit) > 0
+		})
+		r.until("account for each frame", func() bool {
+			s := r.stats()
+			return int(s.Rx.Packets)+int(s.Drops[vtep.RxPeerBUMLimit.String()]) == sent
+		})
+		unicast := frameTo(hostMAC, func(f *inner) { f.src = farMAC })
+		other := frameFrom(farMAC2)
+		r.send(r.packet(unicast))
+		r.send(r.packet(other, from(r.peers[1])))
+		for _, want := range [][]byte{unicast, other} {
+			if _, err := r.inner.WaitFor(func(p lab.Packet) bool { return !p.Outgoing && bytes.Equal(p.Data, want) }, patience); err != nil {
+				t.Errorf("the host was not handed %s: %v", describe(want), err)
+			}
+		}
+		if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "peerbumlimit", "0"); err != nil {
+			t.Fatalf("link set peerbumlimit 0: %v: %s", err, stderr)
+		}
+		s := r.stats()
+		for range 50 {
+			r.send(r.packet(frameFrom(farMAC)))
+		}
+		r.until("take all", func() bool { return r.stats().Rx.Packets == s.Rx.Packets+50 })
+	})
 }

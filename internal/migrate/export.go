@@ -180,6 +180,7 @@ func (w *script) comments(l *Link) {
 	say(value(s.ProxyLearn), "proxy learn")
 	say(value(s.MSS) == "clamp", "mss clamp")
 	say(value(s.BUMLimit) != 0, "bumlimit %d", value(s.BUMLimit))
+	say(value(s.PeerBUMLimit) != 0, "peerbumlimit %d", value(s.PeerBUMLimit))
 	say(value(s.MoveGuard) == "on", "moveguard on")
 	say(value(s.GBPID) != 0, "gbpid %d", value(s.GBPID))
 	say(value(s.Persist), "persist")
