@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -85,13 +86,18 @@ func (v *VTEP) openDevice(c *LinkConfig, mtu int) (Device, error) {
 	if c.Trunk != "" {
 		return v.openVLAN(c, mtu)
 	}
-	read, noWrite := v.off.tap()
-	return v.host.OpenDevice(tap.Config{
-		Name: c.Name, Queues: max(c.Queues, 1), MAC: c.Address, MTU: mtu,
-		TxQueueLen: TxQueueLen, GSOMaxSize: superframeSize(mtu),
-		Owner: c.Owner, Group: c.OwnerGroup,
-		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
+	return v.openTAP(tap.Config{
+		Name: c.Name, Queues: c.Queues, MAC: c.Address, MTU: mtu, Owner: c.Owner, Group: c.OwnerGroup,
 	})
+}
+
+// openTAP creates a netdev with what all of a VTEP's have.
+func (v *VTEP) openTAP(c tap.Config) (Device, error) {
+	c.Queues = max(c.Queues, 1)
+	c.TxQueueLen, c.GSOMaxSize = TxQueueLen, superframeSize(c.MTU)
+	c.Offload, c.NoWriteOffload = v.off.tap()
+	c.Spin = v.spin
+	return v.host.OpenDevice(c)
 }
 
 // startLink starts the link's workers and follows its netdev.
@@ -105,31 +111,40 @@ func (v *VTEP) startLink(l *Link) {
 		w := &portWorker{link: l, queue: q, c: &l.shards[q]}
 		v.spawn(w.run)
 	}
+	neighbours := uint64(0)
+	l.stopWatch = v.watch(l.port, l.log, func(s tap.State, wentDown bool) {
+		if wentDown {
+			v.onDown(l)
+		}
+		// What Watch tells may be older than what setDevice saw: look again.
+		_ = v.onDevice(l, false)
+		if s.Neighbours != neighbours {
+			neighbours = s.Neighbours
+			v.onNeighbours(l)
+		}
+	}, func() { v.drop(l) })
+}
+
+// watch follows a netdev until it is told to stop. gone is called where the netdev was
+// deleted, with v.mu held.
+func (v *VTEP) watch(d Device, log *slog.Logger, changed func(s tap.State, wentDown bool), gone func()) context.CancelFunc {
 	ctx, cancel := context.WithCancel(context.Background())
-	l.stopWatch = cancel
 	v.spawn(func() {
-		up, neighbours := false, uint64(0)
-		err := l.port.Watch(ctx, func(s tap.State) {
-			if up && !s.Up {
-				v.onDown(l)
-			}
+		up := false
+		err := d.Watch(ctx, func(s tap.State) {
+			changed(s, up && !s.Up)
 			up = s.Up
-			// What Watch tells may be older than what setDevice saw: look again.
-			_ = v.onDevice(l, false)
-			if s.Neighbours != neighbours {
-				neighbours = s.Neighbours
-				v.onNeighbours(l)
-			}
 		})
 		if errors.Is(err, tap.ErrGone) {
-			l.log.Info("the netdev was deleted, removing the link")
+			log.Info("the netdev was deleted, forgetting it")
 			v.mu.Lock()
-			v.drop(l)
+			gone()
 			v.mu.Unlock()
 		} else if err != nil && !errors.Is(err, os.ErrClosed) {
-			l.log.Error("following the netdev failed", "err", err)
+			log.Error("following the netdev failed", "err", err)
 		}
 	})
+	return cancel
 }
 
 // onDown forgets what was learned where the netdev was down for so short a time

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"sync/atomic"
 
@@ -50,6 +50,7 @@ type TrunkVLAN struct {
 // before encapsulation). So thousands of links cost no netdev and no worker each.
 type trunk struct {
 	vtep *VTEP
+	log  *slog.Logger
 	port Device
 	// links are by VLAN id. The workers read them without a lock; VTEP.mu's
 	// holder writes.
@@ -81,21 +82,15 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	case v.links[c.Name] != nil:
 		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
 	}
-	mtu := c.MTU
-	if mtu == 0 {
-		mtu = DefaultMTU
+	tc := tap.Config{Name: c.Name, Queues: c.Queues, MAC: c.Address, MTU: c.MTU, Owner: c.Owner, Group: c.OwnerGroup, Persist: c.Persist}
+	if tc.MTU == 0 {
+		tc.MTU = DefaultMTU // until there are links
 	}
-	read, noWrite := v.off.tap()
-	port, err := v.host.OpenDevice(tap.Config{
-		Name: c.Name, Queues: max(c.Queues, 1), MAC: c.Address, MTU: mtu,
-		TxQueueLen: TxQueueLen, GSOMaxSize: superframeSize(mtu),
-		Owner: c.Owner, Group: c.OwnerGroup, Persist: c.Persist,
-		Offload: read, NoWriteOffload: noWrite, Spin: v.spin,
-	})
+	port, err := v.openTAP(tc)
 	if err != nil {
 		return err
 	}
-	t := &trunk{vtep: v, port: port, cfg: c, mtus: make(map[int]int)}
+	t := &trunk{vtep: v, log: v.log.With("port", c.Name), port: port, cfg: c, mtus: make(map[int]int)}
 	if t.device, err = port.State(); err != nil {
 		return errors.Join(err, port.Close())
 	}
@@ -117,23 +112,7 @@ func (v *VTEP) startTrunk(t *trunk) {
 		w := &trunkWorker{trunk: t, portWorker: portWorker{queue: q}, nobody: &v.counters[q%len(v.counters)]}
 		v.spawn(w.run)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	t.stopWatch = cancel
-	v.spawn(func() {
-		up := false
-		err := t.port.Watch(ctx, func(s tap.State) {
-			v.onTrunk(t, up && !s.Up)
-			up = s.Up
-		})
-		if errors.Is(err, tap.ErrGone) {
-			v.log.Info("the netdev was deleted, removing the port and its links", "port", t.cfg.Name)
-			v.mu.Lock()
-			v.dropTrunk(t)
-			v.mu.Unlock()
-		} else if err != nil && !errors.Is(err, os.ErrClosed) {
-			v.log.Error("following the netdev failed", "port", t.cfg.Name, "err", err)
-		}
-	})
+	t.stopWatch = v.watch(t.port, t.log, func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
 }
 
 // onTrunk follows a change of the netdev; wentDown says that it was down, if
@@ -181,7 +160,7 @@ func (t *trunk) fit() {
 	}
 	size := superframeSize(mtu)
 	if err := t.port.Set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
-		t.vtep.log.Warn("the MTU that fits its links could not be set", "port", t.cfg.Name, "mtu", mtu, "err", err)
+		t.log.Warn("the MTU that fits its links could not be set", "mtu", mtu, "err", err)
 		return
 	}
 	t.device.MTU = mtu
@@ -288,7 +267,7 @@ func (v *VTEP) dropTrunk(t *trunk) {
 		v.drop(l)
 	}
 	if err := t.port.Close(); err != nil {
-		v.log.Warn("closing the port failed", "port", t.cfg.Name, "err", err)
+		t.log.Warn("closing the port failed", "err", err)
 	}
 }
 
@@ -329,7 +308,7 @@ type trunkWorker struct {
 }
 
 // run forwards until the port is closed or gone.
-func (w *trunkWorker) run() { w.read(w.trunk.vtep, w.trunk.port, w.trunk.vtep.log, w.sort) }
+func (w *trunkWorker) run() { w.read(w.trunk.vtep, w.trunk.port, w.trunk.log, w.sort) }
 
 // sort takes the tags off and gives each run of frames of one VLAN to its link.
 func (w *trunkWorker) sort(frames []encap.Frame, now fdb.Tick) {
