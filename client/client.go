@@ -61,6 +61,8 @@ type (
 
 	// Event is what a Monitor tells.
 	Event = control.Event
+	// Policy is the group policy id that packets carry.
+	Policy = control.Policy
 	// Drop is what was dropped for one reason.
 	Drop = control.Drop
 

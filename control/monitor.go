@@ -20,7 +20,7 @@ import (
 // Event is one line of GET /v1/monitor.
 type Event struct {
 	Time   time.Time `json:"time"`             // when the daemon wrote it
-	Event  string    `json:"event"`            // new (changed, too), del, move, miss, drop or lost
+	Event  string    `json:"event"`            // new (changed, too), del, move, miss, hold, release, policy, drop or lost
 	Object string    `json:"object,omitempty"` // link, fdb or drop; none of lost
 	Link   *Link     `json:"link,omitempty"`
 	// FDB of a miss has the link and what is missing: the MAC address, or the IP
@@ -28,6 +28,7 @@ type Event struct {
 	FDB    *FDBEntry  `json:"fdb,omitempty"`
 	Reason string     `json:"reason,omitempty"` // why an entry changed: learned, user, aged or flushed
 	Old    netip.Addr `json:"old,omitzero"`     // of a move: where the MAC address was
+	Policy *Policy    `json:"policy,omitempty"`
 	Drop   *Drop      `json:"drop,omitempty"`
 	Lost   uint64     `json:"lost,omitempty"` // events that the reader was too slow for
 }
@@ -40,8 +41,19 @@ type Drop struct {
 	Count  uint64 `json:"count"`
 }
 
+// Policy is the group policy id that a link's packets carry, as far as the last
+// one received tells.
+type Policy struct {
+	Dev string `json:"dev"`
+	ID  uint16 `json:"gbpid"`
+}
+
 // What an Event may say.
 const (
+	EventHold    = "hold"    // moveguard holds a MAC address
+	EventRelease = "release" // and no longer
+	EventPolicy  = "policy"
+
 	EventNew  = "new"
 	EventDel  = "del"
 	EventMove = "move"
@@ -172,6 +184,13 @@ func (s *Server) eventOf(now time.Time, e *vtep.Event) Event {
 		out.Event, out.Object, out.FDB = EventMiss, ObjectFDB, &FDBEntry{Dev: e.Entry.Link, MAC: e.Entry.MAC.String(), State: Stale}
 	case vtep.L3Miss:
 		out.Event, out.Object, out.FDB = EventMiss, ObjectFDB, &FDBEntry{Dev: e.Entry.Link, Dst: e.Entry.Remote.Addr, State: Stale}
+	case vtep.EntryHeld, vtep.EntryReleased:
+		out.Event, out.Object, out.FDB = EventHold, ObjectFDB, new(entryOf(e.Entry))
+		if e.Kind == vtep.EntryReleased {
+			out.Event = EventRelease
+		}
+	case vtep.PolicySeen:
+		out.Event, out.Object, out.Policy = EventPolicy, ObjectLink, &Policy{Dev: e.Entry.Link, ID: e.Policy}
 	case vtep.Dropped:
 		out.Event, out.Object, out.Drop = EventDrop, ObjectDrop, &Drop{Dev: e.Entry.Link, Reason: e.Drop.String(), Count: e.Count}
 	}

@@ -79,7 +79,7 @@ func TestOpenAPIFields(t *testing.T) {
 	types := map[string]any{
 		"Version": Version{}, "Error": Error{}, "LinkSpec": LinkChange{}, "Link": Link{}, "Netdev": Netdev{}, "Offload": Offload{},
 		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Counts": Counts{}, "LinkStats": LinkStats{},
-		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Drop": Drop{}, "Done": done{},
+		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Policy": Policy{}, "Drop": Drop{}, "Done": done{},
 		"PortSpec": PortChange{}, "Port": Port{}, "PortVLAN": PortVLAN{},
 	}
 	for name, schema := range doc.Components.Schemas {
@@ -354,7 +354,8 @@ func eventLines(t *testing.T, doc *openapi3.T, c *Client) {
 			t.Errorf("%v: %v", line, err)
 		}
 	}
-	for _, e := range []Event{{Event: EventLost, Lost: 5}, {Event: EventDrop, Object: ObjectDrop, Drop: &Drop{Dev: "vx1", Reason: "rx-ecn", Count: 1}}} {
+	for _, e := range []Event{{Event: EventLost, Lost: 5}, {Event: EventDrop, Object: ObjectDrop, Drop: &Drop{Dev: "vx1", Reason: "rx-ecn", Count: 1}},
+		{Event: EventPolicy, Object: ObjectLink, Policy: &Policy{Dev: "vx1", ID: 7}}, {Event: EventHold, Object: ObjectFDB}, {Event: EventRelease, Object: ObjectFDB}} {
 		b, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)

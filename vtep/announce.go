@@ -66,6 +66,33 @@ func (l *Link) tellFDB(e *fdb.Event) {
 	l.vtep.events.tell(FDBEvents, &ev)
 }
 
+// tellGuard tells what moveguard does to MACs.
+func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
+	if !l.vtep.events.wants(FDBEvents) {
+		return
+	}
+	for _, mac := range macs {
+		ev := Event{Kind: kind, Entry: FDBEntry{Link: l.device.Name, MAC: mac}}
+		if e, ok := l.fdb.Get(mac); ok {
+			if d, ok := l.describe(&e, e.Remotes[0]); ok {
+				ev.Entry = l.short(d)
+			}
+		}
+		l.vtep.events.tell(FDBEvents, &ev)
+	}
+}
+
+// tellPolicy tells of the policy id that packets carried last, where it is another
+// than the one told before. The caller holds v.mu.
+func (l *Link) tellPolicy() {
+	id := l.lastPolicy.Load()
+	if id == l.policyTold || !l.vtep.events.wants(LinkEvents) {
+		return
+	}
+	l.policyTold = id
+	l.vtep.events.tell(LinkEvents, &Event{Kind: PolicySeen, Policy: uint16(id), Entry: FDBEntry{Link: l.device.Name}})
+}
+
 // tellL2Miss tells that a frame for a unicast MAC address has no entry and no
 // default one (`l2miss`, vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c). It is
 // for the data path.

@@ -119,7 +119,7 @@ type LinkConfig struct {
 	// from it.
 	PeerBUMLimit uint32
 	// ClampMSS lowers the MSS of TCP SYNs, in both directions, to what fits the
-	// link's MTU.
+	// link's MTU, and the path to the remote where that is known to be smaller.
 	ClampMSS bool
 	// Proxy answers ARP requests and neighbour solicitations from the netdev's
 	// neighbour table (IFLA_VXLAN_PROXY).

@@ -32,9 +32,12 @@ const (
 	EntryChanged // Event.Entry and Reason
 	EntryMoved   // and Old
 	EntryRemoved
-	L2Miss  // Event.Entry: the link and the MAC address that has no entry
-	L3Miss  // Event.Entry: the link and, as Remote.Addr, the address that has no neighbour
-	Dropped // Event.Entry.Link, or "" for packets of no link; Drop and Count
+	L2Miss        // Event.Entry: the link and the MAC address that has no entry
+	L3Miss        // Event.Entry: the link and, as Remote.Addr, the address that has no neighbour
+	EntryHeld     // Event.Entry: moveguard holds the MAC address where it is
+	EntryReleased // and lets it go
+	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy id
+	Dropped       // Event.Entry.Link, or "" for packets of no link; Drop and Count
 )
 
 // Event is one thing that happened. When is for the receiver to say: what
@@ -43,6 +46,7 @@ type Event struct {
 	Kind   EventKind
 	Reason fdb.Reason // why an entry changed
 	Drop   DropReason
+	Policy uint16
 	Count  uint64     // drops of that reason since the last event of it
 	Old    netip.Addr // where a MAC address that moved was
 	Entry  FDBEntry

@@ -110,7 +110,7 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		return false
 	}
 	if s.clampMSS {
-		encap.ClampMSS(f, &in, s.mtu)
+		encap.ClampMSS(f, &in, s.mssMTU(o.behind(), now))
 	}
 	o.packet = encap.Packet{
 		Frame: *f, Hash: encap.FlowHash(f.Data, &in),
@@ -345,7 +345,7 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	}
 	restoreOffload(f, in, s.mtu, int(d.SegSize))
 	if s.clampMSS {
-		encap.ClampMSS(f, in, s.mtu)
+		encap.ClampMSS(f, in, s.mssMTU(w.peer, now))
 	}
 	return 0, true
 }

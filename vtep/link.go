@@ -46,8 +46,10 @@ type Link struct {
 	retry     bool        // something could not be had yet: see VTEP.everySecond
 	mayBypass bool        // one of its remotes is another link's, if its address is this host's
 	dropsTold dropTotals
-	gone      bool
-	stopWatch context.CancelFunc
+
+	policyTold uint32 // of lastPolicy
+	gone       bool
+	stopWatch  context.CancelFunc
 }
 
 // linkState is the immutable snapshot of a link that the data path reads.

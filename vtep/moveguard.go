@@ -25,14 +25,14 @@ type moveGuard struct {
 
 	mu   sync.Mutex // after a FDB shard's lock
 	seen [guardEntries]mover
-	told int // held since the log had a line
 }
 
 // mover is a MAC that moved since a time.
 type mover struct {
 	mac   encap.MAC
 	since fdb.Tick
-	moves int // 0: none
+	moves int  // 0: none
+	told  bool // that it is held
 }
 
 // guardKey is m as a number that is not 0.
@@ -69,7 +69,6 @@ func (g *moveGuard) note(m encap.MAC, now fdb.Tick) {
 	if e.moves++; e.moves > maxMoves && g.macs[at].Load() == 0 {
 		g.macs[at].Store(guardKey(m))
 		g.held.Add(1)
-		g.told++
 	}
 }
 
@@ -89,32 +88,36 @@ func (g *moveGuard) place(m encap.MAC) int {
 	return best
 }
 
-// expire lets go of the MACs whose time is over, all of them with all, and tells
-// how many have been held since the last call and one of them.
-func (g *moveGuard) expire(now fdb.Tick, all bool) (held int, example encap.MAC) {
+// expire lets go of the MACs whose time is over, all of them with all. It returns
+// those that have been held since the last call, and those that are free again.
+func (g *moveGuard) expire(now fdb.Tick, all bool) (held, freed []encap.MAC) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for i := range g.seen {
 		e := &g.seen[i]
-		if g.macs[i].Load() != 0 {
-			example = e.mac
+		if g.macs[i].Load() != 0 && !e.told {
+			e.told = true
+			held = append(held, e.mac)
 		}
 		if e.moves == 0 || !all && now-e.since < guardWindow {
 			continue
 		}
 		if g.macs[i].Swap(0) != 0 {
 			g.held.Add(-1)
+			freed = append(freed, e.mac)
 		}
 		*e = mover{}
 	}
-	held, g.told = g.told, 0
-	return held, example
+	return held, freed
 }
 
-// guardMoves lets go of MACs and logs which are held, once a second.
+// guardMoves lets go of MACs, and logs and tells which are held, once a second.
 func (l *Link) guardMoves(now fdb.Tick) {
-	if n, example := l.guard.expire(now, l.cfg.NoMoveGuard); n > 0 {
-		l.log.Warn("MAC addresses moved too often and are held where they are", "held", n, "one", example.String(),
+	held, freed := l.guard.expire(now, l.cfg.NoMoveGuard)
+	if n := len(held); n > 0 {
+		l.log.Warn("MAC addresses moved too often and are held where they are", "held", n, "one", held[0].String(),
 			"moves", maxMoves, "seconds", int(guardWindow))
 	}
+	l.tellGuard(EntryHeld, held)
+	l.tellGuard(EntryReleased, freed)
 }

@@ -3,6 +3,7 @@ package vtep
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
@@ -26,13 +27,15 @@ func TestMoveGuardWindow(t *testing.T) {
 	if !g.holds(m) || g.holds(other) {
 		t.Errorf("held: %v, the slow one %v", g.holds(m), g.holds(other))
 	}
-	if n, one := g.expire(106, false); n != 1 || one != m {
-		t.Errorf("told of %d, %s", n, one)
+	if held, freed := g.expire(106, false); !slices.Equal(held, []encap.MAC{m}) || freed != nil {
+		t.Errorf("told of %v held, %v free", held, freed)
 	}
-	if n, _ := g.expire(107, false); n != 0 || !g.holds(m) {
-		t.Errorf("told again of %d, held %v", n, g.holds(m))
+	if held, freed := g.expire(107, false); held != nil || freed != nil || !g.holds(m) {
+		t.Errorf("told again of %v held, %v free", held, freed)
 	}
-	g.expire(100+guardWindow, false)
+	if held, freed := g.expire(100+guardWindow, false); held != nil || !slices.Equal(freed, []encap.MAC{m}) {
+		t.Errorf("at the end told of %v held, %v free", held, freed)
+	}
 	if g.holds(m) || g.held.Load() != 0 {
 		t.Error("held after its time")
 	}

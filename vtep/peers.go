@@ -18,6 +18,7 @@ type peer struct {
 	// nil until the first.
 	learned  atomic.Pointer[remote]
 	to, from floodLimit // of frames that are flooded
+	path     knownPath  // to it
 	remotes  int        // remotes with this address; guarded by remotes.mu
 }
 

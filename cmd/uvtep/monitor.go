@@ -18,8 +18,9 @@ func newMonitorCommand(a *app) *cobra.Command {
 		Short: "Print what happens, as ip monitor and bridge monitor do; -j as JSON, a line each",
 		Long: `uvtep monitor [link|fdb|drop|all]
 
-link: links that are added, changed and deleted, as ip monitor link prints them.
-fdb:  entries, as bridge monitor fdb prints them, and misses (l2miss, l3miss), as ip monitor neigh does.
+link: links that are added, changed and deleted, as ip monitor link prints them; with gbp, another policy id received.
+fdb:  entries, as bridge monitor fdb prints them, and misses (l2miss, l3miss), as ip monitor neigh does;
+      Held and Released stand before what moveguard holds and lets go.
 drop: once a second what was dropped, why, and how often.
 all:  all of them, each line with a label before it; without a word, without the labels.
 
@@ -90,14 +91,15 @@ func (m *monitorPrinter) print(e *control.Event) error {
 	if m.labels {
 		fmt.Fprint(m.out, map[string]string{control.ObjectLink: "[LINK]", control.ObjectFDB: "[NEIGH]", control.ObjectDrop: "[DROP]"}[e.Object])
 	}
-	if e.Event == control.EventDel {
-		fmt.Fprint(m.out, "Deleted ")
-	}
+	fmt.Fprint(m.out, map[string]string{control.EventDel: "Deleted ", control.EventHold: "Held ", control.EventRelease: "Released "}[e.Event])
 	switch {
 	case e.Link != nil:
 		l := *e.Link
 		l.Netdev.LinkMode, l.Netdev.TxQLen = "", 0 // which ip monitor leaves out
 		return m.showLinks([]control.Link{l})
+	case e.Policy != nil:
+		_, err := fmt.Fprintf(m.out, "dev %s gbpid %d\n", e.Policy.Dev, e.Policy.ID)
+		return err
 	case e.Drop != nil:
 		word(m.out, "dev", e.Drop.Dev)
 		_, err := fmt.Fprintf(m.out, "reason %s count %d\n", e.Drop.Reason, e.Drop.Count)
@@ -151,6 +153,11 @@ func (m *monitorPrinter) printJSON(e *control.Event) error {
 			if e.Old.IsValid() {
 				j.value("old", e.Old)
 			}
+		case e.Policy != nil:
+			j.object("policy", func() {
+				j.value("ifname", e.Policy.Dev)
+				j.value("gbpid", e.Policy.ID)
+			})
 		case e.Drop != nil:
 			j.object("drop", func() {
 				nonzero(j, "ifname", e.Drop.Dev)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -14,6 +15,7 @@ func withHeader(b ...byte) func(*outer) { return func(o *outer) { copy(o.payload
 func TestL17GBP(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startRig(t, f, "gbp gbpid 4660 reserved drop")
+		events := r.listens(control.ObjectLink)
 		sends := func(want ...byte) {
 			t.Helper()
 			for _, dst := range []string{broadcast, markerOut} {
@@ -22,8 +24,12 @@ func TestL17GBP(t *testing.T) {
 				}
 			}
 		}
+		var told uint16
 		policy := func(want uint16) {
 			t.Helper()
+			for told != want {
+				told = r.hears(events, control.EventPolicy).Policy.ID
+			}
 			r.until("tell the policy id", func() bool { return r.stats().PolicyID == want })
 		}
 		sends(0x88, 0, 0x12, 0x34)

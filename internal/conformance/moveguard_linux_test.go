@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"github.com/uvtep/uvtep/control"
@@ -12,6 +13,7 @@ import (
 func TestS06MoveGuard(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startRig(t, f, "accept any")
+		events := r.listens(control.ObjectFDB)
 		for n := range 7 { // it is learned and moves 6 times: once too often
 			r.delivers(frameFrom(farMAC), from(r.peers[n%2]))
 		}
@@ -26,6 +28,9 @@ func TestS06MoveGuard(t *testing.T) {
 		r.delivers(frameFrom(farMAC2), from(r.peers[1]))
 		r.delivers(frameFrom(farMAC2), from(r.peers[0])) // others move
 		check(t, r.daemon.WaitStderr("moved too often", patience))
+		if e := r.hears(events, control.EventHold); e.FDB.MAC != farMAC || e.FDB.Dst != r.peers[0] || e.FDB.Dev != "vxlan0" {
+			t.Errorf("told of %+v, want %s behind %s", e.FDB, farMAC, r.peers[0])
+		}
 
 		if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "moveguard", "off"); err != nil {
 			t.Fatalf("link set moveguard off: %v: %s", err, stderr)
@@ -34,6 +39,9 @@ func TestS06MoveGuard(t *testing.T) {
 			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
 			return r.entry(farMAC) == r.peers[1]
 		})
+		if e := r.hears(events, control.EventRelease); e.FDB.MAC != farMAC {
+			t.Errorf("told of %+v, want %s", e.FDB, farMAC)
+		}
 		before := r.stats().Moves
 		r.until("move freely", func() bool {
 			r.send(r.packet(frameFrom(farMAC), from(r.peers[0])))
@@ -41,6 +49,24 @@ func TestS06MoveGuard(t *testing.T) {
 			return r.stats().Moves > before+20
 		})
 	})
+}
+
+// listens begins to hear of objects.
+func (r *rig) listens(what string) *control.Monitor {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), 6*patience)
+	r.Cleanup(cancel)
+	return must(r.client.Monitor(ctx, what))(r.T)
+}
+
+// hears waits for an event.
+func (r *rig) hears(m *control.Monitor, event string) control.Event {
+	r.Helper()
+	for {
+		if e := must(m.Next())(r.T); e.Event == event {
+			return e
+		}
+	}
 }
 
 func TestS06BUMLimit(t *testing.T) {

@@ -2,12 +2,15 @@ package conformance
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
+	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/vtep"
 )
 
 // syn is a TCP SYN, or SYN and ACK, with an MSS option at an even or odd offset.
@@ -80,5 +83,40 @@ func TestM3ClampMSS(t *testing.T) {
 		}
 		r.emit(syn(hostMAC, false, false, 1460))
 		r.delivers(syn(farMAC, false, false, 1460))
+	})
+}
+
+// TestM3ClampMSSToPath: once a frame was too big for the path of a remote, a SYN
+// to a host behind it, or from one, announces what fits; others do not change.
+func TestM3ClampMSSToPath(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := startRig(t, f, "mss clamp accept any")
+		const path = 1300
+		r.routeMTU(r.peers[1], path)
+		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
+		r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[0]})
+		of := map[string]netip.Addr{farMAC: r.peers[1], farMAC2: r.peers[0]}
+		crosses := func(far string, fits int) {
+			t.Helper()
+			out, in := syn(hostMAC, false, false, 9000), syn(far, false, true, 9000)
+			copy(out, mac(far))
+			r.inject(out)
+			if got := mssOf(t, r.next().frame); got != fits-40 {
+				t.Errorf("sent to %s: the MSS is %d, want %d", of[far], got, fits-40)
+			}
+			r.send(r.packet(in, from(of[far])))
+			p, err := r.inner.WaitFor(func(p lab.Packet) bool { return !p.Outgoing && bytes.Equal(p.Data[:12], in[:12]) }, patience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := mssOf(t, p.Data); got != fits-40 {
+				t.Errorf("received from %s: the MSS is %d, want %d", of[far], got, fits-40)
+			}
+		}
+		link := 1500 - f.overhead()
+		crosses(farMAC, link) // nothing was refused yet
+		r.keeps(vtep.TxTooBig, frameOfMTU(farMAC, link))
+		crosses(farMAC, path-f.overhead())
+		crosses(farMAC2, link)
 	})
 }
