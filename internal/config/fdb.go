@@ -20,6 +20,7 @@ type fdbParser struct {
 	not    nud      // what `show dynamic` leaves out
 	self   bool
 	flush  flushStates // what a flush asks for
+	none   bool        // a flush asks for what no entry has
 }
 
 // ParseFDBEntry reads what follows `fdb add|append|replace|del`: LLADDR dev
@@ -106,8 +107,13 @@ func (p *fdbParser) refuse(word string) error {
 			return nil
 		}
 		return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
-	case "nhid", "sticky", "added_by_user", "noadded_by_user":
-		return usagef("%q is not supported: leave it out", word)
+	case "nhid":
+		if p.verb == "flush" {
+			return nil
+		}
+		return usagef("%q names nexthops of the kernel, which reach no link outside of it: write the entry's VTEP as dst IP", word)
+	case "sticky", "added_by_user", "noadded_by_user":
+		return usagef("%q is for entries of bridges: leave it out", word)
 	}
 	return nil
 }
@@ -269,6 +275,10 @@ func (p *fdbParser) flushWord(word string) (done bool, err error) {
 	switch word {
 	case "nosticky": // no entry is
 		return true, nil
+	case "nhid": // no entry has one
+		_, err = p.number(word, 0, 1<<32-1)
+		p.none = true
+		return true, err
 	case "offloaded", "nooffloaded":
 		p.filter.Offloaded = new(word == "offloaded")
 		return true, p.once("[no]offloaded")
@@ -331,7 +341,7 @@ func (p *fdbParser) checkFilter() error {
 		return p.flush.matches(s) && (p.bits == 0 || s&p.bits != 0) && s&p.not == 0
 	})
 	switch {
-	case !ok:
+	case !ok, p.none:
 		p.filter.States = []string{control.Stale}
 	case len(p.states) == 0:
 		p.filter.States = states

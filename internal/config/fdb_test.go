@@ -62,7 +62,7 @@ func TestParseFDBEntry(t *testing.T) {
 		"dev vx1 02:00:00:00:00:01 master":                     "bridge fdb",
 		"dev vx1 02:00:00:00:00:01 vlan 4095":                  "1-4094",
 		"dev vx1 02:00:00:00:00:01 src_vni 16777216":           "0-16777215",
-		"dev vx1 02:00:00:00:00:01 nhid 3":                     "not supported",
+		"dev vx1 02:00:00:00:00:01 nhid 3":                     "as dst IP",
 		"dev a/b 02:00:00:00:00:01":                            "slash",
 	} {
 		_, err := ParseFDBEntry("add", strings.Fields(sentence), AnyFamily)
@@ -97,6 +97,7 @@ func TestParseFDBFilters(t *testing.T) {
 		"flush dev vx1 nostatic":                                `{"dev":"vx1","state":["dynamic"]}`,            // NUD_NOARP unset
 		"flush dev vx1 nodynamic":                               `{"dev":"vx1","state":["permanent","static"]}`, // NUD_NOARP set
 		"flush dev vx1 nodynamic nostatic":                      `{"dev":"vx1","state":["dynamic"]}`,            // the last word of a bit counts
+		"flush dev vx1 nhid 200":                                `{"dev":"vx1","state":["stale"]}`,
 		"flush dev vx1 nosticky port 0":                         `{"dev":"vx1"}`,
 		"flush dev vx1 offloaded":                               `{"dev":"vx1","offloaded":true}`,
 		"get 02:00:00:00:00:01 brport vx1 vlan 5":               `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
@@ -121,7 +122,7 @@ func TestParseFDBFilters(t *testing.T) {
 	for sentence, want := range map[string]string{
 		"show banana":              `unknown word "banana"`,
 		"show master br0":          "bridge ports",
-		"show nhid 1":              "not supported",
+		"show nhid 1":              "as dst IP",
 		"show state":               "needs a value",
 		"show state banana":        "cannot be",
 		"show static nostatic":     "leave no entry",
@@ -131,7 +132,8 @@ func TestParseFDBFilters(t *testing.T) {
 		"flush dynamic":            "needs a link",
 		"flush dev vx1 brport vx1": "bridge ports",
 		"flush dev vx1 vlan 3":     "bridge ports",
-		"flush dev vx1 sticky":     "not supported",
+		"flush dev vx1 sticky":     "for entries of bridges",
+		"flush dev vx1 nhid x":     "0-4294967295",
 		"get dev vx1":              "needs a MAC address",
 		"get 02:00:00:00:00:01":    "needs a MAC address",
 		"get banana dev vx1":       "nor a MAC address",

@@ -78,7 +78,7 @@ func ParseLinkName(args []string) (string, error) {
 
 func (p *linkParser) parse() error {
 	words := linkWords()
-	addMasterWords(words)
+	addCommandWords(words)
 	for {
 		word, ok := p.next()
 		if !ok {
@@ -165,11 +165,12 @@ func laterWords() map[string]string {
 	} {
 		words[w] = later
 	}
-	for _, w := range []string{
-		"external", "noexternal", "gpe", "rsc", "norsc", "vnifilter", "novnifilter",
-		"remcsumtx", "noremcsumtx", "remcsumrx", "noremcsumrx",
-	} {
-		words[w] = "not supported: leave it out"
+	words["external"] = "for tunnel keys of the kernel's routes, tc and bridges, which reach no device outside of it: add a link for each VNI"
+	words["vnifilter"] = "for external links, which uvtep has not: add a link for each VNI"
+	words["gpe"] = "another protocol, VXLAN-GPE, which uvtep does not speak: leave it out, or leave that link to the kernel"
+	words["rsc"] = "not supported, short cuts past the host's routing: leave it out"
+	for _, w := range []string{"remcsumtx", "remcsumrx"} {
+		words[w] = "not supported, an extension that only Linux speaks (remote checksum offload): leave it out"
 	}
 	for _, w := range []string{
 		"master", "nomaster", "netns", "promisc", "multicast", "allmulticast", "arp", "dynamic", "alias",

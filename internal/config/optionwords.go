@@ -22,10 +22,14 @@ func addOptionWords(words map[string]linkWord) {
 	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }
 
-// addMasterWords adds what a command can say of a link's device, as `ip link`
-// can, and a configuration file cannot.
-func addMasterWords(words map[string]linkWord) {
+// addCommandWords adds what a command can say, as `ip link` can, and a
+// configuration file cannot: the master of the device, and that a link has not
+// what none has.
+func addCommandWords(words map[string]linkWord) {
 	words["master"], words["nomaster"] = (*linkParser).master, (*linkParser).nomaster
+	for _, w := range []string{"external", "rsc", "vnifilter", "gpe", "remcsumtx", "remcsumrx"} {
+		words["no"+w] = (*linkParser).without
+	}
 }
 
 func (p *linkParser) master(word string) error {
@@ -85,6 +89,15 @@ func (p *linkParser) proxy(on bool) {
 		p.rest = p.rest[1:]
 		p.out.ProxyLearn = &on
 	}
+}
+
+// without takes a word that says that something is off which no link of uvtep
+// has. That cannot be changed of a link, not of the kernel's either.
+func (p *linkParser) without(word string) error {
+	if p.change {
+		return usagef("%q is so of every link: leave it out", word)
+	}
+	return p.once("[no]" + strings.TrimPrefix(word, "no"))
 }
 
 func (p *linkParser) gbpid(word string) error {

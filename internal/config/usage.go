@@ -119,23 +119,23 @@ func (s *sentence) oneOf(word string, allowed ...string) (string, error) {
 }
 
 // expand completes an abbreviation, as iproute2 takes them: a word itself, or
-// the only word that begins with it. What is shorter than three letters is
-// taken as it stands.
+// the only word that begins with it, or of several the one that the others
+// begin with, which iproute2 has first (local before localbypass). What is
+// shorter than three letters is taken as it stands.
 func expand[V any](word string, words map[string]V) string {
 	if _, ok := words[word]; ok || len(word) < 3 {
 		return word
 	}
-	found := ""
+	found := word
 	for w := range words {
-		if strings.HasPrefix(w, word) {
-			if found != "" {
-				return word
-			}
+		if strings.HasPrefix(w, word) && (found == word || len(w) < len(found)) {
 			found = w
 		}
 	}
-	if found == "" {
-		return word
+	for w := range words {
+		if strings.HasPrefix(w, word) && !strings.HasPrefix(w, found) {
+			return word
+		}
 	}
 	return found
 }

@@ -30,6 +30,7 @@ func TestFlushFilters(t *testing.T) {
 		{"vni 3000", "vni 4000", "src_vni 1000", [2]int{0, 0}},
 		{"port 1234", "port 4321", "port 4321", [2]int{5, 0}},
 		{"", "", "dst 192.0.2.2", [2]int{5, 0}},
+		{"", "", "nhid 200", [2]int{5, 5}},
 		{"permanent", "extern_learn", "permanent", [2]int{0, 0}},
 		{"permanent", "static", "nopermanent", [2]int{5, 0}},
 		{"static", "dynamic", "static", [2]int{0, 5}},
