@@ -90,7 +90,7 @@ ip link set dev vx1 type vxlan remote 192.0.2.20
 bridge fdb show dev vx1
 ip link set vx1 type vxlan ageing 77 ttl 9
 ip -d link show vx1
-ip link set dev vx1 type vxlan id 43
+ip link set dev vx1 type vxlan id 16777216
 ip link set dev vx1 type vxlan banana
 bridge fdb sh dev vx2
 bridge fdb ap dev vx2 00:00:00:00:00:00 dst 192.0.2.20 self permanent
@@ -246,6 +246,7 @@ func differences() []difference {
 		{line: "ip link set dev vx1 type vxlan srcport 1000 2000", why: "so can its source ports", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan maxaddress 100", why: "how many addresses it learns", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan noudpcsum", why: "the checksum", kernel: 1},
+		{line: "ip link set dev vx1 type vxlan id 43", why: "its VNI", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan ttl inherit", why: "and the outer header", kernel: 1},
 		{line: "ip link add vx11 type vxlan id 11 group 239.1.1.1 dstport 4789", why: "ip wants dev with a group; without one, uvtep takes the route's", kernel: 1},
 		{line: "ip link add vx7 type vxlan id 9 remote 192.0.2.2 dstport 0", why: "0 is 8472 to ip and 4789 elsewhere: uvtep wants it said", ours: 1},
