@@ -31,18 +31,38 @@ type handBatch struct {
 // among thousands not all have to be asked. Guarded by VTEP.mu.
 type bypassers struct {
 	byVNI   map[encap.VNI][]*Link
-	foreign map[*Link]struct{} // those that have, or had, remotes of another VNI or port than their own
+	vni     map[*Link]encap.VNI // that it stands under in byVNI
+	foreign map[*Link]struct{}  // those that have, or had, remotes of another VNI or port than their own
 }
 
 func newBypassers() bypassers {
-	return bypassers{byVNI: make(map[encap.VNI][]*Link), foreign: make(map[*Link]struct{})}
+	return bypassers{byVNI: make(map[encap.VNI][]*Link), vni: make(map[*Link]encap.VNI), foreign: make(map[*Link]struct{})}
 }
 
-func (b *bypassers) add(l *Link) { b.byVNI[l.cfg.VNI] = append(b.byVNI[l.cfg.VNI], l) }
+func (b *bypassers) add(l *Link) {
+	b.vni[l] = l.cfg.VNI
+	b.byVNI[l.cfg.VNI] = append(b.byVNI[l.cfg.VNI], l)
+}
 
 func (b *bypassers) remove(l *Link) {
 	delete(b.foreign, l)
-	vni := l.cfg.VNI
+	b.unlist(l)
+}
+
+// renumber follows a change of l's VNI. It returns the links of the one before.
+func (b *bypassers) renumber(l *Link) []*Link {
+	before := b.vni[l]
+	b.unlist(l)
+	b.add(l)
+	return b.byVNI[before]
+}
+
+func (b *bypassers) unlist(l *Link) {
+	vni, ok := b.vni[l]
+	if !ok {
+		return // it was never complete
+	}
+	delete(b.vni, l)
 	if b.byVNI[vni] = slices.DeleteFunc(b.byVNI[vni], func(o *Link) bool { return o == l }); len(b.byVNI[vni]) == 0 {
 		delete(b.byVNI, vni)
 	}

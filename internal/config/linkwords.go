@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -270,4 +272,9 @@ func (p *linkParser) rename(word string) error {
 func (p *linkParser) admin(word string) error {
 	p.out.Up = new(word == "up")
 	return p.once("up/down")
+}
+
+// LinkWords are the words by which ParseLinkSet changes something.
+func LinkWords() []string {
+	return append(slices.Sorted(maps.Keys(linkWords())), "master", "nomaster")
 }
