@@ -8,7 +8,7 @@
 //
 //	GET    /v1/version
 //	GET    /v1/stats                 LinkStats of what belongs to no link
-//	GET    /v1/monitor?what=link,... Event, a line each, until the client ends
+//	GET    /v1/monitor?what=link,... Event, a line each, until the client ends; dev=NAME of one link
 //	GET    /v1/links                 [Link]
 //	POST   /v1/links                 LinkChange -> Link
 //	GET    /v1/links/{name}          Link

@@ -70,14 +70,33 @@ const (
 // it is cut off. Meanwhile its events are queued, and then lost.
 const lineTimeout = 10 * time.Second
 
-// objectSet reads what=link,fdb,drop; all where it is not said.
-func objectSet(q url.Values) (vtep.EventSet, error) {
-	const all = vtep.LinkEvents | vtep.FDBEvents | vtep.DropEvents
+// interest is what a listener wants to hear of.
+type interest struct {
+	set vtep.EventSet
+	dev string // the link; "": all of them, and packets of no link
+}
+
+// interestOf reads what=link,fdb,drop, all where it is not said, and dev=NAME. The
+// link need not be there yet.
+func interestOf(q url.Values) (in interest, err error) {
 	for key, values := range q {
-		if key != "what" || len(values) != 1 {
-			return 0, invalid("%s=%s: write what=link,fdb,drop or some of them, once", key, strings.Join(values, ","))
+		if key != "what" && key != "dev" || len(values) != 1 {
+			return in, invalid("%s=%s: write what=link,fdb,drop or some of them, and dev=NAME, each once", key, strings.Join(values, ","))
 		}
 	}
+	if in.set, err = objectSet(q); err == nil && q.Has("dev") {
+		in.dev = q.Get("dev")
+		err = ValidName(in.dev)
+	}
+	return in, err
+}
+
+func (in *interest) wants(e *vtep.Event) bool {
+	return in.dev == "" || in.dev == e.Entry.Link || e.Link != nil && in.dev == e.Link.Name
+}
+
+func objectSet(q url.Values) (vtep.EventSet, error) {
+	const all = vtep.LinkEvents | vtep.FDBEvents | vtep.DropEvents
 	if q.Get("what") == "" {
 		return all, nil
 	}
@@ -100,7 +119,11 @@ func objectSet(q url.Values) (vtep.EventSet, error) {
 // monitor streams what happens, a line each, until the client or the daemon
 // ends. The answer's head is sent when the subscription is in force.
 func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
-	sub, err := s.subscribe(r)
+	in, err := interestOf(r.URL.Query())
+	var sub *vtep.Subscription
+	if err == nil {
+		sub, err = s.config.Subscribe(in.set)
+	}
 	if err != nil {
 		s.reply(w, r, nil, err)
 		return
@@ -112,21 +135,13 @@ func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 	if err = errors.Join(err, out.Flush()); err == nil {
-		err = s.stream(r.Context(), w, out, sub)
+		err = s.stream(r.Context(), w, out, sub, &in)
 	}
 	s.config.Log.Debug("control: monitor ended", "error", err)
 }
 
-func (s *Server) subscribe(r *http.Request) (*vtep.Subscription, error) {
-	set, err := objectSet(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	return s.config.Subscribe(set)
-}
-
-// stream writes the events of sub until ctx or the connection ends.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, sub *vtep.Subscription) error {
+// stream writes the events of sub that are wanted until ctx or the connection ends.
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, sub *vtep.Subscription, in *interest) error {
 	lines := json.NewEncoder(w)
 	put := func(e Event) error {
 		if err := out.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
@@ -143,6 +158,9 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.Re
 		}
 		now := time.Now()
 		for i := range events {
+			if !in.wants(&events[i]) {
+				continue
+			}
 			if err := put(s.eventOf(now, &events[i])); err != nil {
 				return err
 			}
@@ -207,7 +225,15 @@ type Monitor struct {
 // Monitor listens to what happens to the objects named (link, fdb, drop; all
 // where none is) from its return on, until ctx ends or Close is called.
 func (c *Client) Monitor(ctx context.Context, what ...string) (*Monitor, error) {
+	return c.MonitorLink(ctx, "", what...)
+}
+
+// MonitorLink is Monitor of one link, which need not be there yet.
+func (c *Client) MonitorLink(ctx context.Context, dev string, what ...string) (*Monitor, error) {
 	q := url.Values{}
+	if dev != "" {
+		q.Set("dev", dev)
+	}
 	if len(what) > 0 {
 		q.Set("what", strings.Join(what, ","))
 	}

@@ -171,9 +171,35 @@ func TestMonitorSlowReader(t *testing.T) {
 	t.Logf("%d seen, %d lost", seen, lost)
 }
 
+// TestMonitorOfOneLink: nothing is heard of the others; the link may come later.
+func TestMonitorOfOneLink(t *testing.T) {
+	_, c, _, _ := watched(t)
+	m, err := c.MonitorLink(t.Context(), "vx2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	for n, name := range []string{"vx1", "vx2", "vx3"} {
+		if err := c.AddLink(t.Context(), LinkChange{LinkSpec: LinkSpec{Name: name, ID: new(uint32(42 + n)), Remote: addr("192.0.2.2")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"vx1", "vx2"} {
+		if err := c.DeleteLink(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"new link", "new fdb", "del fdb", "del link"} {
+		e := mustNext(t, m)
+		if got := e.Event + " " + e.Object; got != want || e.Link != nil && e.Link.Netdev.Name != "vx2" || e.FDB != nil && e.FDB.Dev != "vx2" {
+			t.Errorf("heard %s %+v, want %s of vx2", got, e, want)
+		}
+	}
+}
+
 func TestMonitorRefusals(t *testing.T) {
 	_, c, path, _ := watched(t)
-	for query, want := range map[string]string{"what=banana": "link, fdb and drop", "what=link&what=fdb": "once", "banana=1": "what="} {
+	for query, want := range map[string]string{"what=banana": "link, fdb and drop", "what=link&what=fdb": "once", "banana=1": "what=", "dev=a&dev=b": "once", "dev=": "needs a name"} {
 		conn, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)

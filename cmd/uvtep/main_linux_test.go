@@ -70,7 +70,7 @@ func TestExitStatusWithoutDaemon(t *testing.T) {
 		"link show --tune": 1, "link show --no-offload tap": 1,
 		"version banana": 1, "demo banana": 1, "config": 1, "config check": 1, "config check a b": 1, "config banana": 1,
 		"run --config": 1, "run --config /nowhere/uvtep.yaml": 1, "link show --config x": 1,
-		"monitor banana": 1, "monitor": 3, "-j monitor fdb": 3,
+		"monitor banana": 1, "monitor dev": 1, "monitor fdb dev a dev b": 1, "monitor dev a/b": 1, "monitor fdb dev vxlan9": 3, "monitor": 3, "-j monitor fdb": 3,
 		"link": 3, "link show vx": 3, "link add vx id 1": 3, "link del vx": 3, "fdb": 3, "fdb flush dev vx": 3,
 	} {
 		got := uvtep(t, socket, strings.Fields(line)...)

@@ -14,14 +14,15 @@ import (
 
 func newMonitorCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "monitor [link|fdb|drop|all]",
+		Use:   "monitor [link|fdb|drop|all] [dev NAME]",
 		Short: "Print what happens, as ip monitor and bridge monitor do; -j as JSON, a line each",
-		Long: `uvtep monitor [link|fdb|drop|all]
+		Long: `uvtep monitor [link|fdb|drop|all] [dev NAME]
 
 link: links that are added, changed and deleted, as ip monitor link prints them; with gbp, another policy id received.
 fdb:  entries, as bridge monitor fdb prints them, and misses (l2miss, l3miss), as ip monitor neigh does;
       Held and Released stand before what moveguard holds and lets go.
 drop: once a second what was dropped, why, and how often.
+dev:  that link only.
 all:  all of them, each line with a label before it; without a word, without the labels.
 
 Deleted stands before what is gone. -t prints when, -tshort in one line. A reader that is too slow
@@ -34,14 +35,23 @@ loses events and is told how many, on stderr or, with -j, in the stream. It ends
 func (a *app) monitor(cmd *cobra.Command, args []string) error {
 	m := monitorPrinter{app: a}
 	var what []string
-	for _, word := range args {
-		switch word {
+	dev := ""
+	for i := 0; i < len(args); i++ {
+		switch word := args[i]; word {
+		case "dev":
+			if i++; i == len(args) || dev != "" {
+				return usagef("dev needs one link: write monitor fdb dev NAME")
+			}
+			dev = args[i]
+			if err := control.ValidName(dev); err != nil {
+				return usagef("%v", err)
+			}
 		case "all":
 			m.labels = true
 		case control.ObjectLink, control.ObjectFDB, control.ObjectDrop:
 			what = append(what, word)
 		default:
-			return usagef("unknown word %q: write monitor link, fdb, drop or all", word)
+			return usagef("unknown word %q: write monitor link, fdb, drop or all, and dev NAME", word)
 		}
 	}
 	if m.labels {
@@ -49,7 +59,7 @@ func (a *app) monitor(cmd *cobra.Command, args []string) error {
 	}
 	ctx := cmd.Context()
 	return a.withClient(func(c *control.Client) error {
-		stream, err := c.Monitor(ctx, slices.Compact(slices.Sorted(slices.Values(what)))...)
+		stream, err := c.MonitorLink(ctx, dev, slices.Compact(slices.Sorted(slices.Values(what)))...)
 		if err != nil {
 			return err
 		}
