@@ -87,7 +87,8 @@ func (s *LinkSpec) checkAddresses() error {
 		if s.Local.IsMulticast() {
 			return invalid("local %v is a multicast address: write one of this host's addresses", s.Local)
 		}
-		if err := unicast("local", *s.Local); err != nil {
+		// Unspecified is the route's choice, as ip has it.
+		if err := unicast("local", *s.Local); err != nil && !s.Local.IsUnspecified() {
 			return err
 		}
 	}

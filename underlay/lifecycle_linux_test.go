@@ -195,6 +195,53 @@ func TestCloseEndsReaders(t *testing.T) {
 	}
 }
 
+// TestDrain: what has arrived is read yet; what Close throws away.
+func TestDrain(t *testing.T) {
+	a, b := newWire(t)
+	rx, other := b.listen(t, ReceiverConfig{Port: port}), b.listen(t, ReceiverConfig{Port: port + 1})
+	tx := a.transmitter(t, TransmitterConfig{})
+	const count = 500
+	p := make([]encap.Packet, count)
+	for i := range p {
+		p[i] = packet(b.addr(false), port, fmt.Sprint("frame ", i))
+	}
+	last := []encap.Packet{packet(b.addr(false), port+1, "last")}
+	for _, batch := range [][]encap.Packet{p, last} {
+		if err := tx.WriteBatch(batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := make([]encap.Datagram, 64)
+	if _, err := other.ReadBatch(0, d); err != nil { // the others have arrived before
+		t.Fatal(err)
+	}
+	if err := rx.Drain(); err != nil {
+		t.Fatal(err)
+	}
+	frames := 0
+	for {
+		n, err := rx.ReadBatch(0, d)
+		if errors.Is(err, net.ErrClosed) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range d[:n] {
+			frames++
+			if size := int(m.SegSize); size > 0 {
+				frames += (len(m.Payload)+size-1)/size - 1
+			}
+		}
+	}
+	if frames != count {
+		t.Errorf("%d datagrams were read after Drain, want %d", frames, count)
+	}
+	if err := rx.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWriteBatchWhileClosing(t *testing.T) {
 	a, b := newWire(t)
 	tx := a.transmitter(t, TransmitterConfig{})

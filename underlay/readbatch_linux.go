@@ -27,7 +27,10 @@ type reader struct {
 	buffers *Buffers
 	block   *readBlock // nil while the reader waits
 	spin    spin.Spinner
-	closed  atomic.Bool // set before conn is closed, so that a spinning reader lets go
+	closed  atomic.Bool // set before conn is closed or drained, so that a spinning reader lets go
+
+	draining atomic.Bool
+	drained  int // batches
 
 	limit     int // datagrams of the next recvmmsg, see adapt
 	want, got int
@@ -75,8 +78,8 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 
 // ReadBatch reads at least one and up to len(d) messages of worker w, waiting
 // for the first alone. What d points to is valid until the worker's next
-// ReadBatch. After Close the error is net.ErrClosed. A worker is read by one
-// goroutine at a time.
+// ReadBatch. After Close, and after Drain once nothing is left, the error is
+// net.ErrClosed. A worker is read by one goroutine at a time.
 //
 // A message is one datagram, or several of one flow that the kernel joined,
 // which SegSize cuts apart again. There is a trap: from a kernel VTEP on this
@@ -92,10 +95,12 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	for {
 		rd.want, rd.got, rd.errno = min(len(d), rd.limit), 0, 0
 		if err := rd.raw.Read(rd.recv); err != nil {
-			if errors.Is(err, net.ErrClosed) {
+			if errors.Is(err, net.ErrClosed) || rd.draining.Load() && !rd.rest() {
 				return 0, net.ErrClosed
 			}
-			return 0, fmt.Errorf("underlay: read: %w", err)
+			if !rd.draining.Load() {
+				return 0, fmt.Errorf("underlay: read: %w", err)
+			}
 		}
 		if rd.errno != 0 {
 			return 0, fmt.Errorf("underlay: read: %w", os.NewSyscallError("recvmmsg", rd.errno))
@@ -112,6 +117,18 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+// drainBatches bounds what a drained socket gives, since more may arrive all the
+// while.
+const drainBatches = 4096
+
+// rest reads what is left in a drained socket; false: nothing.
+func (r *reader) rest() bool {
+	r.drained++
+	more := false
+	err := r.raw.Control(func(fd uintptr) { more = r.recvmmsg(fd) })
+	return err == nil && more && r.drained <= drainBatches
 }
 
 // adapt bounds the next recvmmsg to what the caches hold, readBytes, if its

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -220,6 +221,51 @@ func (r *Receiver) Workers() int { return len(r.readers) }
 
 // LocalPort is the port that the receiver is bound to.
 func (r *Receiver) LocalPort() uint16 { return r.port }
+
+// Drain has every ReadBatch return what has arrived and then net.ErrClosed; Close
+// throws it away. From Drain on nothing more arrives, but at another socket of the
+// port, where there is one.
+func (r *Receiver) Drain() error {
+	var errs []error
+	for _, rd := range r.readers {
+		// Where it is refused, as to a group's socket, more arrives until Close.
+		_ = rd.raw.Control(deafen)
+	}
+	for _, rd := range r.readers {
+		rd.closed.Store(true)
+		rd.draining.Store(true)
+		// Who waits for more is woken; reading goes on past the deadline.
+		if err := rd.conn.SetReadDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("underlay: drain: %w", err)
+	}
+	return nil
+}
+
+// deafen connects a socket to the discard service (RFC 863) of its own address,
+// which sends nothing: from then on the kernel finds it for no packet
+// (compute_score in net/ipv4/udp.c).
+func deafen(fd uintptr) {
+	own, err := unix.Getsockname(int(fd))
+	if err != nil {
+		return
+	}
+	const discard = 9
+	switch a := own.(type) {
+	case *unix.SockaddrInet4:
+		if a.Port = discard; a.Addr == [4]byte{} {
+			a.Addr = [4]byte{127, 0, 0, 1}
+		}
+	case *unix.SockaddrInet6:
+		if a.Port = discard; a.Addr == [16]byte{} {
+			a.Addr = [16]byte{15: 1}
+		}
+	}
+	_ = unix.Connect(int(fd), own)
+}
 
 // Close leaves the group and ends every ReadBatch with net.ErrClosed.
 func (r *Receiver) Close() error {

@@ -169,6 +169,9 @@ func (r *Receiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 	}
 }
 
+// Drain is Close: what arrived and was not read is lost on this system.
+func (r *Receiver) Drain() error { return r.Close() }
+
 // Close leaves the group and ends every ReadBatch with net.ErrClosed.
 func (r *Receiver) Close() error {
 	if r.leave != nil {

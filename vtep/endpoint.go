@@ -20,8 +20,11 @@ type endpoint struct {
 	// this one serves, too; nil: there is none, or it is this one.
 	wild atomic.Pointer[endpoint]
 
-	users map[*Link]struct{} // guarded by VTEP.mu, as told
-	told  string             // why its offload fell back, as logged
+	users map[*Link]encap.VNI // and what they are published as; guarded by VTEP.mu, as told
+	told  string              // why its offload fell back, as logged
+
+	working  atomic.Int32 // workers that have not ended
+	draining atomic.Bool
 }
 
 // endpointKey is what makes two links share an endpoint.
@@ -74,10 +77,10 @@ func (c *LinkConfig) endpointKeys(dev underlay.Interface, up bool) []endpointKey
 func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 	ep := v.endpoints[key]
 	if ep != nil {
-		if u := ep.vnis.link(l.cfg.VNI); u != nil && u != l {
-			return nil, fmt.Errorf("%w: link %s has VNI %d on the same address and port", ErrExist, u.cfg.Name, l.cfg.VNI)
+		if err := ep.admits(l); err != nil {
+			return nil, err
 		}
-		ep.users[l] = struct{}{}
+		ep.users[l] = l.cfg.VNI
 		return ep, nil
 	}
 	twin := key
@@ -105,14 +108,23 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		}
 		return nil, err
 	}
-	ep = &endpoint{vtep: v, key: key, receiver: r, users: map[*Link]struct{}{l: {}}}
+	ep = &endpoint{vtep: v, key: key, receiver: r, users: map[*Link]encap.VNI{l: l.cfg.VNI}}
 	v.endpoints[key] = ep
-	v.findWild()
+	v.findWild() // packets of its links arrive here from now on
+	ep.working.Store(int32(r.Workers()))
 	for n := range r.Workers() {
 		w := &netWorker{ep: ep, n: n, c: &v.counters[n%len(v.counters)]}
 		v.spawn(w.run)
 	}
 	return ep, nil
+}
+
+// admits refuses a link whose VNI another user of ep has.
+func (ep *endpoint) admits(l *Link) error {
+	if u := ep.vnis.link(l.cfg.VNI); u != nil && u != l {
+		return fmt.Errorf("%w: link %s has VNI %d on the same address and port", ErrExist, u.cfg.Name, l.cfg.VNI)
+	}
+	return nil
 }
 
 // userBut is a user of ep other than l, nil if there is none. ep may be nil.
@@ -127,25 +139,56 @@ func (ep *endpoint) userBut(l *Link) *Link {
 	return nil
 }
 
-// leave ends l's use of ep and closes it after its last user.
+// leave ends l's use of ep and closes it after its last user. What has arrived
+// there for l, where it goes on elsewhere, and for links of the wildcard is
+// forwarded yet.
 func (v *VTEP) leave(l *Link, ep *endpoint) {
-	if ep.vnis.link(l.cfg.VNI) == l {
-		ep.vnis.set(l.cfg.VNI, nil)
-	}
+	vni := ep.users[l]
 	delete(ep.users, l)
+	if (l.gone || len(ep.users) > 0) && ep.vnis.link(vni) == l {
+		ep.vnis.set(vni, nil)
+	}
 	if len(ep.users) > 0 {
 		return
 	}
 	delete(v.endpoints, ep.key)
 	v.findWild()
+	if l.gone && ep.wild.Load() == nil {
+		ep.close()
+		return
+	}
+	ep.draining.Store(true)
+	if err := ep.receiver.Drain(); err != nil {
+		v.log.Warn("reading the rest of an underlay socket failed", "err", err)
+	}
+	if ep.working.Load() == 0 && ep.draining.CompareAndSwap(true, false) {
+		ep.close() // the workers were gone before
+	}
+}
+
+// ended is told by each worker; the last one closes what was drained.
+func (ep *endpoint) ended() {
+	if ep.working.Add(-1) == 0 && ep.draining.CompareAndSwap(true, false) {
+		ep.close()
+	}
+}
+
+func (ep *endpoint) close() {
 	if err := ep.receiver.Close(); err != nil {
-		v.log.Warn("closing an underlay socket failed", "err", err)
+		ep.vtep.log.Warn("closing an underlay socket failed", "err", err)
 	}
 }
 
 // publish has the endpoints of l give it its packets. l has its state by now.
 func (v *VTEP) publish(l *Link) {
 	for _, ep := range l.endpoints {
+		if ep.admits(l) != nil {
+			continue // a VNI that was refused
+		}
+		if was := ep.users[l]; was != l.cfg.VNI && ep.vnis.link(was) == l {
+			ep.vnis.set(was, nil)
+		}
+		ep.users[l] = l.cfg.VNI
 		ep.vnis.set(l.cfg.VNI, l)
 	}
 }

@@ -189,21 +189,29 @@ func (l *Link) short(e FDBEntry) FDBEntry {
 	return e
 }
 
-// movePort gives the entries that went to the link's old default port the new
-// one, after `dstport` changed.
-func (l *Link) movePort(was, is uint16, now fdb.Tick) {
+// moveRemotes gives the entries that went to the link's old default port and VNI
+// the new ones, after `dstport` or `id` changed.
+func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 	if l.first != (remoteKey{}) {
-		l.first.port = is
+		l.first.port, l.first.vni = l.cfg.dstPort(), l.cfg.VNI
 	}
 	l.remotes.forgetLearned()
 	l.fdb.Walk(func(e *fdb.Entry) bool {
 		for _, id := range e.Remotes {
 			r := l.remotes.at(id)
-			if r == nil || r.port != was {
+			if r == nil {
 				continue
 			}
 			key := r.remoteKey
-			key.port = is
+			if key.port == was.dstPort() {
+				key.port = l.cfg.dstPort()
+			}
+			if key.vni == was.VNI {
+				key.vni = l.cfg.VNI
+			}
+			if key == r.remoteKey {
+				continue
+			}
 			to := l.remotes.intern(key)
 			if !fdb.IsGroup(e.MAC) {
 				_ = l.fdb.Replace(e.MAC, to.id, e.State, e.Flags, now) // fails for a full table only, which this is not
@@ -295,6 +303,28 @@ func (l *Link) setDefault(now fdb.Tick) error {
 	}
 	l.first = is
 	return nil
+}
+
+// addDefault puts a new default destination on the flood list before anything
+// else changes: packets from it are taken as soon as they are expected. It
+// returns the remote where it was not there before.
+func (l *Link) addDefault(was *LinkConfig, now fdb.Tick) (*remote, error) {
+	dst := l.cfg.destination()
+	if !dst.IsValid() || dst == was.destination() || l.cfg.ipv6() != was.ipv6() {
+		return nil, nil
+	}
+	key := l.defaultKey(dst)
+	if key == (remoteKey{}) {
+		return nil, nil // its device is not there, which refresh tells of
+	}
+	r := l.remotes.intern(key)
+	switch err := l.fdb.Append(encap.MAC{}, r.id, fdb.Permanent, fdb.FlagUser, now); {
+	case errors.Is(err, fdb.ErrExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return r, nil
 }
 
 // fdbError gives the table's refusals the kernel's words and the remedy.

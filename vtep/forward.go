@@ -190,8 +190,7 @@ func (w *portWorker) flush(s *linkState, lane int) {
 	packets := b.packets[:b.n]
 	b.n = 0
 	if s.tx[lane].WriteBatch(packets) != nil {
-		w.c.drops[TxRefused].Add(uint64(len(packets))) // the transmitter is being replaced
-		return
+		w.sendAgain(s, lane, packets)
 	}
 	var sent, bytes uint64
 	for i := range packets {

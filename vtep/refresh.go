@@ -62,15 +62,18 @@ func (v *VTEP) rejoin(l *Link, keys []endpointKey) (left []*endpoint, err error)
 	for i, key := range keys {
 		ep := take(&left, key)
 		if ep == nil {
-			if ep, err = v.join(l, key); err != nil {
-				for _, missing := range keys[i+1:] {
-					if ep := take(&left, missing); ep != nil {
-						l.endpoints = append(l.endpoints, ep)
-					}
+			ep, err = v.join(l, key)
+		} else if err = ep.admits(l); err != nil { // it has another VNI now
+			left = append(left, ep)
+		}
+		if err != nil {
+			for _, missing := range keys[i+1:] {
+				if ep := take(&left, missing); ep != nil {
+					l.endpoints = append(l.endpoints, ep)
 				}
-				l.endpoints = append(l.endpoints, left...)
-				return nil, err
 			}
+			l.endpoints = append(l.endpoints, left...)
+			return nil, err
 		}
 		l.endpoints = append(l.endpoints, ep)
 	}

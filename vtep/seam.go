@@ -49,10 +49,14 @@ type Receiver interface {
 	Workers() int
 	// ReadBatch blocks until socket w has a datagram, fills d and returns how
 	// many. Their Payload is valid, and may be written to, until the next
-	// ReadBatch of w. A closed receiver gives net.ErrClosed.
+	// ReadBatch of w. A closed receiver gives net.ErrClosed, a drained one once
+	// nothing is left.
 	ReadBatch(w int, d []encap.Datagram) (int, error)
 	// Offloads is what the kernel does for it at present.
 	Offloads() underlay.Offloads
+	// Drain ends the ReadBatches once they returned what has arrived, which Close
+	// throws away. Close has to follow.
+	Drain() error
 	Close() error
 }
 

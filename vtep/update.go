@@ -73,8 +73,6 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		return err
 	}
 	switch {
-	case c.VNI != before.VNI:
-		return invalid("id cannot be changed: delete the link and add it with id %d", c.VNI)
 	case c.Queues != before.Queues:
 		return invalid("queues cannot be changed: delete the link and add it again")
 	case c.Trunk != before.Trunk:
@@ -88,8 +86,15 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		}
 	}
 	l.cfg = *c
-	if err := v.refresh(l); err != nil {
+	early, err := l.addDefault(&before, v.now())
+	if err == nil {
+		err = v.refresh(l)
+	}
+	if err != nil {
 		l.cfg = before
+		if early != nil {
+			_ = l.fdb.DeleteRemote(encap.MAC{}, early.id)
+		}
 		if undo := v.refresh(l); undo != nil {
 			l.log.Error("going back to the configuration before failed", "err", undo)
 		}
@@ -101,10 +106,15 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	l.tuned = false // it may have another device now
 	v.tune(l)
 	l.fdb.SetMaxAddresses(c.maxAddresses())
-	if c.dstPort() != before.dstPort() {
-		l.movePort(before.dstPort(), c.dstPort(), v.now())
+	if c.dstPort() != before.dstPort() || c.VNI != before.VNI {
+		l.moveRemotes(&before, v.now())
 	}
-	err := l.setDefault(v.now())
+	err = l.setDefault(v.now())
+	if c.VNI != before.VNI {
+		for _, o := range v.links { // of the old VNI
+			v.ownBypasses(o)
+		}
+	}
 	v.findBypasses(l)
 	if c.Proxy != before.Proxy {
 		v.followNeighbours(l)

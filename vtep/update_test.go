@@ -20,6 +20,7 @@ import (
 // edits change each field of a link that can be changed.
 var edits = map[string]func(*vtep.LinkConfig){
 	"remote":         func(c *vtep.LinkConfig) { c.Remote = addrC },
+	"id":             func(c *vtep.LinkConfig) { c.VNI = 50 },
 	"no remote":      func(c *vtep.LinkConfig) { c.Remote = netip.Addr{} },
 	"group":          func(c *vtep.LinkConfig) { c.Remote, c.Group = netip.Addr{}, group },
 	"local":          func(c *vtep.LinkConfig) { c.Local = addrA },
@@ -113,7 +114,8 @@ func TestUpdateRefused(t *testing.T) {
 		edit  func(*vtep.LinkConfig) error
 	}{
 		{"edit", rules{}, func(c *vtep.LinkConfig) error { c.TTL = 9; return errRefused }},
-		{"id", rules{}, func(c *vtep.LinkConfig) error { c.VNI = 43; return nil }},
+		{"id", rules{}, func(c *vtep.LinkConfig) error { c.VNI = 1 << 24; return nil }},
+		{"id taken there", rules{}, func(c *vtep.LinkConfig) error { c.VNI = 77; return nil }},
 		{"name taken", rules{}, func(c *vtep.LinkConfig) error { c.Name = "other"; return nil }},
 		{"name", set, func(c *vtep.LinkConfig) error { c.Name = "vxlan9"; return nil }},
 		{"queues", rules{}, func(c *vtep.LinkConfig) error { c.Queues = 2; return nil }},
@@ -133,6 +135,7 @@ func TestUpdateRefused(t *testing.T) {
 			bubble(t, func(t *testing.T, net *vteptest.Network) {
 				n, h := hooked(t, net, addrA)
 				must(t, n.AddLink(vtep.LinkConfig{Name: "other", VNI: 42, DstPort: 8472, Remote: addrB}))
+				must(t, n.AddLink(vtep.LinkConfig{Name: "beside", VNI: 77, Remote: addrB}))
 				r := &rig{node: n, t: t, wire: net.Capture(), link: "vxlan0"}
 				r.dev = r.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB, MTU: 1400, Address: macA})
 				r.in(addrB, frame(macA, macB, "x"))

@@ -118,6 +118,20 @@ func (w *portWorker) read(v *VTEP, port Port, log *slog.Logger, forward func([]e
 	}
 }
 
+// sendAgain sends what s's transmitter, which was closed meanwhile, did not: by
+// the link's new one, if there is one. What is refused for good stays so.
+func (w *portWorker) sendAgain(s *linkState, lane int, packets []encap.Packet) {
+	now := w.link.state.Load()
+	if now.tx[lane] == s.tx[lane] {
+		return // the link ends
+	}
+	for i := range packets {
+		if packets[i].Result == encap.SendRefused {
+			_ = now.tx[lane].WriteBatch(packets[i : i+1]) // the result says it
+		}
+	}
+}
+
 // netWorker reads one socket of an endpoint.
 type netWorker struct {
 	ep *endpoint
@@ -156,10 +170,12 @@ func (w *netWorker) run() {
 		switch {
 		case err == nil:
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed):
+			w.ep.ended()
 			return
 		default:
 			w.ep.vtep.log.Error("reading the underlay failed, trying again", "port", w.ep.key.port, "err", err)
 			if !w.ep.vtep.pause(time.Second) {
+				w.ep.ended()
 				return
 			}
 		}

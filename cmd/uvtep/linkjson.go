@@ -77,7 +77,7 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 		addr *netip.Addr
 	}{{"group", s.Group}, {"remote", s.Remote}, {"local", s.Local}} {
 		switch {
-		case a.addr == nil:
+		case a.addr == nil || a.addr.IsUnspecified():
 		case a.addr.Is6():
 			j.value(a.name+"6", a.addr.String())
 		default:

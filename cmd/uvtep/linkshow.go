@@ -98,7 +98,7 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 	if s.Remote != nil {
 		fmt.Fprintf(w, "remote %v ", s.Remote)
 	}
-	if s.Local != nil {
+	if s.Local != nil && !s.Local.IsUnspecified() {
 		fmt.Fprintf(w, "local %v ", s.Local)
 	}
 	word(w, "dev", value(s.Dev))

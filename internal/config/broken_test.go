@@ -48,7 +48,7 @@ func mistakes() []mistake {
 
 		{"group", "192.0.2.1", "", "write remote 192.0.2.1"}, {"group", "239.1.1", "", "no IP address"}, {"group", "peers.example.net", "", "no IP address"},
 		{"group", "ff02::1%eth0", "", "dev eth0"}, {"group", "", "key", "needs a value"}, {"group", "[239.1.1.1, 239.1.1.2]", "", "too much"},
-		{"local", "239.1.1.1", "", "this host's"}, {"local", "0.0.0.0", "", "address of a host"}, {"local", "any", "", "no IP address"},
+		{"local", "239.1.1.1", "", "this host's"}, {"local", "255.255.255.255", "", "broadcast"}, {"local", "any", "", "no IP address"},
 		{"local", "eth0", "", "no IP address"}, {"local", "", "key", "needs a value"}, {"local", "fe80::1%eth0", "", "dev eth0"},
 		{"dev", `""`, "", "needs a value"}, {"dev", "eth/0", "", "slash"}, {"dev", "sixteencharacter", "", "15 at most"}, {"dev", "..", "", "cannot be"},
 		{"dev", "[eth0, eth1]", "", "too much"}, {"dev", "eth0 eth1", "", "too much"}, {"dev", "", "key", "needs a value"}, {"dev", "{eth0: up}", "", "no keys"},

@@ -100,7 +100,7 @@ func (l *FileLink) socket() socket {
 	if l.DstPort != nil {
 		s.port = *l.DstPort
 	}
-	if l.Local != nil {
+	if l.Local != nil && !l.Local.IsUnspecified() {
 		s.local = *l.Local
 	}
 	for _, a := range []*netip.Addr{l.Remote, l.Group, l.Local} {

@@ -52,6 +52,7 @@ func differences() []difference {
 		{line: "ip link set dev vx1 type vxlan srcport 1000 2000", why: "so can its source ports", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan maxaddress 100", why: "how many addresses it learns", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan noudpcsum", why: "the checksum", kernel: 1},
+		{line: "ip link set dev vx1 type vxlan id 43", why: "its VNI", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan ttl inherit", why: "and the outer header", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan proxy", why: "and what it answers", kernel: 1},
 		{line: "ip link set dev vx1 type vxlan l2miss l3miss", why: "what it tells of", kernel: 1},

@@ -79,7 +79,7 @@ ip link set dev vx1 type vxlan remote 192.0.2.20
 bridge fdb show dev vx1
 ip link set vx1 type vxlan ageing 77 ttl 9
 ip -d link show vx1
-ip link set dev vx1 type vxlan id 43
+ip link set dev vx1 type vxlan id 16777216
 ip link set dev vx1 type vxlan banana
 bridge fdb sh dev vx2
 bridge fdb ap dev vx2 00:00:00:00:00:00 dst 192.0.2.20 self permanent

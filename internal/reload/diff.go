@@ -21,7 +21,7 @@ func (d *difference) empty() bool {
 // diff compares a link as the file had it with what it is to be.
 func diff(was, is *link) difference {
 	d := difference{
-		renew:  was.config.VNI != is.config.VNI || max(was.config.Queues, 1) != max(is.config.Queues, 1),
+		renew:  max(was.config.Queues, 1) != max(is.config.Queues, 1),
 		config: !reflect.DeepEqual(was.config, is.config),
 		up:     was.up != is.up,
 	}

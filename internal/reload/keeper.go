@@ -120,11 +120,12 @@ func (k *Keeper) removeOld(exists map[string]bool) (renewed map[string]link, all
 		wanted[k.file.Links[i].Name] = &k.file.Links[i]
 	}
 	renewed = make(map[string]link)
+	before := maps.Clone(k.applied)
 	for _, name := range slices.Sorted(maps.Keys(k.applied)) {
 		was := k.applied[name]
 		if f := wanted[name]; f != nil {
 			is, err := linkOf(f, k.known, was.config.Remote)
-			if err != nil || !diff(&was, &is).renew { // apply tells of the error
+			if err != nil || !diff(&was, &is).renew && !vniTaken(before, &was, &is) { // apply tells of the error
 				continue
 			}
 			renewed[name] = was
@@ -137,6 +138,20 @@ func (k *Keeper) removeOld(exists map[string]bool) (renewed map[string]link, all
 		delete(exists, name)
 	}
 	return renewed, all
+}
+
+// vniTaken reports whether a link is to have the VNI that another one of the file
+// had before, as where two of them swap theirs.
+func vniTaken(before map[string]link, was, is *link) bool {
+	if was.config.VNI == is.config.VNI {
+		return false
+	}
+	for name, other := range before {
+		if name != was.config.Name && other.config.VNI == is.config.VNI {
+			return true
+		}
+	}
+	return false
 }
 
 // goBack makes a link again as it was, where it could not be made anew.

@@ -212,7 +212,7 @@ func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
 			return nil, underlay.ErrPortInUse
 		}
 	}
-	r := &receiver{host: h, cfg: c, in: make(chan encap.Datagram, depth), closed: make(chan struct{})}
+	r := &receiver{host: h, cfg: c, in: make(chan encap.Datagram, depth), closed: make(chan struct{}), drain: make(chan struct{})}
 	h.net.receivers = append(h.net.receivers, r)
 	return r, nil
 }
@@ -223,6 +223,8 @@ type receiver struct {
 	cfg    underlay.ReceiverConfig
 	in     chan encap.Datagram
 	closed chan struct{}
+	drain  chan struct{}
+	once   sync.Once // closes closed
 }
 
 func (r *receiver) take(src netip.AddrPort, tos uint8, payload []byte) {
@@ -252,6 +254,12 @@ func (r *receiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 	case d[0] = <-r.in:
 	case <-r.closed:
 		return 0, net.ErrClosed
+	case <-r.drain:
+		select {
+		case d[0] = <-r.in:
+		default:
+			return 0, net.ErrClosed
+		}
 	}
 	n := 1
 	for n < len(d) {
@@ -265,18 +273,33 @@ func (r *receiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 	return n, nil
 }
 
+// Drain takes the receiver off the network: nothing more arrives.
+func (r *receiver) Drain() error {
+	if !r.leave() {
+		return net.ErrClosed
+	}
+	close(r.drain)
+	return nil
+}
+
 func (r *receiver) Close() error {
+	r.leave()
+	err := net.ErrClosed // again
+	r.once.Do(func() {
+		close(r.closed)
+		err = nil
+	})
+	return err
+}
+
+// leave takes r off the network; false: it was off already.
+func (r *receiver) leave() bool {
 	n := r.host.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for i, o := range n.receivers {
-		if o == r {
-			n.receivers = append(n.receivers[:i:i], n.receivers[i+1:]...)
-			close(r.closed)
-			return nil
-		}
-	}
-	return net.ErrClosed
+	before := len(n.receivers)
+	n.receivers = slices.DeleteFunc(n.receivers, func(o *receiver) bool { return o == r })
+	return len(n.receivers) < before
 }
 
 // OpenTransmitter implements vtep.Host.

@@ -46,6 +46,7 @@ func TestUnderlay(t *testing.T, open func(t testing.TB) Underlay) {
 		{"shared frame", (*wireTest).shared},
 		{"borrowed", (*wireTest).borrowed},
 		{"write concurrently", (*wireTest).concurrent},
+		{"drain", (*wireTest).drained},
 		{"close", (*wireTest).closed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -368,25 +369,5 @@ func (w *wireTest) concurrent() {
 	}
 	if len(seen) != writers*count {
 		w.Errorf("%d different packets arrived, %d were sent", len(seen), writers*count)
-	}
-}
-
-// closed: Close ends the readers, which stop looks at, and sending.
-func (w *wireTest) closed() {
-	time.Sleep(20 * time.Millisecond) // let the readers wait
-	if err := w.Receiver.Close(); err != nil {
-		w.Fatalf("Close: %v", err)
-	}
-	w.readers.Wait()
-	for n := range w.Receiver.Workers() {
-		if k, err := w.Receiver.ReadBatch(n, make([]encap.Datagram, 1)); k != 0 || !errors.Is(err, net.ErrClosed) {
-			w.Errorf("ReadBatch of a closed receiver: %d, %v, want net.ErrClosed", k, err)
-		}
-	}
-	if err := w.Transmitter.Close(); err != nil {
-		w.Fatalf("Close: %v", err)
-	}
-	if err := w.Transmitter.WriteBatch([]encap.Packet{w.packetTo(1, 1, 64, 1)}); !errors.Is(err, net.ErrClosed) {
-		w.Errorf("WriteBatch of a closed transmitter: %v, want net.ErrClosed", err)
 	}
 }
