@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -270,4 +272,11 @@ func (p *linkParser) rename(word string) error {
 func (p *linkParser) admin(word string) error {
 	p.out.Up = new(word == "up")
 	return p.once("up/down")
+}
+
+// LinkWords are the words that ParseLinkSet takes, in alphabetical order.
+func LinkWords() []string {
+	words := linkWords()
+	addMasterWords(words)
+	return slices.Sorted(maps.Keys(words))
 }

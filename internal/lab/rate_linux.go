@@ -16,10 +16,11 @@ import (
 // RateConfig describes numbered datagrams that are sent one way at a steady rate.
 type RateConfig struct {
 	From, To *Host
-	Dst      netip.Addr    // an address of To
-	Size     int           // UDP payload; at least 16, less is made 16
-	Rate     int           // datagrams a second
-	Duration time.Duration // how long to send
+	Dst      netip.Addr      // an address of To
+	Size     int             // UDP payload; at least 16, less is made 16
+	Rate     int             // datagrams a second
+	Duration time.Duration   // how long to send
+	Until    <-chan struct{} // ends the sending before, where it is closed; nil: nothing does
 }
 
 const (
@@ -48,7 +49,7 @@ func UDPAtRate(ctx context.Context, c RateConfig) (UDPCount, error) {
 	d := newUDPDirection(&u, near, far, &count)
 	var wg sync.WaitGroup
 	wg.Go(func() { d.receive(ctx) })
-	d.sendAtRate(ctx, c.Rate, c.Duration)
+	d.sendAtRate(ctx, c.Rate, c.Duration, c.Until)
 	wg.Wait()
 	if err := errors.Join(d.sendErr, d.receiveErr, ctx.Err()); err != nil {
 		return count, fmt.Errorf("lab: udp %s -> %s (%s): %w", c.From, c.To, c.Dst, err)
@@ -56,8 +57,8 @@ func UDPAtRate(ctx context.Context, c RateConfig) (UDPCount, error) {
 	return count, nil
 }
 
-// sendAtRate sends what is due by the clock until duration is over.
-func (d *udpDirection) sendAtRate(ctx context.Context, rate int, duration time.Duration) {
+// sendAtRate sends what is due by the clock until duration is over or until is closed.
+func (d *udpDirection) sendAtRate(ctx context.Context, rate int, duration time.Duration, until <-chan struct{}) {
 	defer close(d.sent)
 	conn := ipv4.NewPacketConn(d.out) // for sendmmsg alone, which is the same for IPv6
 	batch := make([]ipv4.Message, rateBatch)
@@ -69,7 +70,7 @@ func (d *udpDirection) sendAtRate(ctx context.Context, rate int, duration time.D
 	missed := time.Duration(0) // not to be made up for
 	for n := 0; n < d.Count && ctx.Err() == nil; {
 		now := time.Since(begin)
-		if now > duration {
+		if now > duration || isClosed(until) {
 			return
 		}
 		behind := now - missed - time.Duration(n)*per
@@ -97,6 +98,15 @@ func (d *udpDirection) sendAtRate(ctx context.Context, rate int, duration time.D
 			d.count.SendErrors++
 			d.count.LastSendError = err
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
