@@ -274,9 +274,7 @@ func (p *linkParser) admin(word string) error {
 	return p.once("up/down")
 }
 
-// LinkWords are the words that ParseLinkSet takes, in alphabetical order.
+// LinkWords are the words by which ParseLinkSet changes a link.
 func LinkWords() []string {
-	words := linkWords()
-	addMasterWords(words)
-	return slices.Sorted(maps.Keys(words))
+	return slices.AppendSeq([]string{"master", "nomaster"}, maps.Keys(linkWords()))
 }
