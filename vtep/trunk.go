@@ -73,13 +73,11 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch {
-	case v.closed:
+	if v.closed {
 		return ErrClosed
-	case v.trunks[c.Name] != nil:
-		return fmt.Errorf("%w: port %s", ErrExist, c.Name)
-	case v.links[c.Name] != nil:
-		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
+	}
+	if err := v.nameToAdd(c.Name); err != nil {
+		return err
 	}
 	mtu := c.MTU
 	if mtu == 0 {
@@ -99,6 +97,7 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	if t.device, err = port.State(); err != nil {
 		return errors.Join(err, port.Close())
 	}
+	v.yieldName(c.Name)
 	v.trunks[c.Name] = t
 	v.startTrunk(t)
 	return nil
