@@ -60,6 +60,34 @@ func TestDeviceRenamed(t *testing.T) {
 	})
 }
 
+// TestDeviceRenamedYields: the name that ip took from a link is free, as for a
+// netdev of the kernel, for a link and for a trunk port.
+func TestDeviceRenamedYields(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		must(t, r.dev.Set(tap.Change{Name: "tenant7"}))
+		synctest.Wait()
+		if err := r.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 42}); !errors.Is(err, vtep.ErrExist) {
+			t.Errorf("the same VNI: %v", err)
+		}
+		must(t, r.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 43, Remote: addrB}))
+		for name, vni := range map[string]encap.VNI{"vxlan0": 43, "tenant7": 42} {
+			if info, err := r.Link(name); err != nil || info.Name != name || info.Config.Name != name || info.Config.VNI != vni {
+				t.Errorf("%s: %+v, %v", name, info, err)
+			}
+			if err := r.AddLink(vtep.LinkConfig{Name: name, VNI: 44}); !errors.Is(err, vtep.ErrExist) {
+				t.Errorf("a second %s: %v", name, err)
+			}
+		}
+		must(t, r.DelLink("vxlan0"))
+		must(t, r.AddTrunk(vtep.TrunkConfig{Name: "vxlan0"}))
+		if got := r.in(addrB, frame(macA, macB, "x")); len(got) != 1 {
+			t.Error("the renamed link forwards no more")
+		}
+		must(t, r.DelLink("tenant7"))
+	})
+}
+
 // staleHost makes devices whose Watch tells of each change late: the state
 // before it.
 type staleHost struct{ *vteptest.Host }

@@ -24,13 +24,11 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch {
-	case v.closed:
+	if v.closed {
 		return ErrClosed
-	case v.links[c.Name] != nil:
-		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
-	case v.trunks[c.Name] != nil:
-		return fmt.Errorf("%w: port %s", ErrExist, c.Name)
+	}
+	if err := v.nameToAdd(c.Name); err != nil {
+		return err
 	}
 	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes()}
 	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), OnChange: l.onFDB, SameAddr: l.remotes.sameAddr})
@@ -54,6 +52,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 			return err
 		}
 	}
+	v.yieldName(c.Name)
 	v.links[c.Name] = l
 	v.bypassers.add(l)
 	v.findBypasses(l)
@@ -253,6 +252,32 @@ func (v *VTEP) find(name string) (*Link, error) {
 		return given, nil
 	}
 	return nil, fmt.Errorf("%w: %s is no link of this daemon", ErrNoLink, name)
+}
+
+// nameToAdd refuses the name of what is there; the caller holds v.mu.
+func (v *VTEP) nameToAdd(name string) error {
+	if v.trunks[name] != nil {
+		return fmt.Errorf("%w: port %s", ErrExist, name)
+	}
+	l, err := v.find(name)
+	if err != nil {
+		return nil
+	}
+	is := l.device.Name
+	if is != name && v.links[is] == nil {
+		return nil // it will yield the name
+	}
+	return fmt.Errorf("%w: link %s", ErrExist, name)
+}
+
+// yieldName has a link that ip renamed give up the name that it was added
+// with, which is another's now; nameToAdd has said that it can.
+func (v *VTEP) yieldName(name string) {
+	if l := v.links[name]; l != nil {
+		delete(v.links, name)
+		l.cfg.Name = l.device.Name
+		v.links[l.cfg.Name] = l
+	}
 }
 
 // Link describes one link.

@@ -74,13 +74,11 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch {
-	case v.closed:
+	if v.closed {
 		return ErrClosed
-	case v.trunks[c.Name] != nil:
-		return fmt.Errorf("%w: port %s", ErrExist, c.Name)
-	case v.links[c.Name] != nil:
-		return fmt.Errorf("%w: link %s", ErrExist, c.Name)
+	}
+	if err := v.nameToAdd(c.Name); err != nil {
+		return err
 	}
 	tc := tap.Config{Name: c.Name, Queues: c.Queues, MAC: c.Address, MTU: c.MTU, Owner: c.Owner, Group: c.OwnerGroup, Persist: c.Persist}
 	if tc.MTU == 0 {
@@ -94,6 +92,7 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	if t.device, err = port.State(); err != nil {
 		return errors.Join(err, port.Close())
 	}
+	v.yieldName(c.Name)
 	v.trunks[c.Name] = t
 	v.startTrunk(t)
 	return nil
