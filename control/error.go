@@ -27,6 +27,9 @@ var ErrNotRunning = errors.New("no uvtep daemon is running")
 // errNoPath is a request for a path or with a method that there is not.
 var errNoPath = errors.New("no such path or method: see docs/api.md")
 
+// errTooLarge is a body beyond maxBody.
+var errTooLarge = errors.New("the request's body has more than 1 MiB: send a link or an entry a request")
+
 type errorCode struct {
 	err    error
 	code   string
@@ -47,6 +50,7 @@ func errorCodes() []errorCode {
 		{vtep.ErrClosed, "closed", http.StatusServiceUnavailable},
 		{ErrDenied, "denied", http.StatusForbidden},
 		{errNoPath, "no-path", http.StatusNotFound},
+		{errTooLarge, "too-large", http.StatusRequestEntityTooLarge},
 	}
 }
 

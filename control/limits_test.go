@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func TestLimits(t *testing.T) {
 		"a header without end":      {"GET /v1/links HTTP/1.1\r\nHost: u", 0, headerTimeout},
 		"a body that does not come": {"POST /v1/links HTTP/1.1\r\nHost: u\r\nContent-Length: 100\r\n\r\n{", http.StatusBadRequest, readTimeout},
 		"a long header":             {"GET /v1/links HTTP/1.1\r\nHost: u\r\nX: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge, 0},
-		"a long body":               {"POST /v1/links HTTP/1.1\r\nHost: u\r\nContent-Length: 2000000\r\n\r\n{\"name\":\"" + strings.Repeat("x", 1_999_000), http.StatusBadRequest, 0},
+		"a long body":               {"POST /v1/links HTTP/1.1\r\nHost: u\r\nContent-Length: 2000000\r\n\r\n{\"name\":\"" + strings.Repeat("x", 1_999_000), http.StatusRequestEntityTooLarge, 0},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -56,4 +57,57 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTooManyConnections: the daemon accepts so many and no more; who waits is
+// served when another one leaves.
+func TestTooManyConnections(t *testing.T) {
+	_, c, path, _ := watched(t)
+	before := descriptors(t)
+	idle := make([]net.Conn, maxConnections)
+	for i := range idle {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		idle[i] = conn
+		if i == 0 {
+			continue
+		}
+		if _, err := io.WriteString(conn, "GET /v1/version HTTP/1.1\r\nHost: u\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil { // it is served, and kept
+			t.Fatal(err)
+		}
+	}
+	answered := make(chan error, 1)
+	go func() {
+		_, err := c.Version(t.Context())
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		t.Errorf("one more than %d was answered: %v", maxConnections, err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	// Ours and the server's ends, and one that waits.
+	if n := descriptors(t) - before; n > 2*maxConnections+2 {
+		t.Errorf("%d file descriptors for %d connections", n, maxConnections)
+	}
+	_ = idle[1].Close()
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+// descriptors is how many files this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc: ", err)
+	}
+	return len(all)
 }

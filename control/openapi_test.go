@@ -255,6 +255,18 @@ func exercisePorts(ctx context.Context, c *Client) []call {
 		call{"delete port again", vtep.ErrNoPort, c.DeletePort(ctx, "trunk0")})
 }
 
+// tooLarge sends a body beyond the limit to each path that takes one.
+func tooLarge(ctx context.Context, c *Client) []call {
+	long := strings.Repeat("x", maxBody)
+	link, port := LinkChange{LinkSpec: LinkSpec{Accept: &long}}, PortChange{PortSpec: PortSpec{Address: &long}}
+	_, err := c.FlushFDB(ctx, FDBFilter{Via: long})
+	return []call{
+		{"add a long link", errTooLarge, c.AddLink(ctx, link)}, {"change to a long link", errTooLarge, c.ChangeLink(ctx, "vx1", link)},
+		{"add a long port", errTooLarge, c.AddPort(ctx, port)}, {"change to a long port", errTooLarge, c.ChangePort(ctx, "trunk0", port)},
+		{"fdb add a long entry", errTooLarge, c.ChangeFDB(ctx, "add", FDBEntry{Dev: "vx1", Via: long})}, {"flush by a long filter", errTooLarge, err},
+	}
+}
+
 // exercise asks for everything once, and for what is refused.
 func exercise(t *testing.T, c *Client) {
 	ctx := t.Context()
@@ -283,7 +295,7 @@ func exercise(t *testing.T, c *Client) {
 		{"fdb append", nil, c.ChangeFDB(ctx, "append", zeros)}, {"fdb replace", nil, c.ChangeFDB(ctx, "replace", entry)},
 		{"fdb of no MAC", vtep.ErrInvalid, c.ChangeFDB(ctx, "add", FDBEntry{Dev: "vx1"})},
 	}
-	calls = append(calls, exercisePorts(ctx, c)...)
+	calls = append(append(calls, exercisePorts(ctx, c)...), tooLarge(ctx, c)...)
 	links, err := c.Links(ctx)
 	calls = append(calls, call{"links", nil, err})
 	_, err = c.Link(ctx, "vx1")

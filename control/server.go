@@ -100,7 +100,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	h.BaseContext = func(net.Listener) context.Context { return ctx } // ends streams
 	g.Go(func() error {
-		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := h.Serve(limitConnections(s.listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("control: serve %s: %w", s.config.Path, err)
 		}
 		return nil
@@ -189,6 +189,9 @@ func decode(r *http.Request, v any) error {
 			return nil
 		}
 		err = errors.New("more than one value")
+	}
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return errTooLarge
 	}
 	return invalid("the request's body: %v", err)
 }

@@ -208,7 +208,7 @@ func TestBadRequests(t *testing.T) {
 		"no name":           {"POST", "/v1/links", `{"id":1}`, 400, "invalid"},
 		"no id":             {"POST", "/v1/links", `{"name":"vx1"}`, 400, "invalid"},
 		"id of 25 bits":     {"POST", "/v1/links", `{"name":"vx1","id":16777216}`, 400, "invalid"},
-		"too long":          {"POST", "/v1/links", `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 400, "invalid"},
+		"too long":          {"POST", "/v1/links", `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413, "too-large"},
 		"ttl of a word":     {"POST", "/v1/links", `{"name":"vx1","id":1,"ttl":"banana"}`, 400, "invalid"},
 		"ttl of a fraction": {"POST", "/v1/links", `{"name":"vx1","id":1,"ttl":1.5}`, 400, "invalid"},
 		"no MAC":            {"POST", "/v1/fdb/add", `{"dev":"vx1","mac":"x"}`, 400, "invalid"},

@@ -48,6 +48,9 @@ type peerKey struct{}
 
 // withPeer keeps a connection's peer for its requests.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if l, ok := c.(*limitedConn); ok {
+		c = l.Conn
+	}
 	if u, ok := c.(*net.UnixConn); ok {
 		if p, err := peerOf(u); err == nil {
 			return context.WithValue(ctx, peerKey{}, p)
