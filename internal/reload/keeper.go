@@ -59,17 +59,19 @@ func (k *Keeper) Load(f *config.File) error {
 	defer k.mu.Unlock()
 	k.file = f
 	k.forgetNames()
+	err := k.nameBack()
 	exists := k.links()
 	// A link of the file that somebody deleted is made again.
 	maps.DeleteFunc(k.applied, func(name string, _ link) bool { return !exists[name] })
-	renewed, err := k.removeOld(exists)
-	err = errors.Join(err, k.applyPorts()) // with no link on those that go, and before links on those that come
+	renewed, rerr := k.removeOld(exists)
+	err = errors.Join(err, rerr, k.applyPorts()) // with no link on those that go, and before links on those that come
 	for i := range f.Links {
 		l := &f.Links[i]
 		if lerr := k.apply(l, exists); lerr != nil {
 			err = errors.Join(err, lerr, k.goBack(l.Name, renewed))
 		}
 	}
+	k.noteIndexes()
 	select {
 	case k.wake <- struct{}{}:
 	default:

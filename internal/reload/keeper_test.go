@@ -221,6 +221,37 @@ func TestLoadAnew(t *testing.T) {
 	})
 }
 
+// TestLoadRenamed: a link that somebody renamed has the file's name again, and is
+// the same device; where the file renames it too, it stays.
+func TestLoadRenamed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		one := "  - {name: a, id: 1, remote: 192.0.2.2}\n"
+		r.load(one)
+		index := r.vtep.Links()[0].Index
+		rename := func(was, is string) {
+			t.Helper()
+			must(t, r.vtep.UpdateLink(was, func(c *vtep.LinkConfig) error { c.Name = is; return nil }))
+		}
+		rename("a", "z")
+		r.load(one)
+		r.want("named back", "a 1 ttl 0, 00 192.0.2.2*")
+		rename("a", "z")
+		r.load("  - {name: z, id: 1, remote: 192.0.2.2, ttl: 5}\n")
+		r.want("renamed in the file, too", "z 1 ttl 5, 00 192.0.2.2*")
+		if is := r.vtep.Links()[0].Index; is != index {
+			t.Errorf("another device: index %d, was %d", is, index)
+		}
+		rename("z", "y")
+		r.load("  - {name: b, id: 2}\n")
+		r.want("gone from the file", "b 2 ttl 0")
+		rename("b", "y")
+		must(t, r.vtep.AddLink(vtep.LinkConfig{Name: "b", VNI: 7}))
+		if err := r.Load(r.file("  - {name: c, id: 3}\n  - {name: b, id: 7}\n")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestLoadRefused: what the host refuses is told with its place, the rest is
 // done, and tried again.
 func TestLoadRefused(t *testing.T) {

@@ -19,6 +19,7 @@ type link struct {
 	// each once.
 	entries []vtep.FDBEntry
 	place   config.Place
+	index   int // of its netdev, once it is there
 }
 
 // linkOf is the link of a file. present is the default remote that it has: one
