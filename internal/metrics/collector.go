@@ -144,15 +144,28 @@ func counterMetrics() []metric {
 	}
 }
 
-// dropMetrics has a series for each reason, whether something was dropped for
-// it or not: a rate that begins with a series is not seen.
+// dropMetrics has a series for each reason that something was dropped for: with
+// all of them, thousands of links were a hundred thousand series, nearly all 0. A
+// rate that begins with its series is not seen, so that the sum is there from the
+// start.
 func dropMetrics() []metric {
-	return []metric{{ofLink("drops_total", "Frames and packets dropped.", "reason"), prometheus.CounterValue,
-		func(l *vtep.LinkInfo, put func(float64, ...string)) {
-			for _, r := range vtep.DropReasons() {
-				put(float64(l.Stats.Drops[r]), r.String())
+	return []metric{
+		one(prometheus.CounterValue, "all_drops_total", "Frames and packets dropped, for whatever reason.", func(l *vtep.LinkInfo) float64 {
+			sum := uint64(0)
+			for _, n := range l.Stats.Drops {
+				sum += n
 			}
-		}}}
+			return float64(sum)
+		}),
+		{ofLink("drops_total", "Frames and packets dropped.", "reason"), prometheus.CounterValue,
+			func(l *vtep.LinkInfo, put func(float64, ...string)) {
+				for _, r := range vtep.DropReasons() {
+					if n := l.Stats.Drops[r]; n > 0 {
+						put(float64(n), r.String())
+					}
+				}
+			}},
+	}
 }
 
 func truth(b bool) float64 {

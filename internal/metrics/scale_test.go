@@ -1,0 +1,35 @@
+package metrics
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// many are links that dropped nothing.
+type many []vtep.LinkInfo
+
+func (m many) Links() []vtep.LinkInfo { return m }
+func (m many) Stats() vtep.LinkStats  { return vtep.LinkStats{} }
+
+// BenchmarkScrape is a scrape of as many links as there are VLAN ids.
+func BenchmarkScrape(b *testing.B) {
+	links := make(many, 4094)
+	for i := range links {
+		links[i] = vtep.LinkInfo{Config: vtep.LinkConfig{Name: fmt.Sprint("vxlan", i), VNI: 1}, Name: fmt.Sprint("vxlan", i)}
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(links, "x"))
+	h := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		b.ReportMetric(float64(w.Body.Len()), "bytes")
+	}
+}
