@@ -94,6 +94,7 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"id 42":                       "needs a name",
 		"vx":                          "needs an id",
 		"vx id":                       "0-16777215",
+		"vx id 1 remote peer.example": "names are for the remotes of a configuration file",
 		"vx id 16777216":              "0-16777215",
 		"vx id -1":                    "0-16777215",
 		"vx id 1_0":                   "0-16777215",

@@ -95,6 +95,8 @@ func (s *sentence) address(word string) (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(v)
 	switch {
+	case err != nil && (word == "remote" || word == "dst") && isName(&node{kind: scalarNode, text: v}):
+		return a, usagef("%s %q is no IP address; names are for the remotes of a configuration file, which looks them up again", word, v)
 	case err != nil:
 		return a, usagef("%s %q is no IP address: write one such as 192.0.2.1 or 2001:db8::1", word, v)
 	case s.family == IPv4 && !a.Is4():
