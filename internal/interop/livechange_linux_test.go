@@ -111,7 +111,7 @@ func TestLiveChange(t *testing.T) {
 	for _, f := range families() {
 		all := liveChanges(f)
 		for _, c := range all {
-			for _, word := range strings.Fields(c.set + " " + c.back) {
+			for word := range strings.FieldsSeq(c.set + " " + c.back) {
 				covered[word] = true
 			}
 		}
