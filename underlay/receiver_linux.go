@@ -222,11 +222,11 @@ func (r *Receiver) Workers() int { return len(r.readers) }
 // LocalPort is the port that the receiver is bound to.
 func (r *Receiver) LocalPort() uint16 { return r.port }
 
-// Drain has every ReadBatch return what has arrived and then net.ErrClosed; Close
+// Drain leaves the group and has every ReadBatch return what has arrived and then net.ErrClosed; Close
 // throws it away. From Drain on nothing more arrives, but at another socket of the
 // port, where there is one.
 func (r *Receiver) Drain() error {
-	var errs []error
+	errs := []error{r.leaveGroup()}
 	for _, rd := range r.readers {
 		// Where it is refused, as to a group's socket, more arrives until Close.
 		_ = rd.raw.Control(deafen)
@@ -267,15 +267,21 @@ func deafen(fd uintptr) {
 	_ = unix.Connect(int(fd), own)
 }
 
+// leaveGroup leaves the group, if there is one and it was not left yet.
+func (r *Receiver) leaveGroup() error {
+	if r.leave == nil || len(r.readers) == 0 {
+		return nil
+	}
+	// An interface that is gone took the membership with it.
+	if err := r.leave(); err != nil && !isGone(err) {
+		return err
+	}
+	return nil
+}
+
 // Close leaves the group and ends every ReadBatch with net.ErrClosed.
 func (r *Receiver) Close() error {
-	var errs []error
-	if r.leave != nil && len(r.readers) > 0 {
-		// An interface that is gone took the membership with it.
-		if err := r.leave(); err != nil && !isGone(err) {
-			errs = append(errs, err)
-		}
-	}
+	errs := []error{r.leaveGroup()}
 	for _, rd := range r.readers {
 		rd.closed.Store(true)
 		if err := rd.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
