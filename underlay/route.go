@@ -21,5 +21,6 @@ type Interface struct {
 	// VRF is the name of the VRF device that it is, or is a slave of; "" where
 	// there is none. A socket hears what arrives in a VRF only where it is bound
 	// to that device (the kernel's Documentation/networking/vrf.rst).
-	VRF string
+	VRF      string
+	VRFIndex int
 }

@@ -52,7 +52,7 @@ func InterfaceByName(device string) (Interface, error) {
 		}
 	}
 	if link.Type() == "vrf" {
-		i.VRF = link.Attrs().Name
+		i.VRF, i.VRFIndex = link.Attrs().Name, link.Attrs().Index
 	}
 	return i, nil
 }

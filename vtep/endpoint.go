@@ -33,6 +33,7 @@ type endpointKey struct {
 	group         netip.Addr // valid: hears this group and nothing else
 	dev           int        // interface that the group is joined on; 0: by route
 	vrf           string     // VRF device that the link's device is or belongs to
+	vrfIndex      int        // that device's: it may be replaced by another of its name
 	port          uint16
 	v6            bool
 	zeroChecksum6 bool
@@ -59,6 +60,7 @@ func (ep *endpoint) link(vni encap.VNI) *Link {
 func (c *LinkConfig) endpointKeys(dev underlay.Interface, up bool) []endpointKey {
 	key := endpointKey{
 		vrf:           dev.VRF,
+		vrfIndex:      dev.VRFIndex,
 		local:         c.source(),
 		port:          c.dstPort(),
 		v6:            c.ipv6(),

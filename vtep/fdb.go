@@ -195,6 +195,19 @@ func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 	if l.first != (remoteKey{}) {
 		l.first.port, l.first.vni = l.cfg.dstPort(), l.cfg.VNI
 	}
+	l.changeRemotes(now, func(key *remoteKey) {
+		if key.port == was.dstPort() {
+			key.port = l.cfg.dstPort()
+		}
+		if key.vni == was.VNI {
+			key.vni = l.cfg.VNI
+		}
+	})
+}
+
+// changeRemotes gives the entries other remotes where change says so. What is
+// learned goes by the link's state.
+func (l *Link) changeRemotes(now fdb.Tick, change func(*remoteKey)) {
 	l.remotes.forgetLearned()
 	l.fdb.Walk(func(e *fdb.Entry) bool {
 		for _, id := range e.Remotes {
@@ -203,13 +216,7 @@ func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 				continue
 			}
 			key := r.remoteKey
-			if key.port == was.dstPort() {
-				key.port = l.cfg.dstPort()
-			}
-			if key.vni == was.VNI {
-				key.vni = l.cfg.VNI
-			}
-			if key == r.remoteKey {
+			if change(&key); key == r.remoteKey {
 				continue
 			}
 			to := l.remotes.intern(key)

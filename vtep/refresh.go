@@ -21,7 +21,7 @@ func (v *VTEP) refresh(l *Link) error {
 			return fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
 		}
 	}
-	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev.Index))
+	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev.Index), dev.Index)
 	if err != nil {
 		l.followDevice()
 		return err
@@ -30,7 +30,9 @@ func (v *VTEP) refresh(l *Link) error {
 	l.senders = senders
 	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
 	own, known := v.ownAddress(&l.cfg)
-	l.state.Store(l.newState(own, dev.Index))
+	if was := l.state.Swap(l.newState(own, dev.Index)); was != nil {
+		l.moveDev(was.dev, uint32(dev.Index))
+	}
 	v.publish(l)
 	for _, ep := range left { // the new ones hear by now
 		v.leave(l, ep)
@@ -110,9 +112,9 @@ func (v *VTEP) ownAddress(c *LinkConfig) (encap.Addr, bool) {
 
 // takeSenders gives the transmitters for both lanes, shared with other links
 // that need the same.
-func (v *VTEP) takeSenders(keys [2]underlay.TransmitterConfig) (s [2]*sender, err error) {
-	for lane, key := range keys {
-		if s[lane], err = v.takeSender(key); err != nil {
+func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, dev int) (s [2]*sender, err error) {
+	for lane, c := range configs {
+		if s[lane], err = v.takeSender(senderKey{c, dev}); err != nil {
 			v.releaseSender(s[0])
 			return [2]*sender{}, err
 		}
@@ -120,11 +122,11 @@ func (v *VTEP) takeSenders(keys [2]underlay.TransmitterConfig) (s [2]*sender, er
 	return s, nil
 }
 
-func (v *VTEP) takeSender(key underlay.TransmitterConfig) (*sender, error) {
+func (v *VTEP) takeSender(key senderKey) (*sender, error) {
 	key.NoSegment = v.off.UDPGSO
 	s := v.senders[key]
 	if s == nil {
-		tx, err := v.host.OpenTransmitter(key)
+		tx, err := v.host.OpenTransmitter(key.TransmitterConfig)
 		if err != nil {
 			return nil, err
 		}

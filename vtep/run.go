@@ -65,6 +65,7 @@ func (v *VTEP) everySecond() {
 	defer v.mu.Unlock()
 	v.tellOffloads()
 	v.tellDrops()
+	v.followDevs()
 	for _, l := range v.links {
 		l.logMoves()
 		l.guardMoves(v.now())

@@ -51,7 +51,7 @@ type VTEP struct {
 	links     map[string]*Link
 	trunks    map[string]*trunk
 	endpoints map[endpointKey]*endpoint
-	senders   map[underlay.TransmitterConfig]*sender
+	senders   map[senderKey]*sender
 	bypassers bypassers
 	tuned     map[int]bool // underlay devices, by index
 	dropsTold dropTotals   // of counters
@@ -59,10 +59,17 @@ type VTEP struct {
 
 // sender is a transmitter shared by the links that need the same.
 type sender struct {
-	key   underlay.TransmitterConfig
+	key   senderKey
 	tx    Transmitter
 	users int
 	told  string // why its offload fell back, as logged
+}
+
+// senderKey is what makes two links share a sender. dev is the index of the
+// device that it is bound to: another may get the name.
+type senderKey struct {
+	underlay.TransmitterConfig
+	dev int
 }
 
 // New makes a VTEP without links.
@@ -79,7 +86,7 @@ func New(c Config) *VTEP {
 		links:     make(map[string]*Link),
 		trunks:    make(map[string]*trunk),
 		endpoints: make(map[endpointKey]*endpoint),
-		senders:   make(map[underlay.TransmitterConfig]*sender),
+		senders:   make(map[senderKey]*sender),
 		bypassers: newBypassers(),
 		tuned:     make(map[int]bool),
 	}

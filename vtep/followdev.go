@@ -1,0 +1,41 @@
+package vtep
+
+// followDevs has the links whose underlay device was deleted and made again,
+// under its name, use the new one: sockets and group memberships belong to the
+// interface index that was. The kernel deletes a link with its device
+// (vxlan_handle_lowerdev_unregister in drivers/net/vxlan/vxlan_core.c); the
+// daemon's links wait for it. The caller holds v.mu.
+func (v *VTEP) followDevs() {
+	indexes := make(map[string]int) // thousands of links may have the same
+	for _, l := range v.links {
+		if l.cfg.Dev == "" {
+			continue
+		}
+		index, asked := indexes[l.cfg.Dev]
+		if !asked {
+			if i, err := v.host.Interface(l.cfg.Dev); err == nil {
+				index = i.Index
+			}
+			indexes[l.cfg.Dev] = index
+		}
+		if index != 0 && uint32(index) != l.state.Load().dev {
+			l.log.Info("the underlay device is another one now", "dev", l.cfg.Dev, "index", index)
+			l.retry, l.tuned = true, false
+		}
+	}
+}
+
+// moveDev gives the entries that went through the link's device the index that
+// it has now.
+func (l *Link) moveDev(was, is uint32) {
+	if was == is || was == 0 || is == 0 {
+		return
+	}
+	move := func(key *remoteKey) {
+		if key.zone == was && (key.via == "" || key.via == l.cfg.Dev) {
+			key.zone = is
+		}
+	}
+	move(&l.first)
+	l.changeRemotes(l.vtep.now(), move)
+}
