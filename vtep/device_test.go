@@ -88,6 +88,31 @@ func TestDeviceRenamedYields(t *testing.T) {
 	})
 }
 
+// TestDeviceNamesSwapped: a command means the link whose netdev has the name
+// now, in all that it changes.
+func TestDeviceNamesSwapped(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		other := r.addUp(t, vtep.LinkConfig{Name: "other", VNI: 7, Remote: addrB})
+		for _, c := range []struct {
+			dev vtep.Device
+			to  string
+		}{{r.dev, "tmp"}, {other, "vxlan0"}, {r.dev, "other"}} {
+			must(t, c.dev.Set(tap.Change{Name: c.to}))
+			synctest.Wait()
+		}
+		must(t, r.UpdateLink("vxlan0", func(c *vtep.LinkConfig) error { c.MTU = 1333; return nil }))
+		for name, want := range map[string]struct {
+			vni encap.VNI
+			mtu int
+		}{"vxlan0": {7, 1333}, "other": {42, 1450}} {
+			if info, err := r.Link(name); err != nil || info.Config.VNI != want.vni || info.MTU != want.mtu {
+				t.Errorf("%s has VNI %d, MTU %d, %v; want %+v", name, info.Config.VNI, info.MTU, err, want)
+			}
+		}
+	})
+}
+
 // staleHost makes devices whose Watch tells of each change late: the state
 // before it.
 type staleHost struct{ *vteptest.Host }

@@ -311,17 +311,17 @@ func (v *VTEP) byIndex() []*Link {
 
 // SetLinkUp sets the netdev up or down.
 func (v *VTEP) SetLinkUp(name string, up bool) error {
-	return v.setDevice(name, tap.Change{Up: &up})
-}
-
-// setDevice changes the netdev and follows the change before it returns.
-func (v *VTEP) setDevice(name string, c tap.Change) error {
 	v.mu.Lock()
 	l, err := v.find(name)
 	v.mu.Unlock()
 	if err != nil {
 		return err
 	}
+	return v.setDevice(l, tap.Change{Up: &up})
+}
+
+// setDevice changes the netdev and follows the change before it returns.
+func (v *VTEP) setDevice(l *Link, c tap.Change) error {
 	if err := l.port.Set(c); err != nil {
 		return err
 	}

@@ -154,8 +154,8 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 	if change == (tap.Change{}) {
 		return nil
 	}
-	if err := v.setDevice(c.Name, change); err != nil {
-		_ = v.setDevice(c.Name, undo) // of two changes the first may have been made
+	if err := v.setDevice(l, change); err != nil {
+		_ = v.setDevice(l, undo) // of two changes the first may have been made
 		return err
 	}
 	v.mu.Lock()
