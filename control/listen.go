@@ -14,6 +14,9 @@ import (
 
 const socketMode fs.FileMode = 0o660
 
+// maxPath is what sun_path holds beside its final zero (unix(7)).
+const maxPath = 107
+
 // answerTimeout is how long a daemon has to accept before it counts as hung,
 // which is still not gone.
 const answerTimeout = 2 * time.Second
@@ -21,6 +24,18 @@ const answerTimeout = 2 * time.Second
 // listen binds the socket's path. A lock on the directory keeps two daemons
 // that start at once from replacing each other's socket.
 func listen(path string) (net.Listener, error) {
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("the socket's path has %d bytes: give one of at most %d with --control: %s", len(path), maxPath, path)
+	}
+	l, err := bind(path)
+	if _, system := errors.AsType[syscall.Errno](err); system {
+		return nil, fmt.Errorf("%w: give a path that this user may make a socket at with --control, or make room there", err)
+	}
+	return l, err
+}
+
+// bind is listen for a path that can be one.
+func bind(path string) (net.Listener, error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err

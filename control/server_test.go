@@ -284,3 +284,16 @@ func TestListen(t *testing.T) {
 		t.Errorf("the file holds %q, %v", b, err)
 	}
 }
+
+// TestListenRemedies: where no socket can be, the error says what to do.
+func TestListenRemedies(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(file, "s"), file, filepath.Join(t.TempDir(), strings.Repeat("x", 200))} {
+		if _, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}}); err == nil || !strings.Contains(err.Error(), "with --control") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
