@@ -53,8 +53,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		}
 	}
 	v.yieldName(c.Name)
-	v.links[c.Name] = l
-	v.bypassers.add(l)
+	v.enlist(l)
 	v.findBypasses(l)
 	v.followNeighbours(l)
 	l.followBindings()
@@ -173,6 +172,10 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 		return err
 	}
 	wasUp := l.device.Up
+	if v.links[l.cfg.Name] == l { // it is complete
+		v.forgetName(l)
+		v.present[s.Name] = l
+	}
 	l.device = s
 	if err := v.refresh(l); err != nil {
 		l.log.Warn("the link is not complete, trying again", "err", err)
@@ -212,7 +215,7 @@ func (v *VTEP) drop(l *Link) {
 	if l.gone {
 		return
 	}
-	delete(v.links, l.cfg.Name)
+	v.delist(l)
 	l.stopWatch()
 	info := l.info()
 	v.dismantle(l)
@@ -243,15 +246,32 @@ func (v *VTEP) find(name string) (*Link, error) {
 	if given != nil && given.device.Name == name {
 		return given, nil
 	}
-	for _, l := range v.links {
-		if l.device.Name == name {
-			return l, nil
-		}
+	if l := v.present[name]; l != nil {
+		return l, nil
 	}
 	if given != nil {
 		return given, nil
 	}
 	return nil, fmt.Errorf("%w: %s is no link of this daemon", ErrNoLink, name)
+}
+
+// enlist makes l a link of the VTEP, by both of its names.
+func (v *VTEP) enlist(l *Link) {
+	v.links[l.cfg.Name], v.present[l.device.Name] = l, l
+	v.bypassers.add(l)
+}
+
+// delist is enlist's undoing.
+func (v *VTEP) delist(l *Link) {
+	delete(v.links, l.cfg.Name)
+	v.forgetName(l)
+}
+
+// forgetName forgets the name of l's netdev, which another may have by now.
+func (v *VTEP) forgetName(l *Link) {
+	if v.present[l.device.Name] == l {
+		delete(v.present, l.device.Name)
+	}
 }
 
 // nameToAdd refuses the name of what is there; the caller holds v.mu.

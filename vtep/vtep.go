@@ -48,7 +48,8 @@ type VTEP struct {
 	// lock, remotes.mu. The data path never takes it.
 	mu        sync.Mutex
 	closed    bool
-	links     map[string]*Link
+	links     map[string]*Link // by the name that each was given
+	present   map[string]*Link // and by that of its netdev
 	trunks    map[string]*trunk
 	endpoints map[endpointKey]*endpoint
 	senders   map[senderKey]*sender
@@ -84,6 +85,7 @@ func New(c Config) *VTEP {
 		start:     time.Now(), //nolint:forbidigo // once, to count ticks from
 		done:      make(chan struct{}),
 		links:     make(map[string]*Link),
+		present:   make(map[string]*Link),
 		trunks:    make(map[string]*trunk),
 		endpoints: make(map[endpointKey]*endpoint),
 		senders:   make(map[senderKey]*sender),
