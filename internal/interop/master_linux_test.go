@@ -46,6 +46,7 @@ func TestMaster(t *testing.T) {
 // TestMasterOfSentence: a link of `uvtep run`'s own sentence, too.
 func TestMasterOfSentence(t *testing.T) {
 	t.Parallel()
+	installed(t, "ip")
 	l := lab.ForTest(t)
 	h := must(l.Host("a"))(t)
 	if _, stderr, err := h.Run(t.Context(), "ip", "link", "add", "br0", "type", "bridge"); err != nil {
