@@ -46,12 +46,9 @@ func TestMaster(t *testing.T) {
 // TestMasterOfSentence: a link of `uvtep run`'s own sentence, too.
 func TestMasterOfSentence(t *testing.T) {
 	t.Parallel()
-	installed(t, "ip")
 	l := lab.ForTest(t)
 	h := must(l.Host("a"))(t)
-	if _, stderr, err := h.Run(t.Context(), "ip", "link", "add", "br0", "type", "bridge"); err != nil {
-		t.Fatalf("%v: %s", err, stderr)
-	}
+	check(t, h.AddBridge("br0"))
 	d := startDaemon(t, h, "vx1", "id", "42", "master", "br0")
 	if out := d.uvtep(t, "-br", "link", "show", "master", "br0"); len(out) < 3 || out[:3] != "vx1" {
 		t.Errorf("the links of br0 are %q, want vx1", out)
