@@ -207,12 +207,16 @@ func (r *fileReader) metrics(n *node) {
 	r.file.Metrics = addr
 }
 
-func (r *fileReader) readLinks(n *node) {
-	for _, item := range r.list("links", "- name: vxlan0 and the link's words below it", n) {
+func (r *fileReader) readLinks(n *node) { r.mappings("links", "link", "vxlan0", n, r.readLink) }
+
+// mappings has read take each item of a list whose items have keys, a thing
+// such as example.
+func (r *fileReader) mappings(key, thing, example string, n *node, read func(*node)) {
+	for _, item := range r.list(key, "- name: "+example+" and the "+thing+"'s words below it", n) {
 		if item.kind != mappingNode {
-			r.addf(item.place, "a link has keys: write - name: vxlan0 and its words below")
+			r.addf(item.place, "a %s has keys: write - name: %s and its words below", thing, example)
 			continue
 		}
-		r.readLink(item)
+		read(item)
 	}
 }

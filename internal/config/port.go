@@ -137,15 +137,7 @@ type FilePort struct {
 }
 
 // readPorts reads `ports`: each key of one is a word of the port sentence.
-func (r *fileReader) readPorts(n *node) {
-	for _, item := range r.list("ports", "- name: trunk0 and the port's words below it", n) {
-		if item.kind != mappingNode {
-			r.addf(item.place, "a port has keys: write - name: trunk0 and its words below")
-			continue
-		}
-		r.readPort(item)
-	}
-}
+func (r *fileReader) readPorts(n *node) { r.mappings("ports", "port", "trunk0", n, r.readPort) }
 
 func (r *fileReader) readPort(n *node) {
 	l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: portWords()}
