@@ -1,98 +1,11 @@
-// Command uvtep is a VXLAN tunnel endpoint in user space: the daemon (`uvtep
-// run`) and the commands that tell it what to do, in the words, with the output
-// and with the habits of iproute2's `ip link ... type vxlan` and `bridge fdb`.
-//
-// Exit status: 0 done, 1 usage, 2 refused by the daemon or the kernel, 3 no
-// daemon is running.
+// Command uvtep is a VXLAN tunnel endpoint in user space; package
+// internal/cli is what it does.
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/signal"
-	"slices"
-	"strings"
-	"syscall"
 
-	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	status := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
-
-// The exit statuses.
-const (
-	exitDone       = 0
-	exitUsage      = 1
-	exitRefused    = 2
-	exitNotRunning = 3
-)
-
-// exitStatus is the error of a command that has said all there is to say, with
-// the status to end with.
-type exitStatus int
-
-func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
-
-// execute runs one command line and returns the exit status.
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	err := run(ctx, args, stdout, stderr)
-	if err == nil {
-		return exitDone
-	}
-	if status, ok := errors.AsType[exitStatus](err); ok {
-		return int(status)
-	}
-	return report(stderr, err)
-}
-
-// report prints an error and returns the exit status for it.
-func report(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "uvtep: %s\n", oneLine(err))
-	if _, ok := errors.AsType[*config.UsageError](err); ok {
-		return exitUsage
-	}
-	if _, ok := errors.AsType[config.FileErrors](err); ok {
-		return exitUsage
-	}
-	if errors.Is(err, control.ErrNotRunning) {
-		return exitNotRunning
-	}
-	return exitRefused
-}
-
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	args, err := normalise(args)
-	if err != nil {
-		return err
-	}
-	if name, rest, err := runElsewhere(args); err != nil || name != "" {
-		return errors.Join(err, inNetns(name, rest))
-	}
-	a := &app{out: stdout, err: stderr}
-	if slices.ContainsFunc(args, batchFlag) {
-		a.batchOptions = slices.DeleteFunc(slices.Clone(args), batchFlag)
-	}
-	root := newRootCommand(a)
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
-}
-
-// oneLine is an error's text without line breaks, which errors.Join makes.
-func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-}
-
-func usagef(format string, a ...any) error {
-	return &config.UsageError{Message: fmt.Sprintf(format, a...)}
-}
+func main() { os.Exit(cli.Main()) }

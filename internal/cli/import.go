@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uvtep/uvtep/internal/migrate"
+)
+
+// importTime bounds what ip and bridge may take.
+const importTime = 30 * time.Second
+
+func newImportCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "import",
+		Short: "Make a configuration file of a kernel's VXLAN links",
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("import needs a source: write uvtep import iproute2, netdev or ifupdown2")
+		},
+	}
+	c.AddCommand(&cobra.Command{
+		Use:   "iproute2 [LINKS FDB]",
+		Short: "Read what ip and bridge print",
+		Long: `uvtep import iproute2 [LINKS FDB]
+
+Prints a configuration file with the VXLAN links of this network namespace (or of that of -n NAME)
+and their FDB entries, but for learned ones. LINKS and FDB are files with the output of
+"ip -d -j link show" and "bridge -j fdb show"; without them both commands are run, and the kernel is
+asked for what an old ip does not print (nolocalbypass, flowlabel inherit, reserved_bits). What cannot
+be kept is said on standard error, a line each.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.importIPRoute2(cmd.Context(), args) },
+	})
+	c.AddCommand(&cobra.Command{
+		Use:   "netdev [DIR|FILE...]",
+		Short: "Read the files of systemd-networkd",
+		Long: `uvtep import netdev [DIR|FILE...]
+
+Prints a configuration file with the links of kind vxlan of .netdev files: those of the directories
+(` + networkdDir + ` where none is named) and the files given. The .network files beside
+them say a link's dev (VXLAN=), whether it is up, and its entries ([BridgeFDB]). What cannot be kept is
+said on standard error, with file:line. Remove the .netdev files, VXLAN= and [BridgeFDB] before uvtep
+runs; all else in a link's .network file stays with networkd, which knows the device by its name.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{networkdDir}
+			}
+			return a.imported(migrate.NetDev(args))
+		},
+	})
+	c.AddCommand(&cobra.Command{
+		Use:   "ifupdown2 [FILE]",
+		Short: "Read the file of ifupdown2",
+		Long: `uvtep import ifupdown2 [FILE]
+
+Prints a configuration file with the VXLAN links of ` + interfacesFile + `, or of FILE, and of
+what it sources: one for each iface with a vxlan-id. What cannot be kept is said on standard error, with
+file:line. Defaults of /etc/network/ifupdown2/policy.d are not read. Remove the vxlan- lines before uvtep
+runs: what else an iface says of its device ifupdown2 can go on giving it.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("import ifupdown2 needs one file or none: write uvtep import ifupdown2 FILE")
+			}
+			return a.imported(migrate.IfUpDown2(append(args, interfacesFile)[0]))
+		},
+	})
+	return c
+}
+
+// interfacesFile is what ifupdown2 reads.
+const interfacesFile = "/etc/network/interfaces"
+
+// networkdDir is where the administrator's files of networkd are.
+const networkdDir = "/etc/systemd/network"
+
+// imported prints a file that was made and what could not be kept.
+func (a *app) imported(file []byte, told []string, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return err
+	}
+	if err != nil {
+		return usagef("%v", err)
+	}
+	for _, t := range told {
+		fmt.Fprintln(a.err, t)
+	}
+	_, err = a.out.Write(file)
+	return err
+}
+
+func (a *app) importIPRoute2(ctx context.Context, args []string) error {
+	var links, fdb []byte
+	var hidden migrate.Hidden
+	var err error
+	switch len(args) {
+	case 0:
+		if links, err = a.printed(ctx, "ip", "-d", "-j", "link", "show"); err == nil {
+			fdb, err = a.printed(ctx, "bridge", "-j", "fdb", "show")
+		}
+		if err == nil {
+			hidden, err = migrate.ReadHidden(a.netns)
+		}
+	case 2:
+		if links, err = os.ReadFile(args[0]); err == nil {
+			fdb, err = os.ReadFile(args[1])
+		}
+	default:
+		err = usagef("import iproute2 needs two files or none: write uvtep import iproute2 LINKS FDB")
+	}
+	if err != nil {
+		return err
+	}
+	return a.imported(migrate.IPRoute2(links, fdb, hidden))
+}
+
+// printed is what a command of iproute2 prints.
+func (a *app) printed(ctx context.Context, name string, args ...string) ([]byte, error) {
+	if a.netns != "" {
+		args = append([]string{"-n", a.netns}, args...)
+	}
+	ctx, cancel := context.WithTimeout(ctx, importTime)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
+		return nil, fmt.Errorf("%s: %s", name, oneLine(errors.New(string(exit.Stderr))))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; install iproute2, or give the files LINKS and FDB", name, err)
+	}
+	return out, nil
+}

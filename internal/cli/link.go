@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/config"
+)
+
+const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP] [dev DEV]
+    [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
+    [df set|unset|inherit] [flowlabel N|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
+    [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
+    [[no]proxy [learn]] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
+    [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop|MASK]
+    [innervlan pass|drop] [queues N | txqueues N] [master DEVICE] [gbpid N] [mss clamp|none]
+    [trunk PORT vlan ID] [bumlimit PPS] [peerbumlimit PPS] [moveguard on|off]
+    [[no]persist] [user UID] [group-owner GID]
+
+The words may stand in any order. The default dstport is 4789, the assigned one; where
+none is given, ip means 8472: give a peer that was set up so its dstport, or ours.
+tos is read as ip reads it, in hexadecimal. ttl auto is the route's (1 to a group).
+Differences from the kernel's defaults: df set, accept peers (any with a group),
+moveguard on, maxaddress 16384, and with local the socket is bound to that address.`
+
+func newLinkCommand(a *app) *cobra.Command {
+	link := &cobra.Command{
+		Use:   "link",
+		Short: "Add, change, delete and show links, as ip link does",
+		Long:  "uvtep link add|set " + linkSentence + "\n\nuvtep link del NAME\nuvtep link show [NAME]",
+	}
+	link.AddCommand(
+		&cobra.Command{
+			Use:   "add NAME id VNI ...",
+			Short: "Add a link; it is down as the kernel leaves it",
+			Long:  "uvtep link add " + linkSentence,
+			RunE:  a.linkAdd,
+		},
+		&cobra.Command{
+			Use:   "set NAME ...",
+			Short: "Change a link",
+			Long: "uvtep link set NAME [up|down] [mtu N] [address MAC] [name NEW] [master DEVICE | nomaster] [type vxlan] and the words of link add:\n\n" +
+				linkSentence + "\n\nAddresses and netns are given with ip.",
+			RunE: a.linkSet,
+		},
+		&cobra.Command{
+			Use:   "del NAME",
+			Short: "Delete a link with its device",
+			RunE:  a.linkDel,
+		},
+		&cobra.Command{
+			Use:   "show [NAME]",
+			Short: "Show links; -d with details, -s with counters, -j as JSON",
+			Long:  "uvtep link show [[dev] NAME] [up] [master DEVICE] [nomaster] [group GROUP] [type TYPE]",
+			RunE:  a.linkShow,
+		},
+	)
+	return link
+}
+
+func (a *app) linkAdd(cmd *cobra.Command, args []string) error {
+	change, err := config.ParseLinkAdd(args, a.family())
+	if err != nil {
+		return err
+	}
+	return a.withClient(func(c *control.Client) error { return c.AddLink(cmd.Context(), change) })
+}
+
+func (a *app) linkSet(cmd *cobra.Command, args []string) error {
+	name, change, err := config.ParseLinkSet(args, a.family())
+	if err != nil {
+		return err
+	}
+	return a.withClient(func(c *control.Client) error { return c.ChangeLink(cmd.Context(), name, change) })
+}
+
+func (a *app) linkDel(cmd *cobra.Command, args []string) error {
+	name, err := config.ParseLinkName(args)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		return usagef("link del needs the link's name: write uvtep link del NAME")
+	}
+	return a.withClient(func(c *control.Client) error { return c.DeleteLink(cmd.Context(), name) })
+}
+
+func (a *app) linkShow(cmd *cobra.Command, args []string) error {
+	filter, err := config.ParseLinkShow(args)
+	if err != nil {
+		return err
+	}
+	return a.withClient(func(c *control.Client) error {
+		var links []control.Link
+		if filter.Name == "" {
+			links, err = c.Links(cmd.Context())
+		} else {
+			links = make([]control.Link, 1)
+			links[0], err = c.Link(cmd.Context(), filter.Name)
+		}
+		if err != nil {
+			return err
+		}
+		return a.showLinks(slices.DeleteFunc(links, func(l control.Link) bool { return !filter.Matches(&l.Netdev) }))
+	})
+}

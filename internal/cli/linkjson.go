@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// showLinksJSON prints links with the keys of `ip -j link show`, and uvtep's
+// own under "uvtep".
+func (a *app) showLinksJSON(links []control.Link) error {
+	j := newJSON(a.out, a.pretty)
+	j.array("", func() {
+		for i := range links {
+			j.object("", func() { a.linkJSON(j, &links[i]) })
+		}
+	})
+	return j.end()
+}
+
+func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
+	d := &l.Netdev
+	if a.brief { // print_linkinfo_brief in ip/ipaddress.c
+		j.value("ifname", d.Name)
+		nonzero(j, "operstate", d.OperState)
+		j.value("address", d.MAC)
+		j.strings("flags", d.Flags)
+		return
+	}
+	j.value("ifindex", d.Index)
+	j.value("ifname", d.Name)
+	nonzero(j, "link", value(l.Spec.Trunk)) // as ip has a VLAN's device
+	j.strings("flags", d.Flags)
+	j.value("mtu", d.MTU)
+	nonzero(j, "qdisc", d.Qdisc)
+	nonzero(j, "master", d.Master)
+	nonzero(j, "operstate", d.OperState)
+	nonzero(j, "linkmode", d.LinkMode)
+	nonzero(j, "group", d.Group)
+	nonzero(j, "txqlen", d.TxQLen)
+	j.value("link_type", "ether")
+	j.value("address", d.MAC)
+	j.value("broadcast", d.Broadcast)
+	if a.details {
+		j.value("promiscuity", d.Promiscuity)
+		j.value("allmulti", d.AllMulti)
+		j.value("min_mtu", d.MinMTU)
+		j.value("max_mtu", d.MaxMTU)
+		j.object("linkinfo", func() {
+			j.value("info_kind", "vxlan")
+			j.object("info_data", func() { vxlanJSON(j, &l.Spec) })
+			j.object("uvtep", func() { ownJSON(j, l) })
+		})
+		nonzero(j, "inet6_addr_gen_mode", d.AddrGenMode)
+		nonzero(j, "num_tx_queues", d.NumTxQueues)
+		nonzero(j, "num_rx_queues", d.NumRxQueues)
+		nonzero(j, "gso_max_size", d.GSOMaxSize)
+		nonzero(j, "gso_max_segs", d.GSOMaxSegs)
+		nonzero(j, "tso_max_size", d.TSOMaxSize)
+		nonzero(j, "tso_max_segs", d.TSOMaxSegs)
+		nonzero(j, "gro_max_size", d.GROMaxSize)
+	}
+	nonzero(j, "ifalias", d.Alias)
+	if a.statistics > 0 {
+		j.object("stats64", func() { statsJSON(j, &l.Stats, a.statistics > 1) })
+		j.object("uvtep", func() { dropsJSON(j, &l.Stats) })
+	}
+}
+
+// vxlanJSON has the keys of vxlan_print_opt (ip/iplink_vxlan.c).
+func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
+	j.value("id", value(s.ID))
+	for _, a := range []struct {
+		name string
+		addr *netip.Addr
+	}{{"group", s.Group}, {"remote", s.Remote}, {"local", s.Local}} {
+		switch {
+		case a.addr == nil || a.addr.IsUnspecified():
+		case a.addr.Is6():
+			j.value(a.name+"6", a.addr.String())
+		default:
+			j.value(a.name, a.addr.String())
+		}
+	}
+	nonzero(j, "link", value(s.Dev))
+	j.object("port_range", func() {
+		ports := value(s.SrcPort)
+		j.value("low", ports[0])
+		j.value("high", ports[1])
+	})
+	j.value("port", value(s.DstPort))
+	j.value("learning", value(s.Learning))
+	nonzero(j, "proxy", value(s.Proxy))
+	nonzero(j, "l2miss", value(s.L2Miss))
+	nonzero(j, "l3miss", value(s.L3Miss))
+	if s.TOS != nil {
+		tos := tosText(*s.TOS)
+		if tos == "inherit" {
+			tos = "0x1" // the kernel's number for it
+		}
+		j.value("tos", tos)
+	}
+	if ttl := value(s.TTL); ttl != "inherit" { // of which iproute2's JSON says nothing
+		n, _ := ttl.Number()
+		j.value("ttl", n)
+	}
+	j.value("df", value(s.DF))
+	if s.FlowLabel != nil {
+		key := "label"
+		if *s.FlowLabel == "inherit" {
+			key = "flowlabel"
+		}
+		j.value(key, tosText(*s.FlowLabel))
+	}
+	j.value("ageing", value(s.Ageing))
+	if n, ok := value(s.MaxAddress).Number(); ok && n != 0 {
+		j.value("limit", n)
+	}
+	j.value("udp_csum", value(s.UDPCsum))
+	j.value("udp_zero_csum6_tx", value(s.UDP6ZeroCsumTx))
+	j.value("udp_zero_csum6_rx", value(s.UDP6ZeroCsumRx))
+	if s.LocalBypass != nil {
+		j.value("localbypass", *s.LocalBypass)
+	}
+	nonzero(j, "gbp", value(s.GBP))
+}
+
+// ownJSON is what a kernel vxlan device does not have.
+func ownJSON(j *jsonWriter, l *control.Link) {
+	j.value("accept", value(l.Spec.Accept))
+	j.value("reserved", value(l.Spec.Reserved))
+	j.value("innervlan", value(l.Spec.InnerVLAN))
+	j.value("queues", value(l.Spec.Queues))
+	ownSpecJSON(j, &l.Spec)
+	nonzero(j, "mtu_source", l.MTUSource)
+	j.value("entries", l.Entries)
+	nonzero(j, "proxy_learned", l.Learned)
+	j.object("offload", func() { offloadJSON(j, &l.Offload) })
+}
+
+// statsJSON has the keys of print_stats64 (ip/ipaddress.c).
+func statsJSON(j *jsonWriter, s *control.LinkStats, errors bool) {
+	counts := func(c control.Counts, zeros ...string) {
+		j.value("bytes", c.Bytes)
+		j.value("packets", c.Packets)
+		j.value("errors", c.Errors)
+		j.value("dropped", c.Dropped)
+		for _, name := range zeros {
+			if name == "multicast" {
+				j.value(name, c.Multicast)
+				continue
+			}
+			j.value(name, 0)
+		}
+	}
+	rx := []string{"over_errors", "multicast"}
+	tx := []string{"carrier_errors", "collisions"}
+	if errors {
+		rx = append(rx, "length_errors", "crc_errors", "frame_errors", "fifo_errors", "missed_errors")
+		tx = append(tx, "aborted_errors", "fifo_errors", "window_errors", "heartbeat_errors", "carrier_changes")
+	}
+	j.object("rx", func() { counts(s.Rx, rx...) })
+	j.object("tx", func() { counts(s.Tx, tx...) })
+}
+
+func dropsJSON(j *jsonWriter, s *control.LinkStats) {
+	j.object("drops", func() {
+		for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
+			j.value(reason, s.Drops[reason])
+		}
+	})
+	j.value("reserved", s.Reserved)
+	j.value("not_learned", s.NotLearned)
+	j.value("too_big_sent", s.TooBigSent)
+	j.value("moves", s.Moves)
+	j.value("answered", s.Answered)
+	nonzero(j, "policy_id", s.PolicyID)
+}

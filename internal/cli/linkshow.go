@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// showLinks prints links as `ip link show` does (print_linkinfo in
+// ip/ipaddress.c), with the daemon's counters for -s and lines of uvtep's own
+// for what the kernel does not have.
+func (a *app) showLinks(links []control.Link) error {
+	if a.json {
+		return a.showLinksJSON(links)
+	}
+	w := bufio.NewWriter(a.out)
+	for i := range links {
+		switch {
+		case a.brief:
+			d := &links[i].Netdev
+			fmt.Fprintf(w, "%-16s %-14s %s <%s> \n", d.Name, d.OperState, d.MAC, strings.Join(d.Flags, ","))
+		case a.oneline: // as iproute2: a backslash for each line's end but the last
+			var b strings.Builder
+			a.showLink(&b, &links[i])
+			fmt.Fprintln(w, strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\n", `\`))
+		default:
+			a.showLink(w, &links[i])
+		}
+	}
+	return w.Flush()
+}
+
+func (a *app) showLink(w io.Writer, l *control.Link) {
+	d := &l.Netdev
+	name := d.Name
+	if l.Spec.Trunk != nil {
+		name += "@" + *l.Spec.Trunk // as ip shows a VLAN's device
+	}
+	fmt.Fprintf(w, "%d: %s: <%s> mtu %d ", d.Index, name, strings.Join(d.Flags, ","), d.MTU)
+	word(w, "qdisc", d.Qdisc)
+	word(w, "master", d.Master)
+	word(w, "state", d.OperState)
+	word(w, "mode", d.LinkMode)
+	word(w, "group", d.Group)
+	if d.TxQLen != 0 {
+		fmt.Fprintf(w, "qlen %d", d.TxQLen)
+	}
+	fmt.Fprintf(w, "\n    link/ether %s brd %s", d.MAC, d.Broadcast)
+	if a.details {
+		fmt.Fprintf(w, " promiscuity %d  allmulti %d minmtu %d maxmtu %d ", d.Promiscuity, d.AllMulti, d.MinMTU, d.MaxMTU)
+		fmt.Fprintf(w, "\n    vxlan ")
+		showVXLAN(w, &l.Spec)
+		showQueues(w, d)
+		fmt.Fprintf(w, "\n    uvtep accept %s reserved %s innervlan %s queues %d mtu-source %q entries %d",
+			value(l.Spec.Accept), value(l.Spec.Reserved), value(l.Spec.InnerVLAN), value(l.Spec.Queues), l.MTUSource, l.Entries)
+		showOwn(w, &l.Spec)
+		showOffload(w, &l.Offload)
+	}
+	if d.Alias != "" {
+		fmt.Fprintf(w, "\n    alias %s", d.Alias)
+	}
+	fmt.Fprintln(w)
+	if a.statistics > 0 {
+		showStats(w, &l.Stats, a.statistics > 1)
+		if a.details || a.statistics > 1 {
+			showDrops(w, &l.Stats)
+		}
+	}
+}
+
+func word(w io.Writer, name, v string) {
+	if v != "" {
+		fmt.Fprintf(w, "%s %s ", name, v)
+	}
+}
+
+// value is what p points to, or the zero value.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// showVXLAN prints the words of a link as vxlan_print_opt does
+// (ip/iplink_vxlan.c).
+func showVXLAN(w io.Writer, s *control.LinkSpec) {
+	fmt.Fprintf(w, "id %d ", value(s.ID))
+	if s.Group != nil {
+		fmt.Fprintf(w, "group %v ", s.Group)
+	}
+	if s.Remote != nil {
+		fmt.Fprintf(w, "remote %v ", s.Remote)
+	}
+	if s.Local != nil && !s.Local.IsUnspecified() {
+		fmt.Fprintf(w, "local %v ", s.Local)
+	}
+	word(w, "dev", value(s.Dev))
+	ports := value(s.SrcPort)
+	fmt.Fprintf(w, "srcport %d %d dstport %d ", ports[0], ports[1], value(s.DstPort))
+	if s.Learning != nil && !*s.Learning {
+		fmt.Fprint(w, "nolearning ")
+	}
+	if value(s.Proxy) {
+		fmt.Fprint(w, "proxy ")
+	}
+	if value(s.L2Miss) {
+		fmt.Fprint(w, "l2miss ")
+	}
+	if value(s.L3Miss) {
+		fmt.Fprint(w, "l3miss ")
+	}
+	if s.TOS != nil {
+		word(w, "tos", tosText(*s.TOS))
+	}
+	word(w, "ttl", string(value(s.TTL)))
+	if df := value(s.DF); df != "unset" {
+		word(w, "df", df)
+	}
+	if s.FlowLabel != nil {
+		word(w, "flowlabel", tosText(*s.FlowLabel))
+	}
+	if age := value(s.Ageing); age != 0 {
+		fmt.Fprintf(w, "ageing %d ", age)
+	} else {
+		fmt.Fprint(w, "ageing none ")
+	}
+	if n, ok := value(s.MaxAddress).Number(); ok && n != 0 {
+		fmt.Fprintf(w, "maxaddr %d ", n)
+	}
+	for _, f := range []struct {
+		name string
+		on   *bool
+	}{{"udpcsum", s.UDPCsum}, {"udp6zerocsumtx", s.UDP6ZeroCsumTx}, {"udp6zerocsumrx", s.UDP6ZeroCsumRx}} {
+		if !value(f.on) {
+			fmt.Fprint(w, "no")
+		}
+		fmt.Fprint(w, f.name, " ")
+	}
+	if s.LocalBypass != nil && !*s.LocalBypass {
+		fmt.Fprint(w, "nolocalbypass ")
+	}
+	if value(s.GBP) {
+		fmt.Fprint(w, "gbp ")
+	}
+}
+
+// tosText is a TOS or flow label as iproute2 prints it: hexadecimal, or inherit.
+func tosText(v control.Value) string {
+	if n, ok := v.Number(); ok {
+		return fmt.Sprintf("%#x", n)
+	}
+	return string(v)
+}
+
+func showQueues(w io.Writer, d *control.Netdev) {
+	word(w, "addrgenmode", d.AddrGenMode)
+	for _, n := range []struct {
+		name string
+		n    uint32
+	}{
+		{"numtxqueues", d.NumTxQueues}, {"numrxqueues", d.NumRxQueues},
+		{"gso_max_size", d.GSOMaxSize}, {"gso_max_segs", d.GSOMaxSegs},
+		{"tso_max_size", d.TSOMaxSize}, {"tso_max_segs", d.TSOMaxSegs}, {"gro_max_size", d.GROMaxSize},
+	} {
+		if n.n != 0 {
+			fmt.Fprintf(w, "%s %d ", n.name, n.n)
+		}
+	}
+}
+
+// showStats prints counters as __print_link_stats does (print_stats64 in
+// ip/ipaddress.c). Columns grow with the largest number of either direction.
+// What only hardware has is 0.
+func showStats(w io.Writer, s *control.LinkStats, errors bool) {
+	rx := []uint64{s.Rx.Bytes, s.Rx.Packets, s.Rx.Errors, s.Rx.Dropped, 0, s.Rx.Multicast}
+	tx := []uint64{s.Tx.Bytes, s.Tx.Packets, s.Tx.Errors, s.Tx.Dropped, 0, 0}
+	widths := []int{len("*X errors:"), len("packets"), len("errors"), len("dropped"), len("heartbt"), len("overrun")}
+	for _, row := range [][]uint64{rx, tx} {
+		for i, n := range row {
+			widths[i] = max(widths[i], len(strconv.FormatUint(n, 10)))
+		}
+	}
+	for _, dir := range []struct {
+		name         string
+		row          []uint64
+		heads, error []string
+	}{
+		{"RX", rx, []string{"bytes", "packets", "errors", "dropped", "missed", "mcast"}, []string{"length", "crc", "frame", "fifo", "overrun"}},
+		{"TX", tx, []string{"bytes", "packets", "errors", "dropped", "carrier", "collsns"}, []string{"aborted", "fifo", "window", "heartbt", "transns"}},
+	} {
+		fmt.Fprintf(w, "    %s:", dir.name)
+		for i, head := range dir.heads {
+			width := widths[i]
+			if i == 0 {
+				width -= len("TX: ")
+			}
+			fmt.Fprintf(w, " %*s", width, head)
+		}
+		fmt.Fprintf(w, " %*s\n    ", len("compressed"), "")
+		for i, n := range dir.row {
+			fmt.Fprintf(w, "%*d ", widths[i], n)
+		}
+		fmt.Fprintln(w)
+		if !errors {
+			continue
+		}
+		fmt.Fprintf(w, "    %s errors:%*s", dir.name, widths[0]-len("TX errors:"), "")
+		for i, head := range dir.error {
+			fmt.Fprintf(w, " %*s", widths[i+1], head)
+		}
+		fmt.Fprintf(w, "\n%*s", widths[0]+len("    ")+1, "")
+		for i := range dir.error {
+			fmt.Fprintf(w, "%*d ", widths[i+1], 0)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// showDrops prints the counters that the kernel has no place for, those that
+// are not zero.
+func showDrops(w io.Writer, s *control.LinkStats) {
+	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
+		fmt.Fprintf(w, "    uvtep drop %s %d\n", reason, s.Drops[reason])
+	}
+	for _, n := range []struct {
+		name string
+		n    uint64
+	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}, {"answered", s.Answered}, {"policy-id", uint64(s.PolicyID)}} {
+		if n.n != 0 {
+			fmt.Fprintf(w, "    uvtep count %s %d\n", n.name, n.n)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+func newMonitorCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "monitor [link|fdb|drop|all] [dev NAME]",
+		Short: "Print what happens, as ip monitor and bridge monitor do; -j as JSON, a line each",
+		Long: `uvtep monitor [link|fdb|drop|all] [dev NAME]
+
+link: links that are added, changed and deleted, as ip monitor link prints them; with gbp, another policy id received.
+fdb:  entries, as bridge monitor fdb prints them, and misses (l2miss, l3miss), as ip monitor neigh does;
+      Held and Released stand before what moveguard holds and lets go.
+drop: once a second what was dropped, why, and how often.
+dev:  that link only.
+all:  all of them, each line with a label before it; without a word, without the labels.
+
+Deleted stands before what is gone. -t prints when, -tshort in one line. A reader that is too slow
+loses events and is told how many, on stderr or, with -j, in the stream. It ends with the daemon.`,
+		RunE: a.monitor,
+	}
+}
+
+// monitor prints events until ctx ends.
+func (a *app) monitor(cmd *cobra.Command, args []string) error {
+	m := monitorPrinter{app: a}
+	var what []string
+	dev := ""
+	for i := 0; i < len(args); i++ {
+		switch word := args[i]; word {
+		case "dev":
+			if i++; i == len(args) || dev != "" {
+				return usagef("dev needs one link: write monitor fdb dev NAME")
+			}
+			dev = args[i]
+			if err := control.ValidName(dev); err != nil {
+				return usagef("%v", err)
+			}
+		case "all":
+			m.labels = true
+		case control.ObjectLink, control.ObjectFDB, control.ObjectDrop:
+			what = append(what, word)
+		default:
+			return usagef("unknown word %q: write monitor link, fdb, drop or all, and dev NAME", word)
+		}
+	}
+	if m.labels {
+		what = nil
+	}
+	ctx := cmd.Context()
+	return a.withClient(func(c *control.Client) error {
+		stream, err := c.MonitorLink(ctx, dev, slices.Compact(slices.Sorted(slices.Values(what)))...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = stream.Close() }() // the command ends
+		return m.follow(ctx, stream)
+	})
+}
+
+// monitorPrinter prints events.
+type monitorPrinter struct {
+	*app
+	labels bool
+}
+
+func (m *monitorPrinter) follow(ctx context.Context, stream *control.Monitor) error {
+	for {
+		e, err := stream.Next()
+		if err == nil {
+			err = m.print(&e)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil // told to end
+		case err != nil:
+			return err
+		}
+	}
+}
+
+func (m *monitorPrinter) print(e *control.Event) error {
+	if m.json {
+		return m.printJSON(e)
+	}
+	if e.Event == control.EventLost {
+		_, err := fmt.Fprintf(m.err, "uvtep: %d events lost: they came faster than they could be printed\n", e.Lost)
+		return err
+	}
+	m.printTime(e.Time)
+	if m.labels {
+		fmt.Fprint(m.out, map[string]string{control.ObjectLink: "[LINK]", control.ObjectFDB: "[NEIGH]", control.ObjectDrop: "[DROP]"}[e.Object])
+	}
+	fmt.Fprint(m.out, map[string]string{control.EventDel: "Deleted ", control.EventHold: "Held ", control.EventRelease: "Released "}[e.Event])
+	switch {
+	case e.Link != nil:
+		l := *e.Link
+		l.Netdev.LinkMode, l.Netdev.TxQLen = "", 0 // which ip monitor leaves out
+		return m.showLinks([]control.Link{l})
+	case e.Policy != nil:
+		_, err := fmt.Fprintf(m.out, "dev %s gbpid %d\n", e.Policy.Dev, e.Policy.ID)
+		return err
+	case e.Drop != nil:
+		word(m.out, "dev", e.Drop.Dev)
+		_, err := fmt.Fprintf(m.out, "reason %s count %d\n", e.Drop.Reason, e.Drop.Count)
+		return err
+	case e.FDB != nil && e.Event == control.EventMiss:
+		return printMiss(m.out, e.FDB)
+	case e.FDB != nil:
+		return m.showFDB([]control.FDBEntry{*e.FDB}, true)
+	}
+	return nil
+}
+
+// printTime prints when, as print_timestamp does (lib/utils.c of iproute2).
+func (m *monitorPrinter) printTime(t time.Time) {
+	t = t.Local()
+	switch {
+	case m.timestampShort:
+		fmt.Fprintf(m.out, "[%s] ", t.Format("2006-01-02T15:04:05.000000"))
+	case m.timestamp:
+		fmt.Fprintf(m.out, "Timestamp: %s %d usec\n", t.Format(time.ANSIC), t.Nanosecond()/1000)
+	}
+}
+
+// printMiss prints what is missing as `ip monitor neigh` does for a kernel
+// device (print_neigh in ip/ipneigh.c, with the blanks that it leaves).
+func printMiss(w io.Writer, e *control.FDBEntry) error {
+	fmt.Fprint(w, "miss ")
+	if e.Dst.IsValid() {
+		fmt.Fprint(w, e.Dst, " ")
+	}
+	fmt.Fprintf(w, "dev %s ", e.Dev)
+	word(w, "lladdr", e.MAC)
+	_, err := fmt.Fprintln(w, "STALE ")
+	return err
+}
+
+// printJSON prints an event as one line, with iproute2's keys for what it is
+// about.
+func (m *monitorPrinter) printJSON(e *control.Event) error {
+	j := newJSON(m.out, false)
+	j.object("", func() {
+		j.value("time", e.Time)
+		j.value("event", e.Event)
+		nonzero(j, "object", e.Object)
+		switch {
+		case e.Link != nil:
+			j.object("link", func() { m.linkJSON(j, e.Link) })
+		case e.FDB != nil:
+			j.object("fdb", func() { m.entryJSON(j, e.FDB, true) })
+			nonzero(j, "reason", e.Reason)
+			if e.Old.IsValid() {
+				j.value("old", e.Old)
+			}
+		case e.Policy != nil:
+			j.object("policy", func() {
+				j.value("ifname", e.Policy.Dev)
+				j.value("gbpid", e.Policy.ID)
+			})
+		case e.Drop != nil:
+			j.object("drop", func() {
+				nonzero(j, "ifname", e.Drop.Dev)
+				j.value("reason", e.Drop.Reason)
+				j.value("count", e.Drop.Count)
+			})
+		}
+		nonzero(j, "lost", e.Lost)
+	})
+	return j.end()
+}

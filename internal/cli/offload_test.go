@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+func TestParseNoOffload(t *testing.T) {
+	for words, want := range map[string]vtep.NoOffload{
+		"":                    {},
+		"tap":                 {TAP: true},
+		"udp-gso":             {UDPGSO: true},
+		"udp-gro udp-gro":     {UDPGRO: true},
+		"udp-gro udp-gso tap": {TAP: true, UDPGSO: true, UDPGRO: true},
+	} {
+		if got, err := parseNoOffload(strings.Fields(words)); got != want || err != nil {
+			t.Errorf("%q: %+v, %v", words, got, err)
+		}
+	}
+	for _, bad := range []string{"TAP", "tso", "tap udp", " "} {
+		_, err := parseNoOffload(strings.Split(bad, " "))
+		if err == nil || !strings.Contains(err.Error(), "tap, udp-gso and udp-gro") {
+			t.Errorf("%q: %v, which does not list the words", bad, err)
+		}
+	}
+}
+
+func TestShowOffload(t *testing.T) {
+	for want, o := range map[string]control.Offload{
+		"tap checksum,tso,uso tap-write tso,uso udp-gso 128 udp-gro on": {
+			TAP:    control.TAPOffload{Read: []string{"checksum", "tso", "uso"}, Write: []string{"tso", "uso"}},
+			UDPGSO: control.UDPGSO{Segments: 128}, UDPGRO: control.UDPGRO{On: true},
+		},
+		`tap checksum tap-write none tap-reason "a" udp-gso 1 udp-gso-reason "b" udp-gro off udp-gro-reason "c"`: {
+			TAP:    control.TAPOffload{Read: []string{"checksum"}, Reason: "a"},
+			UDPGSO: control.UDPGSO{Segments: 1, Reason: "b"}, UDPGRO: control.UDPGRO{Reason: "c"},
+		},
+	} {
+		var b bytes.Buffer
+		showOffload(&b, &o)
+		if got := b.String(); got != "\n    uvtep offload "+want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

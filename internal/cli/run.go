@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/metrics"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+func newRunCommand(a *app) *cobra.Command {
+	var o runOptions
+	run := &cobra.Command{
+		Use:   "run [NAME id VNI ...]",
+		Short: "Run the daemon, with one link that is up if a sentence is given",
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--no-offload LIST] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+			linkSentence + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
+			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.controlSaid = cmd.Flags().Changed("control") || os.Getenv(controlEnv) != ""
+			return a.daemon(cmd.Context(), &o, args)
+		},
+	}
+	f := run.Flags()
+	f.StringVar(&o.config, "config", "", "make the links of a configuration `file`")
+	f.StringVar(&o.metrics, "metrics", "", "answer Prometheus on `ADDR:PORT`, path /metrics, such as 127.0.0.1:9472; see docs/metrics.md")
+	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro`, or some of them; see link show -d")
+	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
+	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
+	f.Lookup("spin").NoOptDefVal = defaultSpin.String()
+	return run
+}
+
+// defaultSpin is `--spin` without a value.
+const defaultSpin = 200 * time.Microsecond
+
+// runOptions are the options of `uvtep run` alone.
+type runOptions struct {
+	config      string
+	controlSaid bool // by --control or the environment, which the file gives way to
+	noOffload   []string
+	tune        bool
+	spin        time.Duration
+	metrics     string
+}
+
+// vtepConfig is what the options say of the VTEP.
+func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
+	host := &vtep.SystemHost{}
+	off, err := parseNoOffload(o.noOffload)
+	c := vtep.Config{Host: host, Log: log, NoOffload: off, Spin: o.spin}
+	if o.spin < 0 {
+		err = usagef("--spin %s: want a time of 0 or more", o.spin)
+	}
+	if o.metrics != "" {
+		if bad := metrics.CheckAddr(o.metrics); bad != nil {
+			err = usagef("%v", bad)
+		}
+	}
+	if o.tune {
+		c.Tuner = host
+	}
+	return c, err
+}
+
+// daemon serves until ctx ends. What it made is gone when it returns.
+func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err error) {
+	log := slog.New(slog.NewTextHandler(a.err, nil))
+	cfg, err := o.vtepConfig(log)
+	if err != nil {
+		return err
+	}
+	var link *control.LinkChange
+	if len(sentence) > 0 {
+		l, err := config.ParseLinkAdd(sentence, a.family())
+		if err != nil {
+			return err
+		}
+		link = &l
+	}
+	file, err := followFile(o.config)
+	if err != nil {
+		return err
+	}
+	defer file.close()
+	if path := file.control(); path != "" && !o.controlSaid {
+		a.control = path
+	}
+	if o.metrics == "" {
+		o.metrics = file.metrics()
+	}
+	setRuntime()
+	v := vtep.New(cfg)
+	defer func() { err = errors.Join(err, v.Close()) }()
+	// The socket first: it says whether another daemon runs before anything is
+	// made.
+	server, err := control.Listen(control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Subscribe: v.Subscribe, Version: version(), Log: log})
+	if err != nil {
+		return err
+	}
+	scrapes, err := o.listenMetrics(v, log)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	err = file.apply(v, log)
+	if link != nil && err == nil {
+		err = addUp(v, link)
+	}
+	if err != nil {
+		return errors.Join(err, server.Close(), scrapes.Close())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return v.Run(ctx) })
+	g.Go(func() error { return server.Serve(ctx) })
+	g.Go(func() error { return scrapes.Serve(ctx) })
+	g.Go(func() error { return file.run(ctx) })
+	fmt.Fprintln(a.err, "uvtep: ready")
+	return g.Wait()
+}
+
+// listenMetrics takes the port for metrics; nil, which has nothing to serve,
+// where there is none.
+func (o *runOptions) listenMetrics(v *vtep.VTEP, log *slog.Logger) (*metrics.Server, error) {
+	if o.metrics == "" {
+		return nil, nil
+	}
+	return metrics.Listen(metrics.Config{Addr: o.metrics, Source: v, Version: version(), Log: log})
+}
+
+// addUp makes the link of a sentence and brings it up, unless it says down.
+func addUp(v control.LinkBackend, link *control.LinkChange) error {
+	c, err := link.Config()
+	if err != nil {
+		return err
+	}
+	if err := v.AddLink(c); err != nil {
+		return err
+	}
+	if link.Master != nil {
+		if err := control.SetMaster(c.Name, *link.Master); err != nil {
+			return err
+		}
+	}
+	return v.SetLinkUp(c.Name, link.Up == nil || *link.Up)
+}
