@@ -47,6 +47,7 @@ type Link struct {
 	mayBypass bool        // one of its remotes is another link's, if its address is this host's
 	dropsTold dropTotals
 
+	conditions linkConditions
 	policyTold uint32 // of lastPolicy
 	gone       bool
 	stopWatch  context.CancelFunc

@@ -69,6 +69,7 @@ func (v *VTEP) everySecond() {
 	for _, l := range v.links {
 		l.logMoves()
 		l.guardMoves(v.now())
+		l.tellConditions(v.now())
 		l.tellPolicy()
 		if l.mayBypass {
 			v.ownBypasses(l)

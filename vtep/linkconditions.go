@@ -1,0 +1,42 @@
+package vtep
+
+import "github.com/uvtep/uvtep/fdb"
+
+// linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
+type linkConditions struct {
+	unreachable, refused, full condition
+}
+
+//nolint:gochecknoglobals // texts, never written
+var (
+	unreachableText = conditionText{
+		begins: "frames to a remote are dropped, no route leads to it: look at the remotes with uvtep fdb show and at their routes",
+		goesOn: "frames to a remote are still dropped, no route leads to it",
+		ends:   "no frame to a remote was dropped for want of a route lately",
+	}
+	refusedText = conditionText{
+		begins: "frames to a remote are dropped, the host refuses to send them: look at the firewall's rules for the link's dstport",
+		goesOn: "frames to a remote are still dropped, the host refuses to send them",
+		ends:   "no frame to a remote was refused by the host lately",
+	}
+	fullText = conditionText{
+		begins: "the forwarding database is full, new addresses are not learned: find who sends so many with uvtep fdb show, or raise maxaddress",
+		goesOn: "the forwarding database is still full, new addresses are not learned",
+		ends:   "no address was kept out of the forwarding database lately",
+	}
+)
+
+// tellConditions logs what is wrong with the link, from its counters. The caller
+// holds VTEP.mu.
+func (l *Link) tellConditions(now fdb.Tick) {
+	var unreachable, refused, notLearned uint64
+	for i := range l.shards {
+		c := &l.shards[i]
+		unreachable += c.drops[TxUnreachable].Load()
+		refused += c.drops[TxRefused].Load()
+		notLearned += c.notLearned.Load()
+	}
+	l.conditions.unreachable.follow(l.log, now, unreachable, &unreachableText)
+	l.conditions.refused.follow(l.log, now, refused, &refusedText)
+	l.conditions.full.follow(l.log, now, notLearned, &fullText)
+}
