@@ -41,8 +41,12 @@ type Datagram struct {
 	SrcPort uint16 // outer source port
 	TOS     uint8  // outer IPv4 TOS or IPv6 traffic class; ECN in the low two bits
 	// SegSize is the datagram size where the kernel joined several of one flow
-	// into Payload (UDP_GRO); 0 where Payload is one datagram.
+	// into Payload (UDP_GRO); 0 where Payload is one datagram. Where the sender may
+	// be on this host it can be the segment size of an inner superframe as well.
 	SegSize uint16
+	// Device is the index of the device that the kernel says it arrived by; 0:
+	// the kernel did not say.
+	Device uint32
 }
 
 // SendResult says what became of a [Packet].

@@ -21,8 +21,9 @@ const (
 	// 64 KiB exactly the headers of all would compete for one cache set.
 	readStride = readSize + 33*64
 	// readControl is room for the control messages of a datagram, in words of
-	// eight bytes, the alignment of a cmsghdr.
-	readControl = 8
+	// eight bytes, the alignment of a cmsghdr: TOS, segment size and in6_pktinfo
+	// take eleven.
+	readControl = 16
 	// idleBlocks bounds what is kept for the next burst.
 	idleBlocks = 16
 )

@@ -205,3 +205,26 @@ func TestReceiverTakesFewerLargeMessages(t *testing.T) {
 		t.Errorf("%d small messages at once, want 40", n)
 	}
 }
+
+// TestJoinsOneVNI: a message has one VXLAN header. A receiver on the same host
+// could not decide of another whether its datagrams are a frame's pieces.
+func TestJoinsOneVNI(t *testing.T) {
+	a, _ := newFastWire(t)
+	local := netip.MustParseAddr("127.0.0.1")
+	rx := a.listen(t, ReceiverConfig{Port: port})
+	tx := a.transmitter(t, TransmitterConfig{})
+	seen := record(tx)
+	p, _ := texts(local, repeat(64, 6)...)
+	for i, vni := range []encap.VNI{42, 42, 43, 43, 42, 42} {
+		p[i].Header = encap.HeaderFor(vni)
+	}
+	send(t, tx, encap.SendOK, p...)
+	if seen.messages != 3 || seen.refused != 0 {
+		t.Errorf("%d messages, %d refused, want 3", seen.messages, seen.refused)
+	}
+	for i, g := range receive(t, rx, 0, len(p)) {
+		if want := string(p[i].Header[:]) + string(p[i].Frame.Data); g.payload != want {
+			t.Fatalf("datagram %d: %.16q, want %.16q", i, g.payload, want)
+		}
+	}
+}

@@ -85,8 +85,8 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 // which SegSize cuts apart again. There is a trap: from a kernel VTEP on this
 // host comes one datagram whose inner UDP packet stands for many, and SegSize
 // is then the size of those inner payloads, since the kernel tells the only
-// gso_size that a buffer has (udp_cmsg_recv in include/linux/udp.h). Such a
-// datagram is whole: its inner IP packet is as long as the message.
+// gso_size that a buffer has (udp_cmsg_recv in include/linux/udp.h). Nothing in
+// the bytes tells which of both it is: only Device says who may have sent it.
 func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	if len(d) == 0 {
 		return 0, nil
@@ -176,7 +176,8 @@ func source(sa *unix.RawSockaddrInet6, d *encap.Datagram) bool {
 
 // readControls takes from the control messages the TOS (one byte,
 // ip_cmsg_recv_tos) or the traffic class (an int,
-// ip6_datagram_recv_common_ctl), and the segment size (an int, udp_cmsg_recv).
+// ip6_datagram_recv_common_ctl), the segment size (an int, udp_cmsg_recv), and
+// the device (the first field of in_pktinfo, the second of in6_pktinfo).
 func readControls(control *[readControl]uint64, size int, d *encap.Datagram) {
 	base := unsafe.Pointer(control)
 	for at := 0; at+unix.SizeofCmsghdr <= size; {
@@ -192,6 +193,10 @@ func readControls(control *[readControl]uint64, size int, d *encap.Datagram) {
 			d.TOS = uint8(*(*int32)(data))
 		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO:
 			d.SegSize = uint16(*(*int32)(data))
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO:
+			d.Device = uint32((*unix.Inet4Pktinfo)(data).Ifindex)
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO:
+			d.Device = (*unix.Inet6Pktinfo)(data).Ifindex
 		}
 		at += unix.CmsgSpace(int(h.Len) - unix.CmsgLen(0))
 	}

@@ -135,15 +135,17 @@ func (r *Receiver) openSocket(cfg *ReceiverConfig, ifindex int) (*net.UDPConn, e
 }
 
 // receiveOptions: IP_MULTICAST_ALL 0 keeps groups away that other sockets of
-// the host joined (ip(7)).
+// the host joined, IP_PKTINFO tells the device that a datagram arrived by (ip(7)).
 func receiveOptions(fd int, cfg *ReceiverConfig) error {
 	opts := []option{
 		{unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS"},
+		{unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO"},
 		{unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0, "IP_MULTICAST_ALL"},
 	}
 	if cfg.V6 {
 		opts = []option{
 			{unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS"},
+			{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"},
 			{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0, "IPV6_MULTICAST_ALL"},
 		}
 		if cfg.ZeroChecksum6 {

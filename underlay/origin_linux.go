@@ -1,0 +1,112 @@
+package underlay
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/vishvananda/netlink"
+)
+
+// FindOrigins asks the kernel for all devices and addresses of the network
+// namespace. Among thousands of devices it takes some tens of milliseconds.
+func FindOrigins() (Origins, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return Origins{}, fmt.Errorf("underlay: list the network devices: %w", err)
+	}
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return Origins{}, fmt.Errorf("underlay: list the addresses: %w", err)
+	}
+	o := Origins{Devices: originsOf(links), Own: make(map[encap.Addr]struct{}, len(addrs))}
+	for _, a := range addrs {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok {
+			o.Own[encap.AddrFrom(ip.Unmap())] = struct{}{}
+		}
+	}
+	return o, nil
+}
+
+// originsOf tells what is behind each device.
+func originsOf(links []netlink.Link) map[uint32]Device {
+	f := finder{
+		links:   make(map[int]netlink.Link, len(links)),
+		members: make(map[int][]netlink.Link),
+	}
+	for _, l := range links {
+		a := l.Attrs()
+		f.links[a.Index] = l
+		if a.MasterIndex != 0 {
+			f.members[a.MasterIndex] = append(f.members[a.MasterIndex], l)
+		}
+	}
+	all := acceptsLocal("all")
+	devices := make(map[uint32]Device, len(links))
+	for _, l := range links {
+		d := Device{Origin: f.of(l, 0)}
+		// Of thousands of TAPs none has to be asked: nothing is looped back by them.
+		d.Martian = d.Origin != OriginHere && l.Type() != "tun" && !all && !acceptsLocal(l.Attrs().Name)
+		devices[uint32(l.Attrs().Index)] = d
+	}
+	return devices
+}
+
+// acceptsLocal reads the sysctl net.ipv4.conf.DEVICE.accept_local; true where it
+// cannot be read.
+func acceptsLocal(device string) bool {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + device + "/accept_local")
+	return err != nil || strings.TrimSpace(string(b)) != "0"
+}
+
+type finder struct {
+	links   map[int]netlink.Link
+	members map[int][]netlink.Link // of bonds, teams and others, by their index
+}
+
+// maxStacked bounds how many devices are looked for below one another.
+const maxStacked = 8
+
+// of is the origin of a device by its kind (IFLA_INFO_KIND), which a driver of
+// hardware, or of a virtual machine's hardware, does not have.
+func (f *finder) of(l netlink.Link, depth int) Origin {
+	a := l.Attrs()
+	switch kind := l.Type(); {
+	case a.Flags&net.FlagLoopback != 0:
+		return OriginHere
+	case depth == maxStacked:
+		return OriginMixed
+	case kind == "veth" || kind == "netkit":
+		return OriginHere
+	case kind == "vrf":
+		return OriginHere // what it names itself for was looped back within the VRF
+	case kind == "device":
+		return OriginWire
+	case kind == "vlan":
+		lower := f.links[a.ParentIndex]
+		if lower == nil || a.NetNsID >= 0 {
+			return OriginMixed // its device is in another namespace
+		}
+		return f.of(lower, depth+1)
+	case kind == "bond" || kind == "team":
+		return f.ofMembers(a.Index, depth+1)
+	}
+	return OriginMixed
+}
+
+// ofMembers: a bond of wires is one.
+func (f *finder) ofMembers(index, depth int) Origin {
+	members := f.members[index]
+	for _, m := range members {
+		if f.of(m, depth) != OriginWire {
+			return OriginMixed
+		}
+	}
+	if len(members) == 0 {
+		return OriginMixed
+	}
+	return OriginWire
+}
