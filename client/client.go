@@ -36,8 +36,10 @@ type (
 	// LinkChange is a LinkSpec, and whether the link is to be up and of which
 	// device a slave.
 	LinkChange = control.LinkChange
-	// LinkStats are the counters of a link, or of packets of no link.
+	// LinkStats are the counters of a link.
 	LinkStats = control.LinkStats
+	// Stats are those of what belongs to no link.
+	Stats = control.Stats
 	// Netdev is a link's network device.
 	Netdev = control.Netdev
 	// Value is a number or a word in its place.

@@ -48,10 +48,10 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	return v.Version, err
 }
 
-// Stats counts what the daemon dropped before it could tell the link: packets
-// without a VXLAN header, without the I flag, of an unknown VNI.
-func (c *Client) Stats(ctx context.Context) (LinkStats, error) {
-	var s LinkStats
+// Stats counts what belongs to no link, such as packets without a VXLAN header,
+// without the I flag, of an unknown VNI.
+func (c *Client) Stats(ctx context.Context) (Stats, error) {
+	var s Stats
 	err := c.do(ctx, http.MethodGet, "/v1/stats", nil, &s)
 	return s, err
 }

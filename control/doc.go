@@ -7,7 +7,7 @@
 // know. There is no forwarding logic here.
 //
 //	GET    /v1/version
-//	GET    /v1/stats                 LinkStats of what belongs to no link
+//	GET    /v1/stats                 Stats of what belongs to no link
 //	GET    /v1/monitor?what=link,... Event, a line each, until the client ends; dev=NAME of one link
 //	GET    /v1/links                 [Link]
 //	POST   /v1/links                 LinkChange -> Link

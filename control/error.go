@@ -30,6 +30,9 @@ var errNoPath = errors.New("no such path or method: see docs/api.md")
 // errTooLarge is a body beyond maxBody.
 var errTooLarge = errors.New("the request's body has more than 1 MiB: send a link or an entry a request")
 
+// errFault is a request that a fault of the daemon came between.
+var errFault = errors.New("a fault of uvtep: its log has the stack; please report it. What was asked for may be half done")
+
 type errorCode struct {
 	err    error
 	code   string
@@ -50,6 +53,7 @@ func errorCodes() []errorCode {
 		{vtep.ErrClosed, "closed", http.StatusServiceUnavailable},
 		{ErrDenied, "denied", http.StatusForbidden},
 		{errNoPath, "no-path", http.StatusNotFound},
+		{errFault, "fault", http.StatusInternalServerError},
 		{errTooLarge, "too-large", http.StatusRequestEntityTooLarge},
 	}
 }

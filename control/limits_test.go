@@ -2,14 +2,20 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/uvtep/uvtep/internal/fault"
+	"github.com/uvtep/uvtep/vtep"
 )
 
 // TestLimits: who sends too much, or nothing, is answered or cut off in time,
@@ -110,4 +116,44 @@ func descriptors(t *testing.T) int {
 		t.Skip("no /proc: ", err)
 	}
 	return len(all)
+}
+
+// faulty is a backend with a fault.
+type faulty struct{ *fakeBackend }
+
+func (faulty) Links() []vtep.LinkInfo { panic("by the test") }
+
+// TestFault: a request that panics is answered with an error, told and counted, and the
+// next one is served.
+func TestFault(t *testing.T) {
+	var text bytes.Buffer
+	s := &Server{config: ServerConfig{
+		Backend: faulty{&fakeBackend{}}, Log: slog.New(slog.NewTextHandler(&text, nil)),
+		Stats:     func() vtep.LinkStats { return vtep.LinkStats{} },
+		Subscribe: func(vtep.EventSet) (*vtep.Subscription, error) { panic("by the test") },
+	}}
+	web := httptest.NewServer(s.handler())
+	defer web.Close()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // else it asks again
+	before := fault.Caught()
+	for path, want := range map[string]struct {
+		status int
+		says   string
+	}{"/v1/links": {500, `"code":"fault"`}, "/v1/monitor": {0, ""}, "/v1/version": {200, "version"}} {
+		res, err := client.Get(web.URL + path)
+		if err != nil {
+			if want.status != 0 {
+				t.Errorf("%s: %v", path, err)
+			}
+			continue
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != want.status || !strings.Contains(string(body), want.says) {
+			t.Errorf("%s: status %d, %s", path, res.StatusCode, body)
+		}
+	}
+	if n := fault.Caught() - before; n != 2 || !strings.Contains(text.String(), "level=ERROR") || !strings.Contains(text.String(), "GET /v1/links") {
+		t.Errorf("%d faults were counted, the log says %s", n, &text)
+	}
 }

@@ -69,6 +69,12 @@ type LinkStats struct {
 	Drops      map[string]uint64 `json:"drops,omitempty"`
 }
 
+// Stats counts what belongs to no link.
+type Stats struct {
+	LinkStats
+	Panics uint64 `json:"panics"` // faults of uvtep that were caught: see its log
+}
+
 // linkOf is the wire form of a link, with the device as the core knows it.
 func linkOf(i vtep.LinkInfo) Link {
 	l := Link{

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -148,7 +149,11 @@ func (s *Server) handler() http.Handler {
 		mux.Handle(pattern, h)
 	}
 	mux.Handle("/", s.answer(func(*http.Request) (any, error) { return nil, errNoPath }))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { mux.ServeHTTP(w, r) }) {
+			panic(http.ErrAbortHandler) // the answer is cut off, which ends the connection without a word more
+		}
+	})
 }
 
 // answer makes a handler of a function that returns what is to be sent.
@@ -159,8 +164,8 @@ func (s *Server) answer(fn func(*http.Request) (any, error)) http.Handler {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			err = s.peers.mayWrite(r.Context())
 		}
-		if err == nil {
-			reply, err = fn(r)
+		if err == nil && fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { reply, err = fn(r) }) {
+			err = errFault
 		}
 		s.reply(w, r, reply, err)
 	})
@@ -205,5 +210,5 @@ func (s *Server) version(*http.Request) (any, error) { return Version{s.config.V
 
 func (s *Server) stats(*http.Request) (any, error) {
 	stats := s.config.Stats()
-	return statsOf(&stats), nil
+	return Stats{LinkStats: statsOf(&stats), Panics: fault.Caught()}, nil
 }

@@ -15,16 +15,17 @@ const (
 	vlanMask = 0x0fff
 )
 
-// PopVLAN takes the outermost VLAN tag out of f, in place, and returns its VLAN id;
-// 0 where f has none, or one of a mere priority. The offload offsets follow.
-// f.Data begins four bytes later then, and the tag's other bits, priority and
-// drop eligibility, are lost.
+// PopVLAN takes the outermost VLAN tag out of f, in place, and returns its VLAN id,
+// 1 to [MaxVLAN]; 0 where f has none, or one with an id that is no VLAN's: 0 is a
+// mere priority, 4095 is reserved (IEEE 802.1Q table 9-2). The offload offsets
+// follow. f.Data begins four bytes later then, and the tag's other bits, priority
+// and drop eligibility, are lost.
 func PopVLAN(f *Frame) uint16 {
 	if len(f.Data) < TaggedMACsLen+2 || binary.BigEndian.Uint16(f.Data[MACsLen:]) != EtherTypeVLAN {
 		return 0
 	}
 	vlan := binary.BigEndian.Uint16(f.Data[MACsLen+2:]) & vlanMask
-	if vlan == 0 {
+	if vlan == 0 || vlan > MaxVLAN {
 		return 0
 	}
 	copy(f.Data[vlanTagLen:TaggedMACsLen], f.Data[:MACsLen])

@@ -19,6 +19,7 @@ func TestPopVLAN(t *testing.T) {
 		"all bits":        {frame(0x81, 0, 0xff, 0xfe, 8, 0), 4094, frame(8, 0)},
 		"two tags":        {frame(0x81, 0, 0, 1, 0x81, 0, 0, 2, 8, 0), 1, frame(0x81, 0, 0, 2, 8, 0)},
 		"none":            {frame(8, 0, 1, 2, 3, 4, 5), 0, frame(8, 0, 1, 2, 3, 4, 5)},
+		"4095":            {frame(0x81, 0, 0xff, 0xff, 8, 0), 0, frame(0x81, 0, 0xff, 0xff, 8, 0)},
 		"priority alone":  {frame(0x81, 0, 0xe0, 0, 8, 0), 0, frame(0x81, 0, 0xe0, 0, 8, 0)},
 		"service tag":     {frame(0x88, 0xa8, 0, 1, 8, 0), 0, frame(0x88, 0xa8, 0, 1, 8, 0)},
 		"cut in the tag":  {frame(0x81, 0, 0), 0, frame(0x81, 0, 0)},

@@ -16,10 +16,10 @@ func (t *Table) Age(now, maxAge Tick) (removed int) {
 	t.advance(now)
 	for i := range t.shards {
 		s := &t.shards[i]
-		s.mu.Lock()
-		removed += t.ageGroups(s, now, maxAge) + t.ageSlots(s, now, maxAge)
-		s.shrink(t)
-		s.mu.Unlock()
+		s.locked(func() {
+			removed += t.ageGroups(s, now, maxAge) + t.ageSlots(s, now, maxAge)
+			s.shrink(t)
+		})
 	}
 	return removed
 }
@@ -82,22 +82,22 @@ func (t *Table) Flush(filter func(*Entry) bool) (removed int) {
 	var one [1]RemoteID
 	for i := range t.shards {
 		s := &t.shards[i]
-		s.mu.Lock()
-		s.eachGroup(func(g *group) {
-			removed += t.filterGroup(s, g, ReasonFlushed, func(r RemoteID) bool {
-				e, one[0] = g.entry(), r
-				e.Remotes = one[:]
-				return filter(&e)
+		s.locked(func() {
+			s.eachGroup(func(g *group) {
+				removed += t.filterGroup(s, g, ReasonFlushed, func(r RemoteID) bool {
+					e, one[0] = g.entry(), r
+					e.Remotes = one[:]
+					return filter(&e)
+				})
 			})
+			s.eachSlot(func(sl *slot) {
+				e = t.entry(sl.key.Load(), sl.value.Load(), one[:])
+				if filter(&e) && t.removeIf(s, sl, ReasonFlushed, always) {
+					removed++
+				}
+			})
+			s.shrink(t)
 		})
-		s.eachSlot(func(sl *slot) {
-			e = t.entry(sl.key.Load(), sl.value.Load(), one[:])
-			if filter(&e) && t.removeIf(s, sl, ReasonFlushed, always) {
-				removed++
-			}
-		})
-		s.shrink(t)
-		s.mu.Unlock()
 	}
 	return removed
 }

@@ -29,6 +29,14 @@ type shard struct {
 	_ [28]byte
 }
 
+// locked calls fn with the lock held, which a panic of fn, or of who is told of a
+// change, lets go of: the data path waits for it.
+func (s *shard) locked(fn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fn()
+}
+
 // slots is an open-addressed array with linear probing. At least a quarter of
 // it was never taken, which ends every probe.
 type slots struct{ s []slot }

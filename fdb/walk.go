@@ -26,9 +26,9 @@ func (t *Table) Walk(fn func(*Entry) bool) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		buf = buf[:0]
-		s.mu.Lock()
-		s.eachSlot(func(sl *slot) { buf = append(buf, words{sl.key.Load(), sl.value.Load()}) })
-		s.mu.Unlock()
+		s.locked(func() {
+			s.eachSlot(func(sl *slot) { buf = append(buf, words{sl.key.Load(), sl.value.Load()}) })
+		})
 		for _, w := range buf {
 			if e = t.entry(w.key, w.value, one[:]); !fn(&e) {
 				return
@@ -42,9 +42,7 @@ func (t *Table) groupEntries() []Entry {
 	var all []Entry
 	for i := range t.shards {
 		s := &t.shards[i]
-		s.mu.Lock()
-		s.eachGroup(func(g *group) { all = append(all, g.entry()) })
-		s.mu.Unlock()
+		s.locked(func() { s.eachGroup(func(g *group) { all = append(all, g.entry()) }) })
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return bytes.Compare(a.MAC[:], b.MAC[:]) })
 	return all

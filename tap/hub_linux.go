@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -108,13 +109,20 @@ func (l *hubList) release(h *hub) {
 func (h *hub) watch() error {
 	h.life.Lock()
 	defer h.life.Unlock()
-	if h.watching == 0 {
-		if err := h.events.join(); err != nil {
-			return err
+	if h.watching > 0 {
+		select {
+		case <-h.ended: // by an error, which those who watch have been told
+			h.events.leave()
+		default:
+			h.watching++
+			return nil
 		}
-		h.ended = make(chan struct{})
-		go h.run(h.ended)
 	}
+	if err := h.events.join(); err != nil {
+		return err
+	}
+	h.ended = make(chan struct{})
+	go h.run(h.ended)
 	h.watching++
 	return nil
 }
@@ -148,9 +156,20 @@ func (h *hub) run(ended chan<- struct{}) {
 			return
 		}
 		for i := range msgs {
-			h.dispatch(nsid, &msgs[i])
+			h.survive(func() { h.dispatch(nsid, &msgs[i]) })
 		}
 	}
+}
+
+// survive calls fn. A panic ends the Watch calls with an error that tells of it, who
+// may watch again; the loop, which serves the process, goes on.
+func (h *hub) survive(fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.tellAll(event{err: fmt.Errorf("tap: watch: a fault of uvtep, please report it: %v\n%s", v, debug.Stack())})
+		}
+	}()
+	fn()
 }
 
 // dispatch turns one message into an event of the watchers that it concerns.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/underlay"
 )
 
@@ -115,8 +116,10 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 	v.findWild() // packets of its links arrive here from now on
 	ep.working.Store(int32(r.Workers()))
 	for n := range r.Workers() {
-		w := &netWorker{ep: ep, n: n, c: &v.counters[n%len(v.counters)]}
-		v.spawn(w.run)
+		v.spawn(func() {
+			defer ep.ended()
+			fault.Restart(v.log, "a socket's worker", v.pause, func() { (&netWorker{ep: ep, n: n, c: &v.counters[n%len(v.counters)]}).run() })
+		})
 	}
 	return ep, nil
 }

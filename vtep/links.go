@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
@@ -106,8 +107,7 @@ func (v *VTEP) startLink(l *Link) {
 		return
 	}
 	for q := range l.port.Queues() {
-		w := &portWorker{link: l, queue: q, c: &l.shards[q]}
-		v.spawn(w.run)
+		v.spawnWorker(l.log, "a port's worker", func() { (&portWorker{link: l, queue: q, c: &l.shards[q]}).run() })
 	}
 	neighbours := uint64(0)
 	l.stopWatch = v.watch(l.port, l.log, func(s tap.State, wentDown bool) {
@@ -127,19 +127,25 @@ func (v *VTEP) startLink(l *Link) {
 // deleted, with v.mu held.
 func (v *VTEP) watch(d Device, log *slog.Logger, changed func(s tap.State, wentDown bool), gone func()) context.CancelFunc {
 	ctx, cancel := context.WithCancel(context.Background())
-	v.spawn(func() {
-		up := false
-		err := d.Watch(ctx, func(s tap.State) {
-			changed(s, up && !s.Up)
-			up = s.Up
-		})
-		if errors.Is(err, tap.ErrGone) {
-			log.Info("the netdev was deleted, forgetting it")
-			v.mu.Lock()
-			gone()
-			v.mu.Unlock()
-		} else if err != nil && !errors.Is(err, os.ErrClosed) {
-			log.Error("following the netdev failed", "err", err)
+	v.spawnWorker(log, "the watch of a netdev", func() {
+		for {
+			up := false
+			err := d.Watch(ctx, func(s tap.State) {
+				changed(s, up && !s.Up)
+				up = s.Up
+			})
+			switch {
+			case err == nil, errors.Is(err, os.ErrClosed):
+				return
+			case errors.Is(err, tap.ErrGone):
+				log.Info("the netdev was deleted, forgetting it")
+				v.locked(gone)
+				return
+			}
+			log.Error("following the netdev failed, trying again", "err", err)
+			if !v.pause(time.Second) {
+				return
+			}
 		}
 	})
 	return cancel

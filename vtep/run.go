@@ -2,7 +2,10 @@ package vtep
 
 import (
 	"context"
+	"log/slog"
 	"time"
+
+	"github.com/uvtep/uvtep/internal/fault"
 )
 
 // sweepEvery is how often entries are aged; the kernel's FDB_AGE_INTERVAL.
@@ -12,6 +15,20 @@ const sweepEvery = 10 * time.Second
 // package that starts a goroutine: links come and go while Run runs.
 func (v *VTEP) spawn(fn func()) {
 	v.work.Go(fn)
+}
+
+// spawnWorker starts what runs until it returns by itself, again after a panic. run
+// makes its own state, which is fresh then, and holds no lock that a panic would
+// leave locked.
+func (v *VTEP) spawnWorker(log *slog.Logger, what string, run func()) {
+	v.spawn(func() { fault.Restart(log, what, v.pause, run) })
+}
+
+// locked calls fn with v.mu held, which a panic of fn lets go of.
+func (v *VTEP) locked(fn func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fn()
 }
 
 // pause waits for d; false: the VTEP ended meanwhile.
@@ -39,9 +56,9 @@ func (v *VTEP) Run(ctx context.Context) error {
 		case <-second.C:
 		}
 		v.tick.Store(uint32(time.Since(v.start) / time.Second))
-		v.everySecond()
+		fault.Catch(v.log, "what is done every second", v.everySecond)
 		if n%int(sweepEvery/time.Second) == 0 {
-			v.sweep()
+			fault.Catch(v.log, "the sweep of old entries", v.sweep)
 		}
 	}
 }
@@ -86,18 +103,18 @@ func (v *VTEP) everySecond() {
 // Close removes every link and port and waits for the workers. It is safe to call more
 // than once; the VTEP takes no links afterwards.
 func (v *VTEP) Close() error {
-	v.mu.Lock()
-	if !v.closed {
-		v.closed = true
-		close(v.done)
-	}
-	for _, l := range v.links {
-		v.drop(l)
-	}
-	for _, t := range v.trunks {
-		v.dropTrunk(t)
-	}
-	v.mu.Unlock()
+	v.locked(func() {
+		if !v.closed {
+			v.closed = true
+			close(v.done)
+		}
+		for _, l := range v.links {
+			v.drop(l)
+		}
+		for _, t := range v.trunks {
+			v.dropTrunk(t)
+		}
+	})
 	v.work.Wait()
 	return nil
 }

@@ -108,8 +108,9 @@ func (c *TrunkConfig) Validate() error {
 // startTrunk starts the workers of t and follows its netdev.
 func (v *VTEP) startTrunk(t *trunk) {
 	for q := range t.port.Queues() {
-		w := &trunkWorker{trunk: t, portWorker: portWorker{queue: q}, nobody: &v.counters[q%len(v.counters)]}
-		v.spawn(w.run)
+		v.spawnWorker(t.log, "a trunk port's worker", func() {
+			(&trunkWorker{trunk: t, portWorker: portWorker{queue: q}, nobody: &v.counters[q%len(v.counters)]}).run()
+		})
 	}
 	t.stopWatch = v.watch(t.port, t.log, func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
 }
@@ -168,12 +169,13 @@ func (t *trunk) fit() {
 // UpdateTrunk changes what edit changes of a trunk port, or nothing. Its name and
 // queues stay.
 func (v *VTEP) UpdateTrunk(name string, edit func(*TrunkConfig) error) error {
-	v.mu.Lock()
-	t, err := v.findTrunk(name)
-	if err == nil {
-		err = t.update(edit)
-	}
-	v.mu.Unlock()
+	var t *trunk
+	var err error
+	v.locked(func() {
+		if t, err = v.findTrunk(name); err == nil {
+			err = t.update(edit)
+		}
+	})
 	if err == nil {
 		v.onTrunk(t, false)
 	}

@@ -70,6 +70,37 @@ func TestTrunk(t *testing.T) {
 	})
 }
 
+// TestTrunkVLANIDs: whatever stands in a tag or behind it, the frame goes to the link
+// of its VLAN or is counted, and the port's worker lives.
+func TestTrunkVLANIDs(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newTrunk(t, net)
+		hostile := []encap.Frame{
+			tagged(4095, frame(macB, macA, "x")), tagged(0xffff, frame(macB, macA, "x")), // priority 7 as well
+			tagged(0xe000, tagged(10, frame(macB, macA, "x"))), // a priority alone, the VLAN below it
+			tagged(4095, tagged(4095, frame(macB, macA, "x"))),
+		}
+		for n := range 18 {
+			hostile = append(hostile, encap.Frame{Data: tagged(10, frame(macB, macA, "")).Data[:n]})
+		}
+		hostile = append(hostile, encap.Frame{ // the checksum starts before the tag
+			Data: tagged(10, frame(macB, macA, "checksum")).Data, Offload: encap.Offload{Csum: encap.CsumPartial, CsumStart: 2, CsumOffset: 16},
+		})
+		if sent := r.out(hostile...); len(sent) != 0 {
+			t.Errorf("%d packets were sent", len(sent))
+		}
+		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.TxUnknownVLAN: 22})
+		r.drops(map[vtep.DropReason]uint64{vtep.TxBadOffload: 1})
+		for id := range 1 << 12 {
+			r.out(tagged(uint16(id), frame(macB, macA, "x")))
+		}
+		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.TxUnknownVLAN: 22 + 1<<12 - 2})
+		if sent := r.out(tagged(10, frame(macB, macA, "ten"))); len(sent) != 1 {
+			t.Errorf("%d packets for VLAN 10 after all this, want 1", len(sent))
+		}
+	})
+}
+
 // TestTrunkOffload: where a tag is taken off, what travels beside the frame follows.
 func TestTrunkOffload(t *testing.T) {
 	whole := encap.Frame{

@@ -11,36 +11,18 @@ import (
 // and what it leaves there is applied. Links that are not named lose no frame.
 // On an error the link is as before.
 func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
-	v.mu.Lock()
-	l, err := v.find(name)
-	if err != nil {
-		v.mu.Unlock()
-		return err
-	}
-	before, c := l.cfg, l.cfg
-	rename := ""
-	c.Name = l.device.Name // ip may have renamed it
-	if err = edit(&c); err == nil {
-		if c.Name != l.device.Name {
-			rename = c.Name
-		}
-		c.Name = before.Name // until the netdev has the new one
-		if rename != "" {
-			err = v.nameFree(l, rename)
-		}
-	}
-	if err == nil {
-		err = v.change(l, &c)
-	}
-	v.mu.Unlock()
+	var u linkUpdate
+	var err error
+	v.locked(func() { u, err = v.beginUpdate(name, edit) })
 	if err != nil {
 		return err
 	}
-	if err := v.applyDevice(l, &before, &c, rename); err != nil {
+	l := u.link
+	if err := v.applyDevice(l, &u.before, &u.config, u.rename); err != nil {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		if !l.gone {
-			if undo := v.change(l, &before); undo != nil {
+			if undo := v.change(l, &u.before); undo != nil {
 				l.log.Error("going back to the configuration before failed", "err", undo)
 			}
 		}
@@ -52,6 +34,38 @@ func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 		l.tellLink(LinkChanged)
 	}
 	return nil
+}
+
+// linkUpdate is a change under way of what a link has of its own; its netdev
+// follows.
+type linkUpdate struct {
+	link           *Link
+	before, config LinkConfig
+	rename         string // the netdev's new name, or ""
+}
+
+// beginUpdate gives the link what edit makes of its configuration. The caller holds
+// v.mu.
+func (v *VTEP) beginUpdate(name string, edit func(*LinkConfig) error) (u linkUpdate, err error) {
+	if u.link, err = v.find(name); err != nil {
+		return u, err
+	}
+	l := u.link
+	u.before, u.config = l.cfg, l.cfg
+	u.config.Name = l.device.Name // ip may have renamed it
+	if err := edit(&u.config); err != nil {
+		return u, err
+	}
+	if u.config.Name != l.device.Name {
+		u.rename = u.config.Name
+	}
+	u.config.Name = u.before.Name // until the netdev has the new one
+	if u.rename != "" {
+		if err := v.nameFree(l, u.rename); err != nil {
+			return u, err
+		}
+	}
+	return u, v.change(l, &u.config)
 }
 
 // nameFree refuses a name that another link has; the caller holds v.mu.

@@ -170,12 +170,10 @@ func (w *netWorker) run() {
 		switch {
 		case err == nil:
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed):
-			w.ep.ended()
 			return
 		default:
 			w.ep.vtep.log.Error("reading the underlay failed, trying again", "port", w.ep.key.port, "err", err)
 			if !w.ep.vtep.pause(time.Second) {
-				w.ep.ended()
 				return
 			}
 		}

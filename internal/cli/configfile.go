@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/internal/names"
 	"github.com/uvtep/uvtep/internal/reload"
 )
@@ -130,14 +132,26 @@ func (f *followedFile) run(ctx context.Context) error {
 		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return f.keeper.Run(ctx) })
+	g.Go(func() error {
+		rest := func(d time.Duration) bool {
+			select {
+			case <-ctx.Done():
+				return false
+			case <-time.After(d):
+				return true
+			}
+		}
+		var err error
+		fault.Restart(f.log, "looking names up", rest, func() { err = f.keeper.Run(ctx) })
+		return err
+	})
 	g.Go(func() error {
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-f.hup:
-				f.again()
+				fault.Catch(f.log, "reading the configuration file again", f.again)
 			}
 		}
 	})

@@ -4,11 +4,13 @@
 package metrics
 
 import (
+	"log/slog"
 	"runtime"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -31,21 +33,24 @@ type metric struct {
 // collector describes a Source. It implements prometheus.Collector.
 type collector struct {
 	source   Source
+	log      *slog.Logger
 	version  string
 	build    *prometheus.Desc
 	noLink   *prometheus.Desc
+	panics   *prometheus.Desc
 	ofLinks  []metric
 	announce []*prometheus.Desc // all of them
 }
 
-func newCollector(s Source, version string) *collector {
+func newCollector(s Source, version string, log *slog.Logger) *collector {
 	c := &collector{
-		source: s, version: version,
+		source: s, version: version, log: log,
 		build:  prometheus.NewDesc("uvtep_build_info", "Always 1, with the version of uvtep and of Go.", []string{"version", "goversion"}, nil),
 		noLink: prometheus.NewDesc("uvtep_drops_total", "Packets from the underlay that were dropped before their link was known.", []string{"reason"}, nil),
 	}
+	c.panics = prometheus.NewDesc("uvtep_panics_total", "Faults of uvtep that were caught; its log has the stack of each.", nil, nil)
 	c.ofLinks = append(append(stateMetrics(), counterMetrics()...), dropMetrics()...)
-	c.announce = []*prometheus.Desc{c.build, c.noLink}
+	c.announce = []*prometheus.Desc{c.build, c.noLink, c.panics}
 	for _, m := range c.ofLinks {
 		c.announce = append(c.announce, m.desc)
 	}
@@ -62,6 +67,13 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 // Collect sends all metrics as they are now.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, c.version, runtime.Version())
+	out <- prometheus.MustNewConstMetric(c.panics, prometheus.CounterValue, float64(fault.Caught()))
+	// The registry has this run where a panic would end the process.
+	fault.Catch(c.log, "a scrape", func() { c.collect(out) })
+}
+
+// collect sends what the source tells.
+func (c *collector) collect(out chan<- prometheus.Metric) {
 	stats := c.source.Stats()
 	for _, r := range noLinkReasons() {
 		out <- prometheus.MustNewConstMetric(c.noLink, prometheus.CounterValue, float64(stats.Drops[r]), r.String())

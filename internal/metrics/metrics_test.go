@@ -42,7 +42,7 @@ func (counted) Links() []vtep.LinkInfo {
 }
 
 func TestValues(t *testing.T) {
-	c := newCollector(counted{}, "v1")
+	c := newCollector(counted{}, "v1", slog.New(slog.DiscardHandler))
 	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
@@ -75,6 +75,22 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// faulty is a source with a fault.
+type faulty struct{ counted }
+
+func (faulty) Links() []vtep.LinkInfo { panic("by the test") }
+
+// TestFault: a panic of the source costs a scrape its values and not the process its
+// life.
+func TestFault(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(newCollector(faulty{}, "v1", slog.New(slog.DiscardHandler)))
+	_ = scrape(t, registry)
+	if text := scrape(t, registry); !strings.Contains(text, "uvtep_panics_total 1\n") {
+		t.Errorf("after a panic:\n%s", text)
+	}
+}
+
 // TestDocument: each metric has a row with its help text, type and labels, and
 // there are no others.
 func TestDocument(t *testing.T) {
@@ -87,7 +103,7 @@ func TestDocument(t *testing.T) {
 		rows[m[1]] = m[2]
 	}
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(newCollector(counted{}, "v1"))
+	registry.MustRegister(newCollector(counted{}, "v1", slog.New(slog.DiscardHandler)))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func CheckAddr(text string) error {
 // Listen takes the port. Scrapes wait until Serve is called.
 func Listen(c Config) (*Server, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(c.Source, c.Version), collectors.NewGoCollector(),
+	registry.MustRegister(newCollector(c.Source, c.Version, c.Log), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
