@@ -16,7 +16,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/uvtep/uvtep/internal/cli"
 )
+
+// TestMain: this binary is the program where it is started by its name.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "uvtep" {
+		os.Exit(cli.Main())
+	}
+	os.Exit(m.Run())
+}
 
 const module = "github.com/uvtep/uvtep"
 
@@ -111,9 +121,9 @@ func TestReadmeCommands(t *testing.T) {
 			t.Errorf("README.md links to %s: %v", m[1], err)
 		}
 	}
-	exe := filepath.Join(t.TempDir(), "uvtep")
-	if out, err := exec.Command("go", "build", "-o", exe, "./cmd/uvtep").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
 	command := regexp.MustCompile(`(?m)^uvtep (?:-[a-z] )*([a-z]+)(?: ([a-z]+))?`)
 	block := regexp.MustCompile("(?s)```sh\n(.*?)```")
@@ -126,7 +136,9 @@ func TestReadmeCommands(t *testing.T) {
 		if m[1] == "link" || m[1] == "fdb" || m[1] == "config" {
 			args = []string{m[1], m[2], "--help"}
 		}
-		out, err := exec.Command(exe, args...).CombinedOutput()
+		cmd := exec.Command(exe, args...)
+		cmd.Args[0] = "uvtep"
+		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), m[1]) {
 			t.Errorf("README.md says %q: uvtep %v: %v\n%s", m[0], args, err, out)
 		}

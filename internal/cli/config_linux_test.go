@@ -54,7 +54,7 @@ func TestRunConfig(t *testing.T) {
 	writeFile(t, name, "control: "+socket+"\nlinks:\n  - name: one\n    id: 1\n    remotes: [192.0.2.2, 192.0.2.3]\n"+
 		"    fdb: [{mac: '02:00:00:00:00:07', dst: 192.0.2.7, state: static}]\n")
 	writeFile(t, filepath.Join(dir, "conf.d", "two.yaml"), "links:\n  - {name: two, id: 2, up: false}\n")
-	p, err := a.Start(lab.Command{Path: "/proc/self/exe", Args: []string{"run", "--config", name, "three", "id", "3"}, Env: []string{asProgramEnv + "=1", "UVTEP_CONTROL="}})
+	p, err := a.Start(lab.Command{Path: exe, Args: []string{"run", "--config", name, "three", "id", "3"}, Env: []string{"UVTEP_CONTROL="}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,26 +14,15 @@ import (
 	"github.com/uvtep/uvtep/internal/lab"
 )
 
-const asProgramEnv = "UVTEP_TEST_AS_PROGRAM"
+// exe is the program: this binary, started as uvtep.
+var exe string
 
-// TestMain makes the test's binary the program itself where asProgramEnv is
-// set, and else runs the tests where they can have network namespaces.
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgramEnv) != "" {
-		os.Exit(Main())
-	}
-	os.Exit(lab.TestMain(m))
-}
+func TestMain(m *testing.M) { os.Exit(lab.TestProgram(m, "uvtep", Main, &exe)) }
 
 // program is the program as a command line starts it.
-func program(t *testing.T, control string, args ...string) *exec.Cmd {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+func program(control string, args ...string) *exec.Cmd {
 	cmd := exec.Command(exe, args...)
-	cmd.Env = append(os.Environ(), asProgramEnv+"=1", "UVTEP_CONTROL="+control)
+	cmd.Env = append(os.Environ(), "UVTEP_CONTROL="+control)
 	return cmd
 }
 
@@ -45,7 +34,7 @@ type result struct {
 
 func uvtep(t *testing.T, control string, args ...string) result {
 	t.Helper()
-	cmd := program(t, control, args...)
+	cmd := program(control, args...)
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	var exit *exec.ExitError
@@ -162,8 +151,7 @@ func (h host) mustUvtep(line string) string {
 // daemon starts `uvtep run` and waits until it is ready.
 func (h host) daemon(sentence string) *lab.Process {
 	h.t.Helper()
-	cmd := program(h.t, h.socket, append([]string{"run"}, strings.Fields(sentence)...)...)
-	p, err := h.Start(lab.Command{Path: cmd.Path, Args: cmd.Args[1:], Env: []string{asProgramEnv + "=1", "UVTEP_CONTROL=" + h.socket}})
+	p, err := h.Start(lab.Command{Path: exe, Args: append([]string{"run"}, strings.Fields(sentence)...), Env: []string{"UVTEP_CONTROL=" + h.socket}})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -21,8 +21,7 @@ import (
 // what makes it print.
 func (h host) monitor(line, until string, make func()) *lab.Process {
 	h.t.Helper()
-	cmd := program(h.t, h.socket, strings.Fields(line)...)
-	p, err := h.Start(lab.Command{Path: cmd.Path, Args: cmd.Args[1:], Env: []string{asProgramEnv + "=1", "UVTEP_CONTROL=" + h.socket}})
+	p, err := h.Start(lab.Command{Path: exe, Args: strings.Fields(line), Env: []string{"UVTEP_CONTROL=" + h.socket}})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func TestRunInNetns(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Remove(link) })
 	none := filepath.Join(t.TempDir(), "none") // of another namespace's daemon
-	p := program(t, none, "-n", name, "run", "vxlan0", "id", "42", "local", "192.0.2.1")
+	p := program(none, "-n", name, "run", "vxlan0", "id", "42", "local", "192.0.2.1")
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

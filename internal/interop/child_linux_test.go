@@ -19,7 +19,10 @@ const (
 // child becomes uvtep with the arguments of this process, and returns where
 // that fails.
 func child(mode string) error {
-	runtime.LockOSThread() // what is spoilt is the thread, which becomes the process
+	runtime.LockOSThread()                         // what is spoilt is the thread, which becomes the process
+	if err := os.Unsetenv(childMode); err != nil { // uvtep is this binary, too
+		return err
+	}
 	var err error
 	switch mode {
 	case "no-tun":

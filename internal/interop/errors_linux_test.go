@@ -64,14 +64,16 @@ func TestErrors(t *testing.T) {
 			check(t, h.AddAddr(w.A, prefix("192.0.2.1/24"), prefix("2001:db8:1::1/64")))
 			r.prepare(t, h)
 			dir := t.TempDir()
+			var env []string
 			if r.child == "nobody" {
 				if os.Geteuid() != 0 || os.Chown(dir, nobody, nobody) != nil {
 					lab.SkipOrFail(t, fmt.Errorf("%w: another user's id is not to be had here: run as root", lab.ErrUnavailable))
 				}
 				check(t, os.Chmod(dir, 0o755), os.Chmod(filepath.Dir(dir), 0o755))
+				env = []string{"GOCOVERDIR=" + theirs(t)} // of -cover: nobody may not write where the others' counters go
 			}
 			before := devices(t, h)
-			status, stdout, stderr := r.run(t, h, filepath.Join(dir, "s"))
+			status, stdout, stderr := r.run(t, h, filepath.Join(dir, "s"), env...)
 			if status != r.status || stdout != "" {
 				t.Errorf("exit status %d, want %d; stdout %q; stderr %q", status, r.status, stdout, stderr)
 			}
@@ -95,16 +97,25 @@ func TestErrors(t *testing.T) {
 }
 
 // run runs the daemon to its end.
-func (r refusal) run(t *testing.T, h *lab.Host, socket string) (status int, stdout, stderr string) {
+func (r refusal) run(t *testing.T, h *lab.Host, socket string, env ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	c := lab.Command{Path: exe, Args: append([]string{"--control", socket, "run"}, strings.Fields(r.sentence)...)}
 	if r.child != "" {
 		c.Path, c.Env = must(os.Executable())(t), []string{childMode + "=" + r.child, childExe + "=" + exe}
 	}
+	c.Env = append(c.Env, env...)
 	p := must(h.Start(c))(t)
 	_ = p.Wait(soon)
 	check(t, p.Close())
 	return p.ExitCode(), p.Stdout(), p.Stderr()
+}
+
+// theirs is a directory that belongs to nobody (65534), beside the test's own.
+func theirs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	check(t, os.Chown(dir, nobody, nobody), os.Chmod(dir, 0o755))
+	return dir
 }
 
 // devices are the network devices of a host with their indices.

@@ -6,14 +6,14 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/uvtep/uvtep/internal/cli"
 	"github.com/uvtep/uvtep/internal/lab"
 )
 
-// exe is the program under test. TestMain builds it.
+// exe is the program under test: this binary, started as uvtep.
 var exe string
 
 // soon is how long anything that must happen may take, on a busy machine.
@@ -24,42 +24,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, child(mode))
 		os.Exit(99)
 	}
-	os.Exit(lab.TestMain(suite{m}))
-}
-
-// suite is the tests of this package with the program that they need.
-type suite struct{ tests *testing.M }
-
-// Run builds the program and runs the tests.
-func (s suite) Run() int {
-	dir, err := os.MkdirTemp("", "uvtep-interop-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	// Another user runs it in TestErrors.
-	if err := os.Chmod(dir, 0o755); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	exe = filepath.Join(dir, "uvtep")
-	args := []string{"build", "-o", exe}
-	if raceDetector {
-		args = append(args, "-race")
-		// A program with the detector sleeps for a second before it exits, each
-		// time that a test asks the daemon something.
-		if err := os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	build := exec.Command("go", append(args, "github.com/uvtep/uvtep/cmd/uvtep")...)
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
-		return 1
-	}
-	return s.tests.Run()
+	os.Exit(lab.TestProgram(m, "uvtep", cli.Main, &exe))
 }
 
 func must[T any](v T, err error) func(t *testing.T) T {
