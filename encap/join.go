@@ -46,25 +46,27 @@ type run struct {
 
 // Add puts f, described by in, into frames, of which n are in use: at the end
 // of a superframe that one of them is or becomes, else as a frame of its own.
-// It returns how many are in use then; there must be room for one more.
-func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) int {
+// It returns how many are in use then; there must be room for one more. ends says
+// that f is the end of a superframe in the making, whose next segment Extend may
+// be offered.
+func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) (used int, ends bool) {
 	if in.L4 == 0 || in.Fragment {
 		j.closeAll() // whatever flow it belongs to
 		frames[n] = f
-		return n + 1
+		return n + 1, false
 	}
 	hash := FlowHash(f.Data, in)
 	r := j.find(hash)
 	headers, ok := joinable(&f, in)
 	if r != nil && r.open {
 		if ok && headers == r.headers && j.append(r, &frames[r.frame], f.Data) {
-			return n
+			return n, true
 		}
 		r.open = false
 	}
 	frames[n] = f
 	if !ok {
-		return n + 1
+		return n + 1, false
 	}
 	if r != nil && r.count > 1 {
 		r.done = true // its place holds the pieces of its superframe
@@ -73,17 +75,20 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) int {
 	if r == nil {
 		r = j.take()
 	}
-	if r != nil {
-		r.start(hash, n, f.Data, in, headers)
+	if r == nil {
+		return n + 1, false
 	}
-	return n + 1
+	r.start(hash, n, f.Data, in, headers)
+	return n + 1, true
 }
 
-// Extend appends the frame b to the superframe that the frame added last is
-// part of, if b is its next segment: its headers are those of the first segment
-// but for what segmentation changes, so that what was decided of the first
-// holds for b. It is Add without a look at anything else, for most of the
-// segments of a bulk transfer; false: nothing was done.
+// Extend appends the frame b to the superframe that the frame added last is the
+// end of, if b is its next segment: its headers are those of the first segment
+// but for what segmentation changes, so that what was decided of the frame added
+// last holds for b. It is for the caller to know that the frame added last was the
+// end of one (Add says so) and that b came from the same sender: else b is joined
+// to a superframe that nothing was decided of. It is Add without a look at anything
+// else, for most of the segments of a bulk transfer; false: nothing was done.
 func (j *Joiner) Extend(frames []Frame, b []byte) bool {
 	if j.at >= j.n {
 		return false

@@ -37,12 +37,13 @@ func joinBy(frames [][]byte, extend bool) []encap.Frame {
 		}
 		n = 0
 	}
+	ends := false
 	for _, b := range frames {
-		if extend && j.Extend(out[:n], b) {
+		if extend && ends && j.Extend(out[:n], b) {
 			continue
 		}
 		in := encap.ParseInner(b)
-		if n = j.Add(out, n, encap.Frame{Data: b}, &in); j.Full() {
+		if n, ends = j.Add(out, n, encap.Frame{Data: b}, &in); j.Full() {
 			deliver()
 		}
 	}
@@ -261,7 +262,7 @@ func TestJoinAllocs(t *testing.T) {
 		n := 0
 		for _, b := range in {
 			p := encap.ParseInner(b)
-			n = j.Add(out, n, encap.Frame{Data: b}, &p)
+			n, _ = j.Add(out, n, encap.Frame{Data: b}, &p)
 		}
 		j.Finish(out[:n])
 	})
@@ -287,10 +288,68 @@ func BenchmarkJoin(b *testing.B) {
 						continue
 					}
 					q := encap.ParseInner(s)
-					n = j.Add(out, n, encap.Frame{Data: s}, &q)
+					n, _ = j.Add(out, n, encap.Frame{Data: s}, &q)
 				}
 				j.Finish(out[:n])
 			}
 		})
+	}
+}
+
+// TestAddSaysWhetherExtendMayFollow: behind a frame that is the end of no
+// superframe Extend would go on with that of another flow.
+func TestAddSaysWhetherExtendMayFollow(t *testing.T) {
+	flow := segments(t, packet{proto: encap.ProtoUDP}, 4200, 1400)
+	other := segments(t, packet{proto: encap.ProtoTCP, psh: true}, 2800, 1400)[1]
+	noChecksum := bytes.Clone(segments(t, packet{v6: true, proto: encap.ProtoUDP}, 2800, 1400)[0])
+	in := encap.ParseInner(noChecksum)
+	clear(noChecksum[in.L4+6 : in.L4+8])
+	arp := append(bytes.Clone(flow[0][:12]), 8, 6, 0, 1)
+	for name, tt := range map[string]struct {
+		frame []byte
+		ends  bool
+	}{
+		"next segment":       {flow[1], true},
+		"other flow":         {other, true}, // of one that may not go on, which Extend sees
+		"no checksum":        {noChecksum, false},
+		"no transport":       {arp, false},
+		"trailing bytes":     {append(bytes.Clone(flow[1]), 0), false},
+		"out of the network": {flow[1][:20], false},
+	} {
+		var j encap.Joiner
+		out := make([]encap.Frame, 4)
+		add := func(n int, b []byte) (int, bool) {
+			in := encap.ParseInner(b)
+			return j.Add(out, n, encap.Frame{Data: bytes.Clone(b)}, &in)
+		}
+		n, ends := add(0, flow[0])
+		if !ends {
+			t.Fatalf("%s: the first segment ends no superframe", name)
+		}
+		if n, ends = add(n, tt.frame); ends != tt.ends {
+			t.Errorf("%s: ends is %v, want %v", name, ends, tt.ends)
+		}
+		if name == "other flow" && j.Extend(out[:n], bytes.Clone(flow[1])) {
+			t.Errorf("%s: a segment was joined to a flow that is not the last one's", name)
+		}
+	}
+	// Where no superframe can begin any more, the frame ends none.
+	var j encap.Joiner
+	out := make([]encap.Frame, 64)
+	n, ends := 0, false
+	for i := range byte(16) {
+		b := bytes.Clone(flow[0])
+		b[6+5] = i // a flow is a MAC's
+		b[34], b[35] = 4, i
+		b[40], b[41] = 1, 1
+		in := encap.ParseInner(b)
+		n, ends = j.Add(out, n, encap.Frame{Data: b}, &in)
+	}
+	if !ends || !j.Full() {
+		t.Fatalf("16 flows: ends %v, full %v", ends, j.Full())
+	}
+	in = encap.ParseInner(other)
+	if _, ends = j.Add(out, n, encap.Frame{Data: other}, &in); ends {
+		t.Error("a frame that found no place ends a superframe")
 	}
 }

@@ -293,17 +293,18 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		c.drop(r)
 		return
 	}
-	w.keep(f, &in)
-	if w.usual = s.join && !h.ReservedSet() && learned == c.notLearned.Load() && !s.limited(f.Data); w.usual {
-		w.header, w.tos = [encap.HeaderLen]byte(payload), d.TOS
+	ends := w.keep(f, &in)
+	if w.usual = ends && !h.ReservedSet() && learned == c.notLearned.Load() && !s.limited(f.Data); w.usual {
+		w.header, w.tos, w.device = [encap.HeaderLen]byte(payload), d.TOS, d.Device
 	}
 }
 
 // next takes payload if it is the next segment of the superframe that the packet
-// before went to, from the same peer with the same headers: each of packet's and
-// admit's checks has passed on the same bytes. False: it must go their way.
+// before is the end of, from the same peer by the same device with the same headers:
+// each of packet's and admit's checks has passed on the same bytes. False: it must
+// go their way.
 func (w *netWorker) next(d *encap.Datagram, payload []byte) bool {
-	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != w.header || d.Src != w.src || d.TOS != w.tos {
+	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != w.header || d.Src != w.src || d.TOS != w.tos || d.Device != w.device {
 		return false
 	}
 	b := payload[encap.HeaderLen:]
@@ -362,18 +363,21 @@ func (s *linkState) admits(src encap.MAC, in *encap.Inner) (DropReason, bool) {
 	return 0, true
 }
 
-// keep puts f among the pending frames, as the end of a superframe if it can.
-func (w *netWorker) keep(f encap.Frame, in *encap.Inner) {
+// keep puts f among the pending frames, as the end of a superframe if it can, and
+// says whether it is one.
+func (w *netWorker) keep(f encap.Frame, in *encap.Inner) (ends bool) {
 	w.taken.add(&f, in)
 	if w.s.join {
-		w.pending = w.join.Add(w.frames[:], w.pending, f, in)
+		w.pending, ends = w.join.Add(w.frames[:], w.pending, f, in)
 	} else {
 		w.frames[w.pending] = f
 		w.pending++
 	}
 	if w.pending == len(w.frames) || w.join.Full() {
 		w.deliver()
+		return false
 	}
+	return ends
 }
 
 // deliver writes the pending frames to their link's port.

@@ -146,11 +146,13 @@ type netWorker struct {
 	peer *peer // of src; nil: none yet
 	// learn: the packet under way may teach the FDB.
 	learn bool
-	// usual: it was delivered, and nothing about it was counted or learned, so
-	// that the next segment of its flow needs no look but at its headers.
+	// usual: it is the end of the superframe that join's Extend would go on with,
+	// and nothing about it was counted or learned, so that the next segment of its
+	// flow needs no look but at its headers.
 	usual  bool
-	header [encap.HeaderLen]byte // valid where usual is set, as is tos
+	header [encap.HeaderLen]byte // valid where usual is set, as are the next two
 	tos    uint8
+	device uint32
 
 	frames  [maxPending]encap.Frame // for link's port
 	pending int

@@ -1,0 +1,150 @@
+package vtep
+
+import (
+	"bytes"
+	"encoding/binary"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// rxRig is a VTEP whose receive path is called as a worker calls it, batch by
+// batch, without sockets.
+type rxRig struct {
+	t     testing.TB
+	v     *VTEP
+	ports map[string]*rxPort
+	w     *netWorker
+}
+
+// rxHost opens ports that remember what they were given.
+type rxHost struct {
+	sink
+	join  bool
+	ports map[string]*rxPort
+}
+
+func (h rxHost) OpenDevice(c tap.Config) (Device, error) {
+	p := &rxPort{sink: h.sink, join: h.join, mtu: c.MTU}
+	h.ports[c.Name] = p
+	return p, nil
+}
+
+type rxPort struct {
+	sink
+	join   bool
+	mtu    int
+	frames []encap.Frame // copies
+}
+
+func (p *rxPort) Superframes() bool { return p.join }
+
+func (p *rxPort) State() (tap.State, error) {
+	s, err := p.sink.State()
+	s.MTU = p.mtu
+	return s, err
+}
+
+func (p *rxPort) WriteBatch(_ int, frames []encap.Frame) (int, error) {
+	for _, f := range frames {
+		f.Data = encap.AppendTagged(nil, &f)
+		for _, b := range f.More {
+			f.Data = append(f.Data, b...)
+		}
+		f.More = nil
+		p.frames = append(p.frames, f)
+	}
+	return len(frames), nil
+}
+
+// newRxRig makes the links, which join segments or not.
+func newRxRig(t testing.TB, join bool, links ...LinkConfig) *rxRig {
+	t.Helper()
+	h := rxHost{sink: sink{make(chan struct{})}, join: join, ports: make(map[string]*rxPort)}
+	v := New(Config{Host: h, Log: slog.New(slog.DiscardHandler), Workers: 1})
+	t.Cleanup(func() {
+		close(h.closed)
+		_ = v.Close()
+	})
+	for _, c := range links {
+		if err := v.AddLink(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ep := v.links[links[0].Name].endpoints[0]
+	return &rxRig{t: t, v: v, ports: h.ports, w: &netWorker{ep: ep, c: &v.counters[0]}}
+}
+
+// hear is what a worker does with a batch.
+func (r *rxRig) hear(batch ...encap.Datagram) {
+	for i := range batch {
+		batch[i].Payload = bytes.Clone(batch[i].Payload)
+	}
+	r.w.link, r.w.usual = nil, false
+	r.w.fromUnderlay(batch, fdb.Tick(1))
+}
+
+// arrived takes what a link's port was given, superframes as what they stand for.
+func (r *rxRig) arrived(link string) []encap.Frame {
+	r.t.Helper()
+	p := r.ports[link]
+	var all []encap.Frame
+	for _, f := range p.frames {
+		if f.Offload.Kind == encap.GSONone {
+			all = append(all, f)
+			continue
+		}
+		room := make([]byte, 1<<16)
+		if !encap.Segment(&f, room, func(s encap.Frame) {
+			s.Data = bytes.Clone(s.Data)
+			all = append(all, s)
+		}) {
+			r.t.Errorf("a superframe of %d bytes, %+v, cannot be cut", len(f.Data), f.Offload)
+		}
+	}
+	p.frames = nil
+	return all
+}
+
+func (r *rxRig) stats(link string) LinkStats { return sumCounters(r.v.links[link].shards) }
+
+// udpPacket says what inner UDP packet to make.
+type udpPacket struct {
+	dst, src     encap.MAC
+	sport, dport uint16
+	id           uint16
+	tos          uint8
+	noChecksum   bool
+	payload      []byte
+}
+
+// build is the frame, over IPv4 without options, checksums right.
+func (p udpPacket) build() []byte {
+	b := slices.Concat(p.dst[:], p.src[:], []byte{8, 0, 0x45, p.tos, 0, 0, byte(p.id >> 8), byte(p.id), 0x40, 0, 64, encap.ProtoUDP, 0, 0,
+		198, 51, 100, 2, 198, 51, 100, 1})
+	b = binary.BigEndian.AppendUint16(b, p.sport)
+	b = binary.BigEndian.AppendUint16(b, p.dport)
+	b = binary.BigEndian.AppendUint16(b, uint16(8+len(p.payload)))
+	b = append(append(b, 0, 0), p.payload...)
+	binary.BigEndian.PutUint16(b[16:], uint16(len(b)-14))
+	binary.BigEndian.PutUint16(b[24:], ^encap.Sum(b[14:34]))
+	if !p.noChecksum {
+		in := encap.ParseInner(b)
+		binary.BigEndian.PutUint16(b[40:], encap.PseudoSum(b, &in, len(b)-34))
+		f := encap.Frame{Data: b}
+		f.Offload, _ = encap.PartialOffload(&in)
+		encap.CompleteChecksum(&f)
+	}
+	return b
+}
+
+// vxlan is frame in a packet for vni from an outer source.
+func vxlan(src netip.Addr, vni encap.VNI, tos uint8, frame []byte) encap.Datagram {
+	h := encap.HeaderFor(vni)
+	return encap.Datagram{Payload: append(h[:len(h):len(h)], frame...), Src: encap.AddrFrom(src), SrcPort: 50000, TOS: tos}
+}
