@@ -117,12 +117,13 @@ func (f *followedFile) metrics() string {
 	return f.first.Metrics
 }
 
-// apply makes what the file says.
-func (f *followedFile) apply(b reload.Backend, log *slog.Logger) error {
+// apply makes what the file says. answers has what is said of the file, mistake by
+// mistake; log the rest.
+func (f *followedFile) apply(b reload.Backend, log, answers *slog.Logger) error {
 	if f == nil {
 		return nil
 	}
-	f.log, f.keeper = log, reload.New(b, &names.Resolver{}, log)
+	f.log, f.keeper = answers, reload.New(b, &names.Resolver{}, log)
 	return f.keeper.Load(f.first)
 }
 

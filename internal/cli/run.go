@@ -13,6 +13,7 @@ import (
 
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/logging"
 	"github.com/uvtep/uvtep/internal/metrics"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -24,10 +25,12 @@ func newRunCommand(a *app) *cobra.Command {
 		Short: "Run the daemon, with one link that is up if a sentence is given",
 		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--no-offload LIST] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkSentence + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
-			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.",
+			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.\n\n" +
+			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
+			"for who reads it: what cannot be written is lost, and counted.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.controlSaid = cmd.Flags().Changed("control") || os.Getenv(controlEnv) != ""
-			return a.daemon(cmd.Context(), &o, args)
+			return a.logged(func(l *logging.Log) error { return a.daemon(cmd.Context(), l, &o, args) })
 		},
 	}
 	f := run.Flags()
@@ -73,8 +76,8 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 }
 
 // daemon serves until ctx ends. What it made is gone when it returns.
-func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err error) {
-	log := slog.New(slog.NewTextHandler(a.err, nil))
+func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sentence []string) (err error) {
+	log := slog.New(lines.Handler())
 	cfg, err := o.vtepConfig(log)
 	if err != nil {
 		return err
@@ -107,11 +110,11 @@ func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err
 	if err != nil {
 		return err
 	}
-	scrapes, err := o.listenMetrics(v, log)
+	scrapes, err := o.listenMetrics(v, lines, log)
 	if err != nil {
 		return errors.Join(err, server.Close())
 	}
-	err = file.apply(v, log)
+	err = file.apply(v, log, slog.New(lines.Unlimited()))
 	if link != nil && err == nil {
 		err = addUp(v, link)
 	}
@@ -123,17 +126,17 @@ func (a *app) daemon(ctx context.Context, o *runOptions, sentence []string) (err
 	g.Go(func() error { return server.Serve(ctx) })
 	g.Go(func() error { return scrapes.Serve(ctx) })
 	g.Go(func() error { return file.run(ctx) })
-	fmt.Fprintln(a.err, "uvtep: ready")
+	fmt.Fprintln(lines, "uvtep: ready")
 	return g.Wait()
 }
 
 // listenMetrics takes the port for metrics; nil, which has nothing to serve,
 // where there is none.
-func (o *runOptions) listenMetrics(v *vtep.VTEP, log *slog.Logger) (*metrics.Server, error) {
+func (o *runOptions) listenMetrics(v *vtep.VTEP, lines *logging.Log, log *slog.Logger) (*metrics.Server, error) {
 	if o.metrics == "" {
 		return nil, nil
 	}
-	return metrics.Listen(metrics.Config{Addr: o.metrics, Source: v, Version: version(), Log: log})
+	return metrics.Listen(metrics.Config{Addr: o.metrics, Source: v, Version: version(), LogLost: lines.Lost, Log: log})
 }
 
 // addUp makes the link of a sentence and brings it up, unless it says down.

@@ -38,19 +38,22 @@ type collector struct {
 	build    *prometheus.Desc
 	noLink   *prometheus.Desc
 	panics   *prometheus.Desc
+	logLost  *prometheus.Desc
+	lost     func() uint64
 	ofLinks  []metric
 	announce []*prometheus.Desc // all of them
 }
 
-func newCollector(s Source, version string, log *slog.Logger) *collector {
+func newCollector(cfg *Config) *collector {
 	c := &collector{
-		source: s, version: version, log: log,
+		source: cfg.Source, version: cfg.Version, log: cfg.Log, lost: cfg.LogLost,
 		build:  prometheus.NewDesc("uvtep_build_info", "Always 1, with the version of uvtep and of Go.", []string{"version", "goversion"}, nil),
 		noLink: prometheus.NewDesc("uvtep_drops_total", "Packets from the underlay that were dropped before their link was known.", []string{"reason"}, nil),
 	}
 	c.panics = prometheus.NewDesc("uvtep_panics_total", "Faults of uvtep that were caught; its log has the stack of each.", nil, nil)
+	c.logLost = prometheus.NewDesc("uvtep_log_lines_lost_total", "Lines of the daemon's log that could not be written: its reader hung, or was gone.", nil, nil)
 	c.ofLinks = append(append(stateMetrics(), counterMetrics()...), dropMetrics()...)
-	c.announce = []*prometheus.Desc{c.build, c.noLink, c.panics}
+	c.announce = []*prometheus.Desc{c.build, c.noLink, c.panics, c.logLost}
 	for _, m := range c.ofLinks {
 		c.announce = append(c.announce, m.desc)
 	}
@@ -67,6 +70,9 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 // Collect sends all metrics as they are now.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, c.version, runtime.Version())
+	if c.lost != nil {
+		out <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(c.lost()))
+	}
 	out <- prometheus.MustNewConstMetric(c.panics, prometheus.CounterValue, float64(fault.Caught()))
 	// The registry has this run where a panic would end the process.
 	fault.Catch(c.log, "a scrape", func() { c.collect(out) })

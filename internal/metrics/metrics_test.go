@@ -41,8 +41,12 @@ func (counted) Links() []vtep.LinkInfo {
 	return []vtep.LinkInfo{l, {Config: vtep.LinkConfig{Name: "vx2", VNI: 43}, Name: "renamed"}} // another namespace has that name, too
 }
 
+func testedConfig(s Source) *Config {
+	return &Config{Source: s, Version: "v1", LogLost: func() uint64 { return 5 }, Log: slog.New(slog.DiscardHandler)}
+}
+
 func TestValues(t *testing.T) {
-	c := newCollector(counted{}, "v1", slog.New(slog.DiscardHandler))
+	c := newCollector(testedConfig(counted{}))
 	if problems, err := testutil.CollectAndLint(c); err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
@@ -51,7 +55,7 @@ func TestValues(t *testing.T) {
 	text := scrape(t, registry)
 	for _, want := range []string{
 		`uvtep_drops_total{reason="rx-unknown-vni"} 3`, `uvtep_drops_total{reason="rx-no-vni-flag"} 0`,
-		`uvtep_link_info{device="renamed",link="vx1",vni="42"} 1`, `uvtep_link_up{link="vx1"} 1`, `uvtep_link_up{link="vx2"} 0`,
+		`uvtep_log_lines_lost_total 5`, `uvtep_link_info{device="renamed",link="vx1",vni="42"} 1`, `uvtep_link_up{link="vx1"} 1`, `uvtep_link_up{link="vx2"} 0`,
 		`uvtep_link_mtu_bytes{link="vx1"} 1450`, `uvtep_link_fdb_entries{link="vx1"} 7`,
 		`uvtep_link_receive_packets_total{link="vx1"} 101`, `uvtep_link_receive_bytes_total{link="vx1"} 102`,
 		`uvtep_link_receive_multicast_total{link="vx1"} 103`, `uvtep_link_transmit_packets_total{link="vx1"} 104`,
@@ -84,7 +88,7 @@ func (faulty) Links() []vtep.LinkInfo { panic("by the test") }
 // life.
 func TestFault(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(newCollector(faulty{}, "v1", slog.New(slog.DiscardHandler)))
+	registry.MustRegister(newCollector(testedConfig(faulty{})))
 	_ = scrape(t, registry)
 	if text := scrape(t, registry); !strings.Contains(text, "uvtep_panics_total 1\n") {
 		t.Errorf("after a panic:\n%s", text)
@@ -103,7 +107,7 @@ func TestDocument(t *testing.T) {
 		rows[m[1]] = m[2]
 	}
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(newCollector(counted{}, "v1", slog.New(slog.DiscardHandler)))
+	registry.MustRegister(newCollector(testedConfig(counted{})))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

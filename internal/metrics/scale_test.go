@@ -25,7 +25,7 @@ func BenchmarkScrape(b *testing.B) {
 		links[i] = vtep.LinkInfo{Config: vtep.LinkConfig{Name: fmt.Sprint("vxlan", i), VNI: 1}, Name: fmt.Sprint("vxlan", i)}
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(links, "x", slog.New(slog.DiscardHandler)))
+	registry.MustRegister(newCollector(&Config{Source: links, Log: slog.New(slog.DiscardHandler)}))
 	h := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	b.ReportAllocs()
 	for b.Loop() {

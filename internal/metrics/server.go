@@ -31,6 +31,7 @@ type Config struct {
 	Addr    string // ADDR:PORT; see CheckAddr
 	Source  Source
 	Version string
+	LogLost func() uint64 // how many lines of the log could not be written; nil: not shown
 	Log     *slog.Logger
 }
 
@@ -56,7 +57,7 @@ func CheckAddr(text string) error {
 // Listen takes the port. Scrapes wait until Serve is called.
 func Listen(c Config) (*Server, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(c.Source, c.Version, c.Log), collectors.NewGoCollector(),
+	registry.MustRegister(newCollector(&c), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()

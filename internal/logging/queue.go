@@ -1,0 +1,111 @@
+package logging
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// maxQueued is how many bytes wait for the reader of the log at most.
+const maxQueued = 256 << 10
+
+// queue takes lines without waiting.
+type queue struct {
+	out   io.Writer
+	wake  chan struct{} // has an element while there is something to do
+	total atomic.Uint64 // lines lost since the start
+
+	closing, done chan struct{}
+	torn          bool // out ends within a line
+
+	mu    sync.Mutex // held for a copy
+	lines [][]byte
+	size  int
+	lost  uint64 // lines since one was lost; none is taken until that is told
+}
+
+func newQueue(out io.Writer) *queue {
+	return &queue{out: out, wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{})}
+}
+
+// Write queues a line. It never fails: what does not fit is lost, and counted.
+func (q *queue) Write(line []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.lost > 0 || q.size+len(line) > maxQueued {
+		q.lose()
+	} else {
+		q.lines = append(q.lines, bytes.Clone(line))
+		q.size += len(line)
+	}
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	return len(line), nil
+}
+
+func (q *queue) lose() {
+	q.lost++
+	q.total.Add(1)
+}
+
+// next takes the oldest line, nil where there is none.
+func (q *queue) next() []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.lines) == 0 {
+		q.lines = nil
+		return nil
+	}
+	line := q.lines[0]
+	q.lines[0] = nil
+	q.lines = q.lines[1:]
+	q.size -= len(line)
+	return line
+}
+
+// writeAll writes what is queued, however long that takes, and how many lines
+// were lost, which came after those.
+func (q *queue) writeAll() {
+	for line := q.next(); line != nil; line = q.next() {
+		if !q.put(line) {
+			q.mu.Lock()
+			q.lose()
+			q.mu.Unlock()
+		}
+	}
+	q.tellLost()
+}
+
+// tellLost writes how many lines were lost, if any were and it can. Then lines
+// are taken again.
+func (q *queue) tellLost() {
+	q.mu.Lock()
+	lost := q.lost
+	q.mu.Unlock()
+	if lost == 0 {
+		return
+	}
+	var b bytes.Buffer
+	slog.New(slog.NewTextHandler(&b, nil)).Warn("log lines were lost: the reader of the log did not keep up, or could not be written to", "lines", lost)
+	if q.put(b.Bytes()) {
+		q.mu.Lock()
+		q.lost -= lost
+		q.mu.Unlock()
+	}
+}
+
+// put writes a line, on a line of its own.
+func (q *queue) put(line []byte) bool {
+	if q.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := q.out.Write(line)
+	if n > 0 {
+		q.torn = line[n-1] != '\n'
+	}
+	return err == nil
+}
