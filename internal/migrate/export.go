@@ -61,7 +61,9 @@ func (w *script) link(l *Link) {
 	if d.MTU != 0 {
 		line.say("mtu", strconv.Itoa(d.MTU))
 	}
-	line.text("address", d.MAC)
+	if l.Spec.Trunk == nil { // else it is the trunk's, and the same for all of its links
+		line.text("address", d.MAC)
+	}
 	if n := value(l.Spec.Queues); n > 1 {
 		line.say("numtxqueues", strconv.Itoa(n), "numrxqueues", strconv.Itoa(n))
 	}
@@ -175,7 +177,8 @@ func (w *script) comments(l *Link) {
 		}
 	}
 	say(s.Accept != nil && *s.Accept != "any", "accept %s", value(s.Accept))
-	say(value(s.Reserved) == "ignore", "reserved ignore") // reserved_bits 0, of Linux 6.14
+	// As reserved_bits, only Linux and ip from 6.14 on have it.
+	say(s.Reserved != nil && *s.Reserved != "drop", "reserved %s", value(s.Reserved))
 	say(value(s.InnerVLAN) == "drop", "innervlan drop")
 	say(value(s.ProxyLearn), "proxy learn")
 	say(value(s.MSS) == "clamp", "mss clamp")
@@ -190,6 +193,10 @@ func (w *script) comments(l *Link) {
 	say(s.MTU == nil, "an mtu that follows the route")
 	if lost != nil {
 		w.commentf("%s: the kernel has no word for: %s", name, strings.Join(lost, ", "))
+	}
+	if trunk := value(s.Trunk); trunk != "" {
+		w.commentf("%s: the kernel has no trunk ports, and %[1]s was VLAN %d of %s: have it and the devices of the other VLANs in a bridge with vlan_filtering 1, "+
+			"and write bridge vlan add dev %[4]s vid %[2]d pvid untagged", name, value(s.VLAN), trunk, quote(name))
 	}
 	if s.Group != nil && s.Dev == nil {
 		w.commentf("%s: the kernel wants a device for a group: write dev DEVICE", name)

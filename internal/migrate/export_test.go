@@ -50,3 +50,34 @@ func TestComments(t *testing.T) {
 		}
 	}
 }
+
+// TestExportTrunk: a link of a trunk port is told from one with a device of its own,
+// and does not get the one MAC address that all of the trunk's have.
+func TestExportTrunk(t *testing.T) {
+	var links []migrate.Link
+	for i, name := range []string{"vxlan10", "vxlan20"} {
+		links = append(links, migrate.Link{Link: control.Link{
+			Spec:   control.LinkSpec{Name: name, ID: new(uint32(i)), DstPort: new(uint16(4789)), Trunk: new("tr0"), VLAN: new(uint16(10 + 10*i))},
+			Netdev: control.Netdev{Index: 4, Name: name, MAC: "02:00:00:00:00:01"},
+		}})
+	}
+	got := string(migrate.ToIPRoute2(links))
+	if strings.Contains(got, "02:00:00:00:00:01") {
+		t.Errorf("two devices get one MAC address:\n%s", got)
+	}
+	for _, want := range []string{"vxlan10 was VLAN 10 of tr0", "bridge vlan add dev vxlan20 vid 20 pvid untagged"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
+// TestExportReserved: a mask of reserved bits is not lost in silence.
+func TestExportReserved(t *testing.T) {
+	for reserved, want := range map[string]bool{"drop": false, "ignore": true, "0xff": true} {
+		l := migrate.Link{Link: control.Link{Spec: control.LinkSpec{Name: "vx0", DstPort: new(uint16(4789)), Reserved: &reserved}}}
+		if got := string(migrate.ToIPRoute2([]migrate.Link{l})); strings.Contains(got, "reserved "+reserved) != want {
+			t.Errorf("reserved %s in a comment: want %v:\n%s", reserved, want, got)
+		}
+	}
+}

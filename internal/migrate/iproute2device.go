@@ -69,15 +69,22 @@ func (w *writer) usualReserved() uint64 {
 // the kernel says otherwise (from 6.14 on).
 func (w *writer) reserved(usual uint64) {
 	said := w.take("reserved_bits")
+	if said == nil {
+		w.say("reserved", "drop")
+		return
+	}
 	bits, err := strconv.ParseUint(fmt.Sprint(said), 0, 64)
 	switch {
-	case err == nil && bits == 0:
+	case err != nil || bits&^encap.AllReserved != 0:
+		w.warnf("reserved_bits %v is not a mask of the header's reserved bits; the link drops packets with any of them", said)
+		w.say("reserved", "drop")
+	case bits == usual:
+		w.say("reserved", "drop")
+	case bits == 0:
 		w.say("reserved", "ignore")
-		return
-	case said != nil && bits != usual:
-		w.warnf("reserved_bits %v cannot be kept: uvtep drops packets with any reserved bit, or with none", said)
+	default:
+		w.say("reserved", fmt.Sprintf("0x%x", bits))
 	}
-	w.say("reserved", "drop")
 }
 
 // device tells what the device has of its own, as commands to say of uvtep's.
