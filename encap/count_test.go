@@ -36,3 +36,29 @@ func TestWire(t *testing.T) {
 		t.Errorf("an ordinary frame: %d frames of %d bytes", frames, bytes)
 	}
 }
+
+// TestWireLies: metadata that contradicts the frame, which a tenant can send, never
+// counts fewer bytes than the frame has.
+func TestWireLies(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"no IP":                  build(t, packet{proto: encap.ProtoUDP, payload: pattern(2000)})[:14],
+		"ARP":                    append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x08, 0x06}, make([]byte, 2000)...),
+		"TCP offset 0":           zeroOffset(build(t, packet{proto: encap.ProtoTCP, payload: pattern(2000)})),
+		"UDP that says it's TCP": build(t, packet{proto: encap.ProtoUDP, payload: pattern(2000)}),
+	} {
+		for _, kind := range []encap.GSOKind{encap.GSOTCPv4, encap.GSOTCPv6, encap.GSOUDP} {
+			f := encap.Frame{Data: b, Offload: encap.Offload{Kind: kind, SegSize: 1}}
+			in := parse(b)
+			if frames, bytes := encap.Wire(&f, &in); frames < 1 || bytes < len(b)-encap.EthernetHeaderLen {
+				t.Errorf("%s as kind %d: %d frames of %d bytes", name, kind, frames, bytes)
+			}
+		}
+	}
+}
+
+// zeroOffset makes the TCP header of b say that it has no bytes.
+func zeroOffset(b []byte) []byte {
+	in := parse(b)
+	b[in.L4+12] = 0
+	return b
+}
