@@ -13,13 +13,13 @@ import (
 )
 
 // changeBridge makes a change of an entry in the forwarding database of the
-// bridge that its link is a port of, in this network namespace (NTF_MASTER of
+// bridge that the netdev of its link, info, is a port of, in this network namespace (NTF_MASTER of
 // include/uapi/linux/neighbour.h). A link that is no bridge's port has none to
 // change.
-func changeBridge(verb string, e *vtep.FDBEntry) error {
-	link, err := netlink.LinkByName(e.Link)
+func changeBridge(info *vtep.LinkInfo, verb string, e *vtep.FDBEntry) error {
+	link, err := deviceOf(info)
 	if err != nil {
-		return fmt.Errorf("%w %q", vtep.ErrNoLink, e.Link)
+		return err
 	}
 	if link.Attrs().MasterIndex == 0 {
 		return nil

@@ -9,4 +9,4 @@ import (
 )
 
 // changeBridge is for Linux.
-func changeBridge(string, *vtep.FDBEntry) error { return errors.ErrUnsupported }
+func changeBridge(*vtep.LinkInfo, string, *vtep.FDBEntry) error { return errors.ErrUnsupported }

@@ -27,14 +27,27 @@ func (s *Server) links(*http.Request) (any, error) {
 func (s *Server) link(r *http.Request) (any, error) { return s.find(r.PathValue("name")) }
 
 func (s *Server) find(name string) (Link, error) {
-	info, err := s.config.Backend.Link(name)
-	switch {
-	case errors.Is(err, vtep.ErrNoLink):
-		return Link{}, fmt.Errorf("%w %q", vtep.ErrNoLink, name) // as iproute2 says it
-	case err != nil:
+	info, err := s.info(name)
+	if err != nil {
 		return Link{}, err
 	}
 	return s.describe(info), nil
+}
+
+func (s *Server) info(name string) (vtep.LinkInfo, error) {
+	info, err := s.config.Backend.Link(name)
+	if errors.Is(err, vtep.ErrNoLink) {
+		err = fmt.Errorf("%w %q", vtep.ErrNoLink, name) // as iproute2 says it
+	}
+	return info, err
+}
+
+func (s *Server) setMaster(name, master string) error {
+	info, err := s.info(name)
+	if err != nil {
+		return err
+	}
+	return SetMaster(&info, master)
 }
 
 // describe adds what the kernel says of the link's device. A device in another
@@ -67,7 +80,7 @@ func (s *Server) addLink(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if c.Master != nil {
-		err = SetMaster(config.Name, *c.Master)
+		err = s.setMaster(config.Name, *c.Master)
 	}
 	if err == nil && c.Up != nil && *c.Up {
 		err = s.config.Backend.SetLinkUp(config.Name, true)
@@ -93,7 +106,7 @@ func (s *Server) changeLink(r *http.Request) (any, error) {
 		name = c.Name
 	}
 	if c.Master != nil {
-		if err := SetMaster(name, *c.Master); err != nil {
+		if err := s.setMaster(name, *c.Master); err != nil {
 			return nil, err
 		}
 	}
@@ -194,7 +207,11 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if wire.Master { // first, as the kernel does (rtnl_fdb_add in net/core/rtnetlink.c)
-		if err := changeBridge(r.PathValue("verb"), &e); err != nil {
+		info, err := s.info(e.Link)
+		if err != nil {
+			return nil, err
+		}
+		if err := changeBridge(&info, r.PathValue("verb"), &e); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -11,13 +12,13 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// SetMaster makes a link's device the slave of another device, such as a bridge
-// or a VRF device, in this network namespace (IFLA_MASTER, do_set_master in
-// net/core/rtnetlink.c), and with "" of none.
-func SetMaster(name, master string) error {
-	link, err := netlink.LinkByName(name)
+// SetMaster makes the netdev of the link that info describes the slave of another
+// device, such as a bridge or a VRF device, in this network namespace (IFLA_MASTER,
+// do_set_master in net/core/rtnetlink.c), and with "" of none.
+func SetMaster(info *vtep.LinkInfo, master string) error {
+	link, err := deviceOf(info)
 	if err != nil {
-		return fmt.Errorf("%w: device %q is not in the daemon's network namespace: give its master with ip link set where it is", vtep.ErrInvalid, name)
+		return err
 	}
 	index := 0
 	if master != "" {
@@ -34,4 +35,17 @@ func SetMaster(name, master string) error {
 		return fmt.Errorf("%w: master %q: %w", vtep.ErrInvalid, master, os.NewSyscallError("RTM_NEWLINK", err))
 	}
 	return nil
+}
+
+// deviceOf is the netdev of a link by its index, since names change hands. One that was
+// moved to another network namespace keeps its index there, which here may be
+// another's: so name and MAC address have to agree.
+func deviceOf(info *vtep.LinkInfo) (netlink.Link, error) {
+	d, err := netlink.LinkByIndex(info.Index)
+	if err == nil {
+		if a := d.Attrs(); a.Name == info.Name && bytes.Equal(a.HardwareAddr, info.MAC[:]) {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: link %q has no device in the daemon's network namespace: say it to ip or bridge where it is", vtep.ErrInvalid, info.Name)
 }

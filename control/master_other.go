@@ -2,7 +2,11 @@
 
 package control
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/uvtep/uvtep/vtep"
+)
 
 // SetMaster is for Linux.
-func SetMaster(string, string) error { return errors.ErrUnsupported }
+func SetMaster(*vtep.LinkInfo, string) error { return errors.ErrUnsupported }

@@ -149,7 +149,11 @@ func addUp(v control.LinkBackend, link *control.LinkChange) error {
 		return err
 	}
 	if link.Master != nil {
-		if err := control.SetMaster(c.Name, *link.Master); err != nil {
+		info, err := v.Link(c.Name)
+		if err != nil {
+			return err
+		}
+		if err := control.SetMaster(&info, *link.Master); err != nil {
 			return err
 		}
 	}
