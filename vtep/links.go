@@ -207,12 +207,19 @@ func (v *VTEP) DelLink(name string) error {
 	if err != nil {
 		return err
 	}
-	if l.cfg.Persist {
-		if err := l.port.Set(tap.Change{Persist: new(false)}); err != nil {
-			return err
-		}
+	if err := unpersist(l.port); err != nil {
+		return err
 	}
 	v.drop(l)
+	return nil
+}
+
+// unpersist has a netdev go when d is closed. One that was there before may be
+// persistent whatever the configuration says; one that is gone need not go.
+func unpersist(d Device) error {
+	if err := d.Set(tap.Change{Persist: new(false)}); err != nil && !errors.Is(err, tap.ErrGone) {
+		return err
+	}
 	return nil
 }
 

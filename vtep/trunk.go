@@ -247,10 +247,8 @@ func (v *VTEP) DelTrunk(name string) error {
 	if n := len(t.users()); n > 0 {
 		return invalid("port %s is the port of %d links: delete those first", name, n)
 	}
-	if t.cfg.Persist {
-		if err := t.port.Set(tap.Change{Persist: new(false)}); err != nil {
-			return err
-		}
+	if err := unpersist(t.port); err != nil {
+		return err
 	}
 	v.dropTrunk(t)
 	return nil
