@@ -34,7 +34,8 @@ func (w *wireTest) closed() {
 	if err := w.Transmitter.Close(); err != nil {
 		w.Fatalf("Close: %v", err)
 	}
-	if err := w.Transmitter.WriteBatch([]encap.Packet{w.packetTo(1, 1, 64, 1)}); !errors.Is(err, net.ErrClosed) {
-		w.Errorf("WriteBatch of a closed transmitter: %v, want net.ErrClosed", err)
+	packets := []encap.Packet{w.packetTo(1, 1, 64, 1)}
+	if err := w.Transmitter.WriteBatch(packets); !errors.Is(err, net.ErrClosed) || packets[0].Result == encap.SendOK {
+		w.Errorf("WriteBatch of a closed transmitter: %v and result %v, want net.ErrClosed and a refusal", err, packets[0].Result)
 	}
 }

@@ -325,6 +325,9 @@ func (t *transmitter) WriteBatch(packets []encap.Packet) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
+		for i := range packets {
+			packets[i].Result = encap.SendRefused
+		}
 		return net.ErrClosed
 	}
 	for i := range packets {
