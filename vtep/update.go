@@ -148,7 +148,9 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 		if err != nil {
 			return err
 		}
+		size := superframeSize(mtu)
 		change.MTU, undo.MTU, source = &mtu, &was.MTU, from
+		change.GSOMaxSize, undo.GSOMaxSize = &size, &was.GSOMaxSize
 	}
 	if c.Address != before.Address && c.Address != (encap.MAC{}) {
 		change.MAC, undo.MAC = &c.Address, &was.MAC

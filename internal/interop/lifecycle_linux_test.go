@@ -163,3 +163,17 @@ func TestLocalLater(t *testing.T) {
 		})
 	}
 }
+
+// TestMTUSetsSuperframeSize: gso_max_size fits the MTU that `link set` gives, as
+// that of a link made with it.
+func TestMTUSetsSuperframeSize(t *testing.T) {
+	t.Parallel()
+	h := must(lab.ForTest(t).Host("a"))(t)
+	d := startDaemon(t, h, "vx0", "id", "42", "local", "192.0.2.1", "remote", "192.0.2.2", "mtu", "1450")
+	d.uvtep(t, "link", "add", "vx1", "type", "vxlan", "id", "43", "local", "192.0.2.1", "remote", "192.0.2.2", "mtu", "9000")
+	d.uvtep(t, "link", "set", "vx0", "mtu", "9000")
+	changed, made := must(h.Link("vx0"))(t).Attrs(), must(h.Link("vx1"))(t).Attrs()
+	if changed.MTU != 9000 || changed.GSOMaxSize != made.GSOMaxSize {
+		t.Errorf("MTU %d with gso_max_size %d; made with mtu 9000 it has %d", changed.MTU, changed.GSOMaxSize, made.GSOMaxSize)
+	}
+}
