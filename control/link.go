@@ -60,12 +60,14 @@ type Counts struct {
 type LinkStats struct {
 	Rx         Counts            `json:"rx"`
 	Tx         Counts            `json:"tx"`
-	Reserved   uint64            `json:"reserved"`     // packets with reserved header bits set
-	NotLearned uint64            `json:"not_learned"`  // frames delivered while the FDB was full
-	Moves      uint64            `json:"moves"`        // MAC addresses that changed their remote
-	TooBigSent uint64            `json:"too_big_sent"` // ICMP errors given to hosts whose frames were too big
-	Answered   uint64            `json:"answered"`     // ARP requests and neighbour solicitations, by proxy
-	PolicyID   uint16            `json:"policy_id"`    // of the last packet that carried one, with gbp
+	Reserved   uint64            `json:"reserved"`         // packets with reserved header bits set
+	NotLearned uint64            `json:"not_learned"`      // frames delivered while the FDB was full
+	Moves      uint64            `json:"moves"`            // MAC addresses that changed their remote
+	TooBigSent uint64            `json:"too_big_sent"`     // ICMP errors given to hosts whose frames were too big
+	Withheld   uint64            `json:"too_big_withheld"` // and those beyond the link's limit
+	Fragmented uint64            `json:"fragmented"`       // frames that left in fragments
+	Answered   uint64            `json:"answered"`         // ARP requests and neighbour solicitations, by proxy
+	PolicyID   uint16            `json:"policy_id"`        // of the last packet that carried one, with gbp
 	Drops      map[string]uint64 `json:"drops,omitempty"`
 }
 
@@ -103,7 +105,7 @@ func statsOf(s *vtep.LinkStats) LinkStats {
 	out := LinkStats{
 		Rx:       Counts{Bytes: s.RxBytes, Packets: s.RxPackets, Errors: s.RxErrors, Dropped: s.RxDropped, Multicast: s.Multicast},
 		Tx:       Counts{Bytes: s.TxBytes, Packets: s.TxPackets, Errors: s.TxErrors, Dropped: s.TxDropped},
-		Reserved: s.Reserved, NotLearned: s.NotLearned, Moves: s.Moves, TooBigSent: s.TooBigSent, Answered: s.Answered, PolicyID: s.PolicyID,
+		Reserved: s.Reserved, NotLearned: s.NotLearned, Moves: s.Moves, TooBigSent: s.TooBigSent, Withheld: s.TooBigWithheld, Fragmented: s.Fragmented, Answered: s.Answered, PolicyID: s.PolicyID,
 	}
 	if len(s.Drops) > 0 {
 		out.Drops = make(map[string]uint64, len(s.Drops))

@@ -39,9 +39,11 @@ const MaxFragNeededLen = EthernetHeaderLen + maxVLANTags*vlanTagLen + maxICMPv6L
 // It is false, and dst unchanged, where no answer may be given (RFC 1122
 // section 3.2.2, RFC 4443 section 2.4): to multicast and broadcast, ICMP
 // errors, fragments other than the first, addresses that are no single host,
-// IPv4 without DF; and where mtu is less than every host must take.
+// IPv4 without DF, IPv4 headers whose checksum is wrong (RFC 1812 section
+// 5.2.2); where the packet itself fits, whatever padding made the frame too
+// long; and where mtu is less than every host must take.
 func AppendFragNeeded(dst []byte, frame []byte, in *Inner, mtu int, linkMAC MAC) ([]byte, bool) {
-	if in.IPVersion == 0 || mtu > 0xffff || in.FragOffset != 0 || isICMPError(frame, in) {
+	if in.IPVersion == 0 || in.IPLen <= mtu || mtu > 0xffff || in.FragOffset != 0 || isICMPError(frame, in) {
 		return dst, false
 	}
 	from, to := EthDst(frame), EthSrc(frame)
@@ -53,7 +55,7 @@ func AppendFragNeeded(dst []byte, frame []byte, in *Inner, mtu int, linkMAC MAC)
 	}
 	ip := frame[in.L3:in.end(frame)]
 	if in.IPVersion == 4 {
-		if !in.DF || mtu < minIPv4MTU || !isHost4(ip[12:16]) || !isHost4(ip[16:20]) {
+		if !in.DF || mtu < minIPv4MTU || !soundHeader4(ip) || !isHost4(ip[12:16]) || !isHost4(ip[16:20]) {
 			return dst, false
 		}
 	} else if mtu < minIPv6MTU || !isHost6(ip[8:24]) || !isHost6(ip[24:40]) {
@@ -118,6 +120,12 @@ func isICMPError(b []byte, in *Inner) bool {
 		return in.L4 == 0 || b[in.L4] < icmpv6FirstInfo || b[in.L4] == icmpv6Redirect
 	}
 	return false
+}
+
+// soundHeader4 reports whether the IPv4 header of ip sums up (RFC 791 section 3.1).
+func soundHeader4(ip []byte) bool {
+	n := int(ip[0]&15) * 4
+	return n >= ipv4HeaderLen && n <= len(ip) && Sum(ip[:n]) == 0xffff
 }
 
 // isHost4 reports whether a can be one host's address on a link: not this

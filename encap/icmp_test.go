@@ -53,7 +53,8 @@ func TestFragNeeded4(t *testing.T) {
 			p.payload = pattern(n)
 			b := build(t, p)
 			in := parse(b)
-			out := answer(t, b, 1450)
+			mtu := min(1450, in.IPLen-1)
+			out := answer(t, b, mtu)
 			if out == nil {
 				t.Fatalf("%s, %d bytes: no answer", name, n)
 			}
@@ -63,7 +64,7 @@ func TestFragNeeded4(t *testing.T) {
 			if !ip.SrcIP.Equal(dst4) || !ip.DstIP.Equal(src4) || ip.TTL != 64 || ip.Protocol != layers.IPProtocolICMPv4 {
 				t.Errorf("%s: header %+v", name, ip)
 			}
-			if icmp.TypeCode != layers.CreateICMPv4TypeCode(3, 4) || icmp.Id != 0 || icmp.Seq != 1450 {
+			if icmp.TypeCode != layers.CreateICMPv4TypeCode(3, 4) || icmp.Id != 0 || int(icmp.Seq) != mtu {
 				t.Errorf("%s: %v, unused %d, MTU %d", name, icmp.TypeCode, icmp.Id, icmp.Seq)
 			}
 			l3 := int(in.L3)
@@ -93,11 +94,12 @@ func TestTooBig6(t *testing.T) {
 		"hop-by-hop": {proto: encap.ProtoUDP, ext: []byte{17, 0, 1, 4, 0, 0, 0, 0}},
 	} {
 		p.v6 = true
-		for _, n := range []int{100, 1200, 1460, 9001} {
+		for _, n := range []int{1240, 1460, 9001} {
 			p.payload = pattern(n)
 			b := build(t, p)
 			in := parse(b)
-			out := answer(t, b, 1430)
+			mtu := min(1430, in.IPLen-1)
+			out := answer(t, b, mtu)
 			if out == nil {
 				t.Fatalf("%s, %d bytes: no answer", name, n)
 			}
@@ -107,7 +109,7 @@ func TestTooBig6(t *testing.T) {
 			if !ip.SrcIP.Equal(dst6) || !ip.DstIP.Equal(src6) || ip.HopLimit != 64 {
 				t.Errorf("%s: header %+v", name, ip)
 			}
-			if icmp.TypeCode != layers.CreateICMPv6TypeCode(2, 0) || binary.BigEndian.Uint32(icmp.Payload) != 1430 {
+			if icmp.TypeCode != layers.CreateICMPv6TypeCode(2, 0) || int(binary.BigEndian.Uint32(icmp.Payload)) != mtu {
 				t.Errorf("%s: %v, MTU %x", name, icmp.TypeCode, icmp.Payload[:4])
 			}
 			l3 := int(in.L3)
@@ -126,12 +128,21 @@ func TestTooBig6(t *testing.T) {
 	}
 }
 
+// headerSum corrects the checksum of the IPv4 header of b, which has no options.
+func headerSum(b []byte) {
+	b[24], b[25] = 0, 0
+	binary.BigEndian.PutUint16(b[24:], ^slowSum(b[14:34]))
+}
+
 // RFC 1122 section 3.2.2, RFC 4443 section 2.4: what is never answered.
 func TestFragNeededRefuses(t *testing.T) {
 	edit := func(p packet, fn func(b []byte)) []byte {
 		p.payload = pattern(2000)
 		b := build(t, p)
 		fn(b)
+		if !p.v6 {
+			headerSum(b)
+		}
 		return b
 	}
 	same := func([]byte) {}
@@ -185,9 +196,35 @@ func TestFragNeededRefuses(t *testing.T) {
 			t.Errorf("MTU %d: answered", mtu)
 		}
 	}
-	for mtu, b := range map[int][]byte{68: edit(udp4, same), 1280: edit(udp6, same), 65535: edit(udp4, same)} {
+	for mtu, b := range map[int][]byte{68: edit(udp4, same), 1280: edit(udp6, same), 2027: edit(udp4, same)} {
 		if answer(t, b, mtu) == nil {
 			t.Errorf("MTU %d: no answer", mtu)
+		}
+	}
+}
+
+// What fits is not answered, whatever padding follows it (RFC 1191 section 4,
+// RFC 4443 section 3.2), nor is a packet whose header a router would discard
+// (RFC 1812 section 5.2.2).
+func TestFragNeededForWhatIsTooLarge(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		b := build(t, packet{proto: encap.ProtoUDP, v6: v6, payload: pattern(1400)})
+		in := parse(b)
+		padded := append(bytes.Clone(b), make([]byte, 200)...)
+		if answer(t, padded, in.IPLen) != nil {
+			t.Errorf("IPv6 %v: a packet that fits, in a padded frame, was answered", v6)
+		}
+		if answer(t, padded, in.IPLen-1) == nil {
+			t.Errorf("IPv6 %v: no answer to one that is a byte too long", v6)
+		}
+	}
+	b := build(t, packet{proto: encap.ProtoUDP, payload: pattern(1400)})
+	for at := 14; at < 34; at++ {
+		wrong := bytes.Clone(b)
+		wrong[at] ^= 1
+		in := parse(b) // the fields of the right one: a wrong checksum alone counts
+		if _, ok := encap.AppendFragNeeded(nil, wrong, &in, 1000, linkMAC); ok {
+			t.Errorf("a header with byte %d wrong was answered", at-14)
 		}
 	}
 }
@@ -197,6 +234,7 @@ func TestFragNeededRefuses(t *testing.T) {
 func TestFragNeededFirstFragment(t *testing.T) {
 	b := build(t, packet{proto: encap.ProtoUDP, payload: pattern(2000)})
 	b[20] |= 0x20
+	headerSum(b)
 	if answer(t, b, 1400) == nil {
 		t.Error("IPv4: no answer")
 	}

@@ -215,6 +215,15 @@ func (s *Segmenter) writeChecksum(head, payload []byte) {
 	binary.BigEndian.PutUint16(tr[off:], sum)
 }
 
+// LargestFrame is the length of f, or of the longest frame that it is cut into.
+func LargestFrame(f *Frame) int {
+	var s Segmenter
+	if !s.Init(f) {
+		return f.Len()
+	}
+	return s.LargestFrame()
+}
+
 // Segment cuts the superframe f and hands each segment to emit as a frame of
 // its own, contiguous in scratch and valid until emit returns. It is false,
 // with nothing emitted, where f cannot be cut or scratch is shorter than the

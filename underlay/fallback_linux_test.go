@@ -157,7 +157,7 @@ func testJoinedTooBig(t *testing.T, v6, old bool) {
 			t.Errorf("packet %d: result %d, want %d", i, p[i].Result, want)
 		}
 	}
-	wantPathMTU(t, a, tx, dst, 1600)
+	wantPathMTU(t, a, tx, dst, 1600, 1600)
 	wantDatagrams(t, rx, []string{payloadOf("small"), payloadOf(largest), payloadOf(largest)}, 0)
 	wantOffloads(t, tx, mostSegments, "")
 }

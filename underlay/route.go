@@ -4,9 +4,15 @@ import "net/netip"
 
 // Route is what the kernel would do with a packet to a remote.
 type Route struct {
-	// MTU is the IP packet size that fits: a learned path MTU, the route's or
-	// the interface's, whichever the kernel would use.
+	// MTU is the IP packet size that fits the route and its interface, of several
+	// next hops the least. Path MTUs that the kernel has learned are not in it:
+	// anybody can forge the ICMP messages that they come from.
 	MTU int
+	// Metric is the MTU that the route itself gives; 0: none.
+	Metric int
+	// Over are the interfaces at the bottom of those that the route leaves
+	// through: a bridge's ports, a VLAN's device, or the interface itself.
+	Over []Lower
 	// Interface is the index of the interface that it leaves through.
 	Interface int
 	// Source is the address that it would carry; invalid where unknown.
@@ -15,9 +21,16 @@ type Route struct {
 	Local bool
 }
 
+// Lower is an interface that no other on this host stands on.
+type Lower struct {
+	Index, MTU int
+	TUN        bool // a TUN or TAP device
+}
+
 // Interface is a device of the underlay.
 type Interface struct {
 	Index, MTU int
+	Over       []Lower // as in Route
 	// VRF is the name of the VRF device that it is, or is a slave of; "" where
 	// there is none. A socket hears what arrives in a VRF only where it is bound
 	// to that device (the kernel's Documentation/networking/vrf.rst).

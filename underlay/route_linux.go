@@ -4,39 +4,84 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // RouteTo asks the kernel for the route to dst, through device (an interface
-// or a VRF device) unless it is empty. Path MTUs that the kernel has learned
-// are in the answer (rt_fill_info in net/ipv4/route.c, rt6_fill_node in
-// net/ipv6/route.c). dst may carry a zone.
+// or a VRF device) unless it is empty. dst may carry a zone.
+//
+// Source and Interface are those of a packet. The MTU is that of the FIB's
+// entry (RTM_F_FIB_MATCH: fib_dump_info in net/ipv4/fib_semantics.c,
+// rt6_fill_node in net/ipv6/route.c): the answer about a packet has the path
+// MTU that ICMP told instead (rt_fill_info in net/ipv4/route.c).
 func RouteTo(dst netip.Addr, device string) (Route, error) {
+	r, err := routeTo(dst, device)
+	if err != nil {
+		return Route{}, fmt.Errorf("underlay: route to %s: %w", dst, err)
+	}
+	return r, nil
+}
+
+func routeTo(dst netip.Addr, device string) (Route, error) {
 	if device == "" {
 		device = dst.Zone()
 	}
 	ip := dst.Unmap().WithZone("").AsSlice()
-	routes, err := netlink.RouteGetWithOptions(ip, &netlink.RouteGetOptions{Oif: device})
+	packet, err := netlink.RouteGetWithOptions(ip, &netlink.RouteGetOptions{Oif: device})
 	if err != nil {
-		return Route{}, fmt.Errorf("underlay: route to %s: %w", dst, err)
+		return Route{}, err
 	}
-	if len(routes) == 0 {
-		return Route{}, fmt.Errorf("underlay: route to %s: the kernel gave none", dst)
+	if len(packet) == 0 {
+		return Route{}, errors.New("the kernel gave none")
 	}
-	r := Route{MTU: routes[0].MTU, Interface: routes[0].LinkIndex, Local: routes[0].Type == unix.RTN_LOCAL}
-	if src, ok := netip.AddrFromSlice(routes[0].Src); ok {
+	r := Route{Interface: packet[0].LinkIndex, Local: packet[0].Type == unix.RTN_LOCAL}
+	if src, ok := netip.AddrFromSlice(packet[0].Src); ok {
 		r.Source = src.Unmap()
 	}
-	if r.MTU == 0 {
-		link, err := netlink.LinkByIndex(r.Interface)
-		if err != nil {
-			return Route{}, fmt.Errorf("underlay: route to %s: interface %d: %w", dst, r.Interface, err)
+	hops := []int{r.Interface}
+	if !r.Local {
+		// Without an entry, as for a group, the interface has to tell.
+		if fib, err := netlink.RouteGetWithOptions(ip, &netlink.RouteGetOptions{Oif: device, FIBMatch: true}); err == nil && len(fib) > 0 {
+			r.Metric = fib[0].MTU
+			hops = append(hops, nextHops(&fib[0])...)
 		}
-		r.MTU = link.Attrs().MTU
 	}
-	return r, nil
+	return r, r.through(hops)
+}
+
+// nextHops are the interfaces of a route's next hops. A next-hop object may say
+// nothing of its own (sysctl net.ipv4.nexthop_compat_mode).
+func nextHops(route *netlink.Route) []int {
+	var all []int
+	if route.LinkIndex != 0 {
+		all = append(all, route.LinkIndex)
+	}
+	for _, hop := range route.MultiPath {
+		all = append(all, hop.LinkIndex)
+	}
+	return all
+}
+
+// through fills in what the interfaces of r's next hops tell.
+func (r *Route) through(hops []int) error {
+	r.MTU = r.Metric
+	slices.Sort(hops)
+	for _, index := range slices.Compact(hops) {
+		link, err := netlink.LinkByIndex(index)
+		if err != nil {
+			return fmt.Errorf("interface %d: %w", index, err)
+		}
+		if n := link.Attrs().MTU; r.MTU == 0 || n < r.MTU {
+			r.MTU = n
+		}
+		if r.Over, err = appendLower(r.Over, link, mostStacked); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // InterfaceByName asks the kernel for a device.
@@ -46,6 +91,9 @@ func InterfaceByName(device string) (Interface, error) {
 		return Interface{}, fmt.Errorf("underlay: %w", err)
 	}
 	i := Interface{Index: link.Attrs().Index, MTU: link.Attrs().MTU}
+	if i.Over, err = appendLower(nil, link, mostStacked); err != nil {
+		return Interface{}, fmt.Errorf("underlay: %w", err)
+	}
 	if link.Type() != "vrf" && link.Attrs().MasterIndex != 0 {
 		if link, err = netlink.LinkByIndex(link.Attrs().MasterIndex); err != nil {
 			return Interface{}, fmt.Errorf("underlay: master of interface %q: %w", device, err)

@@ -19,7 +19,7 @@ func RouteTo(dst netip.Addr, device string) (Route, error) {
 		return Route{}, fmt.Errorf("underlay: route to %s: %w on this system: name the device", dst, errors.ErrUnsupported)
 	}
 	i, err := InterfaceByName(device)
-	return Route{MTU: i.MTU, Interface: i.Index}, err
+	return Route{MTU: i.MTU, Over: i.Over, Interface: i.Index}, err
 }
 
 // InterfaceByName asks the system for a device.
@@ -28,5 +28,5 @@ func InterfaceByName(device string) (Interface, error) {
 	if err != nil {
 		return Interface{}, fmt.Errorf("underlay: interface %q: %w", device, err)
 	}
-	return Interface{Index: ifi.Index, MTU: ifi.MTU}, nil
+	return Interface{Index: ifi.Index, MTU: ifi.MTU, Over: []Lower{{Index: ifi.Index, MTU: ifi.MTU}}}, nil
 }

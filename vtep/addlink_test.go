@@ -155,10 +155,11 @@ func TestZeroChecksumConflict(t *testing.T) {
 	bubble(t, func(t *testing.T, net *vteptest.Network) {
 		n := newNode(t, net, addrA6)
 		must(t, n.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 1, Remote: addrB6}))
+		transmitters := len(n.host.Transmitters())
 		if err := n.AddLink(vtep.LinkConfig{Name: "vxlan1", VNI: 2, Remote: addrB6, UDP6ZeroCsumRx: true}); err == nil {
 			t.Error("two links share a port that only one wants zero checksums on")
 		}
-		if n.host.Devices() != 1 || len(n.host.Transmitters()) != 1 {
+		if n.host.Devices() != 1 || len(n.host.Transmitters()) != transmitters {
 			t.Error("the refused link left something")
 		}
 	})

@@ -21,8 +21,8 @@ type sink struct{ closed chan struct{} }
 
 func (s sink) OpenDevice(tap.Config) (Device, error)            { return s, nil }
 func (s sink) Listen(underlay.ReceiverConfig) (Receiver, error) { return sinkReceiver(s), nil }
-func (s sink) OpenTransmitter(underlay.TransmitterConfig) (Transmitter, error) {
-	return sinkSender{}, nil
+func (s sink) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter, error) {
+	return sinkSender{c.DF}, nil
 }
 func (s sink) RouteTo(netip.Addr, string) (underlay.Route, error) {
 	return underlay.Route{MTU: 1500}, nil
@@ -66,12 +66,15 @@ func (r sinkReceiver) ReadBatch(int, []encap.Datagram) (int, error) {
 func (r sinkReceiver) Drain() error { return nil }
 func (r sinkReceiver) Close() error { return nil }
 
-type sinkSender struct{}
+type sinkSender struct{ df underlay.DFMode }
 
-func (sinkSender) WriteBatch(p []encap.Packet) error {
+// refused is the length of a frame that goes in fragments only.
+const refused = 400
+
+func (t sinkSender) WriteBatch(p []encap.Packet) error {
 	for i := range p {
 		p[i].Result = encap.SendOK
-		if len(p[i].Frame.Data) > 1450 {
+		if n := len(p[i].Frame.Data); n > 1450 || n == refused && t.df == underlay.DFSet {
 			p[i].Result = encap.SendTooBig
 		}
 	}
@@ -93,6 +96,8 @@ func ipFrame(dst, src encap.MAC, v6 bool, size int) []byte {
 		return b
 	}
 	copy(b[12:], []byte{8, 0, 0x45, 0, byte(n >> 8), byte(n), 0, 0, 0x40, 0, 64, 17, 0, 0, 198, 51, 100, 2, 198, 51, 100, 1})
+	sum := ^encap.Sum(b[14:34])
+	b[24], b[25] = byte(sum>>8), byte(sum)
 	return b
 }
 
@@ -135,7 +140,7 @@ func TestNoAllocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			allocsFromUnderlay(t, l, tt.remote, tt.inner6)
-			if s := sumCounters(l.shards); s.RxPackets == 0 || s.TxPackets == 0 || s.TooBigSent == 0 || s.Moves == 0 || s.Drops[TxTooShort] == 0 || s.Drops[RxNotPeer] == 0 ||
+			if s := sumCounters(l.shards); s.RxPackets == 0 || s.TxPackets == 0 || s.TooBigSent == 0 || s.Fragmented == 0 || s.Moves == 0 || s.Drops[TxTooShort] == 0 || s.Drops[RxNotPeer] == 0 ||
 				s.Drops[RxECN] == 0 || s.Drops[RxStaticMAC] == 0 {
 				t.Errorf("not every way was taken: %+v", s)
 			}
@@ -175,6 +180,7 @@ func allocsFromPort(t *testing.T, l *Link, v6 bool) {
 		"no IP":     {Data: append(ipFrame(there, here, v6, 80)[:12], 8, 6, 0, 1)},
 		"too short": {Data: make([]byte, 13)},
 		"too big":   {Data: ipFrame(there, here, v6, 1500)},
+		"refused":   {Data: ipFrame(there, here, v6, refused)},
 	} {
 		frames := []encap.Frame{f, f, f}
 		noAllocs(t, "from the port, "+what, func(now fdb.Tick) {

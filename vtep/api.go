@@ -189,6 +189,8 @@ type LinkStats struct {
 	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
 	Answered                                           uint64                // questions for neighbours that were answered in their place
 	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
+	TooBigWithheld                                     uint64                // and those that the link's limit kept back
+	Fragmented                                         uint64                // frames that left in fragments, as short as each path must take
 	Drops                                              map[DropReason]uint64 // without zeros
 }
 

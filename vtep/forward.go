@@ -110,7 +110,7 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		return false
 	}
 	if s.clampMSS {
-		encap.ClampMSS(f, &in, s.mssMTU(o.behind(), now))
+		encap.ClampMSS(f, &in, s.mssMTU(o.behind(), &in, now))
 	}
 	o.packet = encap.Packet{
 		Frame: *f, Hash: encap.FlowHash(f.Data, &in),
@@ -134,28 +134,6 @@ func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*remote, []fdb.RemoteI
 		return nil, many
 	}
 	return nil, l.fdb.Group(encap.MAC{}, now)
-}
-
-// outer chooses the outer header's fields (conformance L08, L09, L18).
-func (s *linkState) outer(p *encap.Packet, in *encap.Inner) {
-	p.TOS = encap.EncapTOS(in.TOS, s.tos, s.tosInherit)
-	p.TTL = s.ttl
-	if s.ttlInherit {
-		p.TTL = in.TTL
-	}
-	p.FlowLabel = s.flowLabel
-	if s.labelInherit {
-		p.FlowLabel = encap.FlowLabel(p.Frame.Data, in)
-	}
-}
-
-// lane is which of the two transmitters takes the frame: 0 unless `df inherit`
-// finds that the inner packet may be fragmented.
-func (s *linkState) lane(in *encap.Inner) int {
-	if s.dfInherit && !in.DF && in.IPVersion != 6 {
-		return 1
-	}
-	return 0
 }
 
 // send appends a copy of o's packet for r, and sends the batch when it is full.
@@ -192,6 +170,13 @@ func (w *portWorker) flush(s *linkState, lane int) {
 	if s.tx[lane].WriteBatch(packets) != nil {
 		w.sendAgain(s, lane, packets)
 	}
+	w.inFragments(s, lane, w.settle(s, lane, packets, s.fragments != nil))
+}
+
+// settle counts what became of packets. Where fragments says that there is a
+// way, it returns those too big for their path that are to go nonetheless, at
+// the start of packets; what is dropped as too big is answered.
+func (w *portWorker) settle(s *linkState, lane int, packets []encap.Packet, fragments bool) (again []encap.Packet) {
 	var sent, bytes uint64
 	for i := range packets {
 		switch p := &packets[i]; p.Result {
@@ -199,6 +184,11 @@ func (w *portWorker) flush(s *linkState, lane int) {
 			sent += uint64(p.Segments)
 			bytes += uint64(p.Bytes)
 		case encap.SendTooBig:
+			if fragments && mustGo(p) {
+				packets[len(again)] = *p
+				again = packets[:len(again)+1]
+				continue
+			}
 			w.c.drop(TxTooBig)
 			w.tooBig(s, lane, p)
 		case encap.SendUnreachable:
@@ -211,6 +201,7 @@ func (w *portWorker) flush(s *linkState, lane int) {
 	}
 	w.c.txPackets.Add(sent)
 	w.c.txBytes.Add(bytes)
+	return again
 }
 
 // fromUnderlay forwards the datagrams that one read of a receiver gave.
@@ -345,7 +336,7 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	}
 	restoreOffload(f, in, s.mtu, int(d.SegSize))
 	if s.clampMSS {
-		encap.ClampMSS(f, in, s.mssMTU(w.peer, now))
+		encap.ClampMSS(f, in, s.mssMTU(w.peer, in, now))
 	}
 	return 0, true
 }

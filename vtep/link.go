@@ -27,6 +27,7 @@ type Link struct {
 	moves      moveLog
 	guard      moveGuard
 	flood      floodLimit
+	answers    floodLimit                 // of frames that are too big
 	strangers  floodLimit                 // of what comes from those who are no peers
 	neighbours atomic.Pointer[neighbours] // nil but for a proxy
 	bindings   atomic.Pointer[bindings]   // nil but for one that learns
@@ -40,6 +41,7 @@ type Link struct {
 	first     remoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender
+	fragments *sender     // nil: there is none
 	ownDowns  int         // times that setDevice set the netdev down and Watch has not told yet
 	refused   tap.Offload // by the kernel, as logged
 	tuned     bool        // its underlay device was, or could not be
@@ -76,6 +78,7 @@ type linkState struct {
 	flowLabel                         uint32
 	labelInherit                      bool
 	tx                                [2]Transmitter // by lane
+	fragments                         Transmitter    // for short frames that a path refuses; nil: none
 	dev                               uint32         // index of the underlay device, or 0
 	learned                           remoteKey      // of learned remotes, but for the address
 	limit                             int            // remotes that learning may make
@@ -121,6 +124,9 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 	}
 	if c.ipv6() {
 		s.learned.zone = uint32(dev) // used for link-local addresses only
+	}
+	if l.fragments != nil {
+		s.fragments = l.fragments.tx
 	}
 	s.maxBindings = c.maxAddresses()
 	if n := c.maxAddresses(); n > 0 {

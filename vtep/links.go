@@ -65,7 +65,7 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 
 // openPort creates the netdev with the MTU that fits its underlay.
 func (v *VTEP) openPort(l *Link) error {
-	mtu, source, err := v.linkMTU(&l.cfg, nil, v.routeMTU)
+	mtu, source, err := v.linkMTU(&l.cfg, nil, v.routes(true))
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,15 @@ func (v *VTEP) openPort(l *Link) error {
 	if l.device, err = l.port.State(); err != nil {
 		return errors.Join(err, l.port.Close())
 	}
+	v.atHome(l.device)
 	return nil
+}
+
+// atHome notes in which namespace the VTEP's netdevs are made.
+func (v *VTEP) atHome(first tap.State) {
+	if v.home == 0 {
+		v.home = first.Namespace
+	}
 }
 
 // openDevice creates the netdev, or takes the VLAN of a trunk port.
@@ -247,7 +255,8 @@ func (v *VTEP) dismantle(l *Link) {
 	for _, s := range l.senders {
 		v.releaseSender(s)
 	}
-	l.senders = [2]*sender{}
+	v.releaseSender(l.fragments)
+	l.senders, l.fragments = [2]*sender{}, nil
 	if err := l.port.Close(); err != nil {
 		l.log.Warn("closing the port failed", "err", err)
 	}

@@ -11,7 +11,7 @@ import (
 // linkMTU is what fits the underlay, and what that was derived from
 // (conformance section 5). more are remotes that the FDB's flood list names: they count
 // where the configuration has no destination.
-func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routeMTU mtuOf) (mtu int, source string, err error) {
+func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu int, source string, err error) {
 	if dst := c.destination(); dst.IsValid() {
 		more = []netip.Addr{dst}
 	}
@@ -23,63 +23,18 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routeMTU mtuOf) (mtu in
 		if err != nil {
 			return 0, "", fmt.Errorf("dev %s: %w", c.Dev, err)
 		}
-		mtu, source = i.MTU, "dev "+c.Dev
 		if i.VRF == c.Dev { // its own MTU says nothing about its slaves'
-			mtu, source = v.vrfMTU(c.Dev, more)
+			mtu, source = routes.least(more, c.Dev), "route in "+c.Dev
+		} else {
+			mtu, source = routes.fits(i.MTU, 0, i.Over), "dev "+c.Dev
 		}
 	default:
-		for _, dst := range more {
-			if n, ok := routeMTU(dst); ok && (mtu == 0 || n < mtu) {
-				mtu, source = n, "route"
-			}
-		}
-		if mtu == 0 {
-			return DefaultMTU, "default", nil // the route, or a remote, may come later
-		}
-	}
-	return min(max(mtu-encap.Overhead(c.ipv6()), minMTU), maxMTU), source, nil
-}
-
-// vrfMTU is what fits the routes of a VRF.
-func (v *VTEP) vrfMTU(vrf string, to []netip.Addr) (mtu int, source string) {
-	for _, dst := range to {
-		if r, err := v.host.RouteTo(dst, vrf); err == nil && !dst.IsMulticast() && (mtu == 0 || r.MTU < mtu) {
-			mtu, source = r.MTU, "route in "+vrf
-		}
+		mtu, source = routes.least(more, ""), "route"
 	}
 	if mtu == 0 {
-		return DefaultMTU, "default"
+		return DefaultMTU, "default", nil // the route, or a remote, may come later
 	}
-	return mtu, source
-}
-
-// mtuOf is the MTU of the route to a unicast address; false: there is none.
-type mtuOf func(dst netip.Addr) (int, bool)
-
-func (v *VTEP) routeMTU(dst netip.Addr) (int, bool) {
-	if dst.IsMulticast() {
-		return 0, false
-	}
-	r, err := v.host.RouteTo(dst, "")
-	return r.MTU, err == nil
-}
-
-// routeMTUs is routeMTU, but asks the host once for an address: thousands of
-// links may have the same remotes.
-func (v *VTEP) routeMTUs() mtuOf {
-	type answer struct {
-		mtu int
-		ok  bool
-	}
-	known := make(map[netip.Addr]answer)
-	return func(dst netip.Addr) (int, bool) {
-		a, asked := known[dst]
-		if !asked {
-			a.mtu, a.ok = v.routeMTU(dst)
-			known[dst] = a
-		}
-		return a.mtu, a.ok
-	}
+	return min(max(mtu-encap.Overhead(c.ipv6()), minMTU), maxMTU), source, nil
 }
 
 // mostRoutes bounds the routes that a link's MTU is derived from. Frames to
@@ -104,7 +59,7 @@ func (l *Link) floodAddrs() []netip.Addr {
 // followMTU gives a link whose MTU was derived the one that fits now, where the
 // route, its device or the flood list changed. An MTU that somebody set stays,
 // and so does one whose route is gone for the moment.
-func (v *VTEP) followMTU(l *Link, routeMTU mtuOf) {
+func (v *VTEP) followMTU(l *Link, routes *routes) {
 	v.mu.Lock()
 	c, device, derived, source := l.cfg, l.device, l.derived, l.mtuSource
 	gone := l.gone
@@ -112,7 +67,7 @@ func (v *VTEP) followMTU(l *Link, routeMTU mtuOf) {
 	if gone || c.MTU != 0 || device.MTU != derived {
 		return
 	}
-	mtu, from, err := v.linkMTU(&c, l.floodAddrs(), routeMTU)
+	mtu, from, err := v.linkMTU(&c, l.floodAddrs(), routes)
 	if err != nil || mtu == derived || from == "default" && source != from {
 		return
 	}

@@ -60,7 +60,7 @@ func (v *VTEP) tellOffloads() {
 		l.tellOffloads()
 	}
 	for _, s := range v.senders {
-		if o := s.tx.Offloads(); o.Refused && o.Reason != s.told {
+		if o := s.tx.Offloads(); !s.key.NoSegment && o.Refused && o.Reason != s.told {
 			s.told = o.Reason
 			v.log.Warn("UDP segmentation falls back", "local", s.key.Local.String(), "dev", s.key.Device, "datagrams", o.Segments, "reason", o.Reason)
 		}

@@ -8,26 +8,81 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
+// Anybody who can send to this host can forge the ICMP message that makes the
+// kernel believe in a narrow path (RFC 5927): the ports that it has to quote are
+// few. So what a path is said to take counts for the frames of that remote
+// alone, and only down to what each host must be able to send; what is not
+// longer goes in fragments.
+
+const (
+	// leastMTU6 is what an IPv6 link must take, where need be by fragmenting below
+	// IPv6 (RFC 8200 section 5, RFC 2473 section 7.1).
+	leastMTU6 = 1280
+	// leastPath is the narrowest path that the kernel believes in for IPv4 by
+	// default (net.ipv4.route.min_pmtu; that for IPv6 is wider).
+	leastPath = 552
+	// mostAnswers bounds the answers of a link in a second, as the coarse clock
+	// counts it. A kernel gives a host at most 1,000 ICMP messages a second over
+	// all its devices (net.ipv4.icmp_msgs_per_sec); a host needs one for each of
+	// its destinations, and asks again for what was not answered.
+	mostAnswers = 100
+)
+
+// leastMTU is the length of inner packets that go to any remote, whatever is
+// said of its path. ipv6 is the underlay's version.
+func leastMTU(in *encap.Inner, ipv6 bool) int {
+	if in.IPVersion == 6 {
+		return leastMTU6
+	}
+	return encap.LinkMTU(leastPath, ipv6, int(in.Tags))
+}
+
+// mustGo reports whether p, which is too big for its path, is short enough to go
+// in fragments.
+func mustGo(p *encap.Packet) bool {
+	in := encap.ParseInner(p.Frame.Data)
+	return encap.LargestFrame(&p.Frame)-int(in.L3) <= leastMTU(&in, !p.Dst.Is4())
+}
+
+// inFragments sends packets so that the host may fragment them.
+func (w *portWorker) inFragments(s *linkState, lane int, packets []encap.Packet) {
+	if len(packets) == 0 {
+		return
+	}
+	_ = s.fragments.WriteBatch(packets) // the results say it
+	for i := range packets {
+		if packets[i].Result == encap.SendOK {
+			w.c.fragmented.Add(uint64(packets[i].Segments))
+		}
+	}
+	w.settle(s, lane, packets, false)
+}
+
 // tooBig tells the sender of a frame that did not fit the path of its remote
 // (conformance C10 and section 5): ICMP fragmentation needed or ICMPv6 packet
 // too big, with the MTU that fits, goes back into the port. The kernel's driver
 // does so for bridge ports only (skb_tunnel_check_pmtu in
 // net/ipv4/ip_tunnel_core.c).
 func (w *portWorker) tooBig(s *linkState, lane int, p *encap.Packet) {
-	path, ok := s.tx[lane].PathMTU(p.Dst)
-	if !ok {
+	in := encap.ParseInner(p.Frame.Data)
+	path, known := s.tx[lane].PathMTU(p.Dst)
+	if !known && in.IPVersion != 6 {
 		return
 	}
-	if to := w.link.remotes.peers.lookup(p.Dst); to != nil {
+	if to := w.link.remotes.peers.lookup(p.Dst); to != nil && known {
 		to.path.learn(path, w.now)
 	}
 	if slices.Contains(w.told[:w.nTold], &p.Frame.Data[0]) {
 		return // for another copy
 	}
-	in := encap.ParseInner(p.Frame.Data)
-	mtu := encap.LinkMTU(path, !p.Dst.Is4(), int(in.Tags))
+	ipv6 := !p.Dst.Is4()
+	mtu := max(encap.LinkMTU(path, ipv6, int(in.Tags)), leastMTU(&in, ipv6))
 	reply, ok := encap.AppendFragNeeded(w.reply[:0], p.Frame.Data, &in, mtu, s.mac)
 	if !ok {
+		return
+	}
+	if !w.link.answers.takes(mostAnswers, 1, w.now) {
+		w.c.unanswered.Add(1)
 		return
 	}
 	w.toPort[0].Data = reply
@@ -60,10 +115,11 @@ func (k *knownPath) mtu(now fdb.Tick) int {
 }
 
 // mssMTU is the MTU that the MSS of a TCP connection with a host behind p must
-// fit: the link's, or that of the path where it is smaller. p is nil where it is
-// not known. The path back is taken to be no wider than the one there, which is
-// the only one that we can know.
-func (s *linkState) mssMTU(p *peer, now fdb.Tick) int {
+// fit: the link's, or that of the path where it is smaller, but not less than
+// what goes in any case. in is of a packet of the connection; p is nil where it
+// is not known. The path back is taken to be no wider than the one there, which
+// is the only one that we can know.
+func (s *linkState) mssMTU(p *peer, in *encap.Inner, now fdb.Tick) int {
 	if p == nil {
 		return s.mtu
 	}
@@ -71,7 +127,8 @@ func (s *linkState) mssMTU(p *peer, now fdb.Tick) int {
 	if path == 0 {
 		return s.mtu
 	}
-	return min(s.mtu, encap.LinkMTU(path, !p.addr.Is4(), 0))
+	ipv6 := !p.addr.Is4()
+	return min(s.mtu, max(encap.LinkMTU(path, ipv6, 0), leastMTU(in, ipv6)))
 }
 
 // behind is the peer of the one remote that a frame goes to, nil where it is

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
@@ -76,6 +77,90 @@ func TestTooBigOnce(t *testing.T) {
 				t.Errorf("frame %d: %d answers, want 1", n, got)
 			}
 			r.drops(map[vtep.DropReason]uint64{vtep.TxTooBig: 2 * n})
+		}
+	})
+}
+
+// TestNarrowPath: what ICMP says of one remote's path, which anybody can forge,
+// counts for that remote alone and down to what each host must be able to send.
+func TestNarrowPath(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		remote netip.Addr
+		path   int
+		packet
+		goes bool // in fragments
+		told uint16
+	}{
+		{"IPv6", addrB, 552, packet{payload: 1233, v6: true}, false, 1280},
+		{"IPv6 of 1280", addrB, 552, packet{payload: 1232, v6: true}, true, 0},
+		{"IPv6 of 1280 in IPv6", addrB6, 1280, packet{payload: 1232, v6: true}, true, 0},
+		{"IPv6, tagged", addrB, 552, packet{payload: 1233, v6: true, tag: true}, false, 1280},
+		{"IPv4", addrB, 552, packet{payload: 1232}, false, 502},
+		{"IPv4 of 502, by a path that cannot be", addrB, 500, packet{payload: 474}, true, 0},
+		{"IPv4 of 503", addrB, 500, packet{payload: 475}, false, 502},
+		{"IPv4 in IPv6", addrB6, 1280, packet{payload: 1232}, false, 1210},
+	} {
+		bubble(t, func(t *testing.T, net *vteptest.Network) {
+			r := newRig(t, net, func(c *vtep.LinkConfig) { c.Remote = tt.remote })
+			r.host.SetPathMTU(tt.remote, tt.path)
+			sent, got := r.out(tt.build(t)), r.got()
+			if goes := len(sent) == 1; goes != tt.goes || r.stats(t, r.link).Fragmented != uint64(len(sent)) {
+				t.Errorf("%s: %d packets were sent", tt.name, len(sent))
+			}
+			told := uint16(0)
+			if len(got) > 0 {
+				in := encap.ParseInner(got[0].Data)
+				told = binary.BigEndian.Uint16(got[0].Data[in.L4+6:])
+			}
+			if told != tt.told || len(got) > 1 {
+				t.Errorf("%s: %d answers, MTU %d; want %d", tt.name, len(got), told, tt.told)
+			}
+			time.Sleep(11 * time.Second) // the sweep
+			if i, err := r.Link(r.link); err != nil || i.MTU != 1500-encap.Overhead(tt.remote.Is6()) {
+				t.Errorf("%s: the link's MTU is %d, %v", tt.name, i.MTU, err)
+			}
+		})
+	}
+}
+
+// TestNarrowPathOfATrunk: nor does it count for the VLANs of a trunk port.
+func TestNarrowPathOfATrunk(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		n := newNode(t, net, addrA)
+		must(t, n.AddTrunk(vtep.TrunkConfig{Name: "trunk0"}))
+		for i, remote := range []netip.Addr{addrB, addrC} {
+			must(t, n.AddLink(vtep.LinkConfig{Name: []string{"vxlan0", "vxlan1"}[i], VNI: encap.VNI(i + 1), Remote: remote, Trunk: "trunk0", VLAN: uint16(i + 1)}))
+		}
+		n.host.SetPathMTU(addrB, 552)
+		time.Sleep(11 * time.Second)
+		if got := n.Trunks()[0].MTU; got != 1450 {
+			t.Errorf("the trunk's MTU is %d, want 1450", got)
+		}
+		n.host.SetMTU(1400)
+		time.Sleep(11 * time.Second)
+		if got := n.Trunks()[0].MTU; got != 1350 {
+			t.Errorf("after the routes' MTU fell to 1400 the trunk's is %d, want 1350", got)
+		}
+	})
+}
+
+// TestAnswersAreLimited: so many a second of a link, and those beyond are counted.
+func TestAnswersAreLimited(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		const most = 100
+		for second := uint64(1); second <= 2; second++ {
+			for range most + 20 {
+				r.out(packet{payload: 1450}.build(t))
+			}
+			if got := len(r.got()); got != most {
+				t.Errorf("second %d: %d answers, want %d", second, got, most)
+			}
+			if s := r.stats(t, r.link); s.TooBigSent != second*most || s.TooBigWithheld != second*20 {
+				t.Errorf("second %d: sent %d, withheld %d", second, s.TooBigSent, s.TooBigWithheld)
+			}
+			time.Sleep(time.Second)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/underlay"
@@ -26,8 +27,8 @@ func (v *VTEP) refresh(l *Link) error {
 		l.followDevice()
 		return err
 	}
-	before := l.senders
-	l.senders = senders
+	before := append(slices.Clone(l.senders[:]), l.fragments)
+	l.senders, l.fragments = senders, v.takeFragments(l, dev.Index)
 	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
 	own, known := v.ownAddress(&l.cfg)
 	if was := l.state.Swap(l.newState(own, dev.Index)); was != nil {
@@ -122,8 +123,28 @@ func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, dev int) (s [2
 	return s, nil
 }
 
+// takeFragments gives the transmitter for short frames that a path refuses: one
+// whose packets the host may fragment. nil where the link's own transmitter is
+// such a one, or where the source ports are all taken by it, and such frames
+// stay too big.
+func (v *VTEP) takeFragments(l *Link, dev int) *sender {
+	if l.cfg.DF == DFUnset {
+		return nil
+	}
+	key := l.cfg.transmitterKeys(dev)[1]
+	if l.cfg.DF == DFSet {
+		key.DF, key.Sockets, key.NoSegment = underlay.DFUnset, 1, true
+	}
+	s, err := v.takeSender(senderKey{key, dev})
+	if err != nil {
+		l.log.Debug("frames that a path refuses cannot be fragmented", "err", err)
+		return nil
+	}
+	return s
+}
+
 func (v *VTEP) takeSender(key senderKey) (*sender, error) {
-	key.NoSegment = v.off.UDPGSO
+	key.NoSegment = key.NoSegment || v.off.UDPGSO
 	s := v.senders[key]
 	if s == nil {
 		tx, err := v.host.OpenTransmitter(key.TransmitterConfig)

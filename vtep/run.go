@@ -68,10 +68,10 @@ func (v *VTEP) sweep() {
 	v.mu.Lock()
 	links := v.byIndex()
 	v.mu.Unlock()
-	routeMTU := v.routeMTUs()
+	routes := v.routes(false)
 	for _, l := range links {
 		l.sweep(v.now())
-		v.followMTU(l, routeMTU)
+		v.followMTU(l, routes)
 	}
 }
 

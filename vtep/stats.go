@@ -14,7 +14,8 @@ type counters struct {
 	reserved                      atomic.Uint64 // packets with reserved bits set, dropped or not
 	notLearned                    atomic.Uint64 // frames delivered while the FDB was full
 	moves                         atomic.Uint64 // learned entries that changed their remote
-	tooBig                        atomic.Uint64 // ICMP errors sent into the port
+	tooBig, unanswered            atomic.Uint64 // ICMP errors sent into the port, and withheld
+	fragmented                    atomic.Uint64 // frames that left in fragments, their path being too narrow
 	answered                      atomic.Uint64 // questions for neighbours
 	drops                         [numDropReasons]atomic.Uint64
 	_                             [64]byte // keeps two workers off one cache line
@@ -79,6 +80,8 @@ func sumCounters(shards []counters) LinkStats {
 		s.NotLearned += c.notLearned.Load()
 		s.Moves += c.moves.Load()
 		s.TooBigSent += c.tooBig.Load()
+		s.TooBigWithheld += c.unanswered.Load()
+		s.Fragmented += c.fragmented.Load()
 		s.Answered += c.answered.Load()
 		for r := range c.drops {
 			n := c.drops[r].Load()

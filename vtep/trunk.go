@@ -92,6 +92,7 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	if t.device, err = port.State(); err != nil {
 		return errors.Join(err, port.Close())
 	}
+	v.atHome(t.device)
 	v.yieldName(c.Name)
 	v.trunks[c.Name] = t
 	v.startTrunk(t)

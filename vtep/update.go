@@ -144,7 +144,7 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 	was, source := l.device, l.mtuSource
 	v.mu.Unlock()
 	if c.MTU != before.MTU || (c.MTU == 0 && (c.Dev != before.Dev || c.destination() != before.destination())) {
-		mtu, from, err := v.linkMTU(c, l.floodAddrs(), v.routeMTU)
+		mtu, from, err := v.linkMTU(c, l.floodAddrs(), v.routes(false))
 		if err != nil {
 			return err
 		}

@@ -54,6 +54,7 @@ type VTEP struct {
 	endpoints map[endpointKey]*endpoint
 	senders   map[senderKey]*sender
 	bypassers bypassers
+	home      uint64       // namespace that its netdevs are made in
 	tuned     map[int]bool // underlay devices, by index
 	dropsTold dropTotals   // of counters
 }

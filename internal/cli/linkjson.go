@@ -174,6 +174,8 @@ func dropsJSON(j *jsonWriter, s *control.LinkStats) {
 	j.value("reserved", s.Reserved)
 	j.value("not_learned", s.NotLearned)
 	j.value("too_big_sent", s.TooBigSent)
+	j.value("too_big_withheld", s.Withheld)
+	j.value("fragmented", s.Fragmented)
 	j.value("moves", s.Moves)
 	j.value("answered", s.Answered)
 	nonzero(j, "policy_id", s.PolicyID)

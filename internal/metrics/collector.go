@@ -159,6 +159,10 @@ func counterMetrics() []metric {
 		counter("fdb_not_learned_total", "Frames that were delivered while the forwarding database was full.", func(s *vtep.LinkStats) uint64 { return s.NotLearned }),
 		counter("too_big_sent_total", "ICMP errors sent into the device for frames that do not fit the path of their remote.",
 			func(s *vtep.LinkStats) uint64 { return s.TooBigSent }),
+		counter("too_big_withheld_total", "Such errors that were not sent, since the link sends 100 a second.",
+			func(s *vtep.LinkStats) uint64 { return s.TooBigWithheld }),
+		counter("fragmented_total", "Frames that left in fragments, since each path has to take what is so short.",
+			func(s *vtep.LinkStats) uint64 { return s.Fragmented }),
 	}
 }
 

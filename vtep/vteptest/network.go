@@ -2,7 +2,6 @@ package vteptest
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -84,6 +83,8 @@ type Host struct {
 	devices map[string]*Device
 	senders []*transmitter
 	blocked []netip.Addr
+	paths   map[netip.Addr]int
+	over    map[netip.Addr][]underlay.Lower
 	index   int
 }
 
@@ -98,9 +99,6 @@ func (n *Network) Host(addrs ...netip.Addr) *Host {
 	h.SetMTU(1500)
 	return h
 }
-
-// SetMTU changes the MTU of every route and underlay device, 1500 at first.
-func (h *Host) SetMTU(n int) { h.mtu.Store(int64(n)) }
 
 // Device is the netdev of that name, nil if there is none.
 func (h *Host) Device(name string) *Device {
@@ -167,40 +165,6 @@ func (h *Host) OpenDevice(c tap.Config) (vtep.Device, error) {
 	d := newDevice(h, c, h.index)
 	h.devices[c.Name] = d
 	return d, nil
-}
-
-// Block takes the route to dst away.
-func (h *Host) Block(dst netip.Addr) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.blocked = append(h.blocked, dst)
-}
-
-func (h *Host) isBlocked(dst netip.Addr) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Contains(h.blocked, dst)
-}
-
-// RouteTo implements vtep.Host.
-func (h *Host) RouteTo(dst netip.Addr, _ string) (underlay.Route, error) {
-	if h.isBlocked(dst) {
-		return underlay.Route{}, fmt.Errorf("no route to %s", dst)
-	}
-	for _, a := range h.addrs {
-		if a.Is6() == dst.Is6() {
-			return underlay.Route{MTU: int(h.mtu.Load()), Interface: 1, Source: a, Local: h.owns(dst)}, nil
-		}
-	}
-	return underlay.Route{}, fmt.Errorf("no route to %s", dst)
-}
-
-// Interface implements vtep.Host: eth0 is the only underlay device.
-func (h *Host) Interface(name string) (underlay.Interface, error) {
-	if name != "eth0" {
-		return underlay.Interface{}, fmt.Errorf("no device %q", name)
-	}
-	return underlay.Interface{Index: 1, MTU: int(h.mtu.Load())}, nil
 }
 
 // Listen implements vtep.Host.
@@ -336,7 +300,9 @@ func (t *transmitter) WriteBatch(packets []encap.Packet) error {
 	return nil
 }
 
-func (t *transmitter) PathMTU(encap.Addr) (mtu int, ok bool) { return int(t.host.mtu.Load()), true }
+func (t *transmitter) PathMTU(dst encap.Addr) (mtu int, ok bool) {
+	return t.host.pathMTU(dst.Netip()), true
+}
 
 func (t *transmitter) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
 
@@ -349,7 +315,7 @@ func (t *transmitter) send(p *encap.Packet) encap.SendResult {
 	if err != nil {
 		return encap.SendUnreachable
 	}
-	if encap.OuterLen(len(p.Frame.Data), t.cfg.V6) > r.MTU && t.cfg.DF == underlay.DFSet {
+	if encap.OuterLen(len(p.Frame.Data), t.cfg.V6) > t.host.pathMTU(dst) && t.cfg.DF == underlay.DFSet {
 		return encap.SendTooBig
 	}
 	src := t.cfg.Local
