@@ -135,7 +135,8 @@ func (v *VTEP) linkBehind(l *Link, r *remoteKey) *Link {
 func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
 	key := endpointKey{local: r.addr.Netip(), port: r.port, v6: !r.addr.Is4()}
 	if len(l.endpoints) > 0 {
-		key.vrf = l.endpoints[0].key.vrf
+		own := &l.endpoints[0].key
+		key.vrf, key.vrfIndex = own.vrf, own.vrfIndex
 	}
 	wild := key
 	wild.local = netip.Addr{}
@@ -149,9 +150,10 @@ func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
 	return nil
 }
 
-// hand gives o's frame to the link behind b, whole, with its checksum as it is.
-// What a packet from the network is judged by, it is judged by.
-func (w *portWorker) hand(o *outFrame, b *bypass) {
+// hand gives o's frame, whose packet would carry the policy id, to the link behind b,
+// whole, with its checksum as it is. What a packet from the network is judged by, it
+// is judged by.
+func (w *portWorker) hand(o *outFrame, b *bypass, policyID uint16) {
 	w.c.txPackets.Add(uint64(o.packet.Segments))
 	w.c.txBytes.Add(uint64(o.packet.Bytes))
 	h := &w.handed
@@ -162,7 +164,7 @@ func (w *portWorker) hand(o *outFrame, b *bypass) {
 	f := &o.packet.Frame
 	in := encap.ParseInner(f.Data)
 	c := w.handCounters()
-	if reason, ok := w.admit(c, b, f, &in); !ok {
+	if reason, ok := w.admit(c, b, f, &in, policyID); !ok {
 		c.drop(reason)
 		return
 	}
@@ -174,12 +176,27 @@ func (w *portWorker) hand(o *outFrame, b *bypass) {
 }
 
 // admit runs the checks of the link behind b, and learns.
-func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inner) (DropReason, bool) {
+func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inner, policyID uint16) (DropReason, bool) {
 	s := w.handed.s
-	switch {
-	case !s.up:
+	if !s.up {
 		return RxLinkDown, false
-	case !s.accepts(b.back.addr, b.back.peer):
+	}
+	learn := s.learn
+	if policyID != 0 { // the one thing that a header of ours has beside its VNI
+		header := [encap.HeaderLen]byte{}
+		encap.SetPolicyID(&header, policyID)
+		h, _ := encap.DecodeHeader(header[:])
+		if s.gbp && !b.to.policy(&h) {
+			learn = false
+		}
+		if h.ReservedSet() {
+			c.reserved.Add(1)
+			if h.Reserved()&s.dropReserved != 0 {
+				return RxReserved, false
+			}
+		}
+	}
+	if !s.accepts(b.back.addr, b.back.peer) {
 		return RxNotPeer, false
 	}
 	src := encap.EthSrc(f.Data)
@@ -189,13 +206,16 @@ func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inn
 	if s.limited(f.Data) && !b.to.takes(s, b.back.peer, w.now) {
 		return RxPeerBUMLimit, false
 	}
-	if s.learn {
+	if learn {
 		if reason, ok := b.to.bind(c, src, b.back, w.now); !ok {
 			return reason, false
 		}
 	}
-	if s.proxyLearn {
+	if s.proxyLearn && learn == s.learn {
 		b.to.hears(s, f, in, b.back.addr, w.now)
+	}
+	if s.clampMSS { // in place: other copies of a flooded SYN get the lowest of them
+		encap.ClampMSS(f, in, s.mssMTU(b.back.peer, in, w.now))
 	}
 	return 0, true
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
@@ -127,4 +128,53 @@ func TestLocalBypassSuperframe(t *testing.T) {
 			t.Errorf("counted %+v and %+v", a, b)
 		}
 	})
+}
+
+// TestLocalBypassInVRF: links whose device is in a VRF hand each other frames, too.
+func TestLocalBypassInVRF(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		n, h := hooked(t, net, addrA)
+		h.let(rules{vrf: underlay.Interface{VRF: "blue", VRFIndex: 7}})
+		r := &rig{node: n, t: t, wire: net.Capture(), link: "vxlan0"}
+		r.dev = r.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Dev: "eth0", Remote: addrB})
+		other := r.addUp(t, vtep.LinkConfig{Name: "vxlan1", VNI: 43, Dev: "eth0", Remote: addrA})
+		for _, e := range []vtep.FDBEntry{
+			{Link: "vxlan0", Remote: vtep.Remote{Addr: addrA, VNI: new(encap.VNI(43))}, State: fdb.Permanent},
+			{Link: "vxlan1", Remote: vtep.Remote{Addr: addrA, VNI: new(encap.VNI(42))}, State: fdb.Permanent},
+		} {
+			must(t, r.FDBAppend(e))
+		}
+		sent := r.out(frame(bcast, macB, "x"))
+		if got := drain(other.Output()); len(sent) != 1 || len(got) != 1 {
+			t.Errorf("%d packets on the wire, %d frames handed over; want one to %s and one to the other link", len(sent), len(got), addrB)
+		}
+	})
+}
+
+// TestLocalBypassIsJudged: the MSS, the group policy and the reserved bits of what another
+// link of this VTEP hands over are treated as if it came by the network.
+func TestLocalBypassIsJudged(t *testing.T) {
+	for _, through := range []bool{false, true} {
+		bubble(t, func(t *testing.T, net *vteptest.Network) {
+			r, other := twoLinks(t, net, func(c *vtep.LinkConfig) {
+				c.NoLocalBypass, c.MTU = through, 1400
+				if c.VNI == 43 {
+					c.ClampMSS, c.GBP = true, true
+				} else {
+					c.PolicyID, c.GBP = 7, true
+				}
+			})
+			r.out(syn(t, 8960))
+			got := drain(other.Output())
+			if len(got) != 1 || announced(t, got[0].Data) != 1360 {
+				t.Errorf("through the network %v: %d frames, MSS %d, want 1360", through, len(got), announced(t, got[0].Data))
+			}
+			if id := r.stats(t, "vxlan1").PolicyID; id != 7 {
+				t.Errorf("through the network %v: policy id %d, want 7", through, id)
+			}
+			must(t, r.UpdateLink("vxlan1", func(c *vtep.LinkConfig) error { c.GBP, c.Reserved = false, vtep.ReservedDrop; return nil }))
+			r.out(frame(bcast, macB, "x"))
+			checkDrops(t, r.stats(t, "vxlan1"), map[vtep.DropReason]uint64{vtep.RxReserved: 1})
+		})
+	}
 }

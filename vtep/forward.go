@@ -143,7 +143,7 @@ func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 		return
 	}
 	if b := r.bypass.Load(); b != nil {
-		w.hand(o, b)
+		w.hand(o, b, s.policyID)
 		return
 	}
 	b := &w.out[o.lane]

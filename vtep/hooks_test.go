@@ -43,8 +43,9 @@ type rules struct {
 	iface    func(string) error
 	set      func(tap.Change) error
 	state    func() error
-	noWrite  bool // ports take no frame
-	mtuOnly  bool // devices take a new MTU, and refuse a new MAC after it
+	vrf      underlay.Interface // VRF and VRFIndex are eth0's
+	noWrite  bool               // ports take no frame
+	mtuOnly  bool               // devices take a new MTU, and refuse a new MAC after it
 }
 
 func (h *hooks) OpenDevice(c tap.Config) (vtep.Device, error) {
@@ -90,7 +91,9 @@ func (h *hooks) Interface(name string) (underlay.Interface, error) {
 			return underlay.Interface{}, err
 		}
 	}
-	return h.Host.Interface(name)
+	i, err := h.Host.Interface(name)
+	i.VRF, i.VRFIndex = h.current().vrf.VRF, h.current().vrf.VRFIndex
+	return i, err
 }
 
 // hookedDevice is a device of hooks.

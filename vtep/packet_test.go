@@ -133,3 +133,30 @@ func soundIPv4(b []byte, l3 int) bool {
 	}
 	return sum == 0xffff
 }
+
+// syn is a TCP SYN from macB to everybody that announces an MSS.
+func syn(t testing.TB, mss uint16) encap.Frame {
+	t.Helper()
+	eth := &layers.Ethernet{SrcMAC: macB[:], DstMAC: bcast[:], EthernetType: layers.EthernetTypeIPv4}
+	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IPv4(198, 51, 100, 2).To4(), DstIP: net.IPv4(198, 51, 100, 1).To4()}
+	tcp := &layers.TCP{SrcPort: 40000, DstPort: 80, SYN: true, Window: 512, Options: []layers.TCPOption{
+		{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{byte(mss >> 8), byte(mss)}}}}
+	if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
+		t.Fatal(err)
+	}
+	buf := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, eth, ip, tcp); err != nil {
+		t.Fatal(err)
+	}
+	return encap.Frame{Data: buf.Bytes()}
+}
+
+// announced is the MSS of a SYN.
+func announced(t testing.TB, b []byte) int {
+	t.Helper()
+	tcp, ok := gopacket.NewPacket(b, layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeTCP).(*layers.TCP)
+	if !ok || len(tcp.Options) == 0 || len(tcp.Options[0].OptionData) != 2 {
+		t.Fatalf("no SYN with an MSS: %x", b)
+	}
+	return int(tcp.Options[0].OptionData[0])<<8 | int(tcp.Options[0].OptionData[1])
+}
