@@ -201,6 +201,22 @@ func TestLocalBesideWildcard(t *testing.T) {
 	})
 }
 
+// TestLocalBesideOtherWildcard: the same where the two differ in udp6zerocsumrx.
+func TestLocalBesideOtherWildcard(t *testing.T) {
+	for _, zero := range []bool{false, true} {
+		bubble(t, func(t *testing.T, net *vteptest.Network) {
+			n := newNode(t, net, addrA6)
+			wild := n.addUp(t, vtep.LinkConfig{Name: "wild", VNI: 1, Remote: addrB6, UDP6ZeroCsumRx: zero})
+			n.addUp(t, vtep.LinkConfig{Name: "local", VNI: 2, Remote: addrB6, Local: addrA6, UDP6ZeroCsumRx: !zero})
+			net.Send(netip.AddrPortFrom(addrB6, 1), netip.AddrPortFrom(addrA6, 4789), 0, pack(1, frame(bcast, macB, "x")))
+			synctest.Wait()
+			if got := len(drain(wild.Output())); got != 1 {
+				t.Errorf("udp6zerocsumrx %v: the link of every address got %d frames, want 1", zero, got)
+			}
+		})
+	}
+}
+
 func TestMTU(t *testing.T) {
 	for _, tt := range []struct {
 		c      vtep.LinkConfig

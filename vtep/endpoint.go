@@ -198,14 +198,18 @@ func (v *VTEP) publish(l *Link) {
 	}
 }
 
-// findWild tells each endpoint of one address which one has every address.
+// findWild tells each endpoint of one address which one has every address. What
+// arrives at that address is heard there alone, so that the two need not agree about
+// checksums of zero: for this address the endpoint's own word holds.
 func (v *VTEP) findWild() {
 	for key, ep := range v.endpoints {
-		wild := key
-		wild.local = netip.Addr{}
-		other := v.endpoints[wild]
-		if other == ep || key.group.IsValid() {
-			other = nil
+		var other *endpoint
+		if key.local.IsValid() && !key.group.IsValid() {
+			key.local = netip.Addr{}
+			if other = v.endpoints[key]; other == nil {
+				key.zeroChecksum6 = !key.zeroChecksum6
+				other = v.endpoints[key]
+			}
 		}
 		ep.wild.Store(other)
 	}
