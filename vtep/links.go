@@ -117,15 +117,19 @@ func (v *VTEP) startLink(l *Link) {
 	for q := range l.port.Queues() {
 		v.spawnWorker(l.log, "a port's worker", func() { (&portWorker{link: l, queue: q, c: &l.shards[q]}).run() })
 	}
-	neighbours := uint64(0)
+	var was tap.State
 	l.stopWatch = v.watch(l.port, l.log, func(s tap.State, wentDown bool) {
-		if wentDown {
-			v.onDown(l)
+		neighbours := s.Neighbours != was.Neighbours
+		was.Neighbours = s.Neighbours
+		if s != was { // neighbours of a busy host come and go all the time
+			was = s
+			if wentDown {
+				v.onDown(l)
+			}
+			// What Watch tells may be older than what setDevice saw: look again.
+			_ = v.onDevice(l, false)
 		}
-		// What Watch tells may be older than what setDevice saw: look again.
-		_ = v.onDevice(l, false)
-		if s.Neighbours != neighbours {
-			neighbours = s.Neighbours
+		if neighbours && l.state.Load().proxy {
 			v.onNeighbours(l)
 		}
 	}, func() { v.drop(l) })

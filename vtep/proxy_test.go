@@ -69,3 +69,26 @@ func TestProxy(t *testing.T) {
 		}
 	})
 }
+
+// TestNeighboursOfOthers: a neighbour that comes or goes at the netdev of a link that
+// answers for none costs no look at the netdev.
+func TestNeighboursOfOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		n, h := hooked(t, net, addrA)
+		d := n.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB})
+		synctest.Wait()
+		looks := 0
+		h.let(rules{state: func() error { looks++; return nil }})
+		for range 100 {
+			d.SetNeighbours(tap.Neighbour{IP: netip.MustParseAddr("198.51.100.7"), MAC: macB})
+			synctest.Wait()
+		}
+		if looks != 0 {
+			t.Errorf("%d looks at the netdev for 100 changes of neighbours", looks)
+		}
+		must(t, n.UpdateLink("vxlan0", func(c *vtep.LinkConfig) error { c.MTU = 1300; return nil }))
+		if looks == 0 {
+			t.Error("the looks at the netdev are not counted")
+		}
+	})
+}
