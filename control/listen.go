@@ -21,9 +21,35 @@ const maxPath = 107
 // which is still not gone.
 const answerTimeout = 2 * time.Second
 
-// listen binds the socket's path. A lock on the directory keeps two daemons
-// that start at once from replacing each other's socket.
-func listen(path string) (net.Listener, error) {
+// ownSocket is a listener that knows its file, and removes no other one that may
+// be at its path by the time that it is closed.
+type ownSocket struct {
+	net.Listener
+	path string
+	file fs.FileInfo
+}
+
+// stat is the state of the socket's file; false: it is gone, or another one.
+func (s *ownSocket) stat() (fs.FileInfo, bool) {
+	info, err := os.Lstat(s.path)
+	return info, err == nil && os.SameFile(info, s.file)
+}
+
+// Close removes the socket's file, if it is there, and closes the socket.
+func (s *ownSocket) Close() error {
+	if unlock, err := lockSocket(s.path); err == nil { // else without: nobody is waited for for long
+		defer unlock()
+	}
+	var err error
+	if _, ours := s.stat(); ours {
+		err = os.Remove(s.path)
+	}
+	return errors.Join(err, s.Listener.Close())
+}
+
+// listen binds the socket's path. A lock keeps two daemons that start at once
+// from replacing each other's socket.
+func listen(path string) (*ownSocket, error) {
 	if len(path) > maxPath {
 		return nil, fmt.Errorf("the socket's path has %d bytes: give one of at most %d with --control: %s", len(path), maxPath, path)
 	}
@@ -35,12 +61,11 @@ func listen(path string) (net.Listener, error) {
 }
 
 // bind is listen for a path that can be one.
-func bind(path string) (net.Listener, error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func bind(path string) (*ownSocket, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	unlock, err := lockDir(dir)
+	unlock, err := lockSocket(path)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +82,14 @@ func bind(path string) (net.Listener, error) {
 	if err := os.Chmod(path, socketMode); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return l, nil
+	file, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false) // whatever is there then
+	}
+	return &ownSocket{Listener: l, path: path, file: file}, nil
 }
 
 // clearStale removes a socket on which nobody answers.

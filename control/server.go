@@ -52,7 +52,7 @@ type ServerConfig struct {
 // the socket's group.
 type Server struct {
 	config   ServerConfig
-	listener net.Listener
+	listener *ownSocket
 	peers    peerPolicy
 }
 
@@ -75,11 +75,7 @@ func Listen(c ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
-	peers, err := newPeerPolicy(c.Path)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("control: %w", err), l.Close())
-	}
-	return &Server{config: c, listener: l, peers: peers}, nil
+	return &Server{config: c, listener: l, peers: newPeerPolicy(l)}, nil
 }
 
 // Close gives the socket up where Serve is not called.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -254,8 +253,7 @@ func TestListen(t *testing.T) {
 		t.Errorf("a second daemon: %v, want ErrRunning", err)
 	}
 	// A dead daemon's file: closed without being removed.
-	s.listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := s.Close(); err != nil {
+	if err := s.listener.Listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(path); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -23,18 +22,6 @@ func restrictSocket(_, _ string, c syscall.RawConn) error {
 		return cerr
 	}
 	return os.NewSyscallError("fchmod", err)
-}
-
-// lockDir takes the exclusive lock of a directory and returns its release.
-func lockDir(dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(os.NewSyscallError("flock "+dir, err), f.Close())
-	}
-	return func() { _ = f.Close() }, nil // closing releases the lock
 }
 
 // peer is who connected, as the kernel says (SO_PEERCRED, SO_PEERGROUPS in
@@ -98,42 +85,24 @@ func peerGroups(fd int) []uint32 {
 // peerPolicy says who may change things: root, the daemon's user, and the group
 // that the socket's file has at the time, so that `chgrp` lets a group in.
 type peerPolicy struct {
-	uid  uint32
-	path string
-	file uint64 // the file's inode: a group counts for no other file
+	uid    uint32
+	socket *ownSocket // its group counts, that of another file at its path does not
 }
 
-func newPeerPolicy(path string) (peerPolicy, error) {
-	st, err := statSocket(path)
-	if err != nil {
-		return peerPolicy{}, err
-	}
-	return peerPolicy{uid: uint32(os.Geteuid()), path: path, file: st.Ino}, nil
-}
-
-func statSocket(path string) (*syscall.Stat_t, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil, &fs.PathError{Op: "lstat", Path: path, Err: errors.ErrUnsupported}
-	}
-	return st, nil
-}
+func newPeerPolicy(s *ownSocket) peerPolicy { return peerPolicy{uid: uint32(os.Geteuid()), socket: s} }
 
 func (p peerPolicy) mayWrite(ctx context.Context) error {
 	who, ok := ctx.Value(peerKey{}).(peer)
 	if ok && (who.uid == 0 || who.uid == p.uid) {
 		return nil
 	}
-	st, err := statSocket(p.path)
-	if err != nil || st.Ino != p.file {
+	info, ours := p.socket.stat()
+	if !ours {
 		return fmt.Errorf("%w: be root or user %d to change links and entries; the socket's file is not the daemon's any more", ErrDenied, p.uid)
 	}
-	if ok && slices.Contains(who.groups, st.Gid) {
+	gid := info.Sys().(*syscall.Stat_t).Gid
+	if ok && slices.Contains(who.groups, gid) {
 		return nil
 	}
-	return fmt.Errorf("%w: be root, user %d or of group %d to change links and entries", ErrDenied, p.uid, st.Gid)
+	return fmt.Errorf("%w: be root, user %d or of group %d to change links and entries", ErrDenied, p.uid, gid)
 }

@@ -13,12 +13,12 @@ import (
 
 func restrictSocket(_, _ string, _ syscall.RawConn) error { return nil }
 
-func lockDir(string) (unlock func(), err error) { return func() {}, nil }
+func lockSocket(string) (unlock func(), err error) { return func() {}, nil }
 
 func withPeer(ctx context.Context, _ net.Conn) context.Context { return ctx }
 
 type peerPolicy struct{}
 
-func newPeerPolicy(string) (peerPolicy, error) { return peerPolicy{}, nil }
+func newPeerPolicy(*ownSocket) peerPolicy { return peerPolicy{} }
 
 func (peerPolicy) mayWrite(context.Context) error { return nil }
