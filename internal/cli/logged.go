@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,6 +26,24 @@ func (a *app) logged(serve func(*logging.Log) error) error {
 	defer lines.Close(lastWords)
 	if err := serve(lines); err != nil {
 		return exitStatus(report(lines, err))
+	}
+	return nil
+}
+
+// hangups has SIGHUP told, which ends a program that does not ask for it, to the end
+// of the process: it may come before and after there is a file to read again.
+func hangups() <-chan os.Signal {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	return hup
+}
+
+// ignoreHangups says, once, that there is no file to read again.
+func ignoreHangups(ctx context.Context, hup <-chan os.Signal, log *slog.Logger) error {
+	select {
+	case <-ctx.Done():
+	case <-hup:
+		log.Warn("SIGHUP does nothing, the daemon has no configuration file: start it with uvtep run --config FILE")
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func newRunCommand(a *app) *cobra.Command {
 		Short: "Run the daemon, with one link that is up if a sentence is given",
 		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--no-offload LIST] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkSentence + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
-			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it.\n\n" +
+			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
 			"for who reads it: what cannot be written is lost, and counted.",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,6 +77,7 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 
 // daemon serves until ctx ends. What it made is gone when it returns.
 func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sentence []string) (err error) {
+	hup := hangups()
 	log := slog.New(lines.Handler())
 	cfg, err := o.vtepConfig(log)
 	if err != nil {
@@ -125,7 +126,11 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	g.Go(func() error { return v.Run(ctx) })
 	g.Go(func() error { return server.Serve(ctx) })
 	g.Go(func() error { return scrapes.Serve(ctx) })
-	g.Go(func() error { return file.run(ctx) })
+	if file != nil {
+		g.Go(func() error { return file.run(ctx) })
+	} else {
+		g.Go(func() error { return ignoreHangups(ctx, hup, log) })
+	}
 	fmt.Fprintln(lines, "uvtep: ready")
 	return g.Wait()
 }
