@@ -76,6 +76,8 @@ type ReceiverConfig struct {
 	Spin time.Duration
 	// NoGRO has the kernel hand over each datagram by itself (no UDP_GRO).
 	NoGRO bool
+	// Filter has the kernel drop what it says before it is queued; nil: nothing is. Linux only.
+	Filter *Gate
 	// Beside names the caller's open receivers of the same port whose address
 	// overlaps this one's (a wildcard and a group, or a wildcard and an
 	// address). Without being named here they make the port be in use, as

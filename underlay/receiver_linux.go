@@ -106,6 +106,9 @@ func (r *Receiver) openSocket(cfg *ReceiverConfig, ifindex int) (*net.UDPConn, e
 		return nil, err
 	}
 	r.gro = receiveOffload(fd, cfg)
+	if err := cfg.Filter.attach(fd); err != nil { // before bind: nothing comes past it
+		return nil, err
+	}
 	reuse := option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT"}
 	if len(r.readers) > 0 {
 		if err := setOptions(fd, reuse); err != nil {

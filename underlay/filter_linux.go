@@ -1,0 +1,388 @@
+package underlay
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// The sizes of a [Filter]. What does not fit is judged by who reads the sockets, as everything is without a filter.
+const (
+	maxFilterGates = 4096  // receivers
+	maxFilterRules = 8192  // links
+	maxFilterVNIs  = 32768 // VNIs of all receivers
+	maxFilterPeers = 65536 // addresses of all links
+)
+
+// Filter has the kernel drop what a VTEP would drop for its outer header: no VXLAN header, no link's VNI, a source that is
+// no peer of its link. It runs before a packet is queued at the socket, so that those who send such packets take neither
+// the socket's memory nor the time of who reads it.
+//
+// It drops only what is sure: what does not fit its tables, what cannot be read, and datagrams that the kernel joined and
+// that are not all of one VNI pass, and are judged by the reader, which asks the same questions of everything.
+//
+// A receiver has a [Gate], a link a [Rule]; nil ones are ready to use, and do nothing.
+type Filter struct {
+	gates   *ebpf.Map // array by gate: gateEntry
+	vnis    *ebpf.Map // hash {gate, VNI}: rule
+	rules   *ebpf.Map // array by rule: ruleMode
+	peers   *ebpf.Map // hash {rule, address}: nothing
+	counts  *ebpf.Map // array by CPU: what is counted, by countIndex
+	refused *ebpf.Map // array by CPU: messages dropped, by gate
+
+	mu        sync.Mutex
+	freeGates numbers
+	freeRules numbers
+	open      map[uint32]*Gate // gates there are
+	full      bool             // a VNI had no room: none is unknown any more
+}
+
+// gateEntry is what the program looks up where a VNI is not its own gate's.
+type gateEntry struct {
+	Wild uint32 // gate whose VNIs are good here, too; 0: none
+	Open uint32 // not 0: VNIs that are not found pass
+}
+
+// ruleMode is what a link's packets have to be.
+type ruleMode uint32
+
+const (
+	rulePass  ruleMode = iota // anybody's
+	rulePeers                 // of an address of the rule
+)
+
+// vniKey and peerKey are keys of the maps.
+type (
+	vniKey  struct{ Gate, VNI uint32 }
+	peerKey struct {
+		Rule uint32
+		Addr encap.Addr
+	}
+)
+
+// Rule 0 is no link's. Its counters are of what belongs to none.
+const (
+	countShortHeader = iota
+	countNoVNIFlag
+	countUnknownVNI
+	countsARule = 4 // the first is of packets that are not a peer's
+)
+
+// NewFilter makes the tables of a filter. It takes CAP_BPF, or CAP_SYS_ADMIN before Linux 5.8.
+func NewFilter() (*Filter, error) {
+	f := &Filter{open: map[uint32]*Gate{}, freeGates: numbers{next: 1, end: maxFilterGates}, freeRules: numbers{next: 1, end: maxFilterRules}}
+	for _, m := range []struct {
+		at         **ebpf.Map
+		name       string
+		kind       ebpf.MapType
+		key, value uint32
+		entries    uint32
+	}{
+		{&f.gates, "uvtep_gates", ebpf.Array, 4, 8, maxFilterGates},
+		{&f.vnis, "uvtep_vnis", ebpf.Hash, 8, 4, maxFilterVNIs},
+		{&f.rules, "uvtep_rules", ebpf.Array, 4, 4, maxFilterRules},
+		{&f.peers, "uvtep_peers", ebpf.Hash, 20, 4, maxFilterPeers},
+		{&f.counts, "uvtep_counts", ebpf.PerCPUArray, 4, 8, countsARule * maxFilterRules},
+		{&f.refused, "uvtep_refused", ebpf.PerCPUArray, 4, 8, maxFilterGates},
+	} {
+		spec := &ebpf.MapSpec{Name: m.name, Type: m.kind, KeySize: m.key, ValueSize: m.value, MaxEntries: m.entries}
+		if m.kind == ebpf.Hash {
+			spec.Flags = noPrealloc
+		}
+		var err error
+		if *m.at, err = ebpf.NewMap(spec); err != nil {
+			return nil, errors.Join(fmt.Errorf("underlay: a filter in the kernel takes CAP_BPF and Linux 5.3: %w", err), f.Close())
+		}
+	}
+	g, err := f.Gate(false) // whether the kernel takes the program
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, g.Close()
+}
+
+// noPrealloc is BPF_F_NO_PREALLOC: entries take memory as they come.
+const noPrealloc = 1
+
+// Close gives the tables back. Sockets that still have the program keep them.
+func (f *Filter) Close() error {
+	if f == nil {
+		return nil
+	}
+	var errs []error
+	for _, m := range []*ebpf.Map{f.gates, f.vnis, f.rules, f.peers, f.counts, f.refused} {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Refused is what was dropped that belongs to no link.
+func (f *Filter) Refused() Refused {
+	if f == nil {
+		return Refused{}
+	}
+	return Refused{
+		ShortHeader: sum(f.counts, countShortHeader),
+		NoVNIFlag:   sum(f.counts, countNoVNIFlag),
+		UnknownVNI:  sum(f.counts, countUnknownVNI),
+	}
+}
+
+// sum adds up what the CPUs have counted.
+func sum(m *ebpf.Map, index uint32) (total uint64) {
+	var each []uint64
+	if m.Lookup(index, &each) == nil {
+		for _, n := range each {
+			total += n
+		}
+	}
+	return total
+}
+
+// Gate is the filter of one receiver.
+type Gate struct {
+	filter  *Filter
+	number  uint32
+	program *ebpf.Program
+	vnis    map[encap.VNI]struct{} // guarded by Filter.mu, as is wild
+	wild    uint32
+	before  uint64 // what the gates that had the number before had dropped
+}
+
+// Gate makes the filter of a receiver of IPv4, or IPv6; see [ReceiverConfig].Filter.
+func (f *Filter) Gate(v6 bool) (*Gate, error) {
+	if f == nil {
+		return nil, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, ok := f.freeGates.take()
+	if !ok {
+		return nil, fmt.Errorf("underlay: %w for more than %d receivers", ErrFilterFull, maxFilterGates-1)
+	}
+	g := &Gate{filter: f, number: n, vnis: map[encap.VNI]struct{}{}, before: sum(f.refused, n)}
+	err := g.store()
+	if err == nil {
+		g.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
+			Name: "uvtep_gate", Type: ebpf.SocketFilter, Instructions: f.instructions(n, v6), License: "MIT",
+		})
+	}
+	if err != nil {
+		f.freeGates.give(n)
+		return nil, fmt.Errorf("underlay: a filter in the kernel takes CAP_BPF and Linux 5.3: %w", err)
+	}
+	f.open[n] = g
+	return g, nil
+}
+
+// store writes the gate's entry; the caller holds the filter's lock.
+func (g *Gate) store() error {
+	e := gateEntry{Wild: g.wild}
+	if g.filter.full {
+		e.Open = 1
+	}
+	return g.filter.gates.Put(g.number, e)
+}
+
+// SetVNI has packets of vni pass as r says; nil: all of them. DropVNI has it be unknown.
+func (g *Gate) SetVNI(vni encap.VNI, r *Rule) {
+	if g == nil {
+		return
+	}
+	f := g.filter
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.vnis.Put(vniKey{g.number, uint32(vni)}, r.index()) == nil {
+		g.vnis[vni] = struct{}{}
+		return
+	}
+	// From now on none is unknown, here and at the gates that this one is the wildcard of.
+	f.full = true
+	for _, o := range f.open {
+		_ = o.store()
+	}
+}
+
+// DropVNI has the packets of vni be those of no link.
+func (g *Gate) DropVNI(vni encap.VNI) {
+	if g == nil {
+		return
+	}
+	g.filter.mu.Lock()
+	defer g.filter.mu.Unlock()
+	_ = g.filter.vnis.Delete(vniKey{g.number, uint32(vni)})
+	delete(g.vnis, vni)
+}
+
+// SetWild has the VNIs of another gate pass here, too, where this one has not got them; nil: of none.
+func (g *Gate) SetWild(wild *Gate) {
+	if g == nil {
+		return
+	}
+	g.filter.mu.Lock()
+	defer g.filter.mu.Unlock()
+	n := uint32(0)
+	if wild != nil {
+		n = wild.number
+	}
+	if g.wild != n {
+		g.wild = n
+		_ = g.store()
+	}
+}
+
+// attach gives a socket the filter.
+func (g *Gate) attach(fd int) error {
+	if g == nil {
+		return nil
+	}
+	return setOptions(fd, option{unix.SOL_SOCKET, unix.SO_ATTACH_BPF, g.program.FD(), "SO_ATTACH_BPF"})
+}
+
+// Dropped is how many messages the sockets of the receiver did not get for the filter, a joined one as one: they are
+// among what the kernel counts as dropped at the socket.
+func (g *Gate) Dropped() uint64 {
+	if g == nil {
+		return 0
+	}
+	return sum(g.filter.refused, g.number) - g.before
+}
+
+// Close forgets the gate, whose sockets are closed by now.
+func (g *Gate) Close() error {
+	if g == nil {
+		return nil
+	}
+	f := g.filter
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for vni := range g.vnis {
+		_ = f.vnis.Delete(vniKey{g.number, uint32(vni)})
+	}
+	delete(f.open, g.number)
+	f.freeGates.give(g.number)
+	return g.program.Close()
+}
+
+// Rule is what a filter lets through to one link.
+type Rule struct {
+	filter *Filter
+	number uint32
+	before uint64 // what the links that had the number before had counted
+	peers  map[encap.Addr]struct{}
+	mode   atomic.Uint32 // a ruleMode
+}
+
+// Rule makes the rule of a link, which lets everybody pass; nil where there is no room.
+func (f *Filter) Rule() *Rule {
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, ok := f.freeRules.take()
+	if !ok {
+		return nil
+	}
+	return &Rule{filter: f, number: n, before: sum(f.counts, n*countsARule), peers: map[encap.Addr]struct{}{}}
+}
+
+func (r *Rule) index() uint32 {
+	if r == nil {
+		return 0 // which lets everybody pass
+	}
+	return r.number
+}
+
+// Allow lets packets of an address pass in either mode. It returns ErrFilterFull where there is no room. A rule is
+// changed by one goroutine at a time.
+func (r *Rule) Allow(a encap.Addr) error {
+	if r == nil {
+		return nil
+	}
+	if _, ok := r.peers[a]; ok {
+		return nil
+	}
+	if err := r.filter.peers.Put(peerKey{r.number, a}, uint32(1)); err != nil {
+		return fmt.Errorf("underlay: %w: %w", ErrFilterFull, err)
+	}
+	r.peers[a] = struct{}{}
+	return nil
+}
+
+// Forbid takes Allow back.
+func (r *Rule) Forbid(a encap.Addr) {
+	if r != nil {
+		delete(r.peers, a)
+		_ = r.filter.peers.Delete(peerKey{r.number, a})
+	}
+}
+
+// Peers has only allowed addresses pass, or everybody.
+func (r *Rule) Peers(only bool) error {
+	if r == nil {
+		return nil
+	}
+	mode := rulePass
+	if only {
+		mode = rulePeers
+	}
+	if err := r.filter.rules.Put(r.number, mode); err != nil {
+		return err
+	}
+	r.mode.Store(uint32(mode))
+	return nil
+}
+
+// Filters reports whether only allowed addresses pass.
+func (r *Rule) Filters() bool { return r != nil && ruleMode(r.mode.Load()) == rulePeers }
+
+// NotPeer is how many datagrams were dropped since their source was not allowed.
+func (r *Rule) NotPeer() uint64 {
+	if r == nil {
+		return 0
+	}
+	return sum(r.filter.counts, r.number*countsARule) - r.before
+}
+
+// Close forgets the rule, which no gate names any more.
+func (r *Rule) Close() {
+	if r == nil {
+		return
+	}
+	_ = r.Peers(false)
+	for a := range r.peers {
+		r.Forbid(a)
+	}
+	r.filter.mu.Lock()
+	defer r.filter.mu.Unlock()
+	r.filter.freeRules.give(r.number)
+}
+
+// numbers hands out numbers below end, the ones that came back last of all: what still is on its way with an old one is
+// through by then.
+type numbers struct {
+	next, end uint32
+	back      []uint32
+}
+
+func (n *numbers) take() (uint32, bool) {
+	if n.next < n.end {
+		n.next++
+		return n.next - 1, true
+	}
+	if len(n.back) == 0 {
+		return 0, false
+	}
+	first := n.back[0]
+	n.back = n.back[1:]
+	return first, true
+}
+
+func (n *numbers) give(i uint32) { n.back = append(n.back, i) }

@@ -1,0 +1,64 @@
+//go:build !linux
+
+package underlay
+
+import (
+	"errors"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// Filter, Gate and Rule are Linux only; here they do nothing.
+type (
+	Filter struct{}
+	Gate   struct{}
+	Rule   struct{}
+)
+
+// NewFilter says that there is none.
+func NewFilter() (*Filter, error) { return nil, errors.ErrUnsupported }
+
+// Close does nothing.
+func (*Filter) Close() error { return nil }
+
+// Refused is nothing.
+func (*Filter) Refused() Refused { return Refused{} }
+
+// Gate is none.
+func (*Filter) Gate(bool) (*Gate, error) { return nil, nil }
+
+// Rule is none.
+func (*Filter) Rule() *Rule { return nil }
+
+// SetVNI does nothing.
+func (*Gate) SetVNI(encap.VNI, *Rule) {}
+
+// DropVNI does nothing.
+func (*Gate) DropVNI(encap.VNI) {}
+
+// SetWild does nothing.
+func (*Gate) SetWild(*Gate) {}
+
+// Dropped is nothing.
+func (*Gate) Dropped() uint64 { return 0 }
+
+// Close does nothing.
+func (*Gate) Close() error { return nil }
+
+// Allow does nothing.
+func (*Rule) Allow(encap.Addr) error { return nil }
+
+// Forbid does nothing.
+func (*Rule) Forbid(encap.Addr) {}
+
+// Peers does nothing.
+func (*Rule) Peers(bool) error { return nil }
+
+// Filters is false.
+func (*Rule) Filters() bool { return false }
+
+// NotPeer is nothing.
+func (*Rule) NotPeer() uint64 { return 0 }
+
+// Close does nothing.
+func (*Rule) Close() {}
