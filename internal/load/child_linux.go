@@ -27,6 +27,9 @@ type order struct {
 	Streams  int
 	Sizes    []int
 	Segment  int
+	From     netip.Addr // to send from; invalid: the route's choice
+	VNI      uint32
+	Rate     int // a second; 0: as many as go
 }
 
 // report is what a process says in the end.
@@ -57,7 +60,7 @@ func obey(text string) int {
 		run, known := map[string]func(*order, *line) (report, error){
 			"tcp-send": sendStreams, "tcp-receive": receiveStreams,
 			"udp-send": sendFlood, "udp-receive": receiveFlood,
-			"udp-ping": ping, "udp-echo": echo,
+			"udp-ping": ping, "udp-echo": echo, "vxlan-send": sendTunnel,
 		}[o.Kind]
 		if !known {
 			err = fmt.Errorf("no kind of traffic: %q", o.Kind)
