@@ -8,6 +8,7 @@ type Offload struct {
 	TAP    TAPOffload `json:"tap"`
 	UDPGSO UDPGSO     `json:"udp_gso"`
 	UDPGRO UDPGRO     `json:"udp_gro"`
+	Filter Filter     `json:"filter"`
 }
 
 // TAPOffload is of the link's device: checksum, tso and uso.
@@ -29,11 +30,18 @@ type UDPGRO struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Filter is whether the kernel drops what comes from no peer.
+type Filter struct {
+	On     bool   `json:"on"`
+	Reason string `json:"reason,omitempty"`
+}
+
 // offloadOf is the wire form of a link's offloads.
 func offloadOf(o *vtep.LinkOffloads) Offload {
 	return Offload{
 		TAP:    TAPOffload{Read: o.TAP.Read.Words(), Write: o.TAP.Write.Words(), Reason: o.TAP.Reason()},
 		UDPGSO: UDPGSO{Segments: o.UDPGSO.Segments, Reason: o.UDPGSO.Reason},
 		UDPGRO: UDPGRO{On: o.UDPGRO.GRO, Reason: o.UDPGRO.Reason},
+		Filter: Filter{On: o.Filter.On, Reason: o.Filter.Reason},
 	}
 }

@@ -78,7 +78,7 @@ func TestOpenAPIFields(t *testing.T) {
 	doc := openAPI(t)
 	types := map[string]any{
 		"Version": Version{}, "Error": Error{}, "LinkSpec": LinkChange{}, "Link": Link{}, "Netdev": Netdev{}, "Offload": Offload{},
-		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Counts": Counts{}, "LinkStats": LinkStats{}, "Stats": Stats{},
+		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Filter": Filter{}, "Counts": Counts{}, "LinkStats": LinkStats{}, "Stats": Stats{},
 		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Policy": Policy{}, "Drop": Drop{}, "Done": done{},
 		"PortSpec": PortChange{}, "Port": Port{}, "PortVLAN": PortVLAN{},
 	}

@@ -136,8 +136,10 @@ func (v *VTEP) newDrops(fn func(link string, r DropReason, n uint64)) {
 		*told = now
 	}
 	for _, l := range v.byIndex() {
+		l.takeFiltered()
 		look(l.device.Name, l.shards, &l.dropsTold)
 	}
+	v.takeFiltered()
 	look("", v.counters, &v.dropsTold)
 }
 

@@ -16,6 +16,7 @@ type endpoint struct {
 	vtep     *VTEP
 	key      endpointKey
 	receiver Receiver
+	gate     *underlay.Gate // nil: the kernel filters nothing
 	vnis     vniTable
 	// wild is the endpoint of every address and the same port, whose links
 	// this one serves, too; nil: there is none, or it is this one.
@@ -93,6 +94,10 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		return nil, fmt.Errorf("%w: link %s is on the same address and port and differs in udp6zerocsumrx; set it alike, or use another dstport",
 			ErrExist, other.cfg.Name)
 	}
+	gate, err := v.filter.Gate(key.v6)
+	if err != nil {
+		v.log.Warn("strangers at an underlay socket are received before they are dropped", "port", key.port, "reason", err)
+	}
 	r, err := v.host.Listen(underlay.ReceiverConfig{
 		Local:         key.local,
 		V6:            key.v6,
@@ -104,14 +109,16 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		ZeroChecksum6: key.zeroChecksum6,
 		NoGRO:         v.off.UDPGRO,
 		Spin:          v.spin,
+		Filter:        gate,
 	})
 	if err != nil {
+		_ = gate.Close()
 		if key.group.IsValid() && key.dev == 0 {
 			err = fmt.Errorf("%w: say with dev which device the group is on", err)
 		}
 		return nil, err
 	}
-	ep = &endpoint{vtep: v, key: key, receiver: r, users: map[*Link]encap.VNI{l: l.cfg.VNI}}
+	ep = &endpoint{vtep: v, key: key, receiver: r, gate: gate, users: map[*Link]encap.VNI{l: l.cfg.VNI}}
 	v.endpoints[key] = ep
 	v.findWild() // packets of its links arrive here from now on
 	ep.working.Store(int32(r.Workers()))
@@ -151,7 +158,7 @@ func (v *VTEP) leave(l *Link, ep *endpoint) {
 	vni := ep.users[l]
 	delete(ep.users, l)
 	if (l.gone || len(ep.users) > 0) && ep.vnis.link(vni) == l {
-		ep.vnis.set(vni, nil)
+		ep.setLink(vni, nil)
 	}
 	if len(ep.users) > 0 {
 		return
@@ -182,6 +189,9 @@ func (ep *endpoint) close() {
 	if err := ep.receiver.Close(); err != nil {
 		ep.vtep.log.Warn("closing an underlay socket failed", "err", err)
 	}
+	if err := ep.gate.Close(); err != nil {
+		ep.vtep.log.Warn("closing the filter of an underlay socket failed", "err", err)
+	}
 }
 
 // publish has the endpoints of l give it its packets. l has its state by now.
@@ -191,10 +201,20 @@ func (v *VTEP) publish(l *Link) {
 			continue // a VNI that was refused
 		}
 		if was := ep.users[l]; was != l.cfg.VNI && ep.vnis.link(was) == l {
-			ep.vnis.set(was, nil)
+			ep.setLink(was, nil)
 		}
 		ep.users[l] = l.cfg.VNI
-		ep.vnis.set(l.cfg.VNI, l)
+		ep.setLink(l.cfg.VNI, l)
+	}
+}
+
+// setLink gives the packets of a VNI to l, or to nobody.
+func (ep *endpoint) setLink(vni encap.VNI, l *Link) {
+	ep.vnis.set(vni, l)
+	if l == nil {
+		ep.gate.DropVNI(vni)
+	} else {
+		ep.gate.SetVNI(vni, l.remotes.filter.rule)
 	}
 }
 
@@ -212,5 +232,10 @@ func (v *VTEP) findWild() {
 			}
 		}
 		ep.wild.Store(other)
+		if other != nil {
+			ep.gate.SetWild(other.gate)
+		} else {
+			ep.gate.SetWild(nil)
+		}
 	}
 }

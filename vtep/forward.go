@@ -22,8 +22,8 @@ import (
 //  1. what the kernel joined is walked packet by packet
 //  2. header: length, I flag
 //  3. VNI to link, link up
-//  4. policy extension, reserved bits
-//  5. own echo, peer policy
+//  4. own echo, peer policy: up to here the kernel has dropped what it could (filter.go)
+//  5. policy extension, reserved bits
 //  6. inner length, source MAC, inner VLAN policy, limit of floods
 //  7. learning, of neighbours too (bindings.go)
 //  8. ECN
@@ -251,17 +251,6 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		c.drop(RxLinkDown)
 		return
 	}
-	w.learn = s.learn
-	if s.gbp && !l.policy(&h) {
-		w.learn = false
-	}
-	if h.ReservedSet() {
-		c.reserved.Add(1)
-		if h.Reserved()&s.dropReserved != 0 {
-			c.drop(RxReserved)
-			return
-		}
-	}
 	if d.Src == s.own {
 		c.drop(RxOwnEcho)
 		return
@@ -272,6 +261,17 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 	if !s.accepts(d.Src, w.peer) {
 		c.drop(RxNotPeer)
 		return
+	}
+	w.learn = s.learn
+	if s.gbp && !l.policy(&h) {
+		w.learn = false
+	}
+	if h.ReservedSet() {
+		c.reserved.Add(1)
+		if h.Reserved()&s.dropReserved != 0 {
+			c.drop(RxReserved)
+			return
+		}
 	}
 	f := encap.Frame{Data: payload[encap.HeaderLen:]}
 	if len(f.Data) < encap.EthernetHeaderLen {

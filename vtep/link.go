@@ -51,6 +51,7 @@ type Link struct {
 
 	conditions linkConditions
 	policyTold uint32 // of lastPolicy
+	notPeers   uint64 // that the kernel has dropped and that are counted
 	gone       bool
 	stopWatch  context.CancelFunc
 }
@@ -187,6 +188,7 @@ func (l *Link) sweep(now fdb.Tick) {
 
 // info describes the link; the caller holds VTEP.mu.
 func (l *Link) info() LinkInfo {
+	l.takeFiltered()
 	i := LinkInfo{
 		Config:    l.cfg,
 		Name:      l.device.Name,

@@ -32,8 +32,10 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 		return err
 	}
 	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes()}
+	l.remotes.filter.rule = v.filter.Rule()
 	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), OnChange: l.onFDB, SameAddr: l.remotes.sameAddr})
 	if err := v.openPort(l); err != nil {
+		l.remotes.filter.rule.Close()
 		return err
 	}
 	if err := v.refresh(l); err != nil {
@@ -261,6 +263,7 @@ func (v *VTEP) dismantle(l *Link) {
 	}
 	v.releaseSender(l.fragments)
 	l.senders, l.fragments = [2]*sender{}, nil
+	l.remotes.endFilter()
 	if err := l.port.Close(); err != nil {
 		l.log.Warn("closing the port failed", "err", err)
 	}

@@ -15,6 +15,8 @@ type NoOffload struct {
 	UDPGSO bool
 	// UDPGRO: each datagram is received by itself.
 	UDPGRO bool
+	// Filter: the kernel drops nothing; what is of no peer is received first.
+	Filter bool
 }
 
 // tap is what the kernel is asked to leave to the reader of a TAP, and what is
@@ -32,6 +34,14 @@ type LinkOffloads struct {
 	TAP    tap.Offloads
 	UDPGSO underlay.Offloads // of what is sent
 	UDPGRO underlay.Offloads // of what is received
+	Filter Filtering
+}
+
+// Filtering is whether the kernel drops what comes from no peer of a link.
+type Filtering struct {
+	On bool
+	// Reason says why not; "" where the link accepts others than peers.
+	Reason string
 }
 
 // offloads collects what is in use for the link; the caller holds VTEP.mu.
@@ -50,12 +60,17 @@ func (l *Link) offloads() LinkOffloads {
 			o.UDPGRO = rx
 		}
 	}
+	o.Filter = l.filtered()
 	return o
 }
 
 // tellOffloads logs what the kernel has refused since the last call, a line
 // each. The caller holds v.mu.
 func (v *VTEP) tellOffloads() {
+	if v.filterErr != nil && !v.filterTold {
+		v.filterTold = true
+		v.log.Warn("packets of strangers are received before they are dropped", "reason", v.filterErr)
+	}
 	for _, l := range v.links {
 		l.tellOffloads()
 	}

@@ -43,11 +43,12 @@ type remotes struct {
 	peers *peerTable
 	byID  atomic.Pointer[[]atomic.Pointer[remote]]
 
-	mu    sync.Mutex // after link.mu and the FDB's shard locks
-	byKey map[remoteKey]*remote
-	free  []fdb.RemoteID
-	used  int // numbers handed out so far
-	live  int // remotes that exist
+	mu     sync.Mutex // after link.mu and the FDB's shard locks
+	filter peerFilter
+	byKey  map[remoteKey]*remote
+	free   []fdb.RemoteID
+	used   int // numbers handed out so far
+	live   int // remotes that exist
 }
 
 func newRemotes() *remotes {
@@ -187,15 +188,15 @@ func (r *remotes) follow(e fdb.Event) {
 	case fdb.Removed:
 		r.count(e.Remote, -1, -users)
 	case fdb.Moved:
+		r.count(e.Remote, 1, users) // first, since it may be the same peer
 		r.count(e.Old, -1, -users)
-		r.count(e.Remote, 1, users)
 	case fdb.Updated:
 		var before int32
 		if e.OldFlags&fdb.FlagUser != 0 {
 			before = 1
 		}
-		r.count(e.Old, -1, -before)
 		r.count(e.Remote, 1, users)
+		r.count(e.Old, -1, -before)
 	}
 }
 
@@ -207,7 +208,12 @@ func (r *remotes) count(id fdb.RemoteID, refs int, users int32) {
 	}
 	rem.refs += refs
 	rem.idle = false
-	rem.peer.configured.Add(users)
+	switch now := rem.peer.configured.Add(users); {
+	case users > 0 && now == users:
+		r.filter.came(rem.peer)
+	case users < 0 && now == 0:
+		r.filter.left(rem.peer)
+	}
 }
 
 // sweep gives up remotes that nothing has referred to for two sweeps: one to

@@ -86,6 +86,7 @@ func (v *VTEP) everySecond() {
 	for _, l := range v.links {
 		l.logMoves()
 		l.guardMoves(v.now())
+		l.remotes.pruneFilter()
 		l.tellConditions(v.now())
 		l.tellPolicy()
 		if l.mayBypass {
@@ -116,5 +117,9 @@ func (v *VTEP) Close() error {
 		}
 	})
 	v.work.Wait()
-	return nil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	filter := v.filter
+	v.filter = nil
+	return filter.Close()
 }

@@ -60,6 +60,12 @@ type Receiver interface {
 	Close() error
 }
 
+// FilterHost is a Host whose kernel can drop packets for its receivers before they are read: where a Host is one, its
+// Listen heeds underlay.ReceiverConfig.Filter.
+type FilterHost interface {
+	NewFilter() (*underlay.Filter, error)
+}
+
 // Transmitter sends to the underlay from a range of source ports.
 type Transmitter interface {
 	// WriteBatch sends p, in order within a flow hash and remote, and sets the Result of

@@ -18,7 +18,13 @@ type SystemHost struct {
 	receivers []*systemReceiver
 }
 
-var _ Host = (*SystemHost)(nil)
+var (
+	_ Host       = (*SystemHost)(nil)
+	_ FilterHost = (*SystemHost)(nil)
+)
+
+// NewFilter asks the kernel for a filter.
+func (h *SystemHost) NewFilter() (*underlay.Filter, error) { return underlay.NewFilter() }
 
 // OpenDevice creates a TAP.
 func (h *SystemHost) OpenDevice(c tap.Config) (Device, error) {

@@ -54,9 +54,14 @@ type VTEP struct {
 	endpoints map[endpointKey]*endpoint
 	senders   map[senderKey]*sender
 	bypassers bypassers
-	home      uint64       // namespace that its netdevs are made in
-	tuned     map[int]bool // underlay devices, by index
-	dropsTold dropTotals   // of counters
+	home      uint64           // namespace that its netdevs are made in
+	filter    *underlay.Filter // nil: there is none
+	filterErr error            // why
+	// filterTold: it was logged.
+	filterTold bool
+	refused    underlay.Refused // by the filter, and counted
+	tuned      map[int]bool     // underlay devices, by index
+	dropsTold  dropTotals       // of counters
 }
 
 // sender is a transmitter shared by the links that need the same.
@@ -100,6 +105,7 @@ func New(c Config) *VTEP {
 		v.workers = runtime.GOMAXPROCS(0)
 	}
 	v.counters = make([]counters, v.workers)
+	v.openFilter()
 	return v
 }
 
@@ -108,4 +114,9 @@ func (v *VTEP) now() fdb.Tick { return fdb.Tick(v.tick.Load()) }
 
 // Stats counts the packets that belong to no link: those without a VXLAN
 // header, without the I flag, and of unknown VNIs.
-func (v *VTEP) Stats() LinkStats { return sumCounters(v.counters) }
+func (v *VTEP) Stats() LinkStats {
+	v.mu.Lock()
+	v.takeFiltered()
+	v.mu.Unlock()
+	return sumCounters(v.counters)
+}

@@ -91,7 +91,7 @@ func valueOption(name string) (full, needs string) {
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
 	case name == "no-offload":
-		return name, "a list of tap, udp-gso and udp-gro"
+		return name, "a list of tap, udp-gso, udp-gro and filter"
 	case strings.HasPrefix("batch", name):
 		return "batch", "the path of a file with a command a line, or -"
 	case strings.HasPrefix("family", name):

@@ -12,11 +12,11 @@ import (
 // parseNoOffload reads the words of --no-offload.
 func parseNoOffload(words []string) (vtep.NoOffload, error) {
 	var off vtep.NoOffload
-	switches := map[string]*bool{"tap": &off.TAP, "udp-gso": &off.UDPGSO, "udp-gro": &off.UDPGRO}
+	switches := map[string]*bool{"tap": &off.TAP, "udp-gso": &off.UDPGSO, "udp-gro": &off.UDPGRO, "filter": &off.Filter}
 	for _, word := range words {
 		s := switches[word]
 		if s == nil {
-			return off, usagef("unknown offload %q: --no-offload takes tap, udp-gso and udp-gro, with commas between", word)
+			return off, usagef("unknown offload %q: --no-offload takes tap, udp-gso, udp-gro and filter, with commas between", word)
 		}
 		*s = true
 	}
@@ -26,16 +26,21 @@ func parseNoOffload(words []string) (vtep.NoOffload, error) {
 // showOffload prints what is in use, each part with the reason why it is less
 // than the most.
 func showOffload(w io.Writer, o *control.Offload) {
-	gro := "off"
-	if o.UDPGRO.On {
-		gro = "on"
-	}
 	fmt.Fprintf(w, "\n    uvtep offload tap %s tap-write %s", list(o.TAP.Read), list(o.TAP.Write))
 	reason(w, "tap", o.TAP.Reason)
 	fmt.Fprintf(w, " udp-gso %d", o.UDPGSO.Segments)
 	reason(w, "udp-gso", o.UDPGSO.Reason)
-	fmt.Fprintf(w, " udp-gro %s", gro)
+	fmt.Fprintf(w, " udp-gro %s", onOff(o.UDPGRO.On))
 	reason(w, "udp-gro", o.UDPGRO.Reason)
+	fmt.Fprintf(w, " filter %s", onOff(o.Filter.On))
+	reason(w, "filter", o.Filter.Reason)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 func reason(w io.Writer, of, why string) {
@@ -64,5 +69,9 @@ func offloadJSON(j *jsonWriter, o *control.Offload) {
 	j.object("udp_gro", func() {
 		j.value("on", o.UDPGRO.On)
 		nonzero(j, "reason", o.UDPGRO.Reason)
+	})
+	j.object("filter", func() {
+		j.value("on", o.Filter.On)
+		nonzero(j, "reason", o.Filter.Reason)
 	})
 }

@@ -16,6 +16,7 @@ func TestParseNoOffload(t *testing.T) {
 		"udp-gso":             {UDPGSO: true},
 		"udp-gro udp-gro":     {UDPGRO: true},
 		"udp-gro udp-gso tap": {TAP: true, UDPGSO: true, UDPGRO: true},
+		"filter":              {Filter: true},
 	} {
 		if got, err := parseNoOffload(strings.Fields(words)); got != want || err != nil {
 			t.Errorf("%q: %+v, %v", words, got, err)
@@ -23,7 +24,7 @@ func TestParseNoOffload(t *testing.T) {
 	}
 	for _, bad := range []string{"TAP", "tso", "tap udp", " "} {
 		_, err := parseNoOffload(strings.Split(bad, " "))
-		if err == nil || !strings.Contains(err.Error(), "tap, udp-gso and udp-gro") {
+		if err == nil || !strings.Contains(err.Error(), "tap, udp-gso, udp-gro and filter") {
 			t.Errorf("%q: %v, which does not list the words", bad, err)
 		}
 	}
@@ -31,13 +32,13 @@ func TestParseNoOffload(t *testing.T) {
 
 func TestShowOffload(t *testing.T) {
 	for want, o := range map[string]control.Offload{
-		"tap checksum,tso,uso tap-write tso,uso udp-gso 128 udp-gro on": {
+		"tap checksum,tso,uso tap-write tso,uso udp-gso 128 udp-gro on filter on": {
 			TAP:    control.TAPOffload{Read: []string{"checksum", "tso", "uso"}, Write: []string{"tso", "uso"}},
-			UDPGSO: control.UDPGSO{Segments: 128}, UDPGRO: control.UDPGRO{On: true},
+			UDPGSO: control.UDPGSO{Segments: 128}, UDPGRO: control.UDPGRO{On: true}, Filter: control.Filter{On: true},
 		},
-		`tap checksum tap-write none tap-reason "a" udp-gso 1 udp-gso-reason "b" udp-gro off udp-gro-reason "c"`: {
+		`tap checksum tap-write none tap-reason "a" udp-gso 1 udp-gso-reason "b" udp-gro off udp-gro-reason "c" filter off filter-reason "d"`: {
 			TAP:    control.TAPOffload{Read: []string{"checksum"}, Reason: "a"},
-			UDPGSO: control.UDPGSO{Segments: 1, Reason: "b"}, UDPGRO: control.UDPGRO{Reason: "c"},
+			UDPGSO: control.UDPGSO{Segments: 1, Reason: "b"}, UDPGRO: control.UDPGRO{Reason: "c"}, Filter: control.Filter{Reason: "d"},
 		},
 	} {
 		var b bytes.Buffer

@@ -36,7 +36,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f := run.Flags()
 	f.StringVar(&o.config, "config", "", "make the links of a configuration `file`")
 	f.StringVar(&o.metrics, "metrics", "", "answer Prometheus on `ADDR:PORT`, path /metrics, such as 127.0.0.1:9472; see docs/metrics.md")
-	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro`, or some of them; see link show -d")
+	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro,filter`, or some of them; see link show -d")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
 	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
 	f.Lookup("spin").NoOptDefVal = defaultSpin.String()

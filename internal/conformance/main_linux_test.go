@@ -11,7 +11,7 @@ import (
 
 // noOffload is for the daemons of all tests: what they do on the wire must not
 // depend on offloads.
-var noOffload = flag.String("no-offload", "", "what `uvtep run --no-offload` is given: tap,udp-gso,udp-gro")
+var noOffload = flag.String("no-offload", "", "what `uvtep run --no-offload` is given: tap,udp-gso,udp-gro,filter")
 
 // uvtep is the path of the program under test: this binary, started as uvtep.
 var uvtep string

@@ -62,6 +62,10 @@ type offload struct {
 		On     bool
 		Reason string
 	} `json:"udp_gro"`
+	Filter struct {
+		On     bool
+		Reason string
+	}
 }
 
 func (d *daemon) offload(t *testing.T, link string) offload {
@@ -168,5 +172,27 @@ func TestTune(t *testing.T) {
 		if log := s.daemon.proc.Stderr(); strings.Count(log, "tuned") != 1 || !strings.Contains(log, want) {
 			t.Errorf("%s logged, want %q once:\n%s", s, want, log)
 		}
+	}
+}
+
+// TestFilterSwitch: what the kernel drops is told of each link, and can be switched off.
+func TestFilterSwitch(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]struct {
+		on     bool
+		reason string
+	}{"": {true, ""}, "filter": {false, "switched off"}} {
+		t.Run("off="+words, func(t *testing.T) {
+			t.Parallel()
+			l := lab.ForTest(t)
+			h := must(l.Host("a"))(t)
+			d := startDaemon(t, h, "--no-offload="+words, "vxlan0", "id", "42", "remote", "192.0.2.2")
+			if f := d.offload(t, "vxlan0").Filter; f.On != want.on || f.Reason != want.reason {
+				t.Errorf("filter %+v, want %+v", f, want)
+			}
+			if text := d.uvtep(t, "-d", "link", "show", "vxlan0"); !strings.Contains(text, map[bool]string{true: " filter on", false: ` filter off filter-reason "switched off"`}[want.on]) {
+				t.Errorf("link show -d says nothing of it: %s", text)
+			}
+		})
 	}
 }

@@ -1,0 +1,107 @@
+package conformance
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/vtep"
+)
+
+// TestS01StrangersDecideNothing: what a stranger writes into a header is neither shown nor counted as if a peer had.
+func TestS01StrangersDecideNothing(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := startRig(t, f, "gbp reserved drop")
+		r.refuses(vtep.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0x88, 0, 0xab, 0xcd)))
+		r.refuses(vtep.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0x0c, 0, 0, 7)))
+		if s := r.stats(); s.PolicyID != 0 || s.Reserved != 0 {
+			t.Errorf("a stranger's policy id %#x is shown, %d packets with reserved bits are", s.PolicyID, s.Reserved)
+		}
+		r.delivers(frameFrom(farMAC), withHeader(0x88, 0, 0xab, 0xcd))
+		r.until("show a peer's policy id", func() bool { return r.stats().PolicyID == 0xabcd })
+	})
+}
+
+// TestS01StrangersAreCounted: each of them, once, and every other reason as it was without a filter in the kernel.
+func TestS01StrangersAreCounted(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := startRig(t, f)
+		const n = 300
+		before := r.drops(vtep.RxNotPeer)
+		for range n {
+			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
+		}
+		r.delivers(frameFrom(farMAC2)) // behind them on the wire
+		r.until("count the strangers", func() bool { return r.drops(vtep.RxNotPeer) >= before+n })
+		if got := r.drops(vtep.RxNotPeer) - before; got != n {
+			t.Errorf("%d strangers were counted as %d", n, got)
+		}
+		other := func(o *outer) { o.payload[6] ^= 1 }
+		r.refuses(vtep.RxUnknownVNI, r.packet(frameFrom(farMAC), other))
+		r.refuses(vtep.RxNoVNIFlag, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0, 0, 0, 0)))
+		r.refuses(vtep.RxShortHeader, r.packet(nil, func(o *outer) { o.payload = o.payload[:7] }))
+		check(t, r.dut.SetUp("vxlan0", false))
+		r.until("count what comes to a link that is down", func() bool {
+			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
+			return r.drops(vtep.RxLinkDown) > 0
+		})
+	})
+}
+
+// TestS01PeersFromTheFirstPacketOn: a new peer's packets pass as soon as its entry is there.
+func TestS01PeersFromTheFirstPacketOn(t *testing.T) {
+	r := startRig(t, ipv4Underlay())
+	entry := control.FDBEntry{MAC: allZeros, Dst: r.peers[1]}
+	for range 30 {
+		r.fdb("append", entry)
+		r.delivers(frameFrom(farMAC), from(r.peers[1]))
+		r.fdb("del", entry)
+		r.refuses(vtep.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1])))
+	}
+	// Nor does one whose entry changes lose a packet.
+	r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
+	for i := range uint16(30) {
+		r.fdb("replace", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1], Port: 4789 + i%2})
+		r.delivers(frameFrom(farMAC), from(r.peers[1]))
+	}
+}
+
+// TestS01StrangersOfTheWildcard: a socket with an address hears packets for a link of every address, too.
+func TestS01StrangersOfTheWildcard(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := startRig(t, f)
+		unspecified := netip.IPv4Unspecified()
+		if f.local.Addr().Is6() {
+			unspecified = netip.IPv6Unspecified()
+		}
+		id := uint32(43)
+		check(t, r.client.AddLink(t.Context(), control.LinkChange{
+			LinkSpec: control.LinkSpec{Name: "vxlan1", ID: &id, Remote: &r.peers[1], Local: &unspecified}, Up: new(true)}))
+		second := func() uint64 {
+			return must(r.client.Link(t.Context(), "vxlan1"))(t).Stats.Drops[vtep.RxNotPeer.String()]
+		}
+		to := r.in(t)
+		to.vni = 43
+		to.send(to.packet(frameFrom(farMAC), from(r.peers[0])))
+		r.until("count a stranger of the wildcard's link", func() bool { return second() == 1 })
+		// From a peer of it, it is delivered.
+		to.inner = must(r.dut.OpenPacket("vxlan1"))(t)
+		to.delivers(frameFrom(farMAC), from(r.peers[1]))
+		check(t, r.client.DeleteLink(t.Context(), "vxlan1"))
+		r.refuses(vtep.RxUnknownVNI, to.packet(frameFrom(farMAC), from(r.peers[1])))
+	})
+}
+
+// TestS05OwnEchoIsNoStranger: with `accept peers` our own multicast is an echo still.
+func TestS05OwnEchoIsNoStranger(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := startGroup(t, f, "accept peers")
+		before := r.drops(vtep.RxOwnEcho)
+		strangers := r.drops(vtep.RxNotPeer)
+		r.inject(frameFrom(hostMAC))
+		r.until("hear our own multicast", func() bool { return r.drops(vtep.RxOwnEcho) > before })
+		if n := r.drops(vtep.RxNotPeer) - strangers; n != 0 {
+			t.Errorf("%d of our own packets were strangers'", n)
+		}
+	})
+}
