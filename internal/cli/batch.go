@@ -47,6 +47,8 @@ func (a *app) runBatch(ctx context.Context) error {
 		}
 	}
 	switch err := lines.Err(); {
+	case lines.long:
+		return usagef("%s:%d: the command has more than %d bytes: write it shorter", a.batch, lines.first, bufio.MaxScanTokenSize)
 	case err != nil:
 		return fmt.Errorf("batch %s: %w", a.batch, err)
 	case status != exitDone:
@@ -78,6 +80,7 @@ type batchLines struct {
 	*bufio.Scanner
 	text        string
 	first, last int // the number of its first line and of its last
+	long        bool
 }
 
 func (b *batchLines) next() bool {
@@ -87,6 +90,10 @@ func (b *batchLines) next() bool {
 		line, more := strings.CutSuffix(b.Text(), `\`)
 		if b.text += line; !more {
 			return true
+		}
+		if len(b.text) > bufio.MaxScanTokenSize {
+			b.long = true
+			return false
 		}
 	}
 	return b.text != ""

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/migrate"
 )
 
@@ -107,8 +107,8 @@ func (a *app) importIPRoute2(ctx context.Context, args []string) error {
 			hidden, err = migrate.ReadHidden(a.netns)
 		}
 	case 2:
-		if links, err = os.ReadFile(args[0]); err == nil {
-			fdb, err = os.ReadFile(args[1])
+		if links, err = config.ReadInput(args[0]); err == nil {
+			fdb, err = config.ReadInput(args[1])
 		}
 	default:
 		err = usagef("import iproute2 needs two files or none: write uvtep import iproute2 LINKS FDB")

@@ -5,11 +5,8 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/uvtep/uvtep/control"
 )
@@ -20,6 +17,8 @@ type File struct {
 	Metrics string // ADDR:PORT; "": not said
 	Ports   []FilePort
 	Links   []FileLink
+
+	confD bool // there is such a directory
 }
 
 // FileLink is a link of a configuration file.
@@ -50,20 +49,24 @@ const mainName = "uvtep.yaml"
 // conf.d/*.yaml of its directory, in the order of their names; they have ports and
 // links only. What cannot be is a FileErrors with all places.
 func ReadFile(name string) (*File, error) {
-	names := []string{name}
-	if filepath.Base(name) == mainName {
-		// The pattern is well-formed, which is all that Glob can complain of.
-		more, _ := filepath.Glob(filepath.Join(escapeGlob(filepath.Dir(name)), "conf.d", "*.yaml"))
-		slices.Sort(more)
-		names = append(names, more...)
-	}
 	r := &fileReader{}
-	for i, n := range names {
-		data, err := os.ReadFile(n)
+	more, there, err := confD(name)
+	if err != nil {
+		r.add(Place{File: filepath.Join(filepath.Dir(name), "conf.d")}, readError(err))
+	}
+	r.file.confD = there
+	left := MaxBytes
+	for i, n := range append([]string{name}, more...) {
+		data, err := readRegular(n, left)
+		if errors.Is(err, ErrTooLarge) {
+			r.addf(Place{File: n}, tooLarge)
+			continue
+		}
 		if err != nil {
 			r.add(Place{File: n}, readError(err))
 			continue
 		}
+		left -= len(data)
 		r.read(n, data, i > 0)
 	}
 	r.checkTogether()
@@ -83,11 +86,6 @@ func Read(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	return &r.file, nil
-}
-
-// escapeGlob keeps what stands in a directory's name from being a pattern.
-func escapeGlob(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
 // readError leaves out the path, which the place has.

@@ -46,7 +46,7 @@ func (l *linkReader) entry(n *node) (FileEntry, bool) {
 		l.addf(n.place, `an fdb entry has keys: write {mac: "02:00:00:00:00:07", dst: 192.0.2.7}`)
 		return e, false
 	}
-	before := len(l.all)
+	before := l.count()
 	p := &fdbParser{sentence: newSentence(nil, AnyFamily), verb: "add"}
 	for _, pair := range l.pairs(n, " in the entry") {
 		at := pair.value.place
@@ -69,12 +69,12 @@ func (l *linkReader) entry(n *node) (FileEntry, bool) {
 			e.Place = pair.value.place
 		}
 	}
-	if p.entry.MAC == "" && len(l.all) == before {
+	if p.entry.MAC == "" && l.count() == before {
 		l.addf(n.place, `the entry has no mac: write mac: "02:00:00:00:00:07"`)
 	}
 	e.FDBEntry = p.entry
 	e.Dev = l.link.Name
-	return e, len(l.all) == before
+	return e, l.count() == before
 }
 
 // entryKey takes one key of an entry; known is false for one that there is not.

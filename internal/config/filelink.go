@@ -24,7 +24,7 @@ type linkReader struct {
 
 func (r *fileReader) readLink(n *node) {
 	l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: linkWords()}
-	before := len(r.all)
+	before := r.count()
 	pairs := r.pairs(n, " in the link")
 	l.at = placedLink{name: n.place, id: n.place}
 	for _, p := range pairs {
@@ -32,7 +32,7 @@ func (r *fileReader) readLink(n *node) {
 			l.name(p)
 		}
 	}
-	if l.parser.name == "" && len(r.all) == before {
+	if l.parser.name == "" && r.count() == before {
 		r.addf(n.place, "the link has no name: write name: vxlan0")
 	}
 	for _, p := range pairs {
@@ -48,10 +48,10 @@ func (r *fileReader) readLink(n *node) {
 			l.entries(p.value)
 		}
 	}
-	if l.link.ID == nil && len(r.all) == before {
+	if l.link.ID == nil && r.count() == before {
 		r.addf(l.at.name, "link %s has no id: write id: VNI, 0-16777215", l.link.Name)
 	}
-	if len(r.all) == before {
+	if r.count() == before {
 		l.whole()
 	}
 	r.file.Links = append(r.file.Links, l.link)

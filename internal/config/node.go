@@ -12,12 +12,13 @@ const (
 
 // node is a value of a file and where it stands.
 type node struct {
-	kind  nodeKind
-	text  string // of a scalar, as written but for quotes
-	plain bool   // a scalar without quotes
-	pairs []pair // of a mapping, in the order of the file
-	items []*node
-	place Place
+	kind   nodeKind
+	text   string // of a scalar, as written but for quotes
+	plain  bool   // a scalar without quotes
+	closed bool   // a list in brackets, which says where it ends
+	pairs  []pair // of a mapping, in the order of the file
+	items  []*node
+	place  Place
 }
 
 // pair is a key of a mapping with its value.

@@ -42,12 +42,23 @@ func (e FileErrors) Error() string {
 }
 
 // complaints collects the refusals of what is being read.
-type complaints struct{ all FileErrors }
+type complaints struct {
+	all  FileErrors
+	more int // that are not told
+}
+
+// maxComplaints is how many mistakes of a file are told: a file that is of
+// something else altogether may have a million.
+const maxComplaints = 100
 
 // add notes err, which may be nil, as what stands at p.
 func (c *complaints) add(p Place, err error) bool {
-	if err != nil {
+	switch {
+	case err == nil:
+	case len(c.all) < maxComplaints:
 		c.all = append(c.all, &FileError{Place: p, Message: err.Error()})
+	default:
+		c.more++
 	}
 	return err != nil
 }
@@ -55,6 +66,9 @@ func (c *complaints) add(p Place, err error) bool {
 func (c *complaints) addf(p Place, format string, a ...any) {
 	c.add(p, fmt.Errorf(format, a...))
 }
+
+// count is how many there were, told or not.
+func (c *complaints) count() int { return len(c.all) + c.more }
 
 // result is nil where there is nothing to complain of. Each file's complaints
 // come in the order of its lines, whichever check they are of.
@@ -73,5 +87,9 @@ func (c *complaints) result() error {
 			slices.Index(files, a.Place.File)-slices.Index(files, b.Place.File),
 			a.Place.Line-b.Place.Line, a.Place.Column-b.Place.Column)
 	})
+	if c.more > 0 {
+		last := c.all[len(c.all)-1]
+		c.all = append(c.all, &FileError{Place: last.Place, Message: fmt.Sprintf("and %d more mistakes", c.more)})
+	}
 	return c.all
 }

@@ -142,7 +142,7 @@ func (r *fileReader) readPorts(n *node) { r.mappings("ports", "port", "trunk0", 
 func (r *fileReader) readPort(n *node) {
 	l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: portWords()}
 	l.at = placedLink{name: n.place}
-	before := len(r.all)
+	before := r.count()
 	for _, p := range r.pairs(n, " in the port") {
 		switch key := p.key.text; {
 		case key == "name":
@@ -159,7 +159,7 @@ func (r *fileReader) readPort(n *node) {
 			r.addf(p.key.place, "unknown key %q: a port has name, type, up, mtu, address, queues, persist, user, group-owner", key)
 		}
 	}
-	if l.parser.name == "" && len(r.all) == before {
+	if l.parser.name == "" && r.count() == before {
 		r.addf(n.place, "the port has no name: write name: trunk0")
 	}
 	port := FilePort{PortChange: portChange(&l.parser.out), Place: l.at.name}

@@ -3,69 +3,108 @@ package config
 import (
 	"bytes"
 	"errors"
+	"io"
+	"sort"
+	"strconv"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v3"
 )
+
+// maxDepth is how deep values may stand in one another: a file of ours has six
+// levels, down to a remote in the list of a link.
+const maxDepth = 32
 
 // parseYAML reads a file's one document, nil where there is nothing in it.
 // Anchors, aliases and tags are refused: what stands in a file is what it says.
 func parseYAML(name string, data []byte) (*node, *FileError) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark, YAML 1.2 section 5.2
-	if err := checkUTF8(name, data); err != nil {
+	if err := checkText(name, data); err != nil {
 		return nil, err
-	}
-	f, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		return nil, syntaxError(name, err)
 	}
 	y := &yamlReader{file: name}
 	var root *node
-	for _, doc := range f.Docs {
-		if doc.Body == nil || doc.Body.Type() == ast.CommentType {
-			continue
+	err := parse(data, func(doc *yaml.Node) bool {
+		if len(doc.Content) == 0 || isNothing(doc.Content[0]) {
+			return true
 		}
-		n := y.node(doc.Body)
-		if root != nil && y.err == nil {
-			y.refuse(doc.Body, "a configuration file is one document: leave out the line ---")
+		if root != nil {
+			y.refuse(doc.Content[0], "a configuration file is one document: leave out the line ---")
+			return false
 		}
-		root = n
+		root = y.node(doc.Content[0], 1)
+		return y.err == nil
+	})
+	if err != nil {
+		return nil, syntaxError(name, data, err)
 	}
 	return root, y.err
 }
 
-// checkUTF8 finds what is no UTF-8, which the library lets pass.
-func checkUTF8(name string, data []byte) *FileError {
-	for line, text := range bytes.Split(data, []byte("\n")) {
-		if utf8.Valid(text) {
-			continue
-		}
-		column := 1
-		for r, n := utf8.DecodeRune(text); r != utf8.RuneError || n != 1; r, n = utf8.DecodeRune(text) {
-			text = text[n:]
-			column++
-		}
-		return &FileError{Place: Place{File: name, Line: line + 1, Column: column}, Message: "no YAML: this byte is no UTF-8; save the file as UTF-8"}
-	}
-	return nil
+// isNothing reports whether a value is not there: a key without one, a document
+// of comments alone.
+func isNothing(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0 && n.Anchor == "" && n.Value == ""
 }
 
-// syntaxError is what the parser says, with its place.
-func syntaxError(name string, err error) *FileError {
-	e := &FileError{Place: Place{File: name, Line: 1, Column: 1}}
-	message := err.Error()
-	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
-		message = syntax.Message
-		if p := syntax.Token; p != nil && p.Position != nil {
-			e.Place.Line, e.Place.Column = p.Position.Line, p.Position.Column
+// syntaxError is what the parser says, with its place: the line that it ended
+// at, from its first character on.
+func syntaxError(name string, data []byte, err error) *FileError {
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	at := whereParserEnds(data, lines, err.Error())
+	text := lines[at-1]
+	_, message, numbered := strings.Cut(err.Error(), ": ")
+	if _, rest, ok := strings.Cut(message, ": "); numbered && ok && strings.HasPrefix(message, "line ") {
+		message = rest
+	}
+	return &FileError{
+		Place:   Place{File: name, Line: at, Column: 1 + len(text) - len(bytes.TrimLeft(text, " "))},
+		Message: "no YAML: " + strings.Join(strings.Fields(message), " ") + "; write KEY: VALUE, lists with a dash and a space, and blanks, no tabs, to indent",
+	}
+}
+
+// largeText is where looking for a mistake's line begins to take long.
+const largeText = 256 << 10
+
+// whereParserEnds is the number of the line at which the parser ends with an
+// error. The library tells another one, that where a list or mapping begins
+// (fail in its decode.go): the line that is looked for is the last of the
+// shortest beginning of the text that has the error.
+func whereParserEnds(data []byte, lines [][]byte, message string) int {
+	if len(data) > largeText {
+		number, _, _ := strings.Cut(strings.TrimPrefix(message, "yaml: line "), ":")
+		at, _ := strconv.Atoi(number) // 0 where it names none
+		return min(max(at, 1), len(lines))
+	}
+	ends := make([]int, len(lines))
+	for i, l := range lines {
+		ends[i] = len(l)
+		if i > 0 {
+			ends[i] += ends[i-1]
 		}
 	}
-	e.Message = "no YAML: " + strings.Join(strings.Fields(message), " ") + "; write KEY: VALUE, lists with a dash and a space, and blanks, no tabs, to indent"
-	return e
+	i := sort.Search(len(lines)-1, func(i int) bool {
+		err := parse(data[:ends[i]], func(*yaml.Node) bool { return true })
+		return err != nil && err.Error() == message
+	})
+	return i + 1
+}
+
+// parse gives each document of a text to take, until that returns false.
+func parse(data []byte, take func(*yaml.Node) bool) error {
+	for d := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var doc yaml.Node
+		err := d.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !take(&doc) {
+			return nil
+		}
+	}
 }
 
 // yamlReader turns the library's tree into nodes.
@@ -74,66 +113,54 @@ type yamlReader struct {
 	err  *FileError // the first
 }
 
-func (y *yamlReader) at(t *token.Token) Place {
-	return Place{File: y.file, Line: t.Position.Line, Column: t.Position.Column}
-}
-
-func (y *yamlReader) refuse(n ast.Node, message string) *node {
-	p := y.at(first(n))
+func (y *yamlReader) refuse(n *yaml.Node, message string) *node {
+	p := Place{File: y.file, Line: n.Line, Column: n.Column}
 	if y.err == nil {
 		y.err = &FileError{Place: p, Message: message}
 	}
 	return &node{place: p}
 }
 
-// first is where a value begins: a block mapping's token is the colon of its
-// first key.
-func first(n ast.Node) *token.Token {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		if !n.IsFlowStyle && len(n.Values) > 0 {
-			return first(n.Values[0])
-		}
-	case *ast.MappingValueNode:
-		return first(n.Key)
-	}
-	return n.GetToken()
-}
-
-func (y *yamlReader) node(n ast.Node) *node {
-	out := &node{place: y.at(first(n))}
-	switch n := n.(type) {
-	case *ast.NullNode:
-	case *ast.MappingNode:
-		out.kind = mappingNode
-		for _, v := range n.Values {
-			out.pairs = append(out.pairs, y.pair(v))
-		}
-	case *ast.MappingValueNode:
-		out.kind = mappingNode
-		out.pairs = []pair{y.pair(n)}
-	case *ast.SequenceNode:
-		out.kind = listNode
-		for _, v := range n.Values {
-			out.items = append(out.items, y.node(v))
-		}
-	case *ast.LiteralNode:
-		out.kind, out.text = scalarNode, strings.TrimSuffix(n.Value.Value, "\n")
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode, *ast.DirectiveNode:
+func (y *yamlReader) node(n *yaml.Node, depth int) *node {
+	switch {
+	case y.err != nil:
+		return &node{}
+	case depth > maxDepth:
+		return y.refuse(n, "values stand more than "+strconv.Itoa(maxDepth)+" levels deep in one another: write links: with links, and their words, below it")
+	case n.Anchor != "" || n.Kind == yaml.AliasNode || n.Style&yaml.TaggedStyle != 0 || n.Tag == "!!merge" && n.Style == 0:
 		return y.refuse(n, "anchors (&), aliases (*), merges (<<), tags (!) and directives (%) are not read: write the value itself")
-	case ast.ScalarNode:
-		t := n.GetToken()
-		out.kind, out.text = scalarNode, t.Value
-		out.plain = t.Type != token.SingleQuoteType && t.Type != token.DoubleQuoteType
+	}
+	out := &node{place: Place{File: y.file, Line: n.Line, Column: n.Column}}
+	switch n.Kind {
+	case yaml.MappingNode:
+		out.kind = mappingNode
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			out.pairs = append(out.pairs, y.pair(n.Content[i], n.Content[i+1], depth+1))
+		}
+	case yaml.SequenceNode:
+		out.kind, out.closed = listNode, n.Style&yaml.FlowStyle != 0
+		for _, v := range n.Content {
+			out.items = append(out.items, y.node(v, depth+1))
+		}
+	case yaml.ScalarNode:
+		quoted := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0
+		block := n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+		switch {
+		case n.Tag == "!!null" && !quoted && !block:
+		case block:
+			out.kind, out.text = scalarNode, strings.TrimSuffix(n.Value, "\n")
+		default:
+			out.kind, out.text, out.plain = scalarNode, n.Value, !quoted
+		}
 	default:
 		return y.refuse(n, "this is no value: write a word, a list or KEY: VALUE")
 	}
 	return out
 }
 
-func (y *yamlReader) pair(v *ast.MappingValueNode) pair {
-	p := pair{key: y.node(v.Key)}
-	if p.value = y.node(v.Value); p.value.kind == nullNode {
+func (y *yamlReader) pair(key, value *yaml.Node, depth int) pair {
+	p := pair{key: y.node(key, depth), value: y.node(value, depth)}
+	if p.value.kind == nullNode {
 		p.value.place = p.key.place // what is not there stands nowhere
 	}
 	return p

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/uvtep/uvtep/encap"
 )
 
@@ -67,19 +65,19 @@ func words() []string {
 }
 
 // yaml is the link in the configuration file.
-func (l *fileLink) yaml() yaml.MapSlice {
-	out, usual := yaml.MapSlice{{Key: "name", Value: l.name}}, kernelDefaults()
+func (l *fileLink) yaml() mapping {
+	out, usual := mapping{{"name", l.name}}, kernelDefaults()
 	for _, word := range words() {
 		v, said := l.set[word]
 		if !said {
 			v, said = usual[word]
 		}
 		if said {
-			out = append(out, yaml.MapItem{Key: word, Value: v})
+			out = append(out, keyValue{word, v})
 		}
 	}
 	if l.fdb != nil {
-		out = append(out, yaml.MapItem{Key: "fdb", Value: l.fdb})
+		out = append(out, keyValue{"fdb", l.fdb})
 	}
 	return out
 }
@@ -106,7 +104,7 @@ func (l *fileLink) entry(e entry) {
 // fileOf is the configuration file of links, without those that the daemon
 // would refuse.
 func fileOf(links []*fileLink, n *notes) ([]byte, error) {
-	out := []yaml.MapSlice{}
+	out := []mapping{}
 	for _, l := range links {
 		y := l.yaml()
 		if err := readable(y); err != nil {

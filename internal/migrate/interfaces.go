@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/uvtep/uvtep/internal/config"
 )
 
 // stanza is what /etc/network/interfaces says of an interface, of all of its
@@ -35,8 +37,8 @@ type interfaces struct {
 
 // readInterfaces reads a file and those that it sources.
 func readInterfaces(name string) (*interfaces, error) {
-	i := &interfaces{files: os.ReadFile}
-	text, err := os.ReadFile(name)
+	i := &interfaces{files: config.ReadInput}
+	text, err := config.ReadInput(name)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/uvtep/uvtep/internal/config"
 )
 
@@ -72,7 +70,7 @@ func IPRoute2(links, fdb []byte, hidden Hidden) (file []byte, warnings []string,
 	for _, e := range entries {
 		of[e.Dev] = append(of[e.Dev], e)
 	}
-	out := []yaml.MapSlice{}
+	out := []mapping{}
 	for i := range all {
 		l := &all[i]
 		if l.Info.Kind != "vxlan" {
@@ -108,15 +106,10 @@ func together(file []byte) []string {
 	return told
 }
 
-// marshal is the file of links.
-func marshal(links []yaml.MapSlice) ([]byte, error) {
-	return yaml.Marshal(yaml.MapSlice{{Key: "links", Value: links}})
-}
-
 // readable reports why the daemon would refuse a file with a link: the kernel
 // has names and combinations that uvtep has not.
-func readable(link yaml.MapSlice) error {
-	text, err := marshal([]yaml.MapSlice{link})
+func readable(link mapping) error {
+	text, err := marshal([]mapping{link})
 	if err == nil {
 		_, err = config.Read("", text)
 	}
@@ -140,7 +133,7 @@ type writer struct {
 	mtus       map[string]int // of devices, by name
 	data       map[string]any
 	hidden     map[string]any
-	out        yaml.MapSlice
+	out        mapping
 	warnings   []string
 }
 
@@ -149,7 +142,7 @@ func (w *writer) warnf(format string, a ...any) {
 }
 
 func (w *writer) say(key string, value any) {
-	w.out = append(w.out, yaml.MapItem{Key: key, Value: value})
+	w.out = append(w.out, keyValue{key, value})
 }
 
 // take removes a key of info_data, so that what is left is what is not known.
@@ -277,28 +270,28 @@ func (w *writer) flags() {
 }
 
 // yamlEntry is an entry of the file.
-type yamlEntry = yaml.MapSlice
+type yamlEntry = mapping
 
 // say is the entry in the file's words.
 func (e *entry) say() yamlEntry {
-	out := yamlEntry{{Key: "mac", Value: e.MAC}, {Key: "dst", Value: e.Dst}}
+	out := yamlEntry{{"mac", e.MAC}, {"dst", e.Dst}}
 	if e.Port != nil {
-		out = append(out, yaml.MapItem{Key: "port", Value: *e.Port})
+		out = append(out, keyValue{"port", *e.Port})
 	}
 	if e.VNI != nil {
-		out = append(out, yaml.MapItem{Key: "vni", Value: *e.VNI})
+		out = append(out, keyValue{"vni", *e.VNI})
 	}
 	if e.Via != "" {
-		out = append(out, yaml.MapItem{Key: "via", Value: e.Via})
+		out = append(out, keyValue{"via", e.Via})
 	}
 	state := e.State
 	if state != "permanent" && state != "static" {
 		state = "dynamic"
 	}
-	out = append(out, yaml.MapItem{Key: "state", Value: state})
+	out = append(out, keyValue{"state", state})
 	for _, flag := range []string{"extern_learn", "router"} {
 		if slices.Contains(e.Flags, flag) {
-			out = append(out, yaml.MapItem{Key: flag, Value: true})
+			out = append(out, keyValue{flag, true})
 		}
 	}
 	return out

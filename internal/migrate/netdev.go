@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/uvtep/uvtep/internal/config"
 )
 
 // NetDev reads systemd-networkd's .netdev files of kind vxlan, and the .network
@@ -102,7 +104,7 @@ type network struct {
 
 // read is a file with its drop-ins, FILE.d/*.conf (systemd.netdev(5)).
 func (r *netdevReader) read(name string) ([]unitSection, error) {
-	text, err := os.ReadFile(name)
+	text, err := config.ReadInput(name)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +115,7 @@ func (r *netdevReader) read(name string) ([]unitSection, error) {
 			continue
 		}
 		more := filepath.Join(name+".d", e.Name())
-		if text, err = os.ReadFile(more); err != nil {
+		if text, err = config.ReadInput(more); err != nil {
 			return nil, err
 		}
 		sections = append(sections, parseUnit(more, string(text), &r.notes)...)
