@@ -155,6 +155,9 @@ type TransmitterConfig struct {
 	// NoSegment sends each datagram as a message of its own, without
 	// UDP_SEGMENT, as NoChecksum does since the kernel wants it so.
 	NoSegment bool
+	// ForceSegment uses UDP_SEGMENT on kernels, too, that are known to spoil what is
+	// sent by it through some devices.
+	ForceSegment bool
 	// Buffer is the send buffer of each socket in bytes; 0 is DefaultBuffer.
 	Buffer int
 	// MulticastInterface is the index of the interface that multicast leaves

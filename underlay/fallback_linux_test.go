@@ -74,9 +74,9 @@ func TestKernelTakesFewerSegments(t *testing.T) {
 		p, want := texts(b.v4, append(repeat(64, 255), 40)...)
 		send(t, tx, encap.SendOK, p...)
 		wantDatagrams(t, rx, want, 0)
-		wantOffloads(t, tx, sureSegments, "64 datagrams: invalid argument")
-		if seen.messages != 4 || seen.refused != 1-round {
-			t.Errorf("round %d: %d messages, %d refused, want 4 and %d", round, seen.messages, seen.refused, 1-round)
+		wantOffloads(t, tx, sureSegments, "63 datagrams: invalid argument")
+		if seen.messages != 5 || seen.refused != 1-round {
+			t.Errorf("round %d: %d messages, %d refused, want 5 and %d", round, seen.messages, seen.refused, 1-round)
 		}
 		seen.messages, seen.refused = 0, 0
 	}

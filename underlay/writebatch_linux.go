@@ -122,7 +122,7 @@ func (s *sender) sendable(p *encap.Packet) bool {
 
 // send sends the sorted packets and forgets them.
 func (s *sender) send() {
-	s.limit = int(s.t.segments.limit.Load())
+	s.limit = s.t.segments.allowed()
 	c := &s.chains
 	for _, socket := range c.touched {
 		s.sock = &s.t.sockets[socket]

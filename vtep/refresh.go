@@ -146,7 +146,7 @@ func (v *VTEP) takeFragments(l *Link, dev int) *sender {
 }
 
 func (v *VTEP) takeSender(key senderKey) (*sender, error) {
-	key.NoSegment = key.NoSegment || v.off.UDPGSO
+	key.NoSegment, key.ForceSegment = key.NoSegment || v.off.UDPGSO, v.forceGSO
 	s := v.senders[key]
 	if s == nil {
 		tx, err := v.host.OpenTransmitter(key.TransmitterConfig)

@@ -19,6 +19,9 @@ type Config struct {
 	Workers int          // receive sockets an endpoint; 0: GOMAXPROCS
 	// NoOffload switches offloads off, for all links.
 	NoOffload NoOffload
+	// ForceUDPGSO uses UDP segmentation on kernels that are known to spoil it on the
+	// way to some NICs (underlay.TransmitterConfig.ForceSegment).
+	ForceUDPGSO bool
 	// Spin is how long readers look for the next packet before they wait, where
 	// traffic is sparse; 0: not at all.
 	Spin time.Duration
@@ -28,14 +31,15 @@ type Config struct {
 
 // VTEP is a VXLAN tunnel endpoint: the links of one network namespace.
 type VTEP struct {
-	host    Host
-	log     *slog.Logger
-	workers int
-	off     NoOffload
-	spin    time.Duration
-	tuner   Tuner
-	start   time.Time
-	tick    atomic.Uint32
+	host     Host
+	log      *slog.Logger
+	workers  int
+	off      NoOffload
+	forceGSO bool
+	spin     time.Duration
+	tuner    Tuner
+	start    time.Time
+	tick     atomic.Uint32
 	// counters are for packets that belong to no link, by endpoint worker.
 	counters []counters
 	events   events
@@ -86,6 +90,7 @@ func New(c Config) *VTEP {
 		log:       c.Log,
 		workers:   c.Workers,
 		off:       c.NoOffload,
+		forceGSO:  c.ForceUDPGSO,
 		spin:      c.Spin,
 		tuner:     c.Tuner,
 		start:     time.Now(), //nolint:forbidigo // once, to count ticks from

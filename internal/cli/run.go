@@ -23,7 +23,7 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--no-offload LIST] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkSentence + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
 			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
@@ -37,6 +37,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f.StringVar(&o.config, "config", "", "make the links of a configuration `file`")
 	f.StringVar(&o.metrics, "metrics", "", "answer Prometheus on `ADDR:PORT`, path /metrics, such as 127.0.0.1:9472; see docs/metrics.md")
 	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro,filter`, or some of them; see link show -d")
+	f.BoolVar(&o.forceGSO, "force-udp-gso", false, "use UDP segmentation on a kernel, too, that is known to spoil it on the way to some NICs (7.0 to 7.1.4)")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
 	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
 	f.Lookup("spin").NoOptDefVal = defaultSpin.String()
@@ -51,6 +52,7 @@ type runOptions struct {
 	config      string
 	controlSaid bool // by --control or the environment, which the file gives way to
 	noOffload   []string
+	forceGSO    bool
 	tune        bool
 	spin        time.Duration
 	metrics     string
@@ -60,7 +62,7 @@ type runOptions struct {
 func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 	host := &vtep.SystemHost{}
 	off, err := parseNoOffload(o.noOffload)
-	c := vtep.Config{Host: host, Log: log, NoOffload: off, Spin: o.spin}
+	c := vtep.Config{Host: host, Log: log, NoOffload: off, ForceUDPGSO: o.forceGSO, Spin: o.spin}
 	if o.spin < 0 {
 		err = usagef("--spin %s: want a time of 0 or more", o.spin)
 	}
