@@ -194,11 +194,11 @@ func (h *hub) locate(fd int) (State, int, error) {
 	if err != nil {
 		return State{}, home, err
 	}
-	l, err := h.rtnl.link(name, nsid)
+	m, err := h.rtnl.link(name, nsid)
 	if err != nil {
 		return State{}, home, err
 	}
-	return stateOf(l, id.inode), nsid, nil
+	return stateOf(m, id.inode), nsid, nil
 }
 
 // netns is the namespace that the netdev of fd is in, and its id in the hub's.

@@ -13,6 +13,11 @@ import (
 // eventsLen holds any link message: the kernel builds them for a page or two.
 const eventsLen = 64 << 10
 
+// eventsBuffer is what the kernel may keep of messages not yet read: several of about
+// 1.5 KiB come for each device that is made, and with thousands at once the default
+// buffer (212,992 bytes) loses them. It is memory only while it is used.
+const eventsBuffer = 8 << 20
+
 // eventGroups are the multicast groups that are listened to (rtnetlink(7)).
 func eventGroups() []int {
 	return []int{unix.RTNLGRP_LINK, unix.RTNLGRP_NSID, unix.RTNLGRP_NEIGH}
@@ -41,6 +46,10 @@ func openEvents() (*eventSocket, error) {
 	// Without CAP_NET_BROADCAST only the own namespace is heard: Watch looks at
 	// devices elsewhere now and then, in any case.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 1)
+	// Without CAP_NET_ADMIN it stays as small as net.core.rmem_max has it.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, eventsBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, eventsBuffer)
+	}
 	s := &eventSocket{file: os.NewFile(uintptr(fd), "netlink events"), fd: fd}
 	if s.raw, err = s.file.SyscallConn(); err != nil {
 		return nil, errors.Join(err, s.file.Close())

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -148,8 +147,7 @@ func (h *hub) run(ended chan<- struct{}) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		case errors.Is(err, unix.ENOBUFS):
-			// Events were lost: each watcher looks for itself.
-			h.tellAll(event{lost: true})
+			h.catchUp()
 			continue
 		case err != nil:
 			h.tellAll(event{err: fmt.Errorf("tap: watch: %w", err)})
@@ -200,6 +198,30 @@ func (h *hub) dispatch(nsid int, m *syscall.NetlinkMessage) {
 	}
 }
 
+// catchUp tells, after events were lost, what the netdevs are now: one dump for all that
+// are here, where each of thousands of watchers would ask twice for its own. The
+// watchers of others look for themselves.
+func (h *hub) catchUp() {
+	is := make(map[int]State)
+	err := h.rtnl.dump(func(m []byte) {
+		s := stateOf(m, 0)
+		is[s.Index] = s
+	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for k, ws := range h.watchers {
+		s, here := is[k.index]
+		for _, w := range ws {
+			if err == nil && here && k.nsid == home {
+				w.push(event{state: s})
+				w.push(event{neighbours: true}) // theirs may have been among the lost
+			} else {
+				w.push(event{lost: true})
+			}
+		}
+	}
+}
+
 // tell queues ev for the watchers of link k.
 func (h *hub) tell(k linkKey, ev event) {
 	h.mu.Lock()
@@ -218,9 +240,7 @@ func (h *hub) linkChanged(k linkKey, m *syscall.NetlinkMessage) {
 	}
 	ev := event{lost: true}
 	if m.Header.Type == unix.RTM_NEWLINK {
-		if l, err := netlink.LinkDeserialize(nil, m.Data); err == nil {
-			ev = event{state: stateOf(l, 0)}
-		}
+		ev = event{state: stateOf(m.Data, 0)}
 	}
 	for _, w := range h.watchers[k] {
 		w.push(ev)

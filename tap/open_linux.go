@@ -79,9 +79,9 @@ type prepared struct {
 // a netdev that the next Open takes over.)
 func (h *hub) prepare(c Config) (prepared, error) {
 	if c.Name != "" {
-		l, err := h.rtnl.link(c.Name, home)
+		m, err := h.rtnl.link(c.Name, home)
 		if err == nil {
-			return adopt(l, c)
+			return adopt(m, c)
 		}
 		if !errors.Is(err, unix.ENODEV) {
 			return prepared{}, err
@@ -114,9 +114,13 @@ func (h *hub) prepare(c Config) (prepared, error) {
 	return p, nil
 }
 
-// adopt checks that l is a TAP that nobody has open and that has the queues
-// that c asks for.
-func adopt(l netlink.Link, c Config) (prepared, error) {
+// adopt checks that the netdev of a link message is a TAP that nobody has open
+// and that has the queues that c asks for.
+func adopt(m []byte, c Config) (prepared, error) {
+	l, err := netlink.LinkDeserialize(nil, m)
+	if err != nil {
+		return prepared{}, err
+	}
 	t, ok := l.(*netlink.Tuntap)
 	if !ok || t.Mode != netlink.TUNTAP_MODE_TAP {
 		kind := l.Type()
@@ -271,11 +275,11 @@ func (d *Device) configure(c Config) error {
 
 // abandon deletes the netdev that a failed Open created.
 func (d *Device) abandon(p prepared) error {
-	l, err := d.hub.rtnl.link(p.name, home)
+	m, err := d.hub.rtnl.link(p.name, home)
 	if err != nil {
 		return err
 	}
-	return d.hub.rtnl.del(l.Attrs().Index)
+	return d.hub.rtnl.del(stateOf(m, 0).Index)
 }
 
 // explain gives the errors of TUNSETIFF and its like their meaning.

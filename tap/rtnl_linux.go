@@ -9,8 +9,6 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-
-	"github.com/uvtep/uvtep/encap"
 )
 
 // home is the network namespace of a netlink socket in messages that can name
@@ -24,6 +22,10 @@ const (
 
 	// rtgenLen is struct rtgenmsg, one byte, padded to NLMSG_ALIGNTO.
 	rtgenLen = 4
+
+	// rtextFilterSkipStats leaves the counters out of a link message
+	// (RTEXT_FILTER_SKIP_STATS in include/uapi/linux/rtnetlink.h).
+	rtextFilterSkipStats = 1 << 3
 )
 
 // rtnl asks and changes netdevs over one rtnetlink socket (rtnetlink(7)). The
@@ -56,14 +58,16 @@ func (r *rtnl) request(kind int) *nl.NetlinkRequest {
 
 // link looks up a netdev by name in the namespace with the id nsid.
 // IFLA_TARGET_NETNSID (Linux 4.20) saves entering it, which would take
-// CAP_SYS_ADMIN. The error wraps ENODEV where there is none.
-func (r *rtnl) link(name string, nsid int) (netlink.Link, error) {
+// CAP_SYS_ADMIN. The answer is a link message; the error wraps ENODEV where there
+// is none.
+func (r *rtnl) link(name string, nsid int) ([]byte, error) {
 	req := r.request(unix.RTM_GETLINK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	if nsid != home {
 		req.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(nsid))))
 	}
+	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(rtextFilterSkipStats)))
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	if err != nil {
 		return nil, os.NewSyscallError("RTM_GETLINK", err)
@@ -71,7 +75,24 @@ func (r *rtnl) link(name string, nsid int) (netlink.Link, error) {
 	if len(msgs) == 0 {
 		return nil, os.NewSyscallError("RTM_GETLINK", unix.ENODEV)
 	}
-	return netlink.LinkDeserialize(nil, msgs[0])
+	return msgs[0], nil
+}
+
+// dump calls fn with a link message of each netdev of the socket's namespace. Where others come and go meanwhile the
+// kernel says so (NLM_F_DUMP_INTR); each message is true all the same.
+func (r *rtnl) dump(fn func(m []byte)) error {
+	req := r.request(unix.RTM_GETLINK)
+	req.Flags = unix.NLM_F_REQUEST | unix.NLM_F_DUMP
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(rtextFilterSkipStats)))
+	err := req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWLINK, func(m []byte) bool {
+		fn(m)
+		return true
+	})
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		err = nil
+	}
+	return os.NewSyscallError("RTM_GETLINK", err)
 }
 
 // set applies ch to the netdev index of the socket's own namespace, in one
@@ -173,24 +194,4 @@ func nsidIn(m []byte) (int, bool) {
 		}
 	}
 	return home, false
-}
-
-// stateOf is the State that a link message describes.
-func stateOf(l netlink.Link, namespace uint64) State {
-	a := l.Attrs()
-	s := State{
-		Name:       a.Name,
-		Index:      a.Index,
-		MTU:        a.MTU,
-		TxQueueLen: a.TxQLen,
-		GSOMaxSize: int(a.GSOMaxSize),
-		GSOMaxSegs: int(a.GSOMaxSegs),
-		Up:         a.RawFlags&unix.IFF_UP != 0,
-		LowerUp:    a.RawFlags&unix.IFF_LOWER_UP != 0,
-		Namespace:  namespace,
-	}
-	if len(a.HardwareAddr) == len(s.MAC) {
-		s.MAC = encap.MAC(a.HardwareAddr)
-	}
-	return s
 }

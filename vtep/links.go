@@ -128,8 +128,7 @@ func (v *VTEP) startLink(l *Link) {
 			if wentDown {
 				v.onDown(l)
 			}
-			// What Watch tells may be older than what setDevice saw: look again.
-			_ = v.onDevice(l, false)
+			v.onTold(l, s)
 		}
 		if neighbours && l.state.Load().proxy {
 			v.onNeighbours(l)
@@ -176,6 +175,18 @@ func (v *VTEP) onDown(l *Link) {
 		l.ownDowns--
 	case !l.gone && l.device.Up:
 		l.flushDynamic()
+	}
+}
+
+// onTold follows what Watch tells. That may be older than what setDevice saw, so
+// onDevice looks again, but for what is no news.
+func (v *VTEP) onTold(l *Link, s tap.State) {
+	s.Neighbours = 0 // as State has it
+	v.mu.Lock()
+	news := s != l.device
+	v.mu.Unlock()
+	if news {
+		_ = v.onDevice(l, false)
 	}
 }
 

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/uvtep/uvtep/encap"
@@ -169,7 +170,11 @@ func (v *VTEP) releaseSender(s *sender) {
 		return
 	}
 	delete(v.senders, s.key)
+	s.close(v.log)
+}
+
+func (s *sender) close(log *slog.Logger) {
 	if err := s.tx.Close(); err != nil {
-		v.log.Warn("closing the transmit sockets failed", "err", err)
+		log.Warn("closing the transmit sockets failed", "err", err)
 	}
 }

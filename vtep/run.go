@@ -3,6 +3,7 @@ package vtep
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/uvtep/uvtep/internal/fault"
@@ -102,18 +103,24 @@ func (v *VTEP) everySecond() {
 }
 
 // Close removes every link and port and waits for the workers. It is safe to call more
-// than once; the VTEP takes no links afterwards.
+// than once; the VTEP takes no links afterwards. Its lock is free while the
+// host removes the netdevs.
 func (v *VTEP) Close() error {
+	var (
+		gone  []goneLink
+		ports []closing
+	)
 	v.locked(func() {
 		if !v.closed {
 			v.closed = true
 			close(v.done)
 		}
-		for _, l := range v.links {
-			v.drop(l)
-		}
-		for _, t := range v.trunks {
-			v.dropTrunk(t)
+		gone, ports = v.dropAll()
+	})
+	v.closePorts(ports)
+	v.locked(func() {
+		for i := range gone {
+			gone[i].link.tellGone(&gone[i].was)
 		}
 	})
 	v.work.Wait()
@@ -122,4 +129,82 @@ func (v *VTEP) Close() error {
 	filter := v.filter
 	v.filter = nil
 	return filter.Close()
+}
+
+// goneLink is a link that was removed and what it was.
+type goneLink struct {
+	link *Link
+	was  LinkInfo
+}
+
+// dropAll is drop of all links and ports at once, but for what it returns: their
+// netdevs, and whom to tell of. The caller holds v.mu.
+func (v *VTEP) dropAll() (gone []goneLink, ports []closing) {
+	for _, t := range v.trunks {
+		t.gone = true
+		t.stopWatch()
+		ports = append(ports, closing{t.port, t.log})
+	}
+	for _, l := range v.byIndex() {
+		gone = append(gone, goneLink{l, l.info()})
+		l.gone = true
+		l.stopWatch()
+		l.endpoints, l.senders, l.fragments = nil, [2]*sender{}, nil
+		l.remotes.endFilter()
+		if l.vlanPort() == nil {
+			ports = append(ports, closing{l.port, l.log})
+		}
+	}
+	for _, ep := range v.endpoints {
+		ep.close()
+	}
+	for _, s := range v.senders {
+		s.close(v.log)
+	}
+	clear(v.trunks)
+	clear(v.links)
+	clear(v.present)
+	clear(v.endpoints)
+	clear(v.senders)
+	v.bypassers = newBypassers()
+	return gone, ports
+}
+
+// closing is a netdev that is closed, and the log of whose it is.
+type closing struct {
+	port Device
+	log  *slog.Logger
+}
+
+// atOnce is how many netdevs are closed side by side.
+const atOnce = 64
+
+// closePorts closes netdevs, together where the host can, else side by side: each
+// by itself may have to wait for the kernel.
+func (v *VTEP) closePorts(ports []closing) {
+	if r, ok := v.host.(Remover); ok && len(ports) > 0 {
+		all := make([]Device, len(ports))
+		for i := range ports {
+			all[i] = ports[i].port
+		}
+		if err := r.RemoveDevices(all); err != nil {
+			v.log.Warn("removing the netdevs together failed, closing one after the other", "err", err)
+		}
+	}
+	var work sync.WaitGroup
+	next := make(chan closing)
+	for range min(atOnce, len(ports)) {
+		work.Go(func() {
+			for c := range next {
+				if err := c.port.Close(); err != nil {
+					c.log.Warn("closing the port failed", "err", err)
+				}
+			}
+		})
+	}
+	for _, c := range ports {
+		next <- c
+	}
+	close(next)
+	work.Wait()
 }

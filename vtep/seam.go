@@ -89,3 +89,9 @@ type Host interface {
 	// Interface describes an underlay device.
 	Interface(name string) (underlay.Interface, error)
 }
+
+// Remover is a Host that removes many devices together in less time than each by
+// itself takes. What it leaves goes when it is closed.
+type Remover interface {
+	RemoveDevices([]Device) error
+}

@@ -21,6 +21,7 @@ type SystemHost struct {
 var (
 	_ Host       = (*SystemHost)(nil)
 	_ FilterHost = (*SystemHost)(nil)
+	_ Remover    = (*SystemHost)(nil)
 )
 
 // NewFilter asks the kernel for a filter.
@@ -33,6 +34,17 @@ func (h *SystemHost) OpenDevice(c tap.Config) (Device, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// RemoveDevices deletes the netdevs of TAPs that this host opened.
+func (h *SystemHost) RemoveDevices(devices []Device) error {
+	var taps []*tap.Device
+	for _, d := range devices {
+		if t, ok := d.(*tap.Device); ok {
+			taps = append(taps, t)
+		}
+	}
+	return tap.Remove(taps)
 }
 
 // Listen opens receive sockets beside those of the same port that the host

@@ -117,23 +117,27 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	if err != nil {
 		return errors.Join(err, server.Close())
 	}
-	err = file.apply(v, log, slog.New(lines.Unlimited()))
-	if link != nil && err == nil {
-		err = addUp(v, link)
-	}
-	if err != nil {
-		return errors.Join(err, server.Close(), scrapes.Close())
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return v.Run(ctx) })
 	g.Go(func() error { return server.Serve(ctx) })
 	g.Go(func() error { return scrapes.Serve(ctx) })
-	if file != nil {
-		g.Go(func() error { return file.run(ctx) })
-	} else {
-		g.Go(func() error { return ignoreHangups(ctx, hup, log) })
-	}
-	fmt.Fprintln(lines, "uvtep: ready")
+	g.Go(func() error { // thousands of links take seconds, in which requests are answered and SIGTERM is heard
+		err := file.apply(v, log, slog.New(lines.Unlimited()))
+		if link != nil && err == nil {
+			err = addUp(v, link)
+		}
+		switch {
+		case ctx.Err() != nil: // what was not made is not missed
+			return nil
+		case err != nil:
+			return err
+		}
+		fmt.Fprintln(lines, "uvtep: ready")
+		if file == nil {
+			return ignoreHangups(ctx, hup, log)
+		}
+		return file.run(ctx)
+	})
 	return g.Wait()
 }
 

@@ -148,6 +148,16 @@ func (p *Process) ExitCode() int {
 	}
 }
 
+// CPU returns the processor time of a child that has ended, the kernel's for it included; 0 while it runs.
+func (p *Process) CPU() time.Duration {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	default:
+		return 0
+	}
+}
+
 // Close kills the child if it still runs and waits for its end.
 func (p *Process) Close() error {
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -70,6 +70,9 @@ func (k *Keeper) Load(f *config.File) error {
 		if lerr := k.apply(l, exists); lerr != nil {
 			err = errors.Join(err, lerr, k.goBack(l.Name, renewed))
 		}
+		if errors.Is(err, vtep.ErrClosed) { // the daemon ends: the rest would be refused, too
+			return err
+		}
 	}
 	k.noteIndexes()
 	select {
