@@ -26,4 +26,8 @@ var (
 	ErrDenied = control.ErrDenied
 	// ErrNotRunning: no daemon answers on the socket, or it ended.
 	ErrNotRunning = control.ErrNotRunning
+	// ErrNotAnswering: there is a daemon, and it answers nobody: it is stopped, or
+	// hangs. It is told after 5 s; a request that takes longer while the daemon
+	// answers others is waited for.
+	ErrNotAnswering = control.ErrNotAnswering
 )

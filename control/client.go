@@ -11,31 +11,26 @@ import (
 	"net/http"
 	"net/url"
 	"syscall"
-	"time"
 )
 
 // Client asks a daemon. It is safe for concurrent use.
 type Client struct {
-	path string
-	http *http.Client
+	path     string
+	http     *http.Client
+	patience patience
 }
-
-// requestTimeout is the longest that a daemon may take for one request.
-const requestTimeout = 60 * time.Second
 
 // maxIdleConns are kept for a caller that has several requests under way.
 const maxIdleConns = 16
 
 // NewClient is a client of the daemon whose socket is at path.
 func NewClient(path string) *Client {
-	var d net.Dialer
-	return &Client{path: path, http: &http.Client{
-		Timeout: requestTimeout,
-		Transport: &http.Transport{
-			MaxIdleConnsPerHost: maxIdleConns,
-			DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
-		},
+	c := &Client{path: path, patience: usualPatience()}
+	c.http = &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: maxIdleConns,
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
 	}}
+	return c
 }
 
 // Close gives idle connections back.
@@ -140,7 +135,7 @@ func linkPath(name string) string { return "/v1/links/" + url.PathEscape(name) }
 
 // do sends a request and reads the answer into reply, or the daemon's error.
 func (c *Client) do(ctx context.Context, method, path string, body, reply any) error {
-	res, err := c.ask(ctx, c.http, method, path, body)
+	res, err := c.ask(ctx, whole, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -148,15 +143,25 @@ func (c *Client) do(ctx context.Context, method, path string, body, reply any) e
 	if reply == nil {
 		return nil
 	}
-	if err := json.NewDecoder(res.Body).Decode(reply); err != nil {
+	if err := json.NewDecoder(res.Body).Decode(reply); errors.Is(err, ErrNotAnswering) {
+		return err
+	} else if err != nil {
 		return fmt.Errorf("the daemon's answer on %s: %w", c.path, err)
 	}
 	return nil
 }
 
-// ask sends a request by way of h. The answer is one that the daemon gave in
-// good grace, with its body to be read and closed.
-func (c *Client) ask(ctx context.Context, h *http.Client, method, path string, body any) (*http.Response, error) {
+// answerKind says what answers a request.
+type answerKind bool
+
+const (
+	whole  answerKind = false // which ends, and is waited for while the daemon lives
+	stream answerKind = true  // which may be silent for long
+)
+
+// ask sends a request. The answer is one that the daemon gave in good grace, with
+// its body to be read and closed.
+func (c *Client) ask(ctx context.Context, kind answerKind, method, path string, body any) (*http.Response, error) {
 	var b []byte
 	if body != nil {
 		var err error
@@ -164,16 +169,24 @@ func (c *Client) ask(ctx context.Context, h *http.Client, method, path string, b
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://uvtep"+path, bytes.NewReader(b))
+	w := c.watch(ctx)
+	req, err := http.NewRequestWithContext(w.ctx, method, "http://uvtep"+path, bytes.NewReader(b))
 	if err != nil {
+		w.end()
 		return nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := h.Do(req)
+	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.connectError(err)
+		defer w.end()
+		return nil, c.connectError(w.why(err))
+	}
+	w.whole.Stop()
+	res.Body = watchedBody{res.Body, w}
+	if kind == stream {
+		w.rest()
 	}
 	if res.StatusCode < 400 {
 		return res, nil
@@ -189,6 +202,11 @@ func (c *Client) ask(ctx context.Context, h *http.Client, method, path string, b
 // connectError says what to do where the daemon could not be asked.
 func (c *Client) connectError(err error) error {
 	switch {
+	case errors.Is(err, ErrNotAnswering):
+		if urlErr, ok := errors.AsType[*url.Error](err); ok {
+			return urlErr.Err
+		}
+		return err
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w on %s: start one with uvtep run, or give its socket with --control", ErrNotRunning, c.path)
 	case errors.Is(err, fs.ErrPermission):

@@ -237,8 +237,7 @@ func (c *Client) MonitorLink(ctx context.Context, dev string, what ...string) (*
 	if len(what) > 0 {
 		q.Set("what", strings.Join(what, ","))
 	}
-	endless := http.Client{Transport: c.http.Transport}
-	res, err := c.ask(ctx, &endless, http.MethodGet, "/v1/monitor?"+q.Encode(), nil)
+	res, err := c.ask(ctx, stream, http.MethodGet, "/v1/monitor?"+q.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,8 @@
 // command, so that the binary of a test can be the program that it tests.
 //
 // Exit status: 0 done, 1 usage, 2 refused by the daemon or the kernel, 3 no
-// daemon is running.
+// daemon is running. A daemon that is there and does not answer is 2: who starts one
+// at 3 must not start another beside it.
 package cli
 
 import (
