@@ -21,6 +21,7 @@ func (t *Table) Age(now, maxAge Tick) (removed int) {
 			s.shrink(t)
 		})
 	}
+	t.shares.Trim()
 	return removed
 }
 
@@ -99,6 +100,7 @@ func (t *Table) Flush(filter func(*Entry) bool) (removed int) {
 			s.shrink(t)
 		})
 	}
+	t.shares.Trim()
 	return removed
 }
 

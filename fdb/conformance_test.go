@@ -78,36 +78,61 @@ func TestL05DynamicEntryMoves(t *testing.T) {
 	}
 }
 
-// L06: a full table learns nothing new, keeps what it has, and takes flood
-// remotes and new addresses after others went.
+// L06: in a full table a new address takes the place of the oldest that was
+// learned from the remote that holds most, or from its own remote; what does not
+// age stays, and where there is nothing else the table learns nothing new.
 func TestL06FullTable(t *testing.T) {
-	tbl := New(Config{MaxAddresses: 2})
-	tbl.Learn(testMAC(1), 1, 1)
-	tbl.Learn(testMAC(2), 1, 1)
-	if got := tbl.Learn(testMAC(3), 1, 1); got.Outcome != LearnFull {
-		t.Errorf("Learn into a full table: %v", got)
+	tbl := New(Config{MaxAddresses: 5})
+	mustDo(t, tbl.Add(testMAC(1), 1, Static, FlagUser, 1))
+	mustDo(t, tbl.Add(testMAC(2), 1, Dynamic, FlagUser|FlagExternLearn, 1))
+	for n := range 3 {
+		tbl.Learn(testMAC(10+n), 1, Tick(10-n)) // the last is the oldest
 	}
-	if err := tbl.Add(testMAC(3), 1, Permanent, FlagUser, 1); !errors.Is(err, ErrFull) {
-		t.Errorf("Add to a full table: %v", err)
+	gone := func(what string, mac encap.MAC) {
+		t.Helper()
+		if _, ok := tbl.Get(mac); ok || tbl.Len() != 5 {
+			t.Errorf("%s: %v is there %v, %d entries", what, mac, ok, tbl.Len())
+		}
 	}
-	if _, ok := tbl.Lookup(testMAC(3), 1); ok {
-		t.Error("the refused address is found")
+	if got := tbl.Learn(testMAC(20), 2, 11); got.Outcome != LearnNew {
+		t.Errorf("Learn of another remote's into a full table: %v", got)
 	}
-	if got := tbl.Learn(testMAC(1), 2, 2); got.Outcome != LearnMoved {
+	gone("learned from another remote", testMAC(12))
+	if got := tbl.Learn(testMAC(13), 1, 11); got.Outcome != LearnNew {
+		t.Errorf("Learn of the same remote's into a full table: %v", got)
+	}
+	gone("learned from the same remote", testMAC(11))
+	mustDo(t, tbl.Add(testMAC(3), 1, Permanent, FlagUser, 12))
+	gone("given", testMAC(10))
+	if got := tbl.Learn(testMAC(20), 1, 12); got.Outcome != LearnMoved {
 		t.Errorf("move in a full table: %v", got)
 	}
 	mustDo(t, tbl.Append(zeroMAC, 1, Permanent, FlagUser, 1))
+	mustDo(t, tbl.Replace(testMAC(13), 1, Static, FlagUser, 12))
+	mustDo(t, tbl.Replace(testMAC(20), 1, Static, FlagUser, 12))
+	if got := tbl.Learn(testMAC(30), 1, 13); got.Outcome != LearnFull {
+		t.Errorf("Learn where nothing ages: %v", got)
+	}
+	if err := tbl.Add(testMAC(30), 1, Permanent, FlagUser, 13); !errors.Is(err, ErrFull) {
+		t.Errorf("Add where nothing ages: %v", err)
+	}
+	if _, ok := tbl.Lookup(testMAC(30), 13); ok {
+		t.Error("the refused address is found")
+	}
 	mustDo(t, tbl.Delete(testMAC(2)))
-	if got := tbl.Learn(testMAC(3), 1, 3); got.Outcome != LearnNew {
+	if got := tbl.Learn(testMAC(30), 1, 14); got.Outcome != LearnNew {
 		t.Errorf("Learn after a removal: %v", got)
 	}
 	tbl.SetMaxAddresses(0)
-	if got := tbl.Learn(testMAC(4), 1, 3); got.Outcome != LearnNew {
+	if got := tbl.Learn(testMAC(31), 1, 14); got.Outcome != LearnNew {
 		t.Errorf("Learn without a limit: %v", got)
 	}
-	tbl.SetMaxAddresses(1)
-	if n := tbl.Len(); n != 4 {
-		t.Errorf("lowering the limit left %d entries, want 4", n)
+	tbl.SetMaxAddresses(4)
+	if n := tbl.Len(); n != 7 {
+		t.Errorf("lowering the limit left %d entries, want 7", n)
+	}
+	if got := tbl.Learn(testMAC(32), 1, 14); got.Outcome != LearnFull || tbl.Len() != 5 {
+		t.Errorf("Learn beyond a lower limit: %v, %d entries, want those that do not age", got, tbl.Len())
 	}
 }
 

@@ -16,7 +16,8 @@ var (
 	ErrNotGroup = errors.New("fdb: a unicast address has one remote: replace it instead of appending")
 	// ErrGroup: Replace is for unicast MACs; use Append and DeleteRemote.
 	ErrGroup = errors.New("fdb: an all-zeros or multicast entry cannot be replaced: append and delete its remotes")
-	// ErrFull: the table has MaxAddresses unicast entries.
+	// ErrFull: the table has MaxAddresses unicast entries, or the Budget is used up,
+	// and no entry that was learned is left to give its place.
 	ErrFull = errors.New("fdb: table is full: raise maxaddress")
 	// ErrInvalid: no such state, no such flag, or a handle beyond MaxRemoteID.
 	ErrInvalid = errors.New("fdb: invalid state, flag or remote handle")
@@ -56,41 +57,61 @@ func (t *Table) Replace(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick)
 		if n == w && old == r {
 			return nil
 		}
+		t.hold(w, old, -1)
 		sl.key.Store(n)
-		t.notifyChange(Updated, ReasonUser, n, sl.change(r, now), old, w.flags())
+		v := sl.change(r, now)
+		t.hold(n, r, 1)
+		t.notifyChange(Updated, ReasonUser, n, v, old, w.flags())
 		return nil
 	})
 }
 
-// give creates the entry of mac, or leaves it to existing if there is one.
+// give creates the entry of mac, or leaves it to existing if there is one. What is
+// given takes the place of what was learned where the table is full.
 func (t *Table) give(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
 	existing func(*shard, *slot, *group) error) error {
 	if st > Permanent || fl&^knownFlags != 0 || r > MaxRemoteID {
 		return ErrInvalid
 	}
+	t.advance(now)
+	for range evictTries {
+		lack, err := t.giveOnce(mac, r, st, fl, now, existing)
+		if lack == none {
+			return err
+		}
+		if !t.makeRoom(lack, Nobody, now) {
+			break
+		}
+	}
+	return ErrFull
+}
+
+// giveOnce is give where there is a place.
+func (t *Table) giveOnce(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
+	existing func(*shard, *slot, *group) error) (shortage, error) {
 	k := keyOf(mac)
 	h := t.hash(k)
-	t.advance(now)
 	s := &t.shards[h>>t.shift]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if IsGroup(mac) {
 		if g := s.group(mac); g != nil {
-			return existing(s, nil, g)
+			return none, existing(s, nil, g)
 		}
 		t.addGroup(s, mac, r, st, fl, now)
-		return nil
+		return none, nil
 	}
 	if sl := s.liveSlot(k, h); sl != nil {
-		return existing(s, sl, nil)
+		return none, existing(s, sl, nil)
 	}
-	if !t.reserve() {
-		return ErrFull
+	if lack := t.reserve(); lack != none {
+		return lack, nil
 	}
 	w, v := makeKey(k, st, fl), makeValue(r, now, now)
 	s.insert(t, k, h, w, v)
+	t.hold(w, r, 1)
 	t.notify(Added, ReasonUser, w, v, r)
-	return nil
+	return none, nil
 }
 
 // Delete removes the whole entry of mac, whatever its state; ErrNotExist if
@@ -138,9 +159,11 @@ func (t *Table) removeIf(s *shard, sl *slot, why Reason, cond func(value) bool) 
 		if !cond(v) {
 			return false
 		}
-		if s.remove(sl, v) {
-			t.unicast.Add(-1)
-			t.notify(Removed, why, sl.key.Load(), v, v.remote())
+		w := sl.key.Load()
+		if s.remove(t, sl, v) {
+			t.release(1)
+			t.hold(w, v.remote(), -1)
+			t.notify(Removed, why, w, v, v.remote())
 			return true
 		}
 	}

@@ -35,6 +35,7 @@ const (
 	ReasonUser                  // Add, Append, Replace, Delete or DeleteRemote
 	ReasonAged                  // Age
 	ReasonFlushed               // Flush
+	ReasonEvicted               // the table was full: the place was given to a new address
 )
 
 // String names r as in logs and metrics.
@@ -48,6 +49,8 @@ func (r Reason) String() string {
 		return "aged"
 	case ReasonFlushed:
 		return "flushed"
+	case ReasonEvicted:
+		return "evicted"
 	}
 	return "unknown"
 }

@@ -96,6 +96,8 @@ type Config struct {
 	// OnChange is told each change, in order for each MAC. It is called with
 	// a shard's lock held: it must be quick and must not call the table.
 	OnChange func(Event)
+	// Budget limits the entries of this table and others together; nil: nothing does.
+	Budget *Budget
 	// SameAddr reports whether two remotes have the same outer address, be it
 	// with different ports or VNIs. [Table.Learn] then refreshes instead of
 	// moving, so that a learned entry keeps its configured port. It is called
@@ -118,6 +120,10 @@ type Table struct {
 	groups  atomic.Int64  // group entries
 	max     atomic.Int64  // 0 or less: no limit
 	latest  atomic.Uint32 // Tick of the latest change or Age, to expand stored ticks
+	hand    atomic.Uint64 // where the next search for an entry to evict begins: shard<<32 | slot
+	closed  atomic.Bool   // no entry is taken any more
+	budget  *Budget
+	shares  Shares // of the entries that may be evicted
 }
 
 const (
@@ -141,14 +147,32 @@ func New(c Config) *Table {
 		shift:    64 - bits,
 		sameAddr: c.SameAddr,
 		onChange: c.OnChange,
+		budget:   c.Budget,
 	}
 	t.SetMaxAddresses(c.MaxAddresses)
+	t.budget.join(t)
 	return t
 }
 
+// Close empties the table for good, without a word to Config.OnChange: it takes no
+// entry any more, and its Budget is the others'.
+func (t *Table) Close() {
+	t.closed.Store(true)
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.locked(func() {
+			t.release(int(s.live))
+			s.slots.Store(nil)
+			s.live, s.taken = 0, 0
+		})
+	}
+	t.shares.reset()
+	t.budget.leave(t)
+}
+
 // SetMaxAddresses changes the limit of unicast entries; 0 or less is none. A
-// limit below the present number removes nothing: no new entry is taken until
-// there are fewer.
+// limit below the present number removes nothing at once: each new entry then
+// costs several old ones until there are no more than that.
 func (t *Table) SetMaxAddresses(n int) { t.max.Store(int64(n)) }
 
 // Len is the number of entries, a group with several remotes counting once.
@@ -166,7 +190,7 @@ func (t *Table) Lookup(mac encap.MAC, now Tick) (RemoteID, bool) {
 	if sl == nil {
 		return 0, false
 	}
-	v := sl.value.Load()
+	v := sl.load(k)
 	if !v.live() {
 		return 0, false
 	}
@@ -187,11 +211,11 @@ func (t *Table) Peek(mac encap.MAC) (RemoteID, Flags, bool) {
 	if sl == nil {
 		return 0, 0, false
 	}
-	v := sl.value.Load()
-	if !v.live() {
+	v, w := sl.value.Load(), sl.key.Load()
+	if !v.live() || w.bits() != k {
 		return 0, 0, false
 	}
-	return v.remote(), sl.key.Load().flags(), true
+	return v.remote(), w.flags(), true
 }
 
 // Get returns the entry of mac, unicast or group, without marking it used.
@@ -213,19 +237,6 @@ func (t *Table) Get(mac encap.MAC) (Entry, bool) {
 		return Entry{}, false
 	}
 	return t.entry(sl.key.Load(), sl.value.Load(), make([]RemoteID, 1)), true
-}
-
-// reserve counts one more unicast entry unless the table is full.
-func (t *Table) reserve() bool {
-	for {
-		n, limit := t.unicast.Load(), t.max.Load()
-		if limit > 0 && n >= limit {
-			return false
-		}
-		if t.unicast.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
 }
 
 // advance notes that the owner's clock has reached now.

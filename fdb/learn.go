@@ -19,8 +19,8 @@ const (
 	// LearnRefusedInvalid: not an address that can be learned (all zeros or
 	// multicast, conformance L01), or a handle beyond [MaxRemoteID].
 	LearnRefusedInvalid
-	// LearnFull: the address was not known and the table is full; the frame
-	// is to be delivered all the same (conformance L06).
+	// LearnFull: the address was not known, the table is full, and no entry of it
+	// can give its place; the frame is to be delivered all the same (conformance L06).
 	LearnFull
 )
 
@@ -62,7 +62,7 @@ func (t *Table) Learn(mac encap.MAC, from RemoteID, now Tick) LearnResult {
 	s := &t.shards[h>>t.shift]
 	a := s.slots.Load()
 	if sl := a.find(k, h); sl != nil {
-		same, wrote := t.refresh(sl, from, now)
+		same, wrote := t.refresh(sl, k, from, now)
 		// A rebuild of the shard may have copied the slot before the write:
 		// then do it again under the lock (see shard.rebuild).
 		if same && (!wrote || !s.resizing.Load() && s.slots.Load() == a) {
@@ -72,12 +72,12 @@ func (t *Table) Learn(mac encap.MAC, from RemoteID, now Tick) LearnResult {
 	return t.learn(s, mac, from, now)
 }
 
-// refresh sets the updated tick of sl if it is a live entry of the same
+// refresh sets the updated tick of sl if it is k's live entry and of the same
 // remote. It needs no lock: it changes no more than the tick, and not at all if
 // the entry was removed or changed meanwhile.
-func (t *Table) refresh(sl *slot, from RemoteID, now Tick) (same, wrote bool) {
+func (t *Table) refresh(sl *slot, k uint64, from RemoteID, now Tick) (same, wrote bool) {
 	for {
-		v := sl.value.Load()
+		v := sl.load(k)
 		if !v.live() {
 			return false, false
 		}
@@ -98,30 +98,48 @@ func (t *Table) learn(s *shard, mac encap.MAC, from RemoteID, now Tick) LearnRes
 	if IsGroup(mac) || from > MaxRemoteID {
 		return LearnResult{Outcome: LearnRefusedInvalid}
 	}
+	t.advance(now)
+	for range evictTries {
+		res, lack := t.learnOnce(s, mac, from, now)
+		if lack == none {
+			return res
+		}
+		if !t.makeRoom(lack, from, now) {
+			break
+		}
+	}
+	return LearnResult{Outcome: LearnFull}
+}
+
+// learnOnce is learn where there is a place.
+func (t *Table) learnOnce(s *shard, mac encap.MAC, from RemoteID, now Tick) (LearnResult, shortage) {
 	k := keyOf(mac)
 	h := t.hash(k)
-	t.advance(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sl := s.liveSlot(k, h); sl != nil {
-		if same, _ := t.refresh(sl, from, now); same {
-			return LearnResult{Outcome: LearnRefreshed}
+		if same, _ := t.refresh(sl, k, from, now); same {
+			return LearnResult{Outcome: LearnRefreshed}, none
 		}
 		w, old := sl.key.Load(), sl.value.Load().remote()
 		if w.state() != Dynamic {
-			return LearnResult{Outcome: LearnRefusedStatic, Old: old}
+			return LearnResult{Outcome: LearnRefusedStatic, Old: old}, none
 		}
 		v := sl.change(from, now)
+		if ages(w.state(), w.flags()) {
+			t.shares.Move(old, from)
+		}
 		t.notify(Moved, ReasonLearned, w, v, old)
-		return LearnResult{Outcome: LearnMoved, Old: old}
+		return LearnResult{Outcome: LearnMoved, Old: old}, none
 	}
-	if !t.reserve() {
-		return LearnResult{Outcome: LearnFull}
+	if lack := t.reserve(); lack != none {
+		return LearnResult{}, lack
 	}
 	w, v := makeKey(k, Dynamic, 0), makeValue(from, now, now)
 	s.insert(t, k, h, w, v)
+	t.hold(w, from, 1)
 	t.notify(Added, ReasonLearned, w, v, from)
-	return LearnResult{Outcome: LearnNew}
+	return LearnResult{Outcome: LearnNew}, none
 }
 
 // change gives the entry a remote and the updated tick and returns the new

@@ -210,11 +210,15 @@ func TestLimitUnderConcurrency(t *testing.T) {
 				if tbl.Learn(testMAC(w*limit+i), 1, 1).Outcome == LearnNew {
 					learned.Add(1)
 				}
+				if n := tbl.Len(); n > limit {
+					t.Errorf("%d entries", n)
+				}
 			}
 		})
 	}
 	wg.Wait()
-	if n := learned.Load(); n != limit || tbl.Len() != limit {
-		t.Errorf("learned %d, Len() = %d, want %d", n, tbl.Len(), limit)
+	// One may find the place that it made taken by another, as often as it tries.
+	if n := learned.Load(); n < 4*limit*9/10 || tbl.Len() != limit {
+		t.Errorf("learned %d of %d, Len() = %d, want %d", n, 4*limit, tbl.Len(), limit)
 	}
 }

@@ -29,6 +29,7 @@ type fuzzer struct {
 	events []Event // of fast, since the last operation
 	clock  Tick
 	macs   int
+	gone   int // entries that were evicted
 }
 
 // TestAgainstOracle compares the table with the oracle over 1.2 million random
@@ -53,7 +54,13 @@ func TestAgainstOracle(t *testing.T) {
 			f := &fuzzer{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), clock: 1, macs: 2000}
 			c := Config{MaxAddresses: 1200, Shards: shards, SameAddr: sameAddr}
 			f.slow = newSlow(c)
-			c.OnChange = func(e Event) { f.events = append(f.events, e) }
+			c.OnChange = func(e Event) {
+				f.events = append(f.events, e)
+				if e.Reason == ReasonEvicted {
+					f.slow.evicted = append(f.slow.evicted, e.MAC)
+					f.gone++
+				}
+			}
 			f.fast = New(c)
 			for n := range ops {
 				f.step()
@@ -62,6 +69,10 @@ func TestAgainstOracle(t *testing.T) {
 				}
 			}
 			f.compareAll()
+			t.Logf("%d entries were evicted", f.gone)
+			if f.gone < ops/100 {
+				t.Error("the table was hardly ever full")
+			}
 			if !raceDetector && f.clock < 3<<tickBits {
 				t.Errorf("the clock came to %d only: stored ticks did not wrap", f.clock)
 			}
@@ -83,6 +94,7 @@ func (f *fuzzer) mac() encap.MAC {
 // step does one operation on both and compares what it says.
 func (f *fuzzer) step() {
 	f.events, f.slow.events = f.events[:0], f.slow.events[:0]
+	f.slow.evicted, f.slow.wrong = nil, ""
 	m := f.mac()
 	r := RemoteID(f.rnd.IntN(40))
 	if f.rnd.IntN(50) == 0 {
@@ -121,6 +133,9 @@ func (f *fuzzer) step() {
 	default:
 		op, got, want = f.rare(n)
 	}
+	if f.slow.wrong != "" || len(f.slow.evicted) > 0 {
+		f.t.Fatalf("%s(%v, %d, %v, %d) at %d: %s; evicted beyond that: %v", op, m, r, st, fl, now, f.slow.wrong, f.slow.evicted)
+	}
 	if !same(got, want) {
 		f.t.Fatalf("%s(%v, %d, %v, %d) at %d = %v, want %v", op, m, r, st, fl, now, got, want)
 	}
@@ -145,7 +160,7 @@ func (f *fuzzer) rare(n int) (op string, got, want any) {
 		maxAge := []Tick{0, 300, 20000, 500000, MaxAge}[f.rnd.IntN(5)]
 		return "Age", f.fast.Age(f.clock, maxAge), f.slow.Age(f.clock, maxAge)
 	case n < 992:
-		limit := []int{0, 200, 1200}[f.rnd.IntN(3)]
+		limit := []int{0, 30, 200, 1200}[f.rnd.IntN(4)] // 30: fewer than there are remotes
 		f.fast.SetMaxAddresses(limit)
 		f.slow.max = limit
 		return "SetMaxAddresses", nil, nil
@@ -191,17 +206,45 @@ func (f *fuzzer) compareAll() {
 		got = append(got, c)
 		return true
 	})
-	groupsEnd := slices.IndexFunc(got, func(e Entry) bool { return !IsGroup(e.MAC) })
-	for i, e := range got {
-		if IsGroup(e.MAC) && groupsEnd >= 0 && i > groupsEnd || e.MAC.IsZero() && i != 0 {
-			f.t.Fatalf("Walk: entry %d is %v", i, e.MAC)
+	inOrder := func(a, b Entry) int {
+		switch {
+		case IsGroup(a.MAC) && !IsGroup(b.MAC):
+			return -1
+		case !IsGroup(a.MAC) && IsGroup(b.MAC):
+			return 1
 		}
+		return bytes.Compare(a.MAC[:], b.MAC[:])
+	}
+	if !slices.IsSortedFunc(got, inOrder) {
+		f.t.Fatalf("Walk: not the groups first and the rest in order: %v", got)
 	}
 	slices.SortFunc(got, func(a, b Entry) int { return bytes.Compare(a.MAC[:], b.MAC[:]) })
 	if want := f.slow.all(); !reflect.DeepEqual(want, got) {
 		f.t.Fatalf("content (-want +got):\n%s", gocmp.Diff(want, got))
 	}
+	f.compareShares(got)
 	if n := f.fast.Len(); n != len(got) {
 		f.t.Fatalf("Len() = %d, Walk gave %d", n, len(got))
+	}
+}
+
+// compareShares compares what the table counts of each remote with its content.
+func (f *fuzzer) compareShares(all []Entry) {
+	held := map[RemoteID]uint32{}
+	total := 0
+	for _, e := range all {
+		if !IsGroup(e.MAC) && ages(e.State, e.Flags) {
+			held[e.Remotes[0]]++
+			total++
+		}
+	}
+	s := &f.fast.shares
+	for i, h := range s.heap {
+		if held[h.id] != h.n || s.place(h.id) != uint32(i+1) || i > 0 && s.heap[(i-1)/2].n < h.n {
+			f.t.Fatalf("remote %d is said to hold %d entries at place %d, it holds %d", h.id, h.n, i, held[h.id])
+		}
+	}
+	if s.Total() != total || len(s.heap) != len(held) {
+		f.t.Fatalf("%d remotes are said to hold %d entries, %d hold %d", len(s.heap), s.Total(), len(held), total)
 	}
 }

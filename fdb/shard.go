@@ -24,7 +24,7 @@ type shard struct {
 	// lock is taken while it is held.
 	mu    sync.Mutex
 	live  uint32 // slots with an entry
-	taken uint32 // slots that belong to a MAC, live or removed
+	taken uint32 // slots that have or had an entry
 
 	_ [28]byte
 }
@@ -41,8 +41,8 @@ func (s *shard) locked(fn func()) {
 // it was never taken, which ends every probe.
 type slots struct{ s []slot }
 
-// find returns the slot that belongs to k, or nil. The entry may be removed:
-// the caller looks at value.live.
+// find returns the slot that has or had the entry of k, or nil. Without the shard's
+// lock the caller reads it with slot.load.
 func (a *slots) find(k, h uint64) *slot {
 	if a == nil {
 		return nil
@@ -68,6 +68,24 @@ func (a *slots) find(k, h uint64) *slot {
 // the high bits).
 func (a *slots) home(h uint64) uint64 {
 	return uint64(uint32(h)) * uint64(len(a.s)) >> 32
+}
+
+// free returns the first slot on h's path without an entry, and whether it was
+// taken by a MAC before.
+func (a *slots) free(h uint64) (sl *slot, taken bool) {
+	i := a.home(h)
+	for {
+		sl := &a.s[i]
+		if sl.key.Load() == 0 {
+			return sl, false
+		}
+		if !sl.value.Load().live() {
+			return sl, true
+		}
+		if i++; i == uint64(len(a.s)) {
+			i = 0
+		}
+	}
 }
 
 // vacant returns the first slot on h's path that was never taken.
@@ -96,11 +114,17 @@ func capacityFor(n uint32) uint32 {
 	return uint32((want + step - 1) / step * step)
 }
 
-// insert gives k an entry in a slot of its own, or revives the one it had. It
-// must not have a live entry. The lock is held.
+// insert gives k an entry: in the slot that it had, in one that another MAC left,
+// or in one that was never taken. It must not have a live entry. The lock is held.
 func (s *shard) insert(t *Table, k, h uint64, w key, v value) {
 	a := s.slots.Load()
 	sl := a.find(k, h)
+	if sl == nil && a != nil {
+		var taken bool
+		if sl, taken = a.free(h); !taken {
+			sl = nil
+		}
+	}
 	if sl == nil {
 		if a == nil || (uint64(s.taken)+1)*4 > uint64(len(a.s))*3 {
 			a = s.rebuild(t, s.live+1)
@@ -114,12 +138,37 @@ func (s *shard) insert(t *Table, k, h uint64, w key, v value) {
 }
 
 // remove clears sl if its value is still v. The lock is held.
-func (s *shard) remove(sl *slot, v value) bool {
+func (s *shard) remove(t *Table, sl *slot, v value) bool {
 	if !sl.value.CompareAndSwap(v, 0) {
 		return false
 	}
 	s.live--
+	s.untake(t, sl)
 	return true
+}
+
+// untake makes sl, which was cleared, and those without an entry before it slots
+// that were never taken where a probe that comes to them ends with the next. So
+// the array of a full table in which entries come and go lasts. The lock is held.
+func (s *shard) untake(t *Table, sl *slot) {
+	a := s.slots.Load().s
+	i := int(s.slots.Load().home(t.hash(sl.key.Load().bits())))
+	for &a[i] != sl {
+		i = after(i, len(a))
+	}
+	for a[after(i, len(a))].key.Load() == 0 && a[i].key.Load() != 0 && !a[i].value.Load().live() {
+		a[i].key.Store(0)
+		s.taken--
+		i = (i + len(a) - 1) % len(a)
+	}
+}
+
+// after is the place behind i in an array of n.
+func after(i, n int) int {
+	if i++; i == n {
+		return 0
+	}
+	return i
 }
 
 // shrink gives memory back after removals. The lock is held.

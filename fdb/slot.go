@@ -16,15 +16,27 @@ import (
 // and 3/4 (see capacityFor), hence 21 to 27 bytes an entry, and 1,000,000
 // entries take at most 25.8 MiB.
 //
-// Reading needs no lock because a slot, once given to a MAC, belongs to that
-// MAC as long as its array lives: removal clears value and leaves key, and only
-// the same MAC can revive the slot. So whoever finds its MAC in key reads a
-// value of that MAC whatever happens in between, and the pair cannot be torn.
-// State and flags in key change under the shard's lock, and only code that
-// holds the lock reads them.
+// Reading needs no lock: removal clears value and leaves key, and a slot goes to
+// another MAC only while value is clear, key being written first. So whoever
+// finds its MAC in key, then reads value, and then its MAC in key again (load)
+// has read a value of that MAC. Who lost the slot after that look, and compares
+// and swaps the value, changes a tick of the new entry at most, and only where
+// that has the same remote and ticks as the old one had.
+// State and flags in key change under the shard's lock; what is read of them
+// without it is looked at again under it.
 type slot struct {
 	key   atomicKey
 	value atomicValue
+}
+
+// load returns the value that the slot has for the MAC k, not a live one where it
+// is another MAC's by now.
+func (sl *slot) load(k uint64) value {
+	v := sl.value.Load()
+	if sl.key.Load().bits() != k {
+		return 0
+	}
+	return v
 }
 
 // key is MAC<<16 | flags<<2 | state; 0 is a slot that nobody ever had (the
@@ -79,6 +91,7 @@ func makeValue(r RemoteID, used, updated Tick) value {
 	return value(r+1)<<(2*tickBits) | value(used&tickMask)<<tickBits | value(updated&tickMask)
 }
 
+func (v value) owner() uint32    { return uint32(v >> (2 * tickBits)) } // remote+1, 0 for none
 func (v value) live() bool       { return v>>(2*tickBits) != 0 }
 func (v value) remote() RemoteID { return RemoteID(v>>(2*tickBits)) - 1 }
 func (v value) used() Tick       { return Tick(v >> tickBits & tickMask) }

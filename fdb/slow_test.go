@@ -2,6 +2,7 @@ package fdb
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"github.com/uvtep/uvtep/encap"
@@ -15,6 +16,10 @@ type slow struct {
 	max      int
 	sameAddr func(a, b RemoteID) bool
 	events   []Event
+	// evicted are the addresses that the table evicted for this operation. Which of
+	// several it takes is its own choice: the oracle judges it.
+	evicted []encap.MAC
+	wrong   string // what was evicted and may not be, or was not and could be
 }
 
 type slowEntry struct {
@@ -29,6 +34,74 @@ func newSlow(c Config) *slow {
 }
 
 func (o *slow) full() bool { return o.max > 0 && o.unicast >= o.max }
+
+// room reports whether there is a place for a new entry of a remote, after what the
+// table evicted for it; given says that it is no learned one.
+func (o *slow) room(newcomer RemoteID, given bool, now Tick) bool {
+	for range evictTries {
+		if !o.full() {
+			return true
+		}
+		may := o.mayGo(newcomer, given, now)
+		if len(o.evicted) == 0 {
+			if len(may) > 0 {
+				o.wrong = fmt.Sprint("nothing was evicted; these could be: ", may)
+			}
+			return false
+		}
+		m := o.evicted[0]
+		o.evicted = o.evicted[1:]
+		if !slices.Contains(may, m) {
+			o.wrong = fmt.Sprintf("%v was evicted, which is none of %v", m, may)
+			return false
+		}
+		o.removeRemote(m, o.entries[m].remotes[0], ReasonEvicted)
+	}
+	return false // over the limit: the rest goes with the next
+}
+
+// mayGo are the entries that may give their place.
+func (o *slow) mayGo(newcomer RemoteID, given bool, now Tick) (may []encap.MAC) {
+	held := map[RemoteID]int{}
+	for m, e := range o.entries {
+		if !IsGroup(m) && ages(e.state, e.flags) {
+			held[e.remotes[0]]++
+		}
+	}
+	most := 0
+	for _, n := range held {
+		most = max(most, n)
+	}
+	gives := func(r RemoteID) bool { return held[r] == most }
+	if own := held[newcomer]; !given && own > 0 && most < own+2 {
+		gives = func(r RemoteID) bool { return r == newcomer }
+	}
+	oldest := map[RemoteID]Tick{} // of each remote, or with one entry each of all
+	of := func(r RemoteID) RemoteID {
+		if most == 1 {
+			return 0
+		}
+		return r
+	}
+	for pass := range 2 {
+		for m, e := range o.entries {
+			r := e.remotes[0]
+			old := now - e.updated
+			if e.updated > now {
+				old = 0
+			}
+			switch {
+			case IsGroup(m) || !ages(e.state, e.flags) || !gives(r):
+			case most == 1 && !given && held[newcomer] == 0 && old < lastIdle:
+			case pass == 0:
+				oldest[of(r)] = max(oldest[of(r)], old)
+			case o.unicast > smallTable || old == oldest[of(r)]:
+				may = append(may, m)
+			}
+		}
+	}
+	return may
+}
 
 func (o *slow) event(k EventKind, why Reason, m encap.MAC, r, old RemoteID) {
 	e := o.entries[m]
@@ -70,7 +143,7 @@ func (o *slow) Learn(m encap.MAC, from RemoteID, now Tick) LearnResult {
 	}
 	e := o.entries[m]
 	if e == nil {
-		if o.full() {
+		if !o.room(from, false, now) {
 			return LearnResult{Outcome: LearnFull}
 		}
 		o.create(m, ReasonLearned, from, Dynamic, 0, now)
@@ -93,7 +166,7 @@ func (o *slow) Add(m encap.MAC, r RemoteID, st State, fl Flags, now Tick) error 
 	switch {
 	case o.entries[m] != nil:
 		return ErrExist
-	case !IsGroup(m) && o.full():
+	case !IsGroup(m) && !o.room(r, true, now):
 		return ErrFull
 	}
 	o.create(m, ReasonUser, r, st, fl, now)
