@@ -61,7 +61,8 @@ type LinkStats struct {
 	Rx         Counts            `json:"rx"`
 	Tx         Counts            `json:"tx"`
 	Reserved   uint64            `json:"reserved"`         // packets with reserved header bits set
-	NotLearned uint64            `json:"not_learned"`      // frames delivered while the FDB was full
+	NotLearned uint64            `json:"not_learned"`      // frames delivered while the FDB was full and nothing gave its place
+	Evicted    uint64            `json:"evicted"`          // FDB entries that gave their places to new addresses
 	Moves      uint64            `json:"moves"`            // MAC addresses that changed their remote
 	TooBigSent uint64            `json:"too_big_sent"`     // ICMP errors given to hosts whose frames were too big
 	Withheld   uint64            `json:"too_big_withheld"` // and those beyond the link's limit
@@ -74,7 +75,9 @@ type LinkStats struct {
 // Stats counts what belongs to no link.
 type Stats struct {
 	LinkStats
-	Panics uint64 `json:"panics"` // faults of uvtep that were caught: see its log
+	Panics     uint64 `json:"panics"`     // faults of uvtep that were caught: see its log
+	Addresses  int    `json:"addresses"`  // unicast entries of all links' FDBs
+	MaxAddress int    `json:"maxaddress"` // how many of them there may be, 0 for any number
 }
 
 // linkOf is the wire form of a link, with the device as the core knows it.
@@ -105,7 +108,7 @@ func statsOf(s *vtep.LinkStats) LinkStats {
 	out := LinkStats{
 		Rx:       Counts{Bytes: s.RxBytes, Packets: s.RxPackets, Errors: s.RxErrors, Dropped: s.RxDropped, Multicast: s.Multicast},
 		Tx:       Counts{Bytes: s.TxBytes, Packets: s.TxPackets, Errors: s.TxErrors, Dropped: s.TxDropped},
-		Reserved: s.Reserved, NotLearned: s.NotLearned, Moves: s.Moves, TooBigSent: s.TooBigSent, Withheld: s.TooBigWithheld, Fragmented: s.Fragmented, Answered: s.Answered, PolicyID: s.PolicyID,
+		Reserved: s.Reserved, NotLearned: s.NotLearned, Evicted: s.Evicted, Moves: s.Moves, TooBigSent: s.TooBigSent, Withheld: s.TooBigWithheld, Fragmented: s.Fragmented, Answered: s.Answered, PolicyID: s.PolicyID,
 	}
 	if len(s.Drops) > 0 {
 		out.Drops = make(map[string]uint64, len(s.Drops))

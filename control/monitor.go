@@ -26,7 +26,7 @@ type Event struct {
 	// FDB of a miss has the link and what is missing: the MAC address, or the IP
 	// address as Dst.
 	FDB    *FDBEntry  `json:"fdb,omitempty"`
-	Reason string     `json:"reason,omitempty"` // why an entry changed: learned, user, aged or flushed
+	Reason string     `json:"reason,omitempty"` // why an entry changed: learned, user, aged, flushed or evicted
 	Old    netip.Addr `json:"old,omitzero"`     // of a move: where the MAC address was
 	Policy *Policy    `json:"policy,omitempty"`
 	Drop   *Drop      `json:"drop,omitempty"`

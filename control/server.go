@@ -42,6 +42,9 @@ type ServerConfig struct {
 	Netdev func(name string) (Netdev, error)
 	// Stats counts the packets that belong to no link; nil: there are none.
 	Stats func() vtep.LinkStats
+	// Addresses is how many unicast entries all links' FDBs hold, and may, 0 for any
+	// number; nil: none.
+	Addresses func() (held, limit int)
 	// Subscribe listens to events; nil: there are none.
 	Subscribe func(vtep.EventSet) (*vtep.Subscription, error)
 	Log       *slog.Logger // nil: slog.Default
@@ -64,6 +67,9 @@ func Listen(c ServerConfig) (*Server, error) {
 	}
 	if c.Stats == nil {
 		c.Stats = func() vtep.LinkStats { return vtep.LinkStats{} }
+	}
+	if c.Addresses == nil {
+		c.Addresses = func() (held, limit int) { return 0, 0 }
 	}
 	if c.Subscribe == nil {
 		c.Subscribe = func(vtep.EventSet) (*vtep.Subscription, error) { return nil, errNoPath }
@@ -206,5 +212,6 @@ func (s *Server) version(*http.Request) (any, error) { return Version{s.config.V
 
 func (s *Server) stats(*http.Request) (any, error) {
 	stats := s.config.Stats()
-	return Stats{LinkStats: statsOf(&stats), Panics: fault.Caught()}, nil
+	held, limit := s.config.Addresses()
+	return Stats{LinkStats: statsOf(&stats), Panics: fault.Caught(), Addresses: held, MaxAddress: limit}, nil
 }

@@ -175,8 +175,8 @@ func (s *LinkSpec) checkNetdev() error {
 
 func (s *LinkSpec) checkPolicy() error {
 	if s.MaxAddress != nil && *s.MaxAddress != "unlimited" {
-		if n, ok := s.MaxAddress.Number(); !ok || n > maxEntries {
-			return invalid("maxaddress %s: write a number up to %d or unlimited", *s.MaxAddress, maxEntries)
+		if _, err := maxAddresses(*s.MaxAddress); err != nil {
+			return err
 		}
 	}
 	if s.Accept != nil {
@@ -239,4 +239,27 @@ func acceptText(a vtep.Accept, group bool) string {
 		return strings.Join(words, ",")
 	}
 	return "peers"
+}
+
+// maxAddresses is the number that v, the `maxaddress` of a link or of the daemon, is;
+// vtep.UnlimitedAddresses for unlimited.
+func maxAddresses(v Value) (int, error) {
+	if v == "unlimited" {
+		return vtep.UnlimitedAddresses, nil
+	}
+	n, ok := v.Number()
+	if !ok || n > maxEntries {
+		return 0, invalid("maxaddress %s: write a number up to %d or unlimited", v, maxEntries)
+	}
+	return int(n), nil
+}
+
+// TotalAddresses is the number of unicast entries that v, the `maxaddress` of the
+// daemon, lets all links' FDBs hold together, in vtep.Config's form.
+func TotalAddresses(v Value) (int, error) {
+	n, err := maxAddresses(v)
+	if err == nil && n == 0 {
+		err = invalid("maxaddress 0 of the daemon: write how many addresses all links may hold together, or unlimited")
+	}
+	return n, err
 }

@@ -37,8 +37,9 @@ func (b *Budget) Max() int { return int(b.max.Load()) }
 // Used is the number of entries.
 func (b *Budget) Used() int { return int(b.used.Load()) }
 
-// take counts one entry more, unless there are as many as there may be.
-func (b *Budget) take() bool {
+// Take counts one entry more, unless there are as many as there may be. Tables do
+// it by themselves.
+func (b *Budget) Take() bool {
 	if b == nil {
 		return true
 	}
@@ -53,8 +54,8 @@ func (b *Budget) take() bool {
 	}
 }
 
-// give counts n entries fewer.
-func (b *Budget) give(n int) {
+// Give counts n entries fewer.
+func (b *Budget) Give(n int) {
 	if b != nil {
 		b.used.Add(int64(-n))
 	}

@@ -21,13 +21,14 @@ const (
 	// entries as there are remotes. Where none is met the new address has to wait
 	// for its next frame, and the next search goes on from here.
 	searchMost = 1 << 13
-	// lastIdle is how long the only entry of a remote must have been without
-	// traffic to give its place to another remote's first, in ticks: those in use
-	// stay, be there ever so many sources that were made up.
-	lastIdle Tick = 10
 	// evictTries is how often a new address makes room that others then take.
 	evictTries = 4
 )
+
+// LastIdle is how long the only entry of a remote must have been without traffic
+// to give its place to another remote's first: those in use stay, be there ever so
+// many sources that were made up.
+const LastIdle Tick = 10
 
 // shortage is why there is no place for a new entry.
 type shortage uint8
@@ -53,7 +54,7 @@ func (t *Table) reserve() shortage {
 			break
 		}
 	}
-	if !t.budget.take() {
+	if !t.budget.Take() {
 		t.unicast.Add(-1)
 		return ofBudget
 	}
@@ -63,7 +64,7 @@ func (t *Table) reserve() shortage {
 // release gives n places back.
 func (t *Table) release(n int) {
 	t.unicast.Add(int64(-n))
-	t.budget.give(n)
+	t.budget.Give(n)
 }
 
 // makeRoom ends a shortage at the cost of an entry that was learned; newcomer is
@@ -96,7 +97,7 @@ func (t *Table) evict(newcomer RemoteID, now Tick) bool {
 		}
 		var idle Tick
 		if last && newcomer != Nobody {
-			idle = lastIdle
+			idle = LastIdle
 		}
 		w, v := t.oldest(giver, last, idle, now)
 		if w == 0 {

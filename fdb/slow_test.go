@@ -92,7 +92,7 @@ func (o *slow) mayGo(newcomer RemoteID, given bool, now Tick) (may []encap.MAC) 
 			}
 			switch {
 			case IsGroup(m) || !ages(e.state, e.flags) || !gives(r):
-			case most == 1 && !given && held[newcomer] == 0 && old < lastIdle:
+			case most == 1 && !given && held[newcomer] == 0 && old < LastIdle:
 			case pass == 0:
 				oldest[of(r)] = max(oldest[of(r)], old)
 			case o.unicast > smallTable || old == oldest[of(r)]:

@@ -184,7 +184,8 @@ type LinkStats struct {
 	RxPackets, RxBytes, RxErrors, RxDropped, Multicast uint64
 	TxPackets, TxBytes, TxErrors, TxDropped            uint64
 	Reserved                                           uint64                // received with reserved header bits set, dropped or not
-	NotLearned                                         uint64                // received while the FDB was full: delivered, not learned
+	NotLearned                                         uint64                // received while the FDB was full, nothing giving its place: delivered, not learned
+	Evicted                                            uint64                // FDB entries that gave their places to new addresses
 	Moves                                              uint64                // learned entries that changed their remote
 	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
 	Answered                                           uint64                // questions for neighbours that were answered in their place

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -24,7 +25,8 @@ import (
 //   - only questions to everybody are answered. One that goes to a host alone asks
 //     whether it is still there (RFC 4861 section 7.3, RFC 1122 section 2.3.2.1),
 //     which nobody else can tell, and saves no flood;
-//   - there are no more of them than `maxaddress` lets the FDB have.
+//   - there are no more of them than `maxaddress` lets the FDB have, and who fills
+//     the table loses its own: see makeRoom.
 //
 // Nothing is learned of this side: who is here answers by itself. But who claims
 // an address here has it taken from a remote host.
@@ -35,6 +37,10 @@ import (
 type bindings struct {
 	seed   maphash.Seed // addresses are an attacker's choice
 	n      atomic.Int64
+	all    *fdb.Budget   // of all links
+	shares fdb.Shares    // of the addresses, by remote
+	closed atomic.Bool   // none is taken any more
+	hand   atomic.Uint32 // the shard of the next search
 	shards [bindingShards]bindingShard
 }
 
@@ -43,11 +49,14 @@ const bindingShards = 16
 type bindingShard struct {
 	mu sync.Mutex // after VTEP.mu; no other lock is taken under it
 	of map[encap.Addr]binding
+	// most is how many there were since the map was made: one does not shrink.
+	most int
 }
 
 // binding is where an address is.
 type binding struct {
 	mac    encap.MAC
+	from   fdb.RemoteID // the remote that said so last, whose share it is of
 	router bool
 	here   bool // on this side
 	// asked: its new MAC is known of a solicitation alone, which does not say
@@ -59,8 +68,8 @@ type binding struct {
 	heard fdb.Tick
 }
 
-func newBindings() *bindings {
-	t := &bindings{seed: maphash.MakeSeed()}
+func newBindings(all *fdb.Budget) *bindings {
+	t := &bindings{seed: maphash.MakeSeed(), all: all}
 	for i := range t.shards {
 		t.shards[i].of = make(map[encap.Addr]binding)
 	}
@@ -71,22 +80,32 @@ func (t *bindings) shard(ip *encap.Addr) *bindingShard {
 	return &t.shards[maphash.Bytes(t.seed, ip[:])%bindingShards]
 }
 
-// learn takes in c, which was heard on this side or from the tunnel; limit is
-// how many addresses there may be, 0 for any number.
-func (t *bindings) learn(c *encap.Claim, here bool, limit int, now fdb.Tick) {
+// learn takes in c, which was heard from a remote, or from fdb.Nobody: on this
+// side. limit is how many addresses there may be, 0 for any number.
+func (t *bindings) learn(c *encap.Claim, from fdb.RemoteID, limit int, now fdb.Tick) {
+	for range bindingTries {
+		if t.learnOnce(c, from, limit, now) || !t.makeRoom(from, now) {
+			return
+		}
+	}
+}
+
+// learnOnce is learn where there is room, else false.
+func (t *bindings) learnOnce(c *encap.Claim, from fdb.RemoteID, limit int, now fdb.Tick) bool {
+	here := from == fdb.Nobody
 	s := t.shard(&c.IP)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, known := s.of[c.IP]
 	switch {
 	case !known && (here || c.Asks):
-		return
+		return true
 	case !known:
-		if n := t.n.Add(1); limit > 0 && n > int64(limit) {
-			t.n.Add(-1)
-			return
+		if !t.reserve(limit) {
+			return false
 		}
-		b.began = now
+		t.shares.Add(from, 1)
+		b.began, b.from = now, from
 	case b.mac != c.MAC || b.here != here:
 		if now-b.began >= guardWindow {
 			b.began, b.moves = now, 0
@@ -95,10 +114,16 @@ func (t *bindings) learn(c *encap.Claim, here bool, limit int, now fdb.Tick) {
 		b.asked = true
 	}
 	b.mac, b.here, b.heard = c.MAC, here, now
+	if !here && b.from != from {
+		t.shares.Move(b.from, from)
+		b.from = from
+	}
 	if !c.Asks {
 		b.router, b.asked = c.Router, false
 	}
 	s.of[c.IP] = b
+	s.most = max(s.most, len(s.of))
+	return true
 }
 
 // find is the binding of ip, and whether it may be told to who asks; false:
@@ -126,6 +151,14 @@ func (t *bindings) clear() {
 	}
 }
 
+// close is clear for good: a worker may have the table yet.
+func (t *bindings) close() {
+	if t != nil {
+		t.closed.Store(true)
+		t.clear()
+	}
+}
+
 func (t *bindings) forget(old func(*binding) bool) {
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -133,11 +166,23 @@ func (t *bindings) forget(old func(*binding) bool) {
 		for ip, b := range s.of {
 			if old(&b) {
 				delete(s.of, ip)
-				t.n.Add(-1)
+				t.release(b.from)
 			}
+		}
+		if s.most > 16 && len(s.of) < s.most/4 {
+			s.of, s.most = cloned(s.of), len(s.of)
 		}
 		s.mu.Unlock()
 	}
+	t.shares.Trim()
+}
+
+// cloned is a copy of m with room for what is in it: a map that was larger keeps the
+// memory, and so does one that maps.Clone made of it.
+func cloned[K comparable, V any](m map[K]V) map[K]V {
+	c := make(map[K]V, len(m))
+	maps.Copy(c, m)
+	return c
 }
 
 func (t *bindings) len() int {
@@ -152,9 +197,9 @@ func (t *bindings) len() int {
 func (l *Link) followBindings() {
 	switch has := l.bindings.Load() != nil; {
 	case has && !l.cfg.ProxyLearn:
-		l.bindings.Store(nil)
+		l.bindings.Swap(nil).close()
 	case !has && l.cfg.ProxyLearn:
-		l.bindings.Store(newBindings())
+		l.bindings.Store(newBindings(l.vtep.limits.bindings))
 	}
 }
 
@@ -172,7 +217,7 @@ func (l *Link) hears(s *linkState, f *encap.Frame, in *encap.Inner, from encap.A
 	}
 	if id, _, ok := l.fdb.Peek(c.MAC); ok {
 		if r := l.remotes.at(id); r != nil && r.addr == from {
-			t.learn(&c, false, s.maxBindings, now)
+			t.learn(&c, id, s.maxBindings, now)
 		}
 	}
 }
@@ -181,7 +226,7 @@ func (l *Link) hears(s *linkState, f *encap.Frame, in *encap.Inner, from encap.A
 func (l *Link) says(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
 	if c, ok := encap.ParseClaim(f.Data, in); ok {
 		if t := l.bindings.Load(); t != nil {
-			t.learn(&c, true, 0, now)
+			t.learn(&c, fdb.Nobody, 0, now)
 		}
 	}
 }

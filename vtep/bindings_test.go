@@ -16,7 +16,7 @@ func TestBindings(t *testing.T) {
 	a, b := encap.MAC{2, 1}, encap.MAC{2, 2}
 	v4, v6 := ip("198.51.100.2"), ip("2001:db8:2::2")
 	t.Run("life", func(t *testing.T) {
-		tb := newBindings()
+		tb := newBindings(nil)
 		is := func(what string, addr encap.Addr, mac encap.MAC, tell, known bool) {
 			t.Helper()
 			got, told, ok := tb.find(addr, 100)
@@ -24,23 +24,23 @@ func TestBindings(t *testing.T) {
 				t.Errorf("%s: %+v, told %v, known %v", what, got, told, ok)
 			}
 		}
-		tb.learn(&encap.Claim{IP: v4, MAC: a}, true, 0, 1)
+		tb.learn(&encap.Claim{IP: v4, MAC: a}, fdb.Nobody, 0, 1)
 		is("of this side", v4, a, false, false)
-		tb.learn(&encap.Claim{IP: v6, MAC: a, Asks: true}, false, 0, 1)
+		tb.learn(&encap.Claim{IP: v6, MAC: a, Asks: true}, 1, 0, 1)
 		is("of a solicitation", v6, a, false, false)
-		tb.learn(&encap.Claim{IP: v6, MAC: a, Router: true}, false, 0, 2)
-		tb.learn(&encap.Claim{IP: v6, MAC: a, Asks: true}, false, 0, 3)
+		tb.learn(&encap.Claim{IP: v6, MAC: a, Router: true}, 1, 0, 2)
+		tb.learn(&encap.Claim{IP: v6, MAC: a, Asks: true}, 1, 0, 3)
 		is("advertised", v6, a, true, true)
 		if got, _, _ := tb.find(v6, 3); !got.router || got.heard != 3 {
 			t.Errorf("a solicitation made %+v of a router", got)
 		}
-		tb.learn(&encap.Claim{IP: v6, MAC: b, Asks: true}, false, 0, 4)
+		tb.learn(&encap.Claim{IP: v6, MAC: b, Asks: true}, 1, 0, 4)
 		is("asked by another", v6, b, false, true)
-		tb.learn(&encap.Claim{IP: v6, MAC: b}, false, 0, 5)
+		tb.learn(&encap.Claim{IP: v6, MAC: b}, 1, 0, 5)
 		is("advertised by another", v6, b, true, true)
-		tb.learn(&encap.Claim{IP: v6, MAC: b}, true, 0, 6)
+		tb.learn(&encap.Claim{IP: v6, MAC: b}, fdb.Nobody, 0, 6)
 		is("here", v6, b, false, true)
-		tb.learn(&encap.Claim{IP: v6, MAC: b}, false, 0, 7)
+		tb.learn(&encap.Claim{IP: v6, MAC: b}, 1, 0, 7)
 		is("there again", v6, b, true, true)
 		tb.age(10, 0)
 		tb.age(10, 4)
@@ -52,14 +52,14 @@ func TestBindings(t *testing.T) {
 		}
 	})
 	t.Run("limit", func(t *testing.T) {
-		tb := newBindings()
+		tb := newBindings(nil)
 		for n := range byte(20) {
-			tb.learn(&encap.Claim{IP: encap.AddrFrom(netip.AddrFrom4([4]byte{198, 51, 100, n})), MAC: a}, false, 7, 1)
+			tb.learn(&encap.Claim{IP: encap.AddrFrom(netip.AddrFrom4([4]byte{198, 51, 100, n})), MAC: a}, 1, 7, 1)
 		}
 		if tb.len() != 7 {
 			t.Errorf("%d addresses, the limit being 7", tb.len())
 		}
-		tb.learn(&encap.Claim{IP: ip("198.51.100.3"), MAC: b}, false, 7, 1)
+		tb.learn(&encap.Claim{IP: ip("198.51.100.3"), MAC: b}, 1, 7, 1)
 		if got, tell, ok := tb.find(ip("198.51.100.3"), 1); !ok || !tell || got.mac != b {
 			t.Errorf("at the limit a move made %+v", got)
 		}
@@ -68,13 +68,13 @@ func TestBindings(t *testing.T) {
 		}
 	})
 	t.Run("contested", func(t *testing.T) {
-		tb := newBindings()
+		tb := newBindings(nil)
 		for n := range fdb.Tick(maxMoves + 2) { // the first is no move
 			_, tell, _ := tb.find(v4, 10+n)
 			if n > 0 && !tell {
 				t.Errorf("not told of after %d moves", n-1)
 			}
-			tb.learn(&encap.Claim{IP: v4, MAC: [2]encap.MAC{a, b}[n%2]}, false, 0, 10+n)
+			tb.learn(&encap.Claim{IP: v4, MAC: [2]encap.MAC{a, b}[n%2]}, 1, 0, 10+n)
 		}
 		if _, tell, ok := tb.find(v4, 20); tell || !ok {
 			t.Error("told of an address that two hosts fight for")
@@ -82,8 +82,8 @@ func TestBindings(t *testing.T) {
 		if _, tell, _ := tb.find(v4, 10+guardWindow); !tell {
 			t.Error("not told of when they have stopped")
 		}
-		tb.learn(&encap.Claim{IP: v4, MAC: a}, false, 0, 11+guardWindow)
-		tb.learn(&encap.Claim{IP: v4, MAC: b}, false, 0, 12+guardWindow)
+		tb.learn(&encap.Claim{IP: v4, MAC: a}, 1, 0, 11+guardWindow)
+		tb.learn(&encap.Claim{IP: v4, MAC: b}, 1, 0, 12+guardWindow)
 		if _, tell, _ := tb.find(v4, 13+guardWindow); !tell {
 			t.Error("the count did not begin anew")
 		}

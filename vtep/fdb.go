@@ -71,50 +71,60 @@ func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 	return fdbError(mac, l.fdb.DeleteRemote(mac, rem.id))
 }
 
-// FDB lists the entries that f selects, group entries first. ErrNoLink if it
-// names a link that does not exist.
-func (v *VTEP) FDB(f FDBFilter) ([]FDBEntry, error) {
+// WalkFDB calls fn with each entry that f selects until it returns false: of one link
+// after the other, group entries first, then by MAC. It takes memory for a few
+// thousand addresses, however many there are, and holds no lock while fn runs.
+// ErrNoLink if f names a link that does not exist; fn is not called then.
+func (v *VTEP) WalkFDB(f FDBFilter, fn func(*FDBEntry) bool) error {
 	links, err := v.selected(f.Link)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []FDBEntry
+	var entry FDBEntry // one for all calls: it escapes to fn
 	for _, l := range links {
-		l.fdb.Walk(func(e *fdb.Entry) bool {
+		more := true
+		each := func(e *fdb.Entry) bool {
 			for _, id := range e.Remotes {
-				if entry, ok := l.describe(e, id); ok && f.matches(&entry) {
-					all = append(all, l.short(entry))
+				var ok bool
+				if entry, ok = l.describe(e, id); ok && f.matches(&entry) {
+					entry = l.short(entry)
+					if more = fn(&entry); !more {
+						break
+					}
 				}
 			}
-			return true
-		})
+			return more
+		}
+		if f.MAC == nil {
+			l.fdb.Walk(each)
+		} else if e, ok := l.fdb.Get(*f.MAC); ok {
+			each(&e)
+		}
+		if !more {
+			break
+		}
 	}
-	return all, nil
+	return nil
+}
+
+// FDB lists the entries that WalkFDB finds.
+func (v *VTEP) FDB(f FDBFilter) ([]FDBEntry, error) {
+	var all []FDBEntry
+	err := v.WalkFDB(f, func(e *FDBEntry) bool {
+		all = append(all, *e)
+		return true
+	})
+	return all, err
 }
 
 // FDBGet is the entry of one MAC: several for a group. ErrNotExist if there is
 // none.
 func (v *VTEP) FDBGet(link string, mac encap.MAC) ([]FDBEntry, error) {
-	links, err := v.selected(link)
-	if err != nil {
-		return nil, err
+	all, err := v.FDB(FDBFilter{Link: link, MAC: &mac})
+	if err == nil && len(all) == 0 {
+		err = fdbError(mac, fdb.ErrNotExist)
 	}
-	var all []FDBEntry
-	for _, l := range links {
-		e, ok := l.fdb.Get(mac)
-		if !ok {
-			continue
-		}
-		for _, id := range e.Remotes {
-			if entry, ok := l.describe(&e, id); ok {
-				all = append(all, l.short(entry))
-			}
-		}
-	}
-	if len(all) == 0 {
-		return nil, fdbError(mac, fdb.ErrNotExist)
-	}
-	return all, nil
+	return all, err
 }
 
 // FDBFlush removes the entries of a link that f selects and returns how many.
@@ -164,11 +174,10 @@ func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
 		return FDBEntry{}, false
 	}
 	now := l.vtep.now()
-	vni := r.vni
 	return FDBEntry{
 		Link:    l.state.Load().name,
 		MAC:     e.MAC,
-		Remote:  Remote{Addr: r.addr.Netip(), Port: r.port, VNI: &vni, Via: r.via},
+		Remote:  Remote{Addr: r.addr.Netip(), Port: r.port, VNI: &r.vni, Via: r.via},
 		State:   e.State,
 		Flags:   e.Flags,
 		Used:    ago(now, e.Used),
@@ -348,7 +357,7 @@ func fdbError(mac encap.MAC, err error) error {
 	case errors.Is(err, fdb.ErrGroup):
 		return fmt.Errorf("%w: %s has a list of remotes; use fdb append and fdb del ... dst", ErrNotSupported, mac)
 	case errors.Is(err, fdb.ErrFull):
-		return fmt.Errorf("%w: the FDB is full; raise maxaddress", ErrFull)
+		return fmt.Errorf("%w: the FDB is full of entries that do not age; raise maxaddress, the link's or the daemon's", ErrFull)
 	}
 	return err
 }

@@ -11,7 +11,7 @@ import (
 // TestPeerStaysPeer: an entry that moves between two remotes of one address leaves that address a peer all the while, so
 // that none of its packets is a stranger's.
 func TestPeerStaysPeer(t *testing.T) {
-	r := newRemotes()
+	r := newRemotes(nil)
 	r.filter.peers = true // as if there were a rule
 	addr := encap.AddrFrom(netip.MustParseAddr("192.0.2.2"))
 	a, b := r.intern(remoteKey{addr: addr, port: 4789}), r.intern(remoteKey{addr: addr, port: 4790})

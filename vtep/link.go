@@ -25,6 +25,8 @@ type Link struct {
 	shards []counters
 
 	moves      moveLog
+	evicted    atomic.Uint64 // FDB entries that made room for new addresses
+	giver      atomic.Uint32 // the remote that the last of them was of
 	guard      moveGuard
 	flood      floodLimit
 	answers    floodLimit                 // of frames that are too big
@@ -207,5 +209,6 @@ func (l *Link) info() LinkInfo {
 		Offloads:   l.offloads(),
 	}
 	i.Stats.PolicyID = uint16(l.lastPolicy.Load())
+	i.Stats.Evicted = l.evicted.Load()
 	return i
 }

@@ -4,7 +4,7 @@ import "github.com/uvtep/uvtep/fdb"
 
 // linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
 type linkConditions struct {
-	unreachable, refused, full condition
+	unreachable, refused, full, evicting condition
 }
 
 //nolint:gochecknoglobals // texts, never written
@@ -20,11 +20,29 @@ var (
 		ends:   "no frame to a remote was refused by the host lately",
 	}
 	fullText = conditionText{
-		begins: "the forwarding database is full, new addresses are not learned: find who sends so many with uvtep fdb show, or raise maxaddress",
+		begins: "the forwarding database is full, new addresses are not learned: find who sends so many with uvtep fdb show, or raise maxaddress, the link's or the daemon's",
 		goesOn: "the forwarding database is still full, new addresses are not learned",
 		ends:   "no address was kept out of the forwarding database lately",
 	}
 )
+
+//nolint:gochecknoglobals // a text, never written
+var evictingText = conditionText{
+	begins: "the forwarding database is full, the remote that holds most gives places to new addresses: look at what it sends, or raise maxaddress, the link's or the daemon's",
+	goesOn: "the forwarding database is still full, the remote that holds most gives places to new addresses",
+	ends:   "the forwarding database gave no place of one address to another lately",
+}
+
+// tellEvicting logs that learned addresses give their places to others.
+func (l *Link) tellEvicting(now fdb.Tick) {
+	log, n := l.log, l.evicted.Load()
+	if n != l.conditions.evicting.seen {
+		if r := l.remotes.at(fdb.RemoteID(l.giver.Load())); r != nil {
+			log = log.With("remote", r.addr.String())
+		}
+	}
+	l.conditions.evicting.follow(log, now, n, &evictingText)
+}
 
 // tellConditions logs what is wrong with the link, from its counters. The caller
 // holds VTEP.mu.
@@ -39,4 +57,5 @@ func (l *Link) tellConditions(now fdb.Tick) {
 	l.conditions.unreachable.follow(l.log, now, unreachable, &unreachableText)
 	l.conditions.refused.follow(l.log, now, refused, &refusedText)
 	l.conditions.full.follow(l.log, now, notLearned, &fullText)
+	l.tellEvicting(now)
 }

@@ -18,7 +18,7 @@ import (
 // AddLink makes the link's netdev, which is down, and its sockets.
 // It returns ErrInvalid, ErrExist or what the host refused; then nothing is
 // left behind.
-func (v *VTEP) AddLink(c LinkConfig) error {
+func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	c.normalise()
 	if err := c.validate(); err != nil {
 		return err
@@ -31,9 +31,14 @@ func (v *VTEP) AddLink(c LinkConfig) error {
 	if err := v.nameToAdd(c.Name); err != nil {
 		return err
 	}
-	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes()}
+	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes(v.limits.remotes)}
 	l.remotes.filter.rule = v.filter.Rule()
-	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), OnChange: l.onFDB, SameAddr: l.remotes.sameAddr})
+	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), Budget: v.limits.addresses, OnChange: l.onFDB, SameAddr: l.remotes.sameAddr})
+	defer func() {
+		if err != nil {
+			l.closeTables()
+		}
+	}()
 	if err := v.openPort(l); err != nil {
 		l.remotes.filter.rule.Close()
 		return err
@@ -259,6 +264,7 @@ func (v *VTEP) drop(l *Link) {
 	v.dismantle(l)
 	v.findBypasses(l)
 	l.tellGone(&info)
+	l.closeTables()
 }
 
 // dismantle gives back the link's endpoints, transmitters and port.

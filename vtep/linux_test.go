@@ -115,16 +115,27 @@ func TestL06Full(t *testing.T) {
 			if got := r.in(addrB, frame(macA, encap.MAC{2, 0, 0, 0, 1, n}, "x")); len(got) != 1 {
 				t.Errorf("frame %d was not delivered", n)
 			}
+			time.Sleep(time.Second)
 		}
-		r.behind(encap.MAC{2, 0, 0, 0, 1, 1}, addrB)
+		r.behind(encap.MAC{2, 0, 0, 0, 1, 0}, netip.Addr{}) // its own oldest
+		r.behind(encap.MAC{2, 0, 0, 0, 1, 3}, addrB)
+		if s := r.stats(t, r.link); s.Evicted != 2 || s.NotLearned != 0 || s.RxPackets != 4 {
+			t.Errorf("statistics %+v", s)
+		}
+		for _, mac := range []encap.MAC{macC, {2, 5}} { // what is given takes the place of what was learned
+			must(t, r.FDBAdd(vtep.FDBEntry{Link: r.link, MAC: mac, Remote: vtep.Remote{Addr: addrB}, State: fdb.Static}))
+		}
+		if got := r.in(addrB, frame(macA, encap.MAC{2, 0, 0, 0, 1, 2}, "x")); len(got) != 1 {
+			t.Error("a frame was not delivered")
+		}
 		r.behind(encap.MAC{2, 0, 0, 0, 1, 2}, netip.Addr{})
-		if s := r.stats(t, r.link); s.NotLearned != 2 || s.RxPackets != 4 {
+		if s := r.stats(t, r.link); s.NotLearned != 1 {
 			t.Errorf("statistics %+v", s)
 		}
 		if got := r.out(frame(encap.MAC{2, 0, 0, 0, 1, 2}, macA, "x")); len(got) != 1 {
 			t.Errorf("the reply went to %v", dsts(got))
 		}
-		if err := r.FDBAdd(vtep.FDBEntry{Link: r.link, MAC: macC, Remote: vtep.Remote{Addr: addrB}}); !errors.Is(err, vtep.ErrFull) {
+		if err := r.FDBAdd(vtep.FDBEntry{Link: r.link, MAC: encap.MAC{2, 6}, Remote: vtep.Remote{Addr: addrB}}); !errors.Is(err, vtep.ErrFull) {
 			t.Errorf("FDBAdd to a full FDB: %v", err)
 		}
 		must(t, r.FDBAppend(vtep.FDBEntry{Link: r.link, Remote: vtep.Remote{Addr: addrC}})) // flood lists have room

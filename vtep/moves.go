@@ -34,6 +34,10 @@ func (m *moveLog) take() (count int, last fdb.Event) {
 func (l *Link) onFDB(e fdb.Event) {
 	l.remotes.follow(e)
 	l.tellFDB(&e)
+	if e.Reason == fdb.ReasonEvicted {
+		l.evicted.Add(1)
+		l.giver.Store(uint32(e.Remote))
+	}
 	if e.Kind == fdb.Moved {
 		l.moves.note(e)
 		if s := l.state.Load(); s != nil && s.moveGuard {

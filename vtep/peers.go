@@ -38,7 +38,7 @@ type peerNode struct {
 
 func newPeerTable() *peerTable {
 	t := &peerTable{seed: maphash.MakeSeed()}
-	b := make([]atomic.Pointer[peerNode], 8)
+	b := make([]atomic.Pointer[peerNode], minRemotes)
 	t.buckets.Store(&b)
 	return t
 }
@@ -60,13 +60,32 @@ func (t *peerTable) lookup(a encap.Addr) *peer {
 func (t *peerTable) insert(p *peer) {
 	b := *t.buckets.Load()
 	if t.n++; t.n > len(b) {
-		bigger := make([]atomic.Pointer[peerNode], 2*len(b))
-		t.each(func(q *peer) { t.push(bigger, q) })
-		t.push(bigger, p)
-		t.buckets.Store(&bigger)
+		t.rebuild(2*len(b), p)
 		return
 	}
 	t.push(b, p)
+}
+
+// rebuild makes so many buckets of all peers and, where that is not nil, p.
+func (t *peerTable) rebuild(buckets int, p *peer) {
+	b := make([]atomic.Pointer[peerNode], buckets)
+	t.each(func(q *peer) { t.push(b, q) })
+	if p != nil {
+		t.push(b, p)
+	}
+	t.buckets.Store(&b)
+}
+
+// shrink gives memory back after removals.
+func (t *peerTable) shrink() {
+	buckets := len(*t.buckets.Load())
+	size := buckets
+	for size > minRemotes && size > 4*t.n {
+		size /= 2
+	}
+	if size < buckets {
+		t.rebuild(size, nil)
+	}
 }
 
 func (t *peerTable) push(b []atomic.Pointer[peerNode], p *peer) {

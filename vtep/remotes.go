@@ -1,6 +1,8 @@
 package vtep
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -27,6 +29,8 @@ type remote struct {
 	peer   *peer
 	bypass atomic.Pointer[bypass] // nil: it is reached through the network
 
+	own      bool // made by learning, counted in remotes.learns; guarded by remotes.mu
+	pooled   bool // or in remotes.pool; guarded by remotes.mu
 	kept     bool // a bypass names it: never given up; guarded by remotes.mu
 	refs     int  // FDB references; guarded by remotes.mu
 	idle     bool // no reference at the last sweep; guarded by remotes.mu
@@ -43,17 +47,25 @@ type remotes struct {
 	peers *peerTable
 	byID  atomic.Pointer[[]atomic.Pointer[remote]]
 
-	mu     sync.Mutex // after link.mu and the FDB's shard locks
-	filter peerFilter
-	byKey  map[remoteKey]*remote
-	free   []fdb.RemoteID
-	used   int // numbers handed out so far
-	live   int // remotes that exist
+	pool *fdb.Budget // of remotes that learning made, of all links
+
+	mu      sync.Mutex // after link.mu and the FDB's shard locks
+	filter  peerFilter
+	byKey   map[remoteKey]*remote
+	most    int            // remotes that byKey had room for when it was made, or has since
+	free    []fdb.RemoteID // numbers given up, the least last
+	used    int            // numbers handed out so far
+	live    int            // remotes that exist
+	learns  int            // those of them that learning made and pool does not count
+	refused bool           // none is made by learning any more
 }
 
-func newRemotes() *remotes {
-	r := &remotes{peers: newPeerTable(), byKey: make(map[remoteKey]*remote)}
-	ids := make([]atomic.Pointer[remote], 8)
+// minRemotes is the least that the tables of remotes and peers have room for.
+const minRemotes = 8
+
+func newRemotes(pool *fdb.Budget) *remotes {
+	r := &remotes{peers: newPeerTable(), byKey: make(map[remoteKey]*remote), pool: pool}
+	ids := make([]atomic.Pointer[remote], minRemotes)
 	r.byID.Store(&ids)
 	return r
 }
@@ -101,6 +113,7 @@ func (r *remotes) internLocked(key remoteKey) *remote {
 	ids := *r.byID.Load()
 	ids[rem.id].Store(rem)
 	r.byKey[key] = rem
+	r.most = max(r.most, len(r.byKey))
 	r.live++
 	return rem
 }
@@ -132,14 +145,22 @@ func (r *remotes) find(key remoteKey) *remote {
 }
 
 // learned is the remote that a MAC seen behind addr gets, nil where limit
-// remotes exist already.
+// remotes exist already, or where all links together have made as many as they may.
 func (r *remotes) learned(key remoteKey, limit int) *remote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.byKey[key] == nil && limit > 0 && r.live >= limit {
-		return nil
+	rem := r.byKey[key]
+	if rem == nil {
+		pooled := r.learns >= ownRemotes
+		if r.refused || limit > 0 && r.live >= limit || pooled && !r.pool.Take() {
+			return nil
+		}
+		rem = r.internLocked(key)
+		if rem.pooled, rem.own = pooled, !pooled; rem.own {
+			r.learns++
+		}
 	}
-	rem := r.internLocked(key)
+	rem.idle = false
 	rem.peer.learned.Store(rem)
 	return rem
 }
@@ -160,11 +181,7 @@ func (r *remotes) takeID() fdb.RemoteID {
 	}
 	old := *r.byID.Load()
 	if r.used == len(old) {
-		bigger := make([]atomic.Pointer[remote], 2*len(old))
-		for i := range old {
-			bigger[i].Store(old[i].Load())
-		}
-		r.byID.Store(&bigger)
+		r.resizeIDs(2 * len(old))
 	}
 	r.used++
 	return fdb.RemoteID(r.used - 1)
@@ -234,11 +251,73 @@ func (r *remotes) sweep() {
 			rem.peer.learned.CompareAndSwap(rem, nil)
 		default:
 			ids[i].Store(nil)
-			r.free = append(r.free, rem.id)
-			r.live--
-			if rem.peer.remotes--; rem.peer.remotes == 0 {
-				r.peers.remove(rem.peer)
-			}
+			r.giveUp(rem)
+		}
+	}
+	r.shrink()
+}
+
+// giveUp forgets a remote whose number has none any more. The lock is held.
+func (r *remotes) giveUp(rem *remote) {
+	r.free = append(r.free, rem.id)
+	r.live--
+	if rem.own {
+		r.learns--
+	}
+	if rem.pooled {
+		r.pool.Give(1)
+	}
+	if rem.peer.remotes--; rem.peer.remotes == 0 {
+		r.peers.remove(rem.peer)
+	}
+}
+
+// shrink gives memory back after remotes have gone, and has the least numbers given
+// out next, so that there is some to give back. The lock is held.
+func (r *remotes) shrink() {
+	ids := *r.byID.Load()
+	for r.used > 0 && ids[r.used-1].Load() == nil {
+		r.used--
+	}
+	r.free = slices.DeleteFunc(r.free, func(id fdb.RemoteID) bool { return int(id) >= r.used })
+	slices.SortFunc(r.free, func(a, b fdb.RemoteID) int { return cmp.Compare(b, a) })
+	if cap(r.free) > 4*len(r.free)+minRemotes {
+		r.free = slices.Clone(r.free)
+	}
+	size := len(ids)
+	for size > minRemotes && size > 4*r.used {
+		size /= 2
+	}
+	if size < len(ids) {
+		r.resizeIDs(size)
+	}
+	if r.most > 64 && len(r.byKey) < r.most/4 {
+		r.byKey, r.most = cloned(r.byKey), len(r.byKey)
+	}
+	r.peers.shrink()
+}
+
+// resizeIDs gives byID another size. Who reads the old array finds the same remotes.
+// The lock is held.
+func (r *remotes) resizeIDs(size int) {
+	old := *r.byID.Load()
+	ids := make([]atomic.Pointer[remote], size)
+	for i := range min(size, len(old)) {
+		ids[i].Store(old[i].Load())
+	}
+	r.byID.Store(&ids)
+}
+
+// close gives back what is counted in pool, for good.
+func (r *remotes) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = true
+	ids := *r.byID.Load()
+	for i := range ids {
+		if rem := ids[i].Load(); rem != nil && rem.pooled {
+			rem.pooled = false
+			r.pool.Give(1)
 		}
 	}
 }

@@ -151,8 +151,8 @@ func TestS03FiniteByDefault(t *testing.T) {
 		r.got()
 		info, err := r.Link(r.link)
 		must(t, err)
-		if info.Entries != vtep.DefaultMaxAddresses+1 || info.Stats.NotLearned != 10 { // and the flood list
-			t.Errorf("%d entries, %d not learned", info.Entries, info.Stats.NotLearned)
+		if info.Entries != vtep.DefaultMaxAddresses+1 || info.Stats.Evicted != 10 || info.Stats.NotLearned != 0 { // and the flood list
+			t.Errorf("%d entries, %d evicted, %d not learned", info.Entries, info.Stats.Evicted, info.Stats.NotLearned)
 		}
 	})
 }

@@ -17,6 +17,9 @@ type Config struct {
 	Host    Host         // needed: SystemHost, or a fake of vteptest
 	Log     *slog.Logger // nil: slog.Default
 	Workers int          // receive sockets an endpoint; 0: GOMAXPROCS
+	// MaxAddresses bounds the unicast entries of all links' FDBs together; 0:
+	// DefaultTotalAddresses; UnlimitedAddresses.
+	MaxAddresses int
 	// NoOffload switches offloads off, for all links.
 	NoOffload NoOffload
 	// ForceUDPGSO uses UDP segmentation on kernels that are known to spoil it on the
@@ -43,6 +46,7 @@ type VTEP struct {
 	// counters are for packets that belong to no link, by endpoint worker.
 	counters []counters
 	events   events
+	limits   limits // of what all links together learn
 
 	scratch scratchList    // of port workers
 	work    sync.WaitGroup // what spawn started
@@ -101,6 +105,7 @@ func New(c Config) *VTEP {
 		endpoints: make(map[endpointKey]*endpoint),
 		senders:   make(map[senderKey]*sender),
 		bypassers: newBypassers(),
+		limits:    newLimits(c.MaxAddresses),
 		tuned:     make(map[int]bool),
 	}
 	if v.log == nil {

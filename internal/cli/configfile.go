@@ -76,7 +76,8 @@ type followedFile struct {
 	hup    chan os.Signal
 	keeper *reload.Keeper
 	log    *slog.Logger
-	times  int // that it was read again
+	limit  func(addresses int) // takes the file's `maxaddress`; nil: an option says it
+	times  int                 // that it was read again
 }
 
 // followFile reads the file and has SIGHUP told from then on instead of ending
@@ -115,6 +116,15 @@ func (f *followedFile) metrics() string {
 		return ""
 	}
 	return f.first.Metrics
+}
+
+// followLimit has set take the `maxaddress` of the file, 0 where it says none, now
+// and whenever the file is applied again.
+func (f *followedFile) followLimit(set func(addresses int)) {
+	if f != nil {
+		f.limit = set
+		set(f.first.MaxAddresses)
+	}
 }
 
 // apply makes what the file says. answers has what is said of the file, mistake by
@@ -171,6 +181,9 @@ func (f *followedFile) again() {
 		return
 	}
 	if err == nil {
+		if f.limit != nil {
+			f.limit(file.MaxAddresses)
+		}
 		err = f.keeper.Load(file)
 	}
 	if err != nil {

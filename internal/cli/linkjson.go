@@ -173,6 +173,7 @@ func dropsJSON(j *jsonWriter, s *control.LinkStats) {
 	})
 	j.value("reserved", s.Reserved)
 	j.value("not_learned", s.NotLearned)
+	j.value("evicted", s.Evicted)
 	j.value("too_big_sent", s.TooBigSent)
 	j.value("too_big_withheld", s.Withheld)
 	j.value("fragmented", s.Fragmented)

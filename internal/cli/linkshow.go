@@ -232,7 +232,7 @@ func showDrops(w io.Writer, s *control.LinkStats) {
 	for _, n := range []struct {
 		name string
 		n    uint64
-	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}, {"too-big-withheld", s.Withheld},
+	}{{"reserved", s.Reserved}, {"not-learned", s.NotLearned}, {"evicted", s.Evicted}, {"moves", s.Moves}, {"too-big-sent", s.TooBigSent}, {"too-big-withheld", s.Withheld},
 		{"fragmented", s.Fragmented}, {"answered", s.Answered}, {"policy-id", uint64(s.PolicyID)}} {
 		if n.n != 0 {
 			fmt.Fprintf(w, "    uvtep count %s %d\n", n.name, n.n)

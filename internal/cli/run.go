@@ -23,7 +23,7 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkSentence + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
 			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
@@ -36,6 +36,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f := run.Flags()
 	f.StringVar(&o.config, "config", "", "make the links of a configuration `file`")
 	f.StringVar(&o.metrics, "metrics", "", "answer Prometheus on `ADDR:PORT`, path /metrics, such as 127.0.0.1:9472; see docs/metrics.md")
+	f.StringVar(&o.maxAddress, "maxaddress", "", "how many MAC addresses all links together may hold: a `number` or unlimited; 1048576 unless said")
 	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro,filter`, or some of them; see link show -d")
 	f.BoolVar(&o.forceGSO, "force-udp-gso", false, "use UDP segmentation on a kernel, too, that is known to spoil it on the way to some NICs (7.0 to 7.1.4)")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
@@ -56,6 +57,7 @@ type runOptions struct {
 	tune        bool
 	spin        time.Duration
 	metrics     string
+	maxAddress  string
 }
 
 // vtepConfig is what the options say of the VTEP.
@@ -69,6 +71,12 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 	if o.metrics != "" {
 		if bad := metrics.CheckAddr(o.metrics); bad != nil {
 			err = usagef("%v", bad)
+		}
+	}
+	if o.maxAddress != "" {
+		n, bad := control.TotalAddresses(control.Value(o.maxAddress))
+		if c.MaxAddresses = n; bad != nil {
+			err = usagef("--%v", bad)
 		}
 	}
 	if o.tune {
@@ -106,10 +114,13 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	}
 	setRuntime()
 	v := vtep.New(cfg)
+	if o.maxAddress == "" {
+		file.followLimit(v.SetMaxAddresses)
+	}
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is
 	// made.
-	server, err := control.Listen(control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Subscribe: v.Subscribe, Version: version(), Log: log})
+	server, err := control.Listen(control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: log})
 	if err != nil {
 		return err
 	}

@@ -181,6 +181,8 @@ func brokenByHand() map[string]string {
 		"control: «[a]\n":                                             "one value",
 		"control: «''\n":                                              "one value",
 		"«control:\nlinks: []\n":                                      "one value",
+		"maxaddress: «0\n":                                            "or unlimited",
+		"maxaddress: «many\n":                                         "or unlimited",
 		"metrics: «9472\n":                                            "ADDR:PORT",
 		"metrics: «localhost:9472\n":                                  "ADDR:PORT",
 		"metrics: «127.0.0.1:http\n":                                  "ADDR:PORT",

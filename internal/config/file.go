@@ -15,8 +15,10 @@ import (
 type File struct {
 	Control string // path of the control socket; "": not said
 	Metrics string // ADDR:PORT; "": not said
-	Ports   []FilePort
-	Links   []FileLink
+	// MaxAddresses is the `maxaddress` of the daemon, as vtep.Config has it; 0: not said.
+	MaxAddresses int
+	Ports        []FilePort
+	Links        []FileLink
 
 	confD bool // there is such a directory
 }
@@ -122,7 +124,7 @@ func (r *fileReader) read(name string, data []byte, beside bool) {
 		return
 	}
 	for _, p := range r.pairs(root, "") {
-		if beside && (p.key.text == "control" || p.key.text == "metrics") {
+		if beside && (p.key.text == "control" || p.key.text == "metrics" || p.key.text == "maxaddress") {
 			r.addf(p.key.place, "%q is of the daemon as a whole: write it in %s", p.key.text, mainName)
 			continue
 		}
@@ -131,12 +133,14 @@ func (r *fileReader) read(name string, data []byte, beside bool) {
 			r.control(p.value)
 		case "metrics":
 			r.metrics(p.value)
+		case "maxaddress":
+			r.maxAddress(p.value)
 		case "ports":
 			r.readPorts(p.value)
 		case "links":
 			r.readLinks(p.value)
 		default:
-			r.addf(p.key.place, "unknown key %q: write control, metrics, ports or links", p.key.text)
+			r.addf(p.key.place, "unknown key %q: write control, metrics, maxaddress, ports or links", p.key.text)
 		}
 	}
 }
@@ -203,6 +207,16 @@ func (r *fileReader) metrics(n *node) {
 		r.addf(n.place, "metrics %q: write ADDR:PORT, such as 127.0.0.1:9472", addr)
 	}
 	r.file.Metrics = addr
+}
+
+func (r *fileReader) maxAddress(n *node) {
+	text, ok := r.scalar("maxaddress", "1048576", n)
+	if !ok {
+		return
+	}
+	limit, err := control.TotalAddresses(control.Value(text))
+	r.add(n.place, err)
+	r.file.MaxAddresses = limit
 }
 
 func (r *fileReader) readLinks(n *node) { r.mappings("links", "link", "vxlan0", n, r.readLink) }

@@ -113,6 +113,15 @@ links:
       - {mac: 02:00:00:00:00:08, dst: 192.0.2.7, state: dynamic, extern_learn: true, router: true}
 `
 
+// TestTotalAddresses: the daemon's own maxaddress, in the form of vtep.Config.
+func TestTotalAddresses(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "maxaddress: 7\n": 7, "maxaddress: unlimited\n": -1} {
+		if f, err := readText(t, text+"links: []\n"); err != nil || f.MaxAddresses != want {
+			t.Errorf("%q: %+v, %v", text, f, err)
+		}
+	}
+}
+
 // TestContract is interface.md's file, with more entries.
 func TestContract(t *testing.T) {
 	f, err := readText(t, contract)

@@ -20,6 +20,8 @@ type Source interface {
 	Links() []vtep.LinkInfo
 	// Stats counts what belongs to no link.
 	Stats() vtep.LinkStats
+	// Addresses is how many addresses the links hold together, and may; 0: any number.
+	Addresses() (held, limit int)
 }
 
 // metric is one that each link has.
@@ -40,6 +42,8 @@ type collector struct {
 	panics   *prometheus.Desc
 	logLost  *prometheus.Desc
 	lost     func() uint64
+	held     *prometheus.Desc
+	limit    *prometheus.Desc
 	ofLinks  []metric
 	announce []*prometheus.Desc // all of them
 }
@@ -53,7 +57,9 @@ func newCollector(cfg *Config) *collector {
 	c.panics = prometheus.NewDesc("uvtep_panics_total", "Faults of uvtep that were caught; its log has the stack of each.", nil, nil)
 	c.logLost = prometheus.NewDesc("uvtep_log_lines_lost_total", "Lines of the daemon's log that could not be written: its reader hung, or was gone.", nil, nil)
 	c.ofLinks = append(append(stateMetrics(), counterMetrics()...), dropMetrics()...)
-	c.announce = []*prometheus.Desc{c.build, c.noLink, c.panics, c.logLost}
+	c.held = prometheus.NewDesc("uvtep_fdb_addresses", "Unicast entries of all links' forwarding databases.", nil, nil)
+	c.limit = prometheus.NewDesc("uvtep_fdb_max_addresses", "How many of them there may be, the maxaddress of the daemon; 0 where any number may.", nil, nil)
+	c.announce = []*prometheus.Desc{c.build, c.noLink, c.panics, c.logLost, c.held, c.limit}
 	for _, m := range c.ofLinks {
 		c.announce = append(c.announce, m.desc)
 	}
@@ -84,6 +90,9 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 	for _, r := range noLinkReasons() {
 		out <- prometheus.MustNewConstMetric(c.noLink, prometheus.CounterValue, float64(stats.Drops[r]), r.String())
 	}
+	held, limit := c.source.Addresses()
+	out <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, float64(held))
+	out <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(limit))
 	links := c.source.Links()
 	for i := range links {
 		l := &links[i]
@@ -157,7 +166,9 @@ func counterMetrics() []metric {
 		counter("transmit_bytes_total", "Bytes of those frames.", func(s *vtep.LinkStats) uint64 { return s.TxBytes }),
 		counter("receive_reserved_total", "Packets with reserved header bits set, dropped or not.", func(s *vtep.LinkStats) uint64 { return s.Reserved }),
 		counter("fdb_moves_total", "Learned MAC addresses that changed their remote.", func(s *vtep.LinkStats) uint64 { return s.Moves }),
-		counter("fdb_not_learned_total", "Frames that were delivered while the forwarding database was full.", func(s *vtep.LinkStats) uint64 { return s.NotLearned }),
+		counter("fdb_not_learned_total", "Frames that were delivered while the forwarding database was full and nothing gave its place.",
+			func(s *vtep.LinkStats) uint64 { return s.NotLearned }),
+		counter("fdb_evicted_total", "Entries that gave their places in a full forwarding database to new addresses.", func(s *vtep.LinkStats) uint64 { return s.Evicted }),
 		counter("too_big_sent_total", "ICMP errors sent into the device for frames that do not fit the path of their remote.",
 			func(s *vtep.LinkStats) uint64 { return s.TooBigSent }),
 		counter("too_big_withheld_total", "Such errors that were not sent, since the link sends 100 a second.",

@@ -27,11 +27,13 @@ func (counted) Stats() vtep.LinkStats {
 	return vtep.LinkStats{Drops: map[vtep.DropReason]uint64{vtep.RxUnknownVNI: 3}}
 }
 
+func (counted) Addresses() (held, limit int) { return 122, 123 }
+
 func (counted) Links() []vtep.LinkInfo {
 	l := vtep.LinkInfo{
 		Config: vtep.LinkConfig{Name: "vx1", VNI: 42}, Name: "renamed", MTU: 1450, Up: true, Entries: 7,
 		Stats: vtep.LinkStats{
-			RxPackets: 101, RxBytes: 102, Multicast: 103, TxPackets: 104, TxBytes: 105, Reserved: 106, NotLearned: 107, Moves: 108,
+			RxPackets: 101, RxBytes: 102, Multicast: 103, TxPackets: 104, TxBytes: 105, Reserved: 106, NotLearned: 107, Evicted: 121, Moves: 108,
 			TooBigSent: 109, TooBigWithheld: 111, Fragmented: 112, Drops: map[vtep.DropReason]uint64{vtep.TxNoRemote: 110},
 		},
 	}
@@ -60,7 +62,7 @@ func TestValues(t *testing.T) {
 		`uvtep_link_receive_packets_total{link="vx1"} 101`, `uvtep_link_receive_bytes_total{link="vx1"} 102`,
 		`uvtep_link_receive_multicast_total{link="vx1"} 103`, `uvtep_link_transmit_packets_total{link="vx1"} 104`,
 		`uvtep_link_transmit_bytes_total{link="vx1"} 105`, `uvtep_link_receive_reserved_total{link="vx1"} 106`,
-		`uvtep_link_fdb_not_learned_total{link="vx1"} 107`, `uvtep_link_fdb_moves_total{link="vx1"} 108`,
+		`uvtep_link_fdb_not_learned_total{link="vx1"} 107`, `uvtep_link_fdb_evicted_total{link="vx1"} 121`, `uvtep_fdb_addresses 122`, `uvtep_fdb_max_addresses 123`, `uvtep_link_fdb_moves_total{link="vx1"} 108`,
 		`uvtep_link_too_big_withheld_total{link="vx1"} 111`, `uvtep_link_fragmented_total{link="vx1"} 112`,
 		`uvtep_link_too_big_sent_total{link="vx1"} 109`, `uvtep_link_drops_total{link="vx1",reason="tx-no-remote"} 110`,
 		`uvtep_link_all_drops_total{link="vx1"} 110`, `uvtep_link_all_drops_total{link="vx2"} 0`, `uvtep_link_udp_gso_segments{link="vx1"} 64`,

@@ -17,6 +17,7 @@ type many []vtep.LinkInfo
 
 func (m many) Links() []vtep.LinkInfo { return m }
 func (m many) Stats() vtep.LinkStats  { return vtep.LinkStats{} }
+func (m many) Addresses() (int, int)  { return 0, 0 }
 
 // BenchmarkScrape is a scrape of as many links as there are VLAN ids.
 func BenchmarkScrape(b *testing.B) {
