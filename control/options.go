@@ -20,6 +20,11 @@ func (s *LinkSpec) checkOptions() error {
 			return err
 		}
 	}
+	if s.SameHost != nil {
+		if _, err := parseSameHost(*s.SameHost); err != nil {
+			return err
+		}
+	}
 	if err := oneOf("mss", s.MSS, "clamp", "none"); err != nil {
 		return err
 	}
@@ -56,6 +61,9 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 	if s.MoveGuard != nil {
 		c.NoMoveGuard = *s.MoveGuard == "off"
 	}
+	if s.SameHost != nil {
+		c.SameHost, _ = parseSameHost(*s.SameHost) // checkOptions has read it
+	}
 	set(&c.Trunk, s.Trunk)
 	set(&c.VLAN, s.VLAN)
 	set(&c.Persist, s.Persist)
@@ -82,7 +90,7 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	}
 	s.GBP = new(c.GBP)
 	s.MSS, s.BUMLimit, s.MoveGuard = new("none"), new(c.BUMLimit), new("on")
-	s.PeerBUMLimit = new(c.PeerBUMLimit)
+	s.PeerBUMLimit, s.SameHost = new(c.PeerBUMLimit), new(sameHostText(c.SameHost))
 	if c.ClampMSS {
 		*s.MSS = "clamp"
 	}

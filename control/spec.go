@@ -40,6 +40,7 @@ type LinkSpec struct {
 	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`         // flooded frames a second; 0: any number
 	PeerBUMLimit   *uint32     `json:"peerbumlimit,omitempty" yaml:"peerbumlimit,omitempty"` // the same of each remote
 	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"`       // on or off
+	SameHost       *string     `json:"samehost,omitempty" yaml:"samehost,omitempty"`         // auto, none, or prefixes with commas between
 	Persist        *bool       `json:"persist,omitempty" yaml:"persist,omitempty"`
 	User           *uint32     `json:"user,omitempty" yaml:"user,omitempty"`               // UID
 	GroupOwner     *uint32     `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID

@@ -27,11 +27,13 @@ func TestSpecRoundTrip(t *testing.T) {
 			NoLearning: true, Ageing: 7 * time.Second, MaxAddresses: 9, NoUDPChecksum: true, UDP6ZeroCsumTx: true, UDP6ZeroCsumRx: true,
 			MTU: 1400, Address: encap.MAC{2, 0, 0, 0, 0, 1}, Reserved: vtep.ReservedDrop, InnerVLAN: vtep.InnerVLANDrop, Queues: 4,
 			NoLocalBypass: true, ClampMSS: true, BUMLimit: 100, PeerBUMLimit: 50, NoMoveGuard: true, Persist: true, Owner: new(uint32(1234)), OwnerGroup: new(uint32(5678)), Proxy: true, ProxyLearn: true, L2Miss: true, L3Miss: true, GBP: true, PolicyID: 65535, FlowLabel: 0xfffff,
-			Accept: vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.1/32")}},
+			Accept:   vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.1/32")}},
+			SameHost: vtep.SameHost{Mode: vtep.SameHostPrefixes, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.8/32")}},
 		},
 		"words": {
 			Name: "vx1", Group: netip.MustParseAddr("239.1.1.1"), DstPort: 4789, TTLInherit: true, TOSInherit: true, DF: vtep.DFUnset,
 			Ageing: vtep.NeverAge, MaxAddresses: vtep.UnlimitedAddresses, Accept: vtep.Accept{Mode: vtep.AcceptAny}, Queues: 1, FlowLabelInherit: true,
+			SameHost: vtep.SameHost{Mode: vtep.SameHostNone},
 		},
 	} {
 		b, err := json.Marshal(SpecOf(want))
@@ -102,6 +104,8 @@ func TestValidate(t *testing.T) {
 		"accept":             {LinkSpec{Accept: new("everybody")}, "peers, any"},
 		"accept empty":       {LinkSpec{Accept: new("")}, "peers, any"},
 		"accept comma":       {LinkSpec{Accept: new("192.0.2.1,")}, "peers, any"},
+		"samehost":           {LinkSpec{SameHost: new("any")}, "auto, none"},
+		"samehost mapped":    {LinkSpec{SameHost: new("::ffff:192.0.2.0/120")}, "IPv4 prefixes"},
 		"reserved":           {LinkSpec{Reserved: new("pass")}, "ignore or drop"},
 		"innervlan":          {LinkSpec{InnerVLAN: new("ignore")}, "pass or drop"},
 		"queues":             {LinkSpec{Queues: new(0)}, "1-256"},

@@ -207,22 +207,38 @@ func parseAccept(s string) (vtep.Accept, error) {
 	case "any":
 		return vtep.Accept{Mode: vtep.AcceptAny}, nil
 	}
-	a := vtep.Accept{Mode: vtep.AcceptPrefixes}
-	for word := range strings.SplitSeq(s, ",") {
-		p, err := netip.ParsePrefix(word)
+	prefixes, err := parsePrefixes("accept", "peers, any", s)
+	return vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: prefixes}, err
+}
+
+// parsePrefixes reads prefixes with commas between; words are what else could be
+// said.
+func parsePrefixes(word, words, s string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for one := range strings.SplitSeq(s, ",") {
+		p, err := netip.ParsePrefix(one)
 		if err != nil {
-			host, herr := netip.ParseAddr(word)
+			host, herr := netip.ParseAddr(one)
 			if herr != nil || host.Zone() != "" {
-				return vtep.Accept{}, invalid("accept %q: write peers, any, or prefixes such as 192.0.2.0/24,2001:db8::/32", s)
+				return nil, invalid("%s %q: write %s, or prefixes such as 192.0.2.0/24,2001:db8::/32", word, s, words)
 			}
 			p = netip.PrefixFrom(host, host.BitLen())
 		}
 		if p.Addr().Is4In6() {
-			return vtep.Accept{}, invalid("accept %q: write IPv4 prefixes as such", s)
+			return nil, invalid("%s %q: write IPv4 prefixes as such", word, s)
 		}
-		a.Prefixes = append(a.Prefixes, p.Masked())
+		all = append(all, p.Masked())
 	}
-	return a, nil
+	return all, nil
+}
+
+// prefixText is parsePrefixes' inverse.
+func prefixText(prefixes []netip.Prefix) string {
+	words := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		words[i] = p.String()
+	}
+	return strings.Join(words, ",")
 }
 
 // acceptText is parseAccept's inverse. group says whether the link has one,
@@ -232,11 +248,7 @@ func acceptText(a vtep.Accept, group bool) string {
 	case a.Mode == vtep.AcceptAny, a.Mode == vtep.AcceptDefault && group:
 		return "any"
 	case a.Mode == vtep.AcceptPrefixes:
-		words := make([]string, len(a.Prefixes))
-		for i, p := range a.Prefixes {
-			words[i] = p.String()
-		}
-		return strings.Join(words, ",")
+		return prefixText(a.Prefixes)
 	}
 	return "peers"
 }

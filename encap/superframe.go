@@ -11,31 +11,31 @@ const (
 	tcpCWR = 0x80
 )
 
+// MaxSegments is the most frames that a superframe stands for: what the kernel
+// sends in one message (UDP_MAX_SEGMENTS in include/linux/udp.h). Without a bound a
+// few bytes of metadata make 64 KiB of one datagram tens of thousands of frames.
+const MaxSegments = 128
+
+// leastGuess is the least segment size that is guessed: every host takes IPv4
+// packets of 576 bytes (RFC 791 section 3.1), so that its segments are of 512 and
+// more unless its headers are unusual, and 64 KiB are no more than MaxSegments.
+const leastGuess = 512
+
 // SegmentOffload recognises a superframe that came without metadata: a kernel
 // VTEP on the same host passes up to 64 KiB of one flow as one datagram, its
 // transport checksum partial. It is one where the TCP or UDP packet in b is
 // longer than mtu, the link's in layer 3 bytes, and its checksum holds the
 // pseudo-header sum. The segment size follows from mtu, which is what TCP
-// would have filled; for UDP that is a guess that can move datagram
-// boundaries, so use [SegmentOffloadSize] where the kernel tells the size.
+// would have filled. All of that is a guess from bytes that whoever sent b chose:
+// it is for senders that are known to leave their packets so.
 func SegmentOffload(b []byte, in *Inner, mtu int) (Offload, bool) {
 	headers, ok := transportEnd(b, in)
-	if !ok || in.IPLen <= mtu {
-		return Offload{}, false
-	}
-	return SegmentOffloadSize(b, in, mtu-(headers-int(in.L3)))
-}
-
-// SegmentOffloadSize is [SegmentOffload] for a known segment size in payload
-// bytes, as the kernel reports it for an inner UDP superframe (UDP_GRO). It is
-// false where the payload is not longer than that.
-func SegmentOffloadSize(b []byte, in *Inner, segSize int) (Offload, bool) {
-	headers, ok := transportEnd(b, in)
-	if !ok || segSize <= 0 || segSize > 0xffff || len(b)-headers <= segSize {
-		return Offload{}, false
-	}
-	if in.end(b) != len(b) {
+	if !ok || in.IPLen <= mtu || in.end(b) != len(b) {
 		return Offload{}, false // what follows the packet would become payload
+	}
+	size := mtu - (headers - int(in.L3))
+	if size < leastGuess || tooMany(len(b)-headers, size) {
+		return Offload{}, false
 	}
 	o, ok := PartialOffload(in)
 	if !ok {
@@ -45,10 +45,13 @@ func SegmentOffloadSize(b []byte, in *Inner, segSize int) (Offload, bool) {
 	if stored != PseudoSum(b, in, len(b)-int(in.L4)) {
 		return Offload{}, false // a complete one: long, but made so
 	}
-	o.Kind, o.SegSize = segmentKind(in), uint16(segSize)
+	o.Kind, o.SegSize = segmentKind(in), uint16(size)
 	o.ECN = in.Proto == ProtoTCP && b[in.L4+13]&tcpCWR != 0
 	return o, true
 }
+
+// tooMany reports whether payload bytes are more than MaxSegments of size.
+func tooMany(payload, size int) bool { return payload > MaxSegments*size }
 
 // segmentKind is the kind that a superframe of in's flow has.
 func segmentKind(in *Inner) GSOKind {
@@ -98,7 +101,8 @@ type Segmenter struct {
 }
 
 // Init prepares s to cut f. It is false where f is no superframe, or its
-// metadata and its headers contradict each other. The transport checksum of f
+// metadata and its headers contradict each other, or it stands for more than
+// MaxSegments frames. The transport checksum of f
 // may be partial or complete; that of each segment is complete.
 func (s *Segmenter) Init(f *Frame) bool {
 	*s = Segmenter{}
@@ -111,8 +115,8 @@ func (s *Segmenter) Init(f *Frame) bool {
 		return false
 	}
 	end := in.end(f.Data)
-	if headers == end {
-		return false // no payload
+	if headers == end || tooMany(end-headers, int(f.Offload.SegSize)) {
+		return false // no payload, or far too many pieces of it
 	}
 	*s = Segmenter{
 		data: f.Data[:end:end], in: in, headers: headers,

@@ -14,10 +14,20 @@ func superframe(tb testing.TB, p packet, seg int) encap.Frame {
 	b := build(tb, p)
 	in, _ := makePartial(tb, b)
 	b = b[:int(in.L3)+in.IPLen] // gopacket pads short frames
-	o, ok := encap.SegmentOffloadSize(b, &in, seg)
+	o, ok := encap.PartialOffload(&in)
 	if !ok {
 		tb.Fatalf("no superframe: %+v", in)
 	}
+	o.SegSize = uint16(seg)
+	switch {
+	case in.Proto == encap.ProtoUDP:
+		o.Kind = encap.GSOUDP
+	case in.IPVersion == 4:
+		o.Kind = encap.GSOTCPv4
+	default:
+		o.Kind = encap.GSOTCPv6
+	}
+	o.ECN = in.Proto == encap.ProtoTCP && b[in.L4+13]&0x80 != 0 // CWR
 	return encap.Frame{Data: b, Offload: o}
 }
 
@@ -41,7 +51,7 @@ func TestSegment(t *testing.T) {
 	for name, p := range segmentCases {
 		for _, seg := range []int{1, 536, 1399, 1448, 30000} {
 			for _, n := range []int{seg + 1, 2 * seg, 2*seg + 1, 40000} {
-				if n <= seg || n > 65000 || n/seg > 200 {
+				if n <= seg || n > 65000 || n > encap.MaxSegments*seg {
 					continue
 				}
 				p.payload = pattern(n)
@@ -232,17 +242,14 @@ func TestSegmentOffload(t *testing.T) {
 			if _, ok := encap.SegmentOffload(b, &in, in.IPLen); ok {
 				t.Error("a packet that fits the MTU counts as superframe")
 			}
-			for _, mtu := range []int{0, -1, int(in.L4-in.L3) + 8} {
+			for _, mtu := range []int{0, -1, int(in.L4-in.L3) + 8, 511 + 28} {
 				if o, ok := encap.SegmentOffload(b, &in, mtu); ok {
-					t.Errorf("MTU %d leaves no room for payload: %+v", mtu, o)
+					t.Errorf("MTU %d leaves less room for payload than any host makes use of: %+v", mtu, o)
 				}
 			}
 			padded := append(append([]byte(nil), b...), 0)
 			if _, ok := encap.SegmentOffload(padded, &in, 1500); ok {
 				t.Error("a byte behind the packet would become payload")
-			}
-			if _, ok := encap.SegmentOffloadSize(b, &in, 9000); ok {
-				t.Error("one segment is no superframe")
 			}
 		})
 	}
@@ -286,9 +293,9 @@ func FuzzSegment(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, kind uint8, size uint16) {
 		whole := parse(b)
 		before := append([]byte(nil), b...)
-		if o, ok := encap.SegmentOffloadSize(b, &whole, int(size)); ok {
+		if o, ok := encap.SegmentOffload(b, &whole, int(size)); ok {
 			var s encap.Segmenter
-			if !s.Init(&encap.Frame{Data: b, Offload: o}) || s.Segments() < 2 {
+			if !s.Init(&encap.Frame{Data: b, Offload: o}) || s.Segments() < 2 || o.SegSize < 512 {
 				t.Fatalf("%+v: offered, then refused", o)
 			}
 		}
@@ -298,6 +305,9 @@ func FuzzSegment(f *testing.F) {
 			return
 		}
 		want, largest, headers := s.Segments(), s.LargestFrame(), s.HeaderLen()
+		if want > encap.MaxSegments {
+			t.Fatalf("one frame becomes %d", want)
+		}
 		var joined []byte
 		n := 0
 		if !encap.Segment(&fr, make([]byte, largest), func(seg encap.Frame) {
@@ -320,4 +330,37 @@ func FuzzSegment(f *testing.F) {
 			t.Fatalf("%d segments, want %d; payload or superframe changed", n, want)
 		}
 	})
+}
+
+// TestMostSegments: a superframe of more frames than the kernel makes of one is cut
+// by nobody.
+func TestMostSegments(t *testing.T) {
+	for _, p := range []packet{{proto: encap.ProtoUDP}, {proto: encap.ProtoTCP, v6: true}} {
+		for _, size := range []int{1, 18, 500} {
+			for extra, want := range []bool{true, false} {
+				p.payload = pattern(size*encap.MaxSegments + extra)
+				f := superframe(t, p, size)
+				var s encap.Segmenter
+				if got := s.Init(&f); got != want {
+					t.Errorf("%d bytes by %d: %v, want %v", len(p.payload), size, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestNoGuessOfTinySegments: long extension headers leave a guess no room, which
+// would make thousands of frames of one datagram.
+func TestNoGuessOfTinySegments(t *testing.T) {
+	const mtu = 1450
+	options := make([]byte, 8*171) // one destination options header of 1,368 bytes
+	options[0], options[1] = encap.ProtoUDP, 170
+	b := build(t, packet{proto: encap.ProtoUDP, v6: true, ext: options, payload: pattern(60_000)})
+	in, _ := makePartial(t, b)
+	if in.L4 == 0 {
+		t.Fatal("the headers do not parse: this shows nothing")
+	}
+	if o, ok := encap.SegmentOffload(b, &in, mtu); ok {
+		t.Errorf("a datagram of %d bytes was taken for %d frames", len(b), (len(b)-int(in.L4)-8)/int(o.SegSize))
+	}
 }

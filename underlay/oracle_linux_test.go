@@ -81,7 +81,7 @@ func randomBatch(t *testing.T, rnd *rand.Rand, dst netip.Addr, ports, srcs []uin
 	var shared []encap.Frame
 	for range 3 {
 		seg := 1 + rnd.IntN(1400)
-		shared = append(shared, inners()[rnd.IntN(4)].superframe(t, 1+rnd.IntN(min(30000, 150*seg)), seg))
+		shared = append(shared, inners()[rnd.IntN(4)].superframe(t, 1+rnd.IntN(min(30000, encap.MaxSegments*seg)), seg))
 	}
 	for i := range 1 + rnd.IntN(200) {
 		q := packet(dst, ports[rnd.IntN(len(ports))], fmt.Sprintf("%06d", i)+strings.Repeat("x", rnd.IntN(3)*rnd.IntN(2)))

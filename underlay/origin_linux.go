@@ -11,18 +11,22 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// FindOrigins asks the kernel for all devices and addresses of the network
-// namespace. Among thousands of devices it takes some tens of milliseconds.
-func FindOrigins() (Origins, error) {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return Origins{}, fmt.Errorf("underlay: list the network devices: %w", err)
+// FindOrigins asks the kernel for the addresses of the network namespace, and for
+// its devices unless they are known. Of thousands of devices that takes some tens of
+// milliseconds.
+func FindOrigins(known map[uint32]Device) (Origins, error) {
+	if known == nil {
+		links, err := netlink.LinkList()
+		if err != nil {
+			return Origins{}, fmt.Errorf("underlay: list the network devices: %w", err)
+		}
+		known = originsOf(links)
 	}
 	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return Origins{}, fmt.Errorf("underlay: list the addresses: %w", err)
 	}
-	o := Origins{Devices: originsOf(links), Own: make(map[encap.Addr]struct{}, len(addrs))}
+	o := Origins{Devices: known, Own: make(map[encap.Addr]struct{}, len(addrs))}
 	for _, a := range addrs {
 		if ip, ok := netip.AddrFromSlice(a.IP); ok {
 			o.Own[encap.AddrFrom(ip.Unmap())] = struct{}{}

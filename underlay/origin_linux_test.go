@@ -31,7 +31,7 @@ func TestArrivalDevice(t *testing.T) {
 			t.Errorf("over the wire: device %d, want eth0, %d", d.Device, b.index)
 		}
 		var o Origins
-		b.do(t, func() (err error) { o, err = FindOrigins(); return err })
+		b.do(t, func() (err error) { o, err = FindOrigins(nil); return err })
 		if got := o.Of(d.Device, d.Src); got != OriginHere {
 			t.Errorf("by a veth: origin %d", got)
 		}
@@ -99,7 +99,7 @@ func TestOrigins(t *testing.T) {
 			}
 			want[l.Attrs().Name] = l.want
 		}
-		o, err := FindOrigins()
+		o, err := FindOrigins(nil)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,12 @@ func (s sink) Interface(string) (underlay.Interface, error) {
 	return underlay.Interface{Index: 1, MTU: 1500}, nil
 }
 
+func (s sink) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
+	return underlay.Origins{Devices: map[uint32]underlay.Device{
+		1: {Origin: underlay.OriginWire, Martian: true}, 2: {Origin: underlay.OriginHere}, 3: {Origin: underlay.OriginMixed},
+	}}, nil
+}
+
 func (s sink) Queues() int            { return 1 }
 func (s sink) Offloads() tap.Offloads { return tap.Offloads{} }
 func (s sink) Superframes() bool      { return true }

@@ -38,6 +38,27 @@ type Accept struct {
 	Prefixes []netip.Prefix // for AcceptPrefixes
 }
 
+// SameHostMode says which senders on this host a link looks for: kernel VTEPs whose
+// superframes and partial checksums arrive as they are (docs/conformance.md, trap 1).
+type SameHostMode uint8
+
+const (
+	// SameHostAuto: what the kernel says arrived by lo or a veth may come from a
+	// sender on this host.
+	SameHostAuto SameHostMode = iota
+	// SameHostNone: no sender is on this host.
+	SameHostNone
+	// SameHostPrefixes is SameHostAuto, and senders with these addresses are on this
+	// host as well: behind a bridge, a macvlan or in a virtual machine.
+	SameHostPrefixes
+)
+
+// SameHost is which senders are on this host.
+type SameHost struct {
+	Mode     SameHostMode
+	Prefixes []netip.Prefix // for SameHostPrefixes
+}
+
 // ReservedPolicy has a 1 for each reserved bit of the header that drops a
 // packet, where encap.Header.Reserved has it; Linux takes such a mask, too
 // (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in drivers/net/vxlan/vxlan_core.c).
@@ -143,6 +164,7 @@ type LinkConfig struct {
 	Address encap.MAC // of the netdev; zero: random
 
 	Accept    Accept
+	SameHost  SameHost
 	Reserved  ReservedPolicy
 	InnerVLAN InnerVLANPolicy
 	Queues    int // access port queues, one worker each; 0: 1

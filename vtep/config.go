@@ -28,6 +28,7 @@ func (c *LinkConfig) normalise() {
 		c.Remote = netip.Addr{}
 	}
 	c.Accept.Prefixes = slices.Clone(c.Accept.Prefixes) // the data path reads them
+	c.SameHost.Prefixes = slices.Clone(c.SameHost.Prefixes)
 }
 
 // Validate reports why no link can be so, as far as that can be told without
@@ -66,6 +67,8 @@ func (c *LinkConfig) validate() error {
 		return invalid("queues %d: give 1 to %d", c.Queues, maxQueues)
 	case c.Accept.Mode == AcceptPrefixes && len(c.Accept.Prefixes) == 0:
 		return invalid("accept: no prefix given")
+	case c.SameHost.Mode == SameHostPrefixes && len(c.SameHost.Prefixes) == 0:
+		return invalid("samehost: no prefix given")
 	case c.FlowLabel > encap.MaxFlowLabel:
 		return invalid("flowlabel %#x: a flow label is 20 bits, at most %#x", c.FlowLabel, encap.MaxFlowLabel)
 	case (c.FlowLabel != 0 || c.FlowLabelInherit) && !c.ipv6():

@@ -9,20 +9,22 @@ type DropReason uint8
 // The reasons in packet order, first those of the way from a port to the
 // underlay, then those of the way back.
 const (
-	TxUnknownVLAN  DropReason = iota // trunk port: no VLAN tag, or one that no link has
-	TxLinkDown                       // trunk port: the VLAN's link is administratively down
-	TxTooShort                       // shorter than an Ethernet header
-	TxBadOffload                     // checksum or segment offsets outside the frame
-	TxInnerVLAN                      // VLAN tag, and the link has `innervlan drop`
-	TxNoNeighbour                    // a question for an unknown neighbour, and the link has `proxy l3miss`
-	TxNoRemote                       // no FDB entry and an empty flood list
-	TxBUMLimit                       // flooded beyond `bumlimit`
-	TxPeerBUMLimit                   // a flooded frame's copy beyond `peerbumlimit`
-	TxTooBig                         // larger than the path MTU of its remote
-	TxUnreachable                    // no route to the remote
-	TxNoBuffer                       // socket or device queue full
-	TxRefused                        // refused by the host, e.g. by a firewall
+	TxUnknownVLAN     DropReason = iota // trunk port: no VLAN tag, or one that no link has
+	TxLinkDown                          // trunk port: the VLAN's link is administratively down
+	TxTooShort                          // shorter than an Ethernet header
+	TxBadOffload                        // checksum or segment offsets outside the frame
+	TxTooManySegments                   // superframe that stands for more frames than the kernel makes of one
+	TxInnerVLAN                         // VLAN tag, and the link has `innervlan drop`
+	TxNoNeighbour                       // a question for an unknown neighbour, and the link has `proxy l3miss`
+	TxNoRemote                          // no FDB entry and an empty flood list
+	TxBUMLimit                          // flooded beyond `bumlimit`
+	TxPeerBUMLimit                      // a flooded frame's copy beyond `peerbumlimit`
+	TxTooBig                            // larger than the path MTU of its remote
+	TxUnreachable                       // no route to the remote
+	TxNoBuffer                          // socket or device queue full
+	TxRefused                           // refused by the host, e.g. by a firewall
 
+	RxUndecided    // may be joined datagrams or one superframe of a sender on this host
 	RxShortHeader  // datagram shorter than a VXLAN header
 	RxNoVNIFlag    // I flag not set
 	RxUnknownVNI   // no link has this VNI
@@ -60,20 +62,22 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	class class
 	about string
 }{
-	TxUnknownVLAN:  {"tx-unknown-vlan", txDropped, "frame of a trunk port without VLAN tag, or with one that no link has"},
-	TxLinkDown:     {"tx-link-down", txDropped, "frame of a trunk port whose VLAN's link is down"},
-	TxTooShort:     {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
-	TxBadOffload:   {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
-	TxInnerVLAN:    {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
-	TxNoNeighbour:  {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
-	TxNoRemote:     {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
-	TxBUMLimit:     {"tx-bum-limit", txDropped, "flooded beyond `bumlimit`"},
-	TxPeerBUMLimit: {"tx-peer-bum-limit", txDropped, "copy of a flooded frame beyond the `peerbumlimit` of its remote"},
-	TxTooBig:       {"tx-too-big", txErrors, "larger than the path MTU of the remote"},
-	TxUnreachable:  {"tx-unreachable", txErrors, "no route to the remote"},
-	TxNoBuffer:     {"tx-no-buffer", txDropped, "socket or device queue full"},
-	TxRefused:      {"tx-refused", txErrors, "refused by the host, for example by a firewall"},
+	TxUnknownVLAN:     {"tx-unknown-vlan", txDropped, "frame of a trunk port without VLAN tag, or with one that no link has"},
+	TxLinkDown:        {"tx-link-down", txDropped, "frame of a trunk port whose VLAN's link is down"},
+	TxTooShort:        {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
+	TxBadOffload:      {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
+	TxTooManySegments: {"tx-too-many-segments", txErrors, "superframe that stands for more than 128 frames"},
+	TxInnerVLAN:       {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
+	TxNoNeighbour:     {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
+	TxNoRemote:        {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
+	TxBUMLimit:        {"tx-bum-limit", txDropped, "flooded beyond `bumlimit`"},
+	TxPeerBUMLimit:    {"tx-peer-bum-limit", txDropped, "copy of a flooded frame beyond the `peerbumlimit` of its remote"},
+	TxTooBig:          {"tx-too-big", txErrors, "larger than the path MTU of the remote"},
+	TxUnreachable:     {"tx-unreachable", txErrors, "no route to the remote"},
+	TxNoBuffer:        {"tx-no-buffer", txDropped, "socket or device queue full"},
+	TxRefused:         {"tx-refused", txErrors, "refused by the host, for example by a firewall"},
 
+	RxUndecided:    {"rx-undecided", rxDropped, "may be joined datagrams or one superframe of a sender on this host; UDP GRO is then off for ten minutes"},
 	RxShortHeader:  {"rx-short-header", rxErrors, "datagram shorter than a VXLAN header"},
 	RxNoVNIFlag:    {"rx-no-vni-flag", rxErrors, "I flag not set"},
 	RxUnknownVNI:   {"rx-unknown-vni", rxDropped, "no link has the VNI"},

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/underlay"
 )
@@ -27,6 +28,9 @@ type endpoint struct {
 
 	working  atomic.Int32 // workers that have not ended
 	draining atomic.Bool
+
+	undecided atomic.Bool // a datagram could not be decided, see singly.go
+	singly    fdb.Tick    // does without UDP_GRO until then; 0: no. It does not change.
 }
 
 // endpointKey is what makes two links share an endpoint.
@@ -94,11 +98,29 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		return nil, fmt.Errorf("%w: link %s is on the same address and port and differs in udp6zerocsumrx; set it alike, or use another dstport",
 			ErrExist, other.cfg.Name)
 	}
+	ep, err := v.open(key, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	ep.users[l] = l.cfg.VNI
+	v.serve(ep)
+	return ep, nil
+}
+
+// open opens an endpoint for key, with the links of the one that it takes the place
+// of, if there is one, and without UDP_GRO until singly, if that is not 0. The caller
+// holds v.mu.
+func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpoint, error) {
+	v.findOrigins()
 	gate, err := v.filter.Gate(key.v6)
 	if err != nil {
 		v.log.Warn("strangers at an underlay socket are received before they are dropped", "port", key.port, "reason", err)
 	}
-	r, err := v.host.Listen(underlay.ReceiverConfig{
+	ep := &endpoint{vtep: v, key: key, gate: gate, users: make(map[*Link]encap.VNI), singly: singly}
+	if instead != nil {
+		ep.inherit(instead)
+	}
+	ep.receiver, err = v.host.Listen(underlay.ReceiverConfig{
 		Local:         key.local,
 		V6:            key.v6,
 		Port:          key.port,
@@ -107,7 +129,7 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		Device:        key.vrf,
 		Workers:       v.workers,
 		ZeroChecksum6: key.zeroChecksum6,
-		NoGRO:         v.off.UDPGRO,
+		NoGRO:         v.off.UDPGRO || singly != 0,
 		Spin:          v.spin,
 		Filter:        gate,
 	})
@@ -118,17 +140,20 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 		}
 		return nil, err
 	}
-	ep = &endpoint{vtep: v, key: key, receiver: r, gate: gate, users: map[*Link]encap.VNI{l: l.cfg.VNI}}
-	v.endpoints[key] = ep
+	return ep, nil
+}
+
+// serve starts the workers of ep. The caller holds v.mu.
+func (v *VTEP) serve(ep *endpoint) {
+	v.endpoints[ep.key] = ep
 	v.findWild() // packets of its links arrive here from now on
-	ep.working.Store(int32(r.Workers()))
-	for n := range r.Workers() {
+	ep.working.Store(int32(ep.receiver.Workers()))
+	for n := range ep.receiver.Workers() {
 		v.spawn(func() {
 			defer ep.ended()
 			fault.Restart(v.log, "a socket's worker", v.pause, func() { (&netWorker{ep: ep, n: n, c: &v.counters[n%len(v.counters)]}).run() })
 		})
 	}
-	return ep, nil
 }
 
 // admits refuses a link whose VNI another user of ep has.
@@ -169,6 +194,11 @@ func (v *VTEP) leave(l *Link, ep *endpoint) {
 		ep.close()
 		return
 	}
+	v.retire(ep)
+}
+
+// retire has what arrived at ep forwarded and then closes it. The caller holds v.mu.
+func (v *VTEP) retire(ep *endpoint) {
 	ep.draining.Store(true)
 	if err := ep.receiver.Drain(); err != nil {
 		v.log.Warn("reading the rest of an underlay socket failed", "err", err)

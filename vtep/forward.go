@@ -19,7 +19,7 @@ import (
 //     what is for another link of this VTEP is handed to it (bypass.go)
 //
 // From the underlay (fromUnderlay, one call a batch):
-//  1. what the kernel joined is walked packet by packet
+//  1. what the kernel joined is walked packet by packet (samehost.go)
 //  2. header: length, I flag
 //  3. VNI to link, link up
 //  4. own echo, peer policy: up to here the kernel has dropped what it could (filter.go)
@@ -67,17 +67,6 @@ func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 	w.handOver()
 }
 
-// floodRun is how many of out, from the first on, go to the same list of
-// remotes.
-func floodRun(out []outFrame) int {
-	for i := range out {
-		if o := &out[i]; o.one != nil || &o.many[0] != &out[0].many[0] || len(o.many) != len(out[0].many) {
-			return i
-		}
-	}
-	return len(out)
-}
-
 // prepare makes of f what is sent, but for the remote; false: it is dropped or
 // was answered.
 func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.Tick) bool {
@@ -105,6 +94,10 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		return false
 	}
 	segments, bytes := encap.Wire(f, &in)
+	if segments > encap.MaxSegments {
+		w.c.drop(TxTooManySegments)
+		return false
+	}
 	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, now) {
 		w.c.drop(TxBUMLimit)
 		return false
@@ -206,10 +199,14 @@ func (w *portWorker) settle(s *linkState, lane int, packets []encap.Packet, frag
 
 // fromUnderlay forwards the datagrams that one read of a receiver gave.
 func (w *netWorker) fromUnderlay(datagrams []encap.Datagram, now fdb.Tick) {
+	w.arrivals, w.from.known = w.ep.vtep.arrivals.Load(), false
 	for i := range datagrams {
 		d := &datagrams[i]
-		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) || isOneFrame(d.Payload) {
+		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) {
 			w.packet(d, d.Payload, now)
+			continue
+		}
+		if !w.isTrain(d) {
 			continue
 		}
 		size := int(d.SegSize)
@@ -334,7 +331,9 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 			encap.SetInnerECN(f.Data, in, ecn)
 		}
 	}
-	restoreOffload(f, in, s.mtu, int(d.SegSize))
+	if s.fromThisHost(w.origin(d), d.Src) {
+		restoreOffload(f, in, s.mtu)
+	}
 	if s.clampMSS {
 		encap.ClampMSS(f, in, s.mssMTU(w.peer, in, now))
 	}

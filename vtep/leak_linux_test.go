@@ -115,3 +115,8 @@ func (h *inside) Interface(name string) (i underlay.Interface, err error) {
 	err = h.in.Do(func() (err error) { i, err = h.SystemHost.Interface(name); return err })
 	return i, err
 }
+
+func (h *inside) Origins(known map[uint32]underlay.Device) (o underlay.Origins, err error) {
+	err = h.in.Do(func() (err error) { o, err = h.SystemHost.Origins(known); return err })
+	return o, err
+}

@@ -52,8 +52,9 @@ type Link struct {
 	dropsTold dropTotals
 
 	conditions linkConditions
-	policyTold uint32 // of lastPolicy
-	notPeers   uint64 // that the kernel has dropped and that are counted
+	policyTold uint32    // of lastPolicy
+	notPeers   uint64    // that the kernel has dropped and that are counted
+	sameHost   *SameHost // as counted by countSameHost; nil: not
 	gone       bool
 	stopWatch  context.CancelFunc
 }
@@ -67,6 +68,7 @@ type linkState struct {
 	own      encap.Addr // outer source address, where known
 	accept   AcceptMode
 	prefixes []netip.Prefix
+	sameHost SameHost
 
 	join                              bool // segments of one flow to superframes
 	learn, dropVLAN                   bool
@@ -99,6 +101,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		own:          own,
 		accept:       c.accept(),
 		prefixes:     c.Accept.Prefixes,
+		sameHost:     c.SameHost,
 		join:         l.port.Superframes(),
 		learn:        !c.NoLearning,
 		dropReserved: uint64(c.Reserved),
@@ -148,13 +151,7 @@ func (s *linkState) accepts(src encap.Addr, p *peer) bool {
 	case AcceptPeers:
 		return p != nil && p.configured.Load() > 0
 	case AcceptPrefixes:
-		a := src.Netip()
-		for _, prefix := range s.prefixes {
-			if prefix.Contains(a) {
-				return true
-			}
-		}
-		return false
+		return contains(s.prefixes, src)
 	default:
 		return true
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 )
@@ -108,7 +109,7 @@ func (v *VTEP) openDevice(c *LinkConfig, mtu int) (Device, error) {
 // openTAP creates a netdev with what all of a VTEP's have.
 func (v *VTEP) openTAP(c tap.Config) (Device, error) {
 	c.Queues = max(c.Queues, 1)
-	c.TxQueueLen, c.GSOMaxSize = TxQueueLen, superframeSize(c.MTU)
+	c.TxQueueLen, c.GSOMaxSize, c.GSOMaxSegs = TxQueueLen, superframeSize(c.MTU), encap.MaxSegments
 	c.Offload, c.NoWriteOffload = v.off.tap()
 	c.Spin = v.spin
 	return v.host.OpenDevice(c)
@@ -270,6 +271,7 @@ func (v *VTEP) drop(l *Link) {
 // dismantle gives back the link's endpoints, transmitters and port.
 func (v *VTEP) dismantle(l *Link) {
 	l.gone = true
+	v.countSameHost(l)
 	v.bypassers.remove(l)
 	for _, ep := range l.endpoints {
 		v.leave(l, ep)

@@ -56,7 +56,11 @@ func (l *Link) offloads() LinkOffloads {
 		}
 	}
 	for i, ep := range l.endpoints {
-		if rx := ep.receiver.Offloads(); i == 0 || !rx.GRO {
+		rx := ep.receiver.Offloads()
+		if why := ep.reason(); why != "" {
+			rx.Reason = why
+		}
+		if i == 0 || !rx.GRO {
 			o.UDPGRO = rx
 		}
 	}

@@ -33,6 +33,9 @@ func (h *offloadHost) OpenDevice(c tap.Config) (vtep.Device, error) {
 
 func (h *offloadHost) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
 	r, err := h.Host.Listen(c)
+	if c.NoGRO {
+		return r, err
+	}
 	return &offloadReceiver{Receiver: r, host: h}, err
 }
 
@@ -127,7 +130,7 @@ func (r *offloadReceiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 		flow := netip.AddrPortFrom(d[i].Src.Netip(), d[i].SrcPort)
 		k, size := runs[flow], len(d[i].Payload)
 		if k == nil || k.size == 0 || size > k.size || size == 0 || d[i].TOS != d[k.at].TOS ||
-			k.count == most || len(d[k.at].Payload)+size > 65507 || completes(d[k.at].Payload, size) {
+			k.count == most || len(d[k.at].Payload)+size > 65507 {
 			runs[flow] = &run{at: out, count: 1, size: size}
 			d[out] = d[i]
 			out++
@@ -143,17 +146,6 @@ func (r *offloadReceiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 		}
 	}
 	return out, err
-}
-
-// completes reports whether size bytes more make the inner packet in payload,
-// which was cut, as long as its header says. That cannot be told from the one
-// frame of docs/conformance.md, trap 1, and is taken for it.
-func completes(payload []byte, size int) bool {
-	if len(payload) < encap.HeaderLen+encap.EthernetHeaderLen {
-		return false
-	}
-	in := encap.ParseInner(payload[encap.HeaderLen:])
-	return in.IPVersion != 0 && encap.HeaderLen+int(in.L3)+in.IPLen == len(payload)+size
 }
 
 // segments are copies of the frames that f stands for; nil where it cannot be

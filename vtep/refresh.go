@@ -36,6 +36,7 @@ func (v *VTEP) refresh(l *Link) error {
 		l.moveDev(was.dev, uint32(dev.Index))
 	}
 	l.remotes.setFilter(l.state.Load())
+	v.countSameHost(l)
 	v.publish(l)
 	for _, ep := range left { // the new ones hear by now
 		v.leave(l, ep)

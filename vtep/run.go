@@ -54,12 +54,18 @@ func (v *VTEP) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return v.Close()
+		case <-v.woken:
+			fault.Catch(v.log, "what the data path noted", v.onWake)
+			n--
+			continue
 		case <-second.C:
 		}
 		v.tick.Store(uint32(time.Since(v.start) / time.Second))
 		fault.Catch(v.log, "what is done every second", v.everySecond)
+		fault.Catch(v.log, "asking for new devices", v.meetDevices)
 		if n%int(sweepEvery/time.Second) == 0 {
 			fault.Catch(v.log, "the sweep of old entries", v.sweep)
+			fault.Catch(v.log, "asking for addresses", v.followAddresses)
 		}
 	}
 }
@@ -84,6 +90,7 @@ func (v *VTEP) everySecond() {
 	v.tellOffloads()
 	v.tellDrops()
 	v.followDevs()
+	v.followUndecided()
 	for _, l := range v.links {
 		l.logMoves()
 		l.guardMoves(v.now())

@@ -146,5 +146,25 @@ func (p udpPacket) build() []byte {
 // vxlan is frame in a packet for vni from an outer source.
 func vxlan(src netip.Addr, vni encap.VNI, tos uint8, frame []byte) encap.Datagram {
 	h := encap.HeaderFor(vni)
-	return encap.Datagram{Payload: append(h[:len(h):len(h)], frame...), Src: encap.AddrFrom(src), SrcPort: 50000, TOS: tos}
+	return encap.Datagram{Payload: append(h[:len(h):len(h)], frame...), Src: encap.AddrFrom(src), SrcPort: 50000, TOS: tos, Device: byWire}
+}
+
+// The devices of a sink.
+const (
+	byWire   uint32 = 1
+	byVeth   uint32 = 2
+	byBridge uint32 = 3
+	byNobody uint32 = 99 // none that it knows
+)
+
+// train is what UDP_GRO makes of datagrams of one flow, which must be equally long
+// but for a shorter last one.
+func train(device uint32, datagrams ...encap.Datagram) encap.Datagram {
+	t := datagrams[0]
+	t.SegSize, t.Device = uint16(len(t.Payload)), device
+	t.Payload = nil
+	for _, d := range datagrams {
+		t.Payload = append(t.Payload, d.Payload...)
+	}
+	return t
 }

@@ -88,6 +88,9 @@ type Host interface {
 	RouteTo(dst netip.Addr, device string) (underlay.Route, error)
 	// Interface describes an underlay device.
 	Interface(name string) (underlay.Interface, error)
+	// Origins tells what is behind the underlay devices, and the host's addresses;
+	// of the devices only where known is nil, else those are given back.
+	Origins(known map[uint32]underlay.Device) (underlay.Origins, error)
 }
 
 // Remover is a Host that removes many devices together in less time than each by

@@ -86,6 +86,11 @@ func (h *SystemHost) Interface(name string) (underlay.Interface, error) {
 	return underlay.InterfaceByName(name)
 }
 
+// Origins asks the kernel.
+func (h *SystemHost) Origins(known map[uint32]underlay.Device) (underlay.Origins, error) {
+	return underlay.FindOrigins(known)
+}
+
 // systemReceiver tells its host when it is closed.
 type systemReceiver struct {
 	*underlay.Receiver

@@ -30,6 +30,7 @@ func TestTrap1Superframe(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, net *vteptest.Network) {
 				r := newRig(t, net, func(c *vtep.LinkConfig) { c.MTU = 1450 })
+				r.host.ArriveBy(vteptest.Veth0)
 				p := tt.packet
 				p.payload = 60000
 				f := partial(t, p.build(t))
@@ -58,6 +59,7 @@ func TestTrap1Partial(t *testing.T) {
 		for _, payload := range []int{0, 1, 100, 1450 - 20 - 20, 1450 - 40 - 20} {
 			bubble(t, func(t *testing.T, net *vteptest.Network) {
 				r := newRig(t, net, func(c *vtep.LinkConfig) { c.MTU = 1450 })
+				r.host.ArriveBy(vteptest.Veth0)
 				p := tt.packet
 				p.payload = payload
 				f := p.build(t)
@@ -83,6 +85,7 @@ func TestTrap4Corrupted(t *testing.T) {
 		for _, payload := range []int{100, 3000, 60000} {
 			bubble(t, func(t *testing.T, net *vteptest.Network) {
 				r := newRig(t, net, func(c *vtep.LinkConfig) { c.MTU = 1450 })
+				r.host.ArriveBy(vteptest.Veth0)
 				p := tt.packet
 				p.payload = payload
 				whole := p.build(t)

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,11 @@ type VTEP struct {
 	events   events
 	limits   limits // of what all links together learn
 
+	arrivals  atomic.Pointer[arrivals] // never nil
+	unmet     atomic.Uint32            // index of a device that nothing is known of; 0: none
+	woken     chan struct{}            // the data path noted something for Run
+	meetAgain fdb.Tick                 // when Run may ask about devices again; Run's own
+
 	scratch scratchList    // of port workers
 	work    sync.WaitGroup // what spawn started
 	done    chan struct{}  // closed by Close
@@ -70,6 +76,7 @@ type VTEP struct {
 	refused    underlay.Refused // by the filter, and counted
 	tuned      map[int]bool     // underlay devices, by index
 	dropsTold  dropTotals       // of counters
+	sameHost   sameHostWords
 }
 
 // sender is a transmitter shared by the links that need the same.
@@ -107,7 +114,10 @@ func New(c Config) *VTEP {
 		bypassers: newBypassers(),
 		limits:    newLimits(c.MaxAddresses),
 		tuned:     make(map[int]bool),
+		woken:     make(chan struct{}, 1),
+		sameHost:  sameHostWords{prefixes: make(map[netip.Prefix]int)},
 	}
+	v.arrivals.Store(&arrivals{})
 	if v.log == nil {
 		v.log = slog.Default()
 	}

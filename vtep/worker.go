@@ -11,6 +11,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/underlay"
 )
 
 // batch is how many frames, datagrams or packets one system call or write
@@ -52,6 +53,17 @@ type outFrame struct {
 	lane   int
 	one    *remote        // nil: to all of many
 	many   []fdb.RemoteID // an immutable list, never empty where one is nil
+}
+
+// floodRun is how many of out, from the first on, go to the same list of
+// remotes.
+func floodRun(out []outFrame) int {
+	for i := range out {
+		if o := &out[i]; o.one != nil || &o.many[0] != &out[0].many[0] || len(o.many) != len(out[0].many) {
+			return i
+		}
+	}
+	return len(out)
 }
 
 // outBatch is packets on their way to one transmitter.
@@ -132,6 +144,14 @@ func (w *portWorker) sendAgain(s *linkState, lane int, packets []encap.Packet) {
 	}
 }
 
+// arrival is where a datagram came from, as far as is known.
+type arrival struct {
+	known  bool
+	device uint32
+	src    encap.Addr
+	origin underlay.Origin
+}
+
 // netWorker reads one socket of an endpoint.
 type netWorker struct {
 	ep *endpoint
@@ -139,11 +159,13 @@ type netWorker struct {
 	c  *counters // for what belongs to no link
 
 	// Of the packet before, which the next mostly resembles.
-	link *Link
-	s    *linkState
-	vni  encap.VNI
-	src  encap.Addr
-	peer *peer // of src; nil: none yet
+	link     *Link
+	s        *linkState
+	vni      encap.VNI
+	src      encap.Addr
+	peer     *peer     // of src; nil: none yet
+	arrivals *arrivals // of the batch
+	from     arrival
 	// learn: the packet under way may teach the FDB.
 	learn bool
 	// usual: it is the end of the superframe that join's Extend would go on with,

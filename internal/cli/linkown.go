@@ -30,6 +30,9 @@ func showOwn(w io.Writer, s *control.LinkSpec) {
 	if value(s.MoveGuard) == "off" {
 		fmt.Fprint(w, " moveguard off")
 	}
+	if h := value(s.SameHost); h != "" && h != "auto" {
+		fmt.Fprintf(w, " samehost %s", h)
+	}
 	if value(s.Persist) {
 		fmt.Fprint(w, " persist")
 	}
@@ -55,6 +58,7 @@ func ownSpecJSON(j *jsonWriter, s *control.LinkSpec) {
 	nonzero(j, "bumlimit", value(s.BUMLimit))
 	nonzero(j, "peerbumlimit", value(s.PeerBUMLimit))
 	nonzero(j, "moveguard", value(s.MoveGuard))
+	nonzero(j, "samehost", value(s.SameHost))
 	nonzero(j, "persist", value(s.Persist))
 	if s.User != nil {
 		j.value("user", *s.User)

@@ -78,6 +78,7 @@ func mistakes() []mistake {
 
 		{"accept", "none", "", "peers, any"}, {"accept", "192.0.2.0/33", "", "peers, any"}, {"accept", "[192.0.2.0/24, x]", "", "peers, any"},
 		{"accept", "'::ffff:192.0.2.0/120'", "", "IPv4 prefixes"}, {"accept", "any peers", "", "too much"}, {"accept", "[any, 192.0.2.1]", "", "peers, any"},
+		{"samehost", "any", "", "auto, none"}, {"samehost", "[192.0.2.0/24, x]", "", "auto, none"}, {"samehost", "", "key", "needs a value"},
 		{"accept", "peer1.example.net", "", "peers, any"}, {"accept", "", "key", "needs a value"}, {"accept", "{peers: true}", "", "no keys"},
 		{"reserved", "maybe", "", "ignore or drop"}, {"reserved", "true", "", "needs a value"}, {"reserved", "Drop", "", "ignore or drop"},
 		{"innervlan", "maybe", "", "pass or drop"}, {"innervlan", "100", "", "pass or drop"}, {"innervlan", "", "key", "needs a value"},

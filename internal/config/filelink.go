@@ -165,7 +165,7 @@ func (l *linkReader) sentence(p pair) ([]string, error) {
 			}
 			said = append(said, item.text)
 		}
-		if key == "accept" {
+		if key == "accept" || key == "samehost" {
 			said = []string{strings.Join(said, ",")}
 		}
 		return append([]string{key}, said...), nil

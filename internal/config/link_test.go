@@ -45,6 +45,8 @@ func TestParseLinkAdd(t *testing.T) {
 		"vx id 1 noudpcsum udp6zerocsumtx noudp6zerocsumrx":  `{"name":"vx","id":1,"udpcsum":false,"udp6zerocsumtx":true,"udp6zerocsumrx":false}`,
 		"vx id 1 address 02:00:00:00:00:01":                  `{"name":"vx","id":1,"address":"02:00:00:00:00:01"}`,
 		"vx id 1 accept 192.0.2.0/24,2001:db8::1":            `{"name":"vx","id":1,"accept":"192.0.2.0/24,2001:db8::1"}`,
+		"vx id 1 samehost none":                              `{"name":"vx","id":1,"samehost":"none"}`,
+		"vx id 1 samehost 192.0.2.0/24,2001:db8::1":          `{"name":"vx","id":1,"samehost":"192.0.2.0/24,2001:db8::1"}`,
 		"vx id 1 accept any reserved drop innervlan drop":    `{"name":"vx","id":1,"accept":"any","reserved":"drop","innervlan":"drop"}`,
 		"vx id 1 gbp gbpid 0x10":                             `{"name":"vx","id":1,"gbp":true,"gbpid":16}`,
 		"vx id 1 flowlabel 0x12345":                          `{"name":"vx","id":1,"flowlabel":74565}`,

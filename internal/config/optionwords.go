@@ -18,7 +18,7 @@ func addOptionWords(words map[string]linkWord) {
 	words["mss"], words["moveguard"] = (*linkParser).mss, (*linkParser).moveguard
 	words["bumlimit"], words["peerbumlimit"] = (*linkParser).bumlimit, (*linkParser).bumlimit
 	words["trunk"], words["vlan"] = (*linkParser).trunk, (*linkParser).vlan
-	words["gbpid"] = (*linkParser).gbpid
+	words["gbpid"], words["samehost"] = (*linkParser).gbpid, (*linkParser).samehost
 	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }
 
@@ -45,6 +45,15 @@ func (p *linkParser) master(word string) error {
 	}
 	p.out.Master = &v
 	return nil
+}
+
+func (p *linkParser) samehost(word string) error {
+	if err := p.once(word); err != nil {
+		return err
+	}
+	v, err := p.value(word, "auto, none or PREFIX[,PREFIX...]")
+	p.out.SameHost = &v
+	return err
 }
 
 func (p *linkParser) nomaster(string) error {

@@ -78,6 +78,8 @@ type Host struct {
 	addrs []netip.Addr
 	id    int
 	mtu   atomic.Int64
+	// device is what datagrams arrive by.
+	device atomic.Uint32
 
 	mu      sync.Mutex
 	devices map[string]*Device
@@ -97,6 +99,7 @@ func (n *Network) Host(addrs ...netip.Addr) *Host {
 	n.hosts++
 	h := &Host{net: n, addrs: addrs, id: n.hosts, devices: make(map[string]*Device), index: 10}
 	h.SetMTU(1500)
+	h.ArriveBy(Eth0)
 	return h
 }
 
@@ -172,7 +175,7 @@ func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	for _, r := range h.net.receivers {
-		if r.host == h && r.cfg.Port == c.Port && r.cfg.V6 == c.V6 && r.cfg.Local == c.Local && r.cfg.Group == c.Group && r.cfg.ZeroChecksum6 == c.ZeroChecksum6 {
+		if r.host == h && r.cfg.Port == c.Port && r.cfg.V6 == c.V6 && r.cfg.Local == c.Local && r.cfg.Group == c.Group && r.cfg.ZeroChecksum6 == c.ZeroChecksum6 && r.cfg.NoGRO == c.NoGRO {
 			return nil, underlay.ErrPortInUse
 		}
 	}
@@ -194,6 +197,7 @@ type receiver struct {
 func (r *receiver) take(src netip.AddrPort, tos uint8, payload []byte) {
 	d := encap.Datagram{
 		Payload: bytes.Clone(payload), Src: encap.AddrFrom(src.Addr()), SrcPort: src.Port(), TOS: tos,
+		Device: r.host.device.Load(),
 	}
 	select {
 	case r.in <- d:

@@ -1,0 +1,31 @@
+package vteptest
+
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// The devices that datagrams arrive by: eth0, which a network is behind, a veth and
+// a bridge.
+const (
+	Eth0  uint32 = 1
+	Veth0 uint32 = 2
+	Br0   uint32 = 3
+)
+
+// ArriveBy has what the host hears from now on arrive by a device, Eth0 at first.
+func (h *Host) ArriveBy(device uint32) { h.device.Store(device) }
+
+// Origins implements vtep.Host.
+func (h *Host) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
+	o := underlay.Origins{
+		Devices: map[uint32]underlay.Device{
+			Eth0: {Origin: underlay.OriginWire, Martian: true}, Veth0: {Origin: underlay.OriginHere}, Br0: {Origin: underlay.OriginMixed},
+		},
+		Own: make(map[encap.Addr]struct{}),
+	}
+	for _, a := range h.addrs {
+		o.Own[encap.AddrFrom(a)] = struct{}{}
+	}
+	return o, nil
+}
