@@ -58,6 +58,8 @@ type (
 
 	// FDBEntry is one line of a forwarding database.
 	FDBEntry = control.FDBEntry
+	// FDBList is a list of entries that is read as it comes.
+	FDBList = control.FDBList
 	// FDBFilter selects entries.
 	FDBFilter = control.FDBFilter
 

@@ -47,6 +47,8 @@ type FDBWriter interface {
 
 // FDBReader looks through forwarding databases.
 type FDBReader interface {
-	FDB(vtep.FDBFilter) ([]vtep.FDBEntry, error)
+	// WalkFDB calls fn with each entry that is selected until it returns false: of one
+	// link after the other, by MAC. fn is not called where there is an error.
+	WalkFDB(f vtep.FDBFilter, fn func(*vtep.FDBEntry) bool) error
 	FDBFlush(link string, f vtep.FDBFilter) (removed int, err error)
 }

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -159,14 +161,15 @@ func (b *fakeBackend) matches(e vtep.FDBEntry, f vtep.FDBFilter) bool {
 		e.Flags&f.Flags == f.Flags && e.Flags&f.NotFlags == 0
 }
 
-func (b *fakeBackend) FDB(f vtep.FDBFilter) (found []vtep.FDBEntry, err error) {
+func (b *fakeBackend) WalkFDB(f vtep.FDBFilter, fn func(*vtep.FDBEntry) bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if f.Link != "" {
 		if _, err := b.find(f.Link); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	var found []vtep.FDBEntry
 	for _, e := range b.entries {
 		for _, l := range b.links {
 			if l.Config.Name == e.Link {
@@ -177,7 +180,21 @@ func (b *fakeBackend) FDB(f vtep.FDBFilter) (found []vtep.FDBEntry, err error) {
 			found = append(found, e)
 		}
 	}
-	return found, nil
+	slices.SortStableFunc(found, func(x, y vtep.FDBEntry) int {
+		return cmp.Or(cmp.Compare(b.place(x.Link), b.place(y.Link)), bytes.Compare(x.MAC[:], y.MAC[:]))
+	})
+	for i := range found {
+		if !fn(&found[i]) {
+			break
+		}
+	}
+	return nil
+}
+
+// place is where a link stands among the others.
+func (b *fakeBackend) place(link string) int {
+	i, _ := b.find(link)
+	return i
 }
 
 func (b *fakeBackend) FDBFlush(link string, f vtep.FDBFilter) (int, error) {

@@ -1,8 +1,6 @@
 package control
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -120,65 +118,6 @@ func (s *Server) changeLink(r *http.Request) (any, error) {
 
 func (s *Server) deleteLink(r *http.Request) (any, error) {
 	return done{}, s.config.Backend.DelLink(r.PathValue("name"))
-}
-
-func (s *Server) fdb(r *http.Request) (any, error) {
-	f, err := filterOf(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	filter, err := f.filter()
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.config.Backend.FDB(filter)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]FDBEntry, 0, len(found))
-	if f.none() {
-		return entries, nil
-	}
-	if f.Br != "" {
-		if found, err = s.portsOf(f.Br, found); err != nil {
-			return nil, err
-		}
-	}
-	sortEntries(found)
-	links := s.configs()
-	for _, e := range found {
-		if f.SrcVNI == nil || uint32(links[e.Link].VNI) == *f.SrcVNI {
-			entries = append(entries, entryOf(e))
-		}
-	}
-	return entries, nil
-}
-
-// portsOf are the entries of links that are ports of a bridge.
-func (s *Server) portsOf(bridge string, entries []vtep.FDBEntry) ([]vtep.FDBEntry, error) {
-	if _, err := s.config.Netdev(bridge); err != nil {
-		return nil, fmt.Errorf("%w %q", vtep.ErrNoLink, bridge)
-	}
-	port := make(map[string]bool)
-	for _, info := range s.config.Backend.Links() {
-		l := s.describe(info)
-		port[l.Netdev.Name] = l.Netdev.Master == bridge
-	}
-	return slices.DeleteFunc(entries, func(e vtep.FDBEntry) bool { return !port[e.Link] }), nil
-}
-
-// sortEntries orders entries by MAC address, so all-zeros ones first, within
-// their links. The remotes of a group keep their order.
-func sortEntries(entries []vtep.FDBEntry) {
-	place := make(map[string]int)
-	for _, e := range entries {
-		if _, ok := place[e.Link]; !ok {
-			place[e.Link] = len(place)
-		}
-	}
-	slices.SortStableFunc(entries, func(a, b vtep.FDBEntry) int {
-		return cmp.Or(cmp.Compare(place[a.Link], place[b.Link]), bytes.Compare(a.MAC[:], b.MAC[:]))
-	})
 }
 
 // configs are the links' configurations by the names of their devices.

@@ -22,11 +22,10 @@ import (
 const DefaultPath = "/run/uvtep/uvtep.sock"
 
 const (
-	maxBody       = 1 << 20 // bytes of a request: a link or an entry takes far less
-	maxHeader     = 16 << 10
-	headerTimeout = 5 * time.Second
-	readTimeout   = 10 * time.Second
-	// writeTimeout is also the longest that a reader of a large FDB may take.
+	maxBody         = 1 << 20 // bytes of a request: a link or an entry takes far less
+	maxHeader       = 16 << 10
+	headerTimeout   = 5 * time.Second
+	readTimeout     = 10 * time.Second
 	writeTimeout    = 60 * time.Second
 	idleTimeout     = 60 * time.Second
 	shutdownTimeout = 2 * time.Second
@@ -122,7 +121,7 @@ func (s *Server) Serve(ctx context.Context) error {
 
 // routes are the paths that are answered, as docs/openapi.yaml describes them.
 func (s *Server) routes() map[string]http.Handler {
-	routes := map[string]http.Handler{"GET /v1/monitor": http.HandlerFunc(s.monitor)}
+	routes := map[string]http.Handler{"GET /v1/monitor": http.HandlerFunc(s.monitor), "GET /v1/fdb": http.HandlerFunc(s.fdb)}
 	for pattern, fn := range map[string]func(*http.Request) (any, error){
 		"GET /v1/version":         s.version,
 		"GET /v1/stats":           s.stats,
@@ -136,7 +135,6 @@ func (s *Server) routes() map[string]http.Handler {
 		"GET /v1/ports/{name}":    s.port,
 		"PATCH /v1/ports/{name}":  s.changePort,
 		"DELETE /v1/ports/{name}": s.deletePort,
-		"GET /v1/fdb":             s.fdb,
 		"POST /v1/fdb/{verb}":     s.changeFDB,
 		"POST /v1/fdb/flush":      s.flushFDB,
 	} {

@@ -179,3 +179,15 @@ func BenchmarkAge(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWalk lists a million entries in order.
+func BenchmarkWalk(b *testing.B) {
+	tbl, macs := filled(1_000_000)
+	for b.Loop() {
+		n := 0
+		tbl.Walk(func(*Entry) bool { n++; return true })
+		if n != len(macs) {
+			b.Fatal(n)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 }
 
 // WalkFDB calls fn with each entry that f selects until it returns false: of one link
-// after the other, group entries first, then by MAC. It takes memory for a few
+// after the other, by MAC, so all-zeros ones first. It takes memory for a few
 // thousand addresses, however many there are, and holds no lock while fn runs.
 // ErrNoLink if f names a link that does not exist; fn is not called then.
 func (v *VTEP) WalkFDB(f FDBFilter, fn func(*FDBEntry) bool) error {

@@ -78,11 +78,12 @@ func (a *app) fdbShow(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return a.withClient(func(c *control.Client) error {
-		entries, err := c.FDB(cmd.Context(), filter)
+		list, err := c.ListFDB(cmd.Context(), filter)
 		if err != nil {
 			return err
 		}
-		return a.showFDB(entries, filter.Dev == "")
+		defer func() { _ = list.Close() }() // read to its end or of no interest
+		return a.listFDB(list, filter.Dev == "")
 	})
 }
 

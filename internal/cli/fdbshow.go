@@ -2,45 +2,95 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/uvtep/uvtep/control"
 )
 
-// showFDB prints entries as `bridge fdb show` does (print_fdb in bridge/fdb.c),
-// with the trailing blank of an entry without a state. device says whether the
-// link is printed too: it is not where `dev` was given.
-func (a *app) showFDB(entries []control.FDBEntry, device bool) error {
+// fdbPrinter prints entries as `bridge fdb show` does (print_fdb in bridge/fdb.c), one
+// by one.
+type fdbPrinter struct {
+	a      *app
+	device bool // the link is printed, too: it is not where `dev` was given
+	text   *bufio.Writer
+	json   *jsonWriter
+}
+
+// printFDB prints what each calls its argument with. What was printed before an
+// error stays.
+func (a *app) printFDB(device bool, each func(print func(*control.FDBEntry)) error) (err error) {
+	p := fdbPrinter{a: a, device: device}
 	if a.json {
-		return a.showFDBJSON(entries, device)
+		p.json = newJSON(a.out, a.pretty)
+		p.json.array("", func() { err = each(p.print) })
+		return errors.Join(err, p.json.end())
 	}
-	w := bufio.NewWriter(a.out)
-	for _, e := range entries {
-		fmt.Fprint(w, e.MAC, " ")
-		if device {
-			fmt.Fprintf(w, "dev %s ", e.Dev)
-		}
-		if e.Dst.IsValid() {
-			fmt.Fprintf(w, "dst %v ", e.Dst)
-		}
-		if e.Port != 0 {
-			fmt.Fprintf(w, "port %d ", e.Port)
-		}
-		if e.VNI != nil {
-			fmt.Fprintf(w, "vni %d ", *e.VNI)
-		}
-		if e.Via != "" {
-			fmt.Fprintf(w, "via %s ", e.Via)
-		}
-		if a.statistics > 0 {
-			fmt.Fprintf(w, "used %d/%d ", e.Used, e.Updated)
-		}
-		for _, flag := range flagsOf(e) {
-			fmt.Fprint(w, flag, " ")
-		}
-		fmt.Fprintln(w, shownState(e))
+	p.text = bufio.NewWriter(a.out)
+	err = each(p.print)
+	return errors.Join(err, p.text.Flush())
+}
+
+func (p *fdbPrinter) print(e *control.FDBEntry) {
+	if p.json != nil {
+		p.json.object("", func() { p.a.entryJSON(p.json, e, p.device) })
+		return
 	}
-	return w.Flush()
+	p.a.entryText(p.text, e, p.device)
+}
+
+// showFDB prints entries.
+func (a *app) showFDB(entries []control.FDBEntry, device bool) error {
+	return a.printFDB(device, func(print func(*control.FDBEntry)) error {
+		for i := range entries {
+			print(&entries[i])
+		}
+		return nil
+	})
+}
+
+// listFDB prints a list as it comes.
+func (a *app) listFDB(list *control.FDBList, device bool) error {
+	return a.printFDB(device, func(print func(*control.FDBEntry)) error {
+		for {
+			e, err := list.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			print(&e)
+		}
+	})
+}
+
+// entryText prints an entry as a line, with the trailing blank of one without a state.
+func (a *app) entryText(w io.Writer, e *control.FDBEntry, device bool) {
+	fmt.Fprint(w, e.MAC, " ")
+	if device {
+		fmt.Fprintf(w, "dev %s ", e.Dev)
+	}
+	if e.Dst.IsValid() {
+		fmt.Fprintf(w, "dst %v ", e.Dst)
+	}
+	if e.Port != 0 {
+		fmt.Fprintf(w, "port %d ", e.Port)
+	}
+	if e.VNI != nil {
+		fmt.Fprintf(w, "vni %d ", *e.VNI)
+	}
+	if e.Via != "" {
+		fmt.Fprintf(w, "via %s ", e.Via)
+	}
+	if a.statistics > 0 {
+		fmt.Fprintf(w, "used %d/%d ", e.Used, e.Updated)
+	}
+	for _, flag := range flagsOf(*e) {
+		fmt.Fprint(w, flag, " ")
+	}
+	fmt.Fprintln(w, shownState(*e))
 }
 
 func flagsOf(e control.FDBEntry) []string {
@@ -60,16 +110,6 @@ func shownState(e control.FDBEntry) string {
 		return ""
 	}
 	return e.State
-}
-
-func (a *app) showFDBJSON(entries []control.FDBEntry, device bool) error {
-	j := newJSON(a.out, a.pretty)
-	j.array("", func() {
-		for _, e := range entries {
-			j.object("", func() { a.entryJSON(j, &e, device) })
-		}
-	})
-	return j.end()
 }
 
 func (a *app) entryJSON(j *jsonWriter, e *control.FDBEntry, device bool) {
