@@ -90,6 +90,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "what to print: iproute2"
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
+	case name == "maxaddress":
+		return name, "how many MAC addresses all links together may hold, or unlimited"
 	case name == "no-offload":
 		return name, "a list of tap, udp-gso, udp-gro and filter"
 	case strings.HasPrefix("batch", name):
