@@ -61,3 +61,29 @@ func TestL15Blink(t *testing.T) {
 		}
 	})
 }
+
+// TestTrunkBlink: links of a trunk port that was down for a moment forget as well; what
+// they learned after the port was set down and up by us stays, however late
+// the watcher tells of it.
+func TestTrunkBlink(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		h := blinkHost{net.Host(addrA), make(chan struct{})}
+		r := &rig{node: startNode(t, net, h.Host, h, addrA), t: t, wire: net.Capture(), link: "v10"}
+		must(t, r.AddTrunk(vtep.TrunkConfig{Name: "trunk0"}))
+		must(t, r.SetTrunkUp("trunk0", true))
+		r.dev = r.host.Device("trunk0")
+		must(t, r.AddLink(vtep.LinkConfig{Name: "v10", VNI: 1010, Remote: addrB, Trunk: "trunk0", VLAN: 10}))
+		must(t, r.SetLinkUp("v10", true))
+		must(t, r.SetTrunkUp("trunk0", false))
+		must(t, r.SetTrunkUp("trunk0", true))
+		r.hear(addrB, pack(1010, frame(macA, macC, "x")))
+		synctest.Wait()
+		r.behind(macC, addrB)
+		h.blink <- struct{}{} // of what we did
+		synctest.Wait()
+		r.behind(macC, addrB)
+		h.blink <- struct{}{} // of what somebody else did
+		synctest.Wait()
+		r.behind(macC, netip.Addr{})
+	})
+}

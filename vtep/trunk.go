@@ -62,6 +62,7 @@ type trunk struct {
 	mtus      map[int]int // how many links have which MTU
 	refused   tap.Offload // by the kernel, as logged
 	gone      bool
+	ownDowns  int // times that SetTrunkUp set the netdev down and Watch has not told yet
 	stopWatch context.CancelFunc
 }
 
@@ -126,6 +127,10 @@ func (v *VTEP) onTrunk(t *trunk, wentDown bool) {
 		return
 	}
 	t.device = s
+	if wentDown && t.ownDowns > 0 {
+		t.ownDowns--
+		wentDown = false // its links have followed: what they learned since stays
+	}
 	links := t.users()
 	v.mu.Unlock()
 	for _, l := range links {
@@ -232,6 +237,13 @@ func (v *VTEP) SetTrunkUp(name string, up bool) error {
 	}
 	if err := t.port.Set(tap.Change{Up: &up}); err != nil {
 		return err
+	}
+	if !up {
+		v.locked(func() {
+			if t.device.Up {
+				t.ownDowns++
+			}
+		})
 	}
 	v.onTrunk(t, false) // the watcher tells of what goes down
 	return nil
