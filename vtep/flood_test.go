@@ -155,3 +155,16 @@ func TestEntryWithoutDst(t *testing.T) {
 		})
 	}
 }
+
+// TestFloodLimitFirst: what is beyond the limit costs no look at its bytes: a
+// storm's checksums are not made to be thrown away.
+func TestFloodLimitFirst(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, func(c *vtep.LinkConfig) { c.BUMLimit = 1 })
+		r.out(frame(bcast, macA, "x"))
+		bad := frame(bcast, macA, "x")
+		bad.Offload = encap.Offload{Csum: encap.CsumPartial, CsumStart: 60000}
+		r.out(bad)
+		checkDrops(t, r.stats(t, r.link), map[vtep.DropReason]uint64{vtep.TxBUMLimit: 1})
+	})
+}

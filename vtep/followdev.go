@@ -19,9 +19,12 @@ func (v *VTEP) followDevs() {
 			indexes[l.cfg.Dev] = index
 		}
 		if index != 0 && uint32(index) != l.state.Load().dev {
-			l.log.Info("the underlay device is another one now", "dev", l.cfg.Dev, "index", index)
+			if l.newDev != index { // else it is told, and refused what it is asked for
+				l.log.Info("the underlay device is another one now", "dev", l.cfg.Dev, "index", index)
+			}
 			l.retry, l.tuned = true, false
 		}
+		l.newDev = index
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 //  2. inner VLAN policy
 //  3. questions for neighbours that a proxy answers (proxy.go)
 //  4. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  5. limits of floods, inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
+//  5. limits of floods, then inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
 //  6. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
@@ -88,11 +88,6 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		w.c.drop(TxNoRemote)
 		return false
 	}
-	// A superframe's checksums are made when it is cut.
-	if f.Offload.Kind == encap.GSONone && f.Offload.Csum == encap.CsumPartial && !encap.CompleteChecksum(f) {
-		w.c.drop(TxBadOffload)
-		return false
-	}
 	segments, bytes := encap.Wire(f, &in)
 	if segments > encap.MaxSegments {
 		w.c.drop(TxTooManySegments)
@@ -100,6 +95,11 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 	}
 	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, now) {
 		w.c.drop(TxBUMLimit)
+		return false
+	}
+	// A superframe's checksums are made when it is cut.
+	if f.Offload.Kind == encap.GSONone && f.Offload.Csum == encap.CsumPartial && !encap.CompleteChecksum(f) {
+		w.c.drop(TxBadOffload)
 		return false
 	}
 	if s.clampMSS {

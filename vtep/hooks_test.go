@@ -43,7 +43,7 @@ type rules struct {
 	iface    func(string) error
 	set      func(tap.Change) error
 	state    func() error
-	vrf      underlay.Interface // VRF and VRFIndex are eth0's
+	vrf      underlay.Interface // VRF and VRFIndex are eth0's, and Index where it is not 0
 	noWrite  bool               // ports take no frame
 	mtuOnly  bool               // devices take a new MTU, and refuse a new MAC after it
 }
@@ -92,7 +92,10 @@ func (h *hooks) Interface(name string) (underlay.Interface, error) {
 		}
 	}
 	i, err := h.Host.Interface(name)
-	i.VRF, i.VRFIndex = h.current().vrf.VRF, h.current().vrf.VRFIndex
+	own := h.current().vrf
+	if i.VRF, i.VRFIndex = own.VRF, own.VRFIndex; own.Index != 0 {
+		i.Index = own.Index
+	}
 	return i, err
 }
 
