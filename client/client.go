@@ -63,6 +63,11 @@ type (
 	// FDBFilter selects entries.
 	FDBFilter = control.FDBFilter
 
+	// ConfigApply asks the daemon to read its configuration file again.
+	ConfigApply = control.ConfigApply
+	// ConfigApplied is what it made of it.
+	ConfigApplied = control.ConfigApplied
+
 	// Event is what a Monitor tells.
 	Event = control.Event
 	// Policy is the group policy id that packets carry.

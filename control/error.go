@@ -53,6 +53,7 @@ func errorCodes() []errorCode {
 		{vtep.ErrClosed, "closed", http.StatusServiceUnavailable},
 		{ErrDenied, "denied", http.StatusForbidden},
 		{errNoPath, "no-path", http.StatusNotFound},
+		{errNoFile, "no-file", http.StatusNotFound},
 		{errFault, "fault", http.StatusInternalServerError},
 		{errTooLarge, "too-large", http.StatusRequestEntityTooLarge},
 	}

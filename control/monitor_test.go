@@ -17,6 +17,14 @@ import (
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
+// applyForced refuses a file unless it is forced.
+func applyForced(_ context.Context, a ConfigApply) (ConfigApplied, error) {
+	if !a.Force {
+		return ConfigApplied{}, errKernel
+	}
+	return ConfigApplied{File: "f.yaml", Links: 1, Removed: []string{"vx2"}}, nil
+}
+
 // watched is a server over a VTEP on an in-memory host, with its client, its
 // socket and what ends it.
 func watched(t *testing.T) (v *vtep.VTEP, c *Client, path string, end func()) {
@@ -24,7 +32,7 @@ func watched(t *testing.T) (v *vtep.VTEP, c *Client, path string, end func()) {
 	host := vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1"))
 	v = vtep.New(vtep.Config{Host: host, Log: slog.New(slog.DiscardHandler), Workers: 1})
 	path = filepath.Join(t.TempDir(), "uvtep.sock")
-	s, err := Listen(ServerConfig{Path: path, Backend: v, Subscribe: v.Subscribe, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+	s, err := Listen(ServerConfig{Path: path, Backend: v, Subscribe: v.Subscribe, ApplyConfig: applyForced, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

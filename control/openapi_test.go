@@ -80,6 +80,7 @@ func TestOpenAPIFields(t *testing.T) {
 		"Version": Version{}, "Error": Error{}, "LinkSpec": LinkChange{}, "Link": Link{}, "Netdev": Netdev{}, "Offload": Offload{},
 		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Filter": Filter{}, "Counts": Counts{}, "LinkStats": LinkStats{}, "Stats": Stats{},
 		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Policy": Policy{}, "Drop": Drop{}, "Done": done{},
+		"ConfigApply": ConfigApply{}, "ConfigApplied": ConfigApplied{},
 		"PortSpec": PortChange{}, "Port": Port{}, "PortVLAN": PortVLAN{},
 	}
 	for name, schema := range doc.Components.Schemas {
@@ -312,6 +313,14 @@ func exercise(t *testing.T, c *Client) {
 	calls = append(calls, call{"flush", nil, err})
 	_, err = c.FlushFDB(ctx, FDBFilter{})
 	calls = append(calls, call{"flush of all", vtep.ErrInvalid, err})
+	applied, err := c.ApplyConfig(ctx, ConfigApply{Force: true})
+	calls = append(calls, call{"apply the file", nil, err})
+	if want := (ConfigApplied{File: "f.yaml", Links: 1, Removed: []string{"vx2"}}); !reflect.DeepEqual(applied, want) {
+		t.Errorf("applied %+v, want %+v", applied, want)
+	}
+	if _, err = c.ApplyConfig(ctx, ConfigApply{}); err == nil || err.Error() != errKernel.Error() {
+		t.Errorf("a file that is refused: %v", err)
+	}
 	_, err = c.Monitor(ctx, "banana")
 	calls = append(calls, call{"monitor of nothing", vtep.ErrInvalid, err},
 		call{"fdb del", nil, c.ChangeFDB(ctx, "del", FDBEntry{Dev: "vx1", MAC: entry.MAC})},
@@ -332,6 +341,9 @@ func refusals(t *testing.T, c *Client) {
 	ctx := t.Context()
 	e := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: netip.MustParseAddr("192.0.2.3")}
 	_, flush := c.FlushFDB(ctx, FDBFilter{Dev: "vx1"})
+	if _, err := c.ApplyConfig(ctx, ConfigApply{}); !errors.Is(err, errNoFile) {
+		t.Errorf("apply no file: %v", err)
+	}
 	for what, err := range map[string]error{
 		"add": c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(1))}}), "up": c.ChangeLink(ctx, "vx1", LinkChange{Up: new(true)}),
 		"change":  c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DstPort: new(uint16(8472))}}),

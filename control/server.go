@@ -46,7 +46,9 @@ type ServerConfig struct {
 	Addresses func() (held, limit int)
 	// Subscribe listens to events; nil: there are none.
 	Subscribe func(vtep.EventSet) (*vtep.Subscription, error)
-	Log       *slog.Logger // nil: slog.Default
+	// ApplyConfig reads the configuration file again; nil: there is none.
+	ApplyConfig func(context.Context, ConfigApply) (ConfigApplied, error)
+	Log         *slog.Logger // nil: slog.Default
 }
 
 // Server answers on a unix socket. Everybody whom the file's mode (0660) lets
@@ -137,6 +139,7 @@ func (s *Server) routes() map[string]http.Handler {
 		"DELETE /v1/ports/{name}": s.deletePort,
 		"POST /v1/fdb/{verb}":     s.changeFDB,
 		"POST /v1/fdb/flush":      s.flushFDB,
+		"POST /v1/config/apply":   s.applyConfig,
 	} {
 		routes[pattern] = s.answer(fn)
 	}

@@ -101,7 +101,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 		}
 		link = &l
 	}
-	file, err := followFile(o.config)
+	file, err := followFile(ctx, log, o.config)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,11 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is
 	// made.
-	server, err := control.Listen(control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: log})
+	serves := control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: log}
+	if file != nil {
+		serves.ApplyConfig = file.ask
+	}
+	server, err := control.Listen(serves)
 	if err != nil {
 		return err
 	}

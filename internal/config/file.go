@@ -20,7 +20,8 @@ type File struct {
 	Ports        []FilePort
 	Links        []FileLink
 
-	confD bool // there is such a directory
+	confD   bool // there is such a directory
+	sources []source
 }
 
 // FileLink is a link of a configuration file.
@@ -111,6 +112,7 @@ type placedLink struct{ name, id Place }
 
 // read reads one file; beside says that it is one of conf.d.
 func (r *fileReader) read(name string, data []byte, beside bool) {
+	r.file.sources = append(r.file.sources, source{name, data})
 	root, err := parseYAML(name, data)
 	if err != nil {
 		r.all = append(r.all, err)

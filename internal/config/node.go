@@ -15,7 +15,7 @@ type node struct {
 	kind   nodeKind
 	text   string // of a scalar, as written but for quotes
 	plain  bool   // a scalar without quotes
-	closed bool   // a list in brackets, which says where it ends
+	closed bool   // a list or mapping in brackets, which say where it ends
 	pairs  []pair // of a mapping, in the order of the file
 	items  []*node
 	place  Place

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // errNoFile says what is to be written instead of what is no regular file.
@@ -97,4 +99,63 @@ func confD(name string) (files []string, there bool, err error) {
 		}
 	}
 	return files, true, err
+}
+
+// How long a file has to have been left alone before it is read, and how long is
+// waited for that.
+const (
+	rest     = 100 * time.Millisecond
+	patience = 2 * time.Second
+)
+
+// ReadAtRest reads a file as ReadFile does, once nobody has written to it or to
+// conf.d for a moment: who sends SIGHUP may be quicker than an editor that
+// truncates what it writes to.
+func ReadAtRest(name string) (*File, error) {
+	began := time.Now()
+	for {
+		before := stampsOf(name)
+		if before.rests(time.Now()) {
+			f, err := ReadFile(name)
+			if slices.Equal(before, stampsOf(name)) {
+				return f, err
+			}
+		} else {
+			// The times may be another clock's: what stays as it is rests, too.
+			time.Sleep(rest)
+			if f, err := ReadFile(name); slices.Equal(before, stampsOf(name)) {
+				return f, err
+			}
+		}
+		if time.Since(began) > patience {
+			return nil, FileErrors{{Place: Place{File: name}, Message: "the file, or conf.d, is being written to: nothing is changed; try again when it is written"}}
+		}
+	}
+}
+
+// stamps are what tells that files were written to.
+type stamps []stamp
+
+type stamp struct {
+	name    string
+	size    int64
+	changed time.Time
+}
+
+func stampsOf(name string) stamps {
+	more, _, _ := confD(name)
+	var all stamps
+	for _, n := range append([]string{name, filepath.Join(filepath.Dir(name), "conf.d")}, more...) {
+		s := stamp{name: n, size: -1}
+		if info, err := os.Stat(n); err == nil {
+			s.size, s.changed = info.Size(), info.ModTime()
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// rests reports whether nothing was written to of late.
+func (s stamps) rests(now time.Time) bool {
+	return !slices.ContainsFunc(s, func(s stamp) bool { return now.Sub(s.changed) < rest })
 }

@@ -133,7 +133,7 @@ func (y *yamlReader) node(n *yaml.Node, depth int) *node {
 	out := &node{place: Place{File: y.file, Line: n.Line, Column: n.Column}}
 	switch n.Kind {
 	case yaml.MappingNode:
-		out.kind = mappingNode
+		out.kind, out.closed = mappingNode, n.Style&yaml.FlowStyle != 0
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			out.pairs = append(out.pairs, y.pair(n.Content[i], n.Content[i+1], depth+1))
 		}

@@ -1,0 +1,250 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A YAML file that was cut off is often one still: what follows decides what of a
+// file may be taken for its end (docs/decisions/0006-end-of-a-file.md).
+
+// source is one of the files that a configuration was read from.
+type source struct {
+	name string
+	text []byte
+}
+
+// CheckEnd says why f, which was read after before, cannot be told from a file
+// that was cut off: FileErrors, or nil. A file of conf.d that is gone was taken
+// away, as its directory says.
+func (f *File) CheckEnd(before *File) error {
+	c := &complaints{}
+	var lost []string // with conf.d
+	for i := range before.sources {
+		was := &before.sources[i]
+		gone, changed := f.loss(before, was.name)
+		at := slices.IndexFunc(f.sources, func(s source) bool { return s.name == was.name })
+		switch {
+		case at >= 0:
+			f.sources[at].checkEnd(was, gone, changed, c)
+		case !f.confD:
+			lost = append(lost, gone...)
+		}
+	}
+	if len(lost) > 0 {
+		dir := filepath.Join(filepath.Dir(before.sources[0].name), "conf.d")
+		c.addf(Place{File: dir}, "the directory is gone, and %s with it: nothing is changed; make it, empty where they are to go, %s", list(lost), orForce)
+	}
+	return c.result()
+}
+
+// orForce is the other thing to do.
+const orForce = "or run uvtep config apply --force"
+
+// checkEnd judges a file by what it was. gone are the links and ports that it had
+// and no file has now; changed says that one is said otherwise.
+func (s *source) checkEnd(was *source, gone []string, changed bool, c *complaints) {
+	if marked(s.text) {
+		return
+	}
+	if marked(was.text) {
+		c.addf(s.end(), "the file ends without the line ... that it had: nothing is changed; write it as the last line when the file is whole, %s", orForce)
+		return
+	}
+	if len(gone) == 0 && !changed {
+		return
+	}
+	root, _ := parseYAML(s.name, s.text) // it was read before, without an error
+	before, _ := parseYAML(was.name, was.text)
+	if root == nil {
+		c.addf(s.end(), "the file is empty, and had %s: nothing is changed; write links: [] where there are to be none, %s", list(gone), orForce)
+		return
+	}
+	missing := missingEnd(before, root)
+	switch {
+	case missing != "" && len(gone) > 0:
+		c.addf(s.end(), "the file ends before %s, which ended it, and %s would go: nothing is changed; write the line ... at its end when the file is whole, %s", missing, list(gone), orForce)
+	case missing != "":
+		c.addf(s.end(), "the file ends before %s, which ended it: nothing is changed; write the line ... at its end when the file is whole, %s", missing, orForce)
+	case bytes.HasSuffix(was.text, []byte("\n")) && !bytes.HasSuffix(s.text, []byte("\n")):
+		c.addf(s.end(), "the file ends in the middle of a line: nothing is changed; end the line when the file is whole, %s", orForce)
+	}
+}
+
+// end is where the file ends.
+func (s *source) end() Place {
+	line := 1 + bytes.Count(s.text, []byte("\n"))
+	return Place{File: s.name, Line: line, Column: 1 + len([]rune(string(s.text[1+bytes.LastIndexByte(s.text, '\n'):])))}
+}
+
+// marked reports whether a file says by a line ... where its document ends (YAML
+// 1.2 section 9.1.2). No such line can be part of a value.
+func marked(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if rest, ok := bytes.CutPrefix(line, []byte("...")); ok && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// list writes names, the first of many.
+func list(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// loss is what one file of before said that f does not say: links and ports that
+// no file has, and whether anything is said otherwise.
+func (f *File) loss(before *File, name string) (gone []string, changed bool) {
+	ports := make(map[string]*FilePort, len(f.Ports))
+	for i := range f.Ports {
+		ports[f.Ports[i].Name] = &f.Ports[i]
+	}
+	links := make(map[string]*FileLink, len(f.Links))
+	for i := range f.Links {
+		links[f.Links[i].Name] = &f.Links[i]
+	}
+	if name == before.sources[0].name {
+		changed = f.Control != before.Control || f.Metrics != before.Metrics || f.MaxAddresses != before.MaxAddresses
+	}
+	for i := range before.Ports {
+		was := &before.Ports[i]
+		switch is := ports[was.Name]; {
+		case was.Place.File != name:
+		case is == nil:
+			gone = append(gone, "port "+was.Name)
+		default:
+			changed = changed || !reflect.DeepEqual(was.PortChange, is.PortChange)
+		}
+	}
+	for i := range before.Links {
+		was := &before.Links[i]
+		switch is := links[was.Name]; {
+		case was.Place.File != name:
+		case is == nil:
+			gone = append(gone, "link "+was.Name)
+		default:
+			changed = changed || !reflect.DeepEqual(was.said(), is.said())
+		}
+	}
+	return gone, changed
+}
+
+// Gone are the links and ports of before that f has no more.
+func (f *File) Gone(before *File) (links, ports []string) {
+	has := make(map[string]bool, len(f.Links)+len(f.Ports))
+	for i := range f.Links {
+		has["link "+f.Links[i].Name] = true
+	}
+	for i := range f.Ports {
+		has["port "+f.Ports[i].Name] = true
+	}
+	links = []string{}
+	for i := range before.Links {
+		if name := before.Links[i].Name; !has["link "+name] {
+			links = append(links, name)
+		}
+	}
+	for i := range before.Ports {
+		if name := before.Ports[i].Name; !has["port "+name] {
+			ports = append(ports, name)
+		}
+	}
+	return links, ports
+}
+
+// said is the link without its places.
+func (l *FileLink) said() FileLink {
+	out := *l
+	out.Place, out.FDB = Place{}, slices.Clone(l.FDB)
+	for i := range out.FDB {
+		out.FDB[i].Place = Place{}
+	}
+	return out
+}
+
+// missingEnd is what stood last in a value and is not there any more, where the
+// value may have been cut off behind what stands last now; else "". Brackets close
+// what is in them.
+func missingEnd(was, is *node) string {
+	last := was.last()
+	switch {
+	case last == nil || is.closed || is.kind == scalarNode: // brackets and single values end by themselves
+		return ""
+	case is.kind == nullNode, is.child(last.id) == nil && !wordReplaced(was, is):
+		return last.id
+	}
+	now := is.last()
+	if before := was.child(now.id); before != nil {
+		return missingEnd(before, now.node)
+	}
+	return ""
+}
+
+// wordReplaced reports whether a mapping has all of its words but the last, and
+// ends in another one: remotes instead of remote, for one.
+func wordReplaced(was, is *node) bool {
+	if is.kind != mappingNode || len(was.pairs) < 2 {
+		return false
+	}
+	for _, p := range was.pairs[:len(was.pairs)-1] {
+		if is.child(p.key.text) == nil {
+			return false
+		}
+	}
+	return was.child(is.last().id) == nil
+}
+
+// child is a value in a list or mapping with what it is known by: its key, its
+// name, its MAC address and destination, or itself.
+type child struct {
+	id string
+	*node
+}
+
+func (n *node) last() *child {
+	switch {
+	case n.kind == listNode && len(n.items) > 0:
+		item := n.items[len(n.items)-1]
+		return &child{item.id(), item}
+	case n.kind == mappingNode && len(n.pairs) > 0:
+		p := n.pairs[len(n.pairs)-1]
+		return &child{p.key.text, p.value}
+	}
+	return nil
+}
+
+func (n *node) child(id string) *node {
+	for _, p := range n.pairs {
+		if p.key.text == id {
+			return p.value
+		}
+	}
+	for _, item := range n.items {
+		if item.id() == id {
+			return item
+		}
+	}
+	return nil
+}
+
+func (n *node) id() string {
+	if n.kind != mappingNode {
+		return n.text
+	}
+	var id []string
+	for _, key := range []string{"name", "mac", "dst"} {
+		if v := n.child(key); v != nil {
+			id = append(id, v.text)
+		}
+	}
+	return strings.Join(id, " ")
+}
