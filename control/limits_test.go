@@ -65,8 +65,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestTooManyConnections: the daemon accepts so many and no more; who waits is
-// served when another one leaves.
+// TestTooManyConnections: the daemon holds so many and no more; for one that waits
+// an idle one goes.
 func TestTooManyConnections(t *testing.T) {
 	_, c, path, _ := watched(t)
 	before := descriptors(t)
@@ -88,23 +88,13 @@ func TestTooManyConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	answered := make(chan error, 1)
-	go func() {
-		_, err := c.Version(t.Context())
-		answered <- err
-	}()
-	select {
-	case err := <-answered:
-		t.Errorf("one more than %d was answered: %v", maxConnections, err)
-	case <-time.After(200 * time.Millisecond):
+	begin := time.Now()
+	if _, err := c.Version(t.Context()); err != nil || time.Since(begin) > time.Second {
+		t.Errorf("one more than %d was answered after %v: %v", maxConnections, time.Since(begin), err)
 	}
-	// Ours and the server's ends, and one that waits.
-	if n := descriptors(t) - before; n > 2*maxConnections+2 {
+	// Ours and the server's ends, one that waits, and the listener's spare one.
+	if n := descriptors(t) - before; n > 2*maxConnections+4 {
 		t.Errorf("%d file descriptors for %d connections", n, maxConnections)
-	}
-	_ = idle[1].Close()
-	if err := <-answered; err != nil {
-		t.Error(err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/uvtep/uvtep/internal/conns"
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -22,6 +23,10 @@ import (
 const DefaultPath = "/run/uvtep/uvtep.sock"
 
 const (
+	// maxConnections is how many clients are served at once. Where a further one waits,
+	// one that lets the daemon wait goes: see internal/conns.
+	maxConnections = 256
+
 	maxBody         = 1 << 20 // bytes of a request: a link or an entry takes far less
 	maxHeader       = 16 << 10
 	headerTimeout   = 5 * time.Second
@@ -91,9 +96,11 @@ func (s *Server) Close() error { return s.listener.Close() }
 // Serve answers until ctx ends, then finishes what is being answered, removes
 // the socket and returns nil.
 func (s *Server) Serve(ctx context.Context) error {
+	limited := conns.Limit(s.listener, maxConnections)
 	h := &http.Server{
 		Handler:           s.handler(),
 		ConnContext:       withPeer,
+		ConnState:         limited.State,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -104,7 +111,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	h.BaseContext = func(net.Listener) context.Context { return ctx } // ends streams
 	g.Go(func() error {
-		if err := h.Serve(limitConnections(s.listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+		if err := h.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("control: serve %s: %w", s.config.Path, err)
 		}
 		return nil
@@ -189,6 +196,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, v any, err error)
 
 // decode reads a request's body, one JSON value without unknown keys.
 func decode(r *http.Request, v any) error {
+	defer conns.ReadsBody(r.Context())()
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	err := d.Decode(v)

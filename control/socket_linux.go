@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/internal/conns"
 )
 
 // restrictSocket gives the socket its mode before it has a name: bind takes it
@@ -35,8 +37,9 @@ type peerKey struct{}
 
 // withPeer keeps a connection's peer for its requests.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	if l, ok := c.(*limitedConn); ok {
-		c = l.Conn
+	ctx = conns.Context(ctx, c)
+	if l, ok := c.(*conns.Conn); ok {
+		c = l.Inner()
 	}
 	if u, ok := c.(*net.UnixConn); ok {
 		if p, err := peerOf(u); err == nil {

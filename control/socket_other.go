@@ -6,6 +6,8 @@ import (
 	"context"
 	"net"
 	"syscall"
+
+	"github.com/uvtep/uvtep/internal/conns"
 )
 
 // Elsewhere the file's mode alone says who may connect, and who may connect may
@@ -15,7 +17,7 @@ func restrictSocket(_, _ string, _ syscall.RawConn) error { return nil }
 
 func lockSocket(string) (unlock func(), err error) { return func() {}, nil }
 
-func withPeer(ctx context.Context, _ net.Conn) context.Context { return ctx }
+func withPeer(ctx context.Context, c net.Conn) context.Context { return conns.Context(ctx, c) }
 
 type peerPolicy struct{}
 

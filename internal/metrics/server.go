@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/uvtep/uvtep/internal/conns"
 )
 
 // A scrape is one short request. Whoever can reach the port can send one, so
@@ -23,7 +25,14 @@ const (
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 2 * time.Minute // more than the usual time between scrapes
 	maxHeader     = 16 << 10
-	maxAtOnce     = 4
+	// maxConnections are open at a time. Where a further one waits, one that lets the
+	// daemon wait goes: see internal/conns.
+	maxConnections = 32
+	// maxAtOnce scrapes are answered at a time, for the memory that one takes. A further
+	// one waits for so long, and one whose client does not read it goes.
+	maxAtOnce   = 4
+	turnTimeout = 5 * time.Second
+	lookEvery   = 20 * time.Millisecond // for one that goes
 )
 
 // Config is what a Server needs.
@@ -37,8 +46,10 @@ type Config struct {
 
 // Server answers GET /metrics.
 type Server struct {
-	listener net.Listener
+	listener *conns.Listener
 	http     *http.Server
+	turns    chan struct{} // has an element for each scrape under way
+	next     chan struct{} // and for the one that is the next
 }
 
 // CheckAddr reports why text is no ADDR:PORT to listen on; an empty ADDR is
@@ -59,9 +70,6 @@ func Listen(c Config) (*Server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(&c), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log, MaxRequestsInFlight: maxAtOnce}))
 	l, err := net.Listen("tcp", c.Addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -69,15 +77,55 @@ func Listen(c Config) (*Server, error) {
 	case err != nil:
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	return &Server{listener: l, http: &http.Server{
+	s := &Server{listener: conns.Limit(l, maxConnections), turns: make(chan struct{}, maxAtOnce), next: make(chan struct{}, 1)}
+	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.inTurn(promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log})))
+	s.http = &http.Server{
 		Handler:           mux,
+		ConnState:         s.listener.State,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       headerTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-	}}, nil
+	}
+	return s, nil
+}
+
+// inTurn bounds the scrapes that h answers at a time.
+func (s *Server) inTurn(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.turn(r.Context()) {
+			http.Error(w, "as many scrapes as may be are under way: try again later", http.StatusServiceUnavailable)
+			return
+		}
+		defer func() { <-s.turns }()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// turn waits until a scrape may begin, in the order in which they came.
+func (s *Server) turn(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	defer cancel()
+	select {
+	case s.next <- struct{}{}:
+		defer func() { <-s.next }()
+	case <-ctx.Done():
+		return false
+	}
+	for {
+		select {
+		case s.turns <- struct{}{}:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-time.After(lookEvery):
+			s.listener.EvictStuck()
+		}
+	}
 }
 
 // Addr is where the server listens.
