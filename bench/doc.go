@@ -9,4 +9,9 @@
 // than a second, -short does one short round, and UVTEP_BENCH_OUT=FILE.json
 // keeps the figures, from which bench/report makes docs/performance.md. The
 // end-to-end part needs root, as the lab it builds does.
+//
+// BenchmarkIsolation measures what strangers and storms cost others, beside another
+// build of uvtep where UVTEP_BENCH_BEFORE names one, in turn:
+//
+//	UVTEP_BENCH_BEFORE=/path/to/uvtep go test -run '^$' -bench Isolation -benchtime 2s ./bench
 package bench

@@ -49,12 +49,12 @@ type gateEntry struct {
 	Open uint32 // not 0: VNIs that are not found pass
 }
 
-// ruleMode is what a link's packets have to be.
+// ruleMode is what a link's packets have to be, and where they go.
 type ruleMode uint32
 
 const (
-	rulePass  ruleMode = iota // anybody's
-	rulePeers                 // of an address of the rule
+	rulePeers ruleMode = 1 << iota // of an address of the rule; else anybody's
+	ruleAside                      // received by the socket for such
 )
 
 // vniKey and peerKey are keys of the maps.
@@ -71,7 +71,8 @@ const (
 	countShortHeader = iota
 	countNoVNIFlag
 	countUnknownVNI
-	countsARule = 4 // the first is of packets that are not a peer's
+	countsARule   = 4 // the first is of packets that are not a peer's
+	countMessages = 3 // of a rule: that passed
 )
 
 // NewFilter makes the tables of a filter. It takes CAP_BPF, or CAP_SYS_ADMIN before Linux 5.8.
@@ -329,9 +330,14 @@ func (r *Rule) Peers(only bool) error {
 	if r == nil {
 		return nil
 	}
-	mode := rulePass
-	if only {
-		mode = rulePeers
+	return r.set(rulePeers, only)
+}
+
+// set sets a bit of the mode.
+func (r *Rule) set(bit ruleMode, on bool) error {
+	mode := ruleMode(r.mode.Load()) &^ bit
+	if on {
+		mode |= bit
 	}
 	if err := r.filter.rules.Put(r.number, mode); err != nil {
 		return err
@@ -341,7 +347,7 @@ func (r *Rule) Peers(only bool) error {
 }
 
 // Filters reports whether only allowed addresses pass.
-func (r *Rule) Filters() bool { return r != nil && ruleMode(r.mode.Load()) == rulePeers }
+func (r *Rule) Filters() bool { return r != nil && ruleMode(r.mode.Load())&rulePeers != 0 }
 
 // NotPeer is how many datagrams were dropped since their source was not allowed.
 func (r *Rule) NotPeer() uint64 {
@@ -356,7 +362,7 @@ func (r *Rule) Close() {
 	if r == nil {
 		return
 	}
-	_ = r.Peers(false)
+	_ = errors.Join(r.Peers(false), r.Aside(false))
 	for a := range r.peers {
 		r.Forbid(a)
 	}

@@ -62,3 +62,15 @@ func (*Rule) NotPeer() uint64 { return 0 }
 
 // Close does nothing.
 func (*Rule) Close() {}
+
+// Aside does nothing.
+func (*Rule) Aside(bool) error { return nil }
+
+// Messages is nothing.
+func (*Rule) Messages() uint64 { return 0 }
+
+// Background does nothing.
+func Background() error { return nil }
+
+// OpenAside says that there is none.
+func (*Receiver) OpenAside([]*Receiver) error { return errors.ErrUnsupported }

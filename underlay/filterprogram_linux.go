@@ -33,13 +33,6 @@ const (
 // instructions is the program of a gate.
 func (f *Filter) instructions(gate uint32, v6 bool) asm.Instructions {
 	const skb, rule, vni, count = asm.R6, asm.R7, asm.R8, asm.R9
-	look := func(m *ebpf.Map, key int16) asm.Instructions {
-		return asm.Instructions{
-			asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, int32(key)),
-			asm.LoadMapPtr(asm.R1, m.FD()),
-			asm.FnMapLookupElem.Call(),
-		}
-	}
 	load := func(to int16, size int32) asm.Instructions { // from the offset in R2
 		return asm.Instructions{
 			asm.Mov.Reg(asm.R1, skb), asm.Mov.Reg(asm.R3, asm.RFP), asm.Add.Imm(asm.R3, int32(to)), asm.Mov.Imm(asm.R4, size),
@@ -62,19 +55,19 @@ func (f *Filter) instructions(gate uint32, v6 bool) asm.Instructions {
 			asm.StoreImm(asm.RFP, atIndex, countNoVNIFlag, asm.Word),
 			asm.LoadMem(asm.R1, asm.RFP, atHeader, asm.Byte), asm.And.Imm(asm.R1, flagVNI), asm.JEq.Imm(asm.R1, 0, "drop"),
 			asm.StoreImm(asm.RFP, atVNI, int64(gate), asm.Word), asm.StoreMem(asm.RFP, atVNI+4, vni, asm.Word)),
-		look(f.vnis, atVNI),
+		lookUp(f.vnis, atVNI),
 		one(asm.JNE.Imm(asm.R0, 0, "known"), asm.StoreImm(asm.RFP, atIndex, int64(gate), asm.Word)),
-		look(f.gates, atIndex),
+		lookUp(f.gates, atIndex),
 		one(asm.JEq.Imm(asm.R0, 0, "pass"),
 			asm.LoadMem(asm.R1, asm.R0, 4, asm.Word), asm.JNE.Imm(asm.R1, 0, "pass"),
 			asm.LoadMem(asm.R1, asm.R0, 0, asm.Word),
 			asm.StoreImm(asm.RFP, atIndex, countUnknownVNI, asm.Word), asm.JEq.Imm(asm.R1, 0, "drop"),
 			asm.StoreMem(asm.RFP, atVNI, asm.R1, asm.Word)),
-		look(f.vnis, atVNI),
+		lookUp(f.vnis, atVNI),
 		one(asm.JEq.Imm(asm.R0, 0, "drop"),
 			asm.LoadMem(rule, asm.R0, 0, asm.Word).WithSymbol("known"), asm.StoreMem(asm.RFP, atIndex, rule, asm.Word)),
-		look(f.rules, atIndex),
-		one(asm.JEq.Imm(asm.R0, 0, "pass"), asm.LoadMem(asm.R1, asm.R0, 0, asm.Word), asm.JEq.Imm(asm.R1, int32(rulePass), "pass"),
+		lookUp(f.rules, atIndex),
+		one(asm.JEq.Imm(asm.R0, 0, "pass"), asm.LoadMem(asm.R1, asm.R0, 0, asm.Word), asm.And.Imm(asm.R1, int32(rulePeers)), asm.JEq.Imm(asm.R1, 0, "take"),
 			asm.StoreMem(asm.RFP, atPeer, rule, asm.Word)),
 	)
 	if v6 {
@@ -86,8 +79,8 @@ func (f *Filter) instructions(gate uint32, v6 bool) asm.Instructions {
 	}
 	add(
 		one(asm.Mov.Reg(asm.R1, skb), asm.Mov.Imm(asm.R5, startOfNet), asm.FnSkbLoadBytesRelative.Call(), asm.JNE.Imm(asm.R0, 0, "pass")),
-		look(f.peers, atPeer),
-		one(asm.JNE.Imm(asm.R0, 0, "pass"),
+		lookUp(f.peers, atPeer),
+		one(asm.JNE.Imm(asm.R0, 0, "take"),
 			asm.Mul.Imm(rule, countsARule), asm.StoreMem(asm.RFP, atIndex, rule, asm.Word)),
 		// Datagrams that the kernel joined have one source and one size, but each its own header.
 		one(asm.Mov.Imm(count, 1).WithSymbol("drop"),
@@ -101,20 +94,33 @@ func (f *Filter) instructions(gate uint32, v6 bool) asm.Instructions {
 			asm.JNE.Imm(asm.R1, 0, "pass"),
 			asm.Add.Imm(count, 1), asm.JLT.Imm(count, mostJoined+1, "next"), asm.Ja.Label("pass")),
 	)
-	counted := look(f.counts, atIndex)
+	counted := lookUp(f.counts, atIndex)
 	counted[0] = counted[0].WithSymbol("count")
 	add(
 		counted,
 		one(asm.JEq.Imm(asm.R0, 0, "end"),
 			asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.Add.Reg(asm.R1, count), asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord),
 			asm.StoreImm(asm.RFP, atIndex, int64(gate), asm.Word)),
-		look(f.refused, atIndex),
+		lookUp(f.refused, atIndex),
 		one(asm.JEq.Imm(asm.R0, 0, "end"),
 			asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.Add.Imm(asm.R1, 1), asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return(),
+			asm.Mul.Imm(rule, countsARule).WithSymbol("take"), asm.Add.Imm(rule, countMessages), asm.StoreMem(asm.RFP, atIndex, rule, asm.Word)),
+		lookUp(f.counts, atIndex),
+		one(asm.JEq.Imm(asm.R0, 0, "pass"),
+			asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.Add.Imm(asm.R1, 1), asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord),
 			asm.Mov.Imm(asm.R0, -1).WithSymbol("pass"), asm.Return()), // as long as it is
 	)
 	return p
+}
+
+// lookUp is a program's part that looks up what lies at key of its stack.
+func lookUp(m *ebpf.Map, key int16) asm.Instructions {
+	return asm.Instructions{
+		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, int32(key)),
+		asm.LoadMapPtr(asm.R1, m.FD()),
+		asm.FnMapLookupElem.Call(),
+	}
 }
 
 // headerMask is what decides of a header: the I flag and the VNI.

@@ -91,7 +91,7 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	if len(d) == 0 {
 		return 0, nil
 	}
-	rd := r.readers[w]
+	rd := r.reader(w)
 	for {
 		rd.want, rd.got, rd.errno = min(len(d), rd.limit), 0, 0
 		if err := rd.raw.Read(rd.recv); err != nil {

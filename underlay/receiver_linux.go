@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -17,6 +18,9 @@ import (
 // buffers of its own; different workers may read at the same time.
 type Receiver struct {
 	readers []*reader
+	aside   atomic.Pointer[reader] // see OpenAside; nil: there is none
+	cfg     ReceiverConfig         // as it was opened with
+	ifindex int
 	leave   func() error // leaves the group; nil without one
 	port    uint16
 	gro     offloadState
@@ -64,7 +68,7 @@ func listen(cfg ReceiverConfig) (_ *Receiver, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Receiver{port: cfg.Port}
+	r := &Receiver{port: cfg.Port, cfg: cfg, ifindex: ifindex}
 	defer func() {
 		if err != nil {
 			_ = r.Close()
@@ -109,9 +113,8 @@ func (r *Receiver) openSocket(cfg *ReceiverConfig, ifindex int) (*net.UDPConn, e
 	if err := cfg.Filter.attach(fd); err != nil { // before bind: nothing comes past it
 		return nil, err
 	}
-	reuse := option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT"}
 	if len(r.readers) > 0 {
-		if err := setOptions(fd, reuse); err != nil {
+		if err := setOptions(fd, shared); err != nil {
 			return nil, err
 		}
 	}
@@ -127,7 +130,7 @@ func (r *Receiver) openSocket(cfg *ReceiverConfig, ifindex int) (*net.UDPConn, e
 		return nil, err
 	}
 	if cfg.Workers > 1 {
-		if err := setOptions(fd, reuse); err != nil {
+		if err := setOptions(fd, shared); err != nil {
 			return nil, err
 		}
 	}
@@ -136,6 +139,9 @@ func (r *Receiver) openSocket(cfg *ReceiverConfig, ifindex int) (*net.UDPConn, e
 	}
 	return packetConn(fd)
 }
+
+// shared lets sockets of this user have the port, too.
+var shared = option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT"} //nolint:gochecknoglobals // never written
 
 // receiveOptions: IP_MULTICAST_ALL 0 keeps groups away that other sockets of
 // the host joined, IP_PKTINFO tells the device that a datagram arrived by (ip(7)).
@@ -206,19 +212,17 @@ func (r *Receiver) admit(on bool) error {
 	if on {
 		value = 1
 	}
-	for _, rd := range r.readers {
+	var errs error
+	r.each(func(rd *reader) {
 		var err error
 		cerr := rd.raw.Control(func(fd uintptr) {
 			err = setOptions(int(fd), option{unix.SOL_SOCKET, unix.SO_REUSEADDR, value, "SO_REUSEADDR"})
 		})
-		if cerr != nil {
-			continue // closed: it holds the port no longer
+		if cerr == nil { // else it is closed, and holds the port no longer
+			errs = errors.Join(errs, err)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
+	return errs
 }
 
 // Workers is the number of sockets; ReadBatch takes 0 to Workers()-1.
@@ -232,18 +236,18 @@ func (r *Receiver) LocalPort() uint16 { return r.port }
 // port, where there is one.
 func (r *Receiver) Drain() error {
 	errs := []error{r.leaveGroup()}
-	for _, rd := range r.readers {
+	r.each(func(rd *reader) {
 		// Where it is refused, as to a group's socket, more arrives until Close.
 		_ = rd.raw.Control(deafen)
-	}
-	for _, rd := range r.readers {
+	})
+	r.each(func(rd *reader) {
 		rd.closed.Store(true)
 		rd.draining.Store(true)
 		// Who waits for more is woken; reading goes on past the deadline.
 		if err := rd.conn.SetReadDeadline(time.Unix(1, 0)); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
-	}
+	})
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("underlay: drain: %w", err)
 	}
@@ -287,12 +291,12 @@ func (r *Receiver) leaveGroup() error {
 // Close leaves the group and ends every ReadBatch with net.ErrClosed.
 func (r *Receiver) Close() error {
 	errs := []error{r.leaveGroup()}
-	for _, rd := range r.readers {
+	r.each(func(rd *reader) {
 		rd.closed.Store(true)
 		if err := rd.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
-	}
+	})
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("underlay: close: %w", err)
 	}

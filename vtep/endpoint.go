@@ -26,6 +26,12 @@ type endpoint struct {
 	users map[*Link]encap.VNI // and what they are published as; guarded by VTEP.mu, as told
 	told  string              // why its offload fell back, as logged
 
+	messages  atomic.Uint64 // read
+	looked    uint64        // of them, at the last look for storms; guarded by VTEP.mu, as the rest is
+	asides    int           // links that are set aside
+	asideOpen bool          // there is a socket for them
+	asideErr  error         // there can be none
+
 	working  atomic.Int32 // workers that have not ended
 	draining atomic.Bool
 
@@ -151,7 +157,7 @@ func (v *VTEP) serve(ep *endpoint) {
 	for n := range ep.receiver.Workers() {
 		v.spawn(func() {
 			defer ep.ended()
-			fault.Restart(v.log, "a socket's worker", v.pause, func() { (&netWorker{ep: ep, n: n, c: &v.counters[n%len(v.counters)]}).run() })
+			fault.Restart(v.log, "a socket's worker", v.pause, func() { (&netWorker{ep: ep, n: n, socket: n, c: &v.counters[n%len(v.counters)]}).run() })
 		})
 	}
 }
@@ -182,6 +188,7 @@ func (ep *endpoint) userBut(l *Link) *Link {
 func (v *VTEP) leave(l *Link, ep *endpoint) {
 	vni := ep.users[l]
 	delete(ep.users, l)
+	ep.leaveAside(l)
 	if (l.gone || len(ep.users) > 0) && ep.vnis.link(vni) == l {
 		ep.setLink(vni, nil)
 	}

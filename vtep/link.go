@@ -53,7 +53,8 @@ type Link struct {
 	dropsTold dropTotals
 
 	conditions linkConditions
-	policyTold uint32    // of lastPolicy
+	policyTold uint32 // of lastPolicy
+	aside      asideState
 	notPeers   uint64    // that the kernel has dropped and that are counted
 	sameHost   *SameHost // as counted by countSameHost; nil: not
 	gone       bool

@@ -91,6 +91,7 @@ func (v *VTEP) everySecond() {
 	v.tellDrops()
 	v.followDevs()
 	v.followUndecided()
+	v.setAside()
 	for _, l := range v.links {
 		l.logMoves()
 		l.guardMoves(v.now())

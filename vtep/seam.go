@@ -60,6 +60,12 @@ type Receiver interface {
 	Close() error
 }
 
+// AsideReceiver is a Receiver that can have one more socket, number Workers(), for links whose rule in the filter says so
+// (underlay.Rule.Aside).
+type AsideReceiver interface {
+	OpenAside() error
+}
+
 // FilterHost is a Host whose kernel can drop packets for its receivers before they are read: where a Host is one, its
 // Listen heeds underlay.ReceiverConfig.Filter.
 type FilterHost interface {

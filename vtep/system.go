@@ -99,6 +99,19 @@ type systemReceiver struct {
 	v6   bool
 }
 
+// OpenAside opens one more socket beside those of the same port.
+func (r *systemReceiver) OpenAside() error {
+	r.host.mu.Lock()
+	defer r.host.mu.Unlock()
+	var beside []*underlay.Receiver
+	for _, o := range r.host.receivers {
+		if o != r && o.port == r.port && o.v6 == r.v6 {
+			beside = append(beside, o.Receiver)
+		}
+	}
+	return r.Receiver.OpenAside(beside)
+}
+
 // Close leaves the host's list first, so that none is bound beside a closed one.
 func (r *systemReceiver) Close() error {
 	r.host.mu.Lock()

@@ -73,6 +73,8 @@ type VTEP struct {
 	filterErr error            // why
 	// filterTold: it was logged.
 	filterTold bool
+	asides     int              // links set aside
+	lookedAt   fdb.Tick         // when storms were looked for
 	refused    underlay.Refused // by the filter, and counted
 	tuned      map[int]bool     // underlay devices, by index
 	dropsTold  dropTotals       // of counters

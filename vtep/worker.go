@@ -155,8 +155,10 @@ type arrival struct {
 // netWorker reads one socket of an endpoint.
 type netWorker struct {
 	ep *endpoint
-	n  int       // socket, and counter shard
-	c  *counters // for what belongs to no link
+	n  int // counter shard
+	// socket is of the receiver; as n, but for the one of links set aside.
+	socket int
+	c      *counters // for what belongs to no link
 
 	// Of the packet before, which the next mostly resembles.
 	link     *Link
@@ -186,8 +188,9 @@ type netWorker struct {
 func (w *netWorker) run() {
 	datagrams := make([]encap.Datagram, batch)
 	for {
-		n, err := w.ep.receiver.ReadBatch(w.n, datagrams)
+		n, err := w.ep.receiver.ReadBatch(w.socket, datagrams)
 		if n > 0 {
+			w.ep.messages.Add(uint64(n))
 			w.link, w.usual = nil, false // its state may have changed while we waited
 			w.fromUnderlay(datagrams[:n], w.ep.vtep.now())
 		}

@@ -1,0 +1,173 @@
+package vtep
+
+import (
+	"cmp"
+	"errors"
+	"runtime"
+	"slices"
+
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/internal/fault"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// All links of an endpoint have the same sockets, so that one whose packets come in a storm would take the others' room
+// in the queue and the time of who reads it. Such a link is set aside: its packets go to a socket of their own, whose
+// worker gives way to all else on the machine. It loses nothing where there is time for it.
+//
+// What counts is messages, not bytes: a message is what takes a place and a turn, a superframe as one small frame.
+
+const (
+	// stormMessages is the least rate, a second, that is a storm: a tenth of what a processor forwards.
+	stormMessages = 20_000
+	// othersMessages is the least rate of the other links that are worth it.
+	othersMessages = 100
+	// calmAfter is how long a link set aside is no storm before it is as the others.
+	calmAfter fdb.Tick = 10
+)
+
+// asideState is of a link, guarded by VTEP.mu.
+type asideState struct {
+	is       bool
+	stormed  fdb.Tick // when it last was a storm
+	messages uint64   // at the last look
+}
+
+// stormed is how many messages a second a link of an endpoint has had.
+type stormed struct {
+	link *Link
+	rate uint64
+}
+
+// setAside looks for storms. The caller, once a second, holds v.mu.
+func (v *VTEP) setAside() {
+	now := v.now()
+	passed := uint64(max(1, now-v.lookedAt))
+	v.lookedAt = now
+	for _, ep := range v.endpoints {
+		ep.setAside(now, passed)
+	}
+}
+
+// setAside looks for storms among the links of ep, passed seconds after it last did.
+func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
+	total := ep.messages.Load()
+	busy := (total-ep.looked)/passed >= stormMessages
+	ep.looked = total
+	if ep.gate == nil || ep.key.group.IsValid() || !busy && ep.asides == 0 {
+		return // of idle links none is looked at
+	}
+	var list []stormed
+	for l := range ep.users {
+		n := l.remotes.filter.rule.Messages()
+		list = append(list, stormed{l, (n - l.aside.messages) / passed})
+		l.aside.messages = n
+	}
+	for _, l := range storms(list) {
+		l.aside.stormed = now
+		if !l.aside.is && ep.openAside() {
+			ep.moveAside(l, true)
+		}
+	}
+	for _, s := range list {
+		if l := s.link; l.aside.is && now-l.aside.stormed >= calmAfter {
+			ep.moveAside(l, false)
+		}
+	}
+}
+
+// storms are the links that have more messages than all that are none together.
+func storms(list []stormed) (links []*Link) {
+	rest := uint64(0)
+	for _, s := range list {
+		rest += s.rate
+	}
+	slices.SortFunc(list, func(a, b stormed) int { return cmp.Compare(b.rate, a.rate) })
+	for _, s := range list {
+		rest -= s.rate
+		if s.rate < stormMessages || s.rate <= rest || rest < othersMessages {
+			break
+		}
+		links = append(links, s.link)
+	}
+	return links
+}
+
+// moveAside sets a link aside, or no longer.
+func (ep *endpoint) moveAside(l *Link, on bool) {
+	if err := l.remotes.setAside(on); err != nil {
+		l.log.Warn("a storm of packets stays in the others' way", "reason", err)
+		return
+	}
+	ep.noteAside(l, on)
+	if on {
+		l.log.Info("more packets arrive than for all other links together: they are received apart, when there is time for them")
+		return
+	}
+	l.log.Info("packets are received with those of the other links again")
+}
+
+// leaveAside has a link that leaves ep be set aside no longer.
+func (ep *endpoint) leaveAside(l *Link) {
+	if l.aside.is && !ep.key.group.IsValid() {
+		_ = l.remotes.setAside(false)
+		ep.noteAside(l, false)
+	}
+}
+
+// noteAside counts the links that are set aside. While there are some, Go may use a processor more: the thread that gives
+// way keeps one, also while others have its time.
+func (ep *endpoint) noteAside(l *Link, on bool) {
+	v := ep.vtep
+	l.aside.is = on
+	before := v.asides > 0
+	if on {
+		ep.asides++
+		v.asides++
+	} else {
+		ep.asides--
+		v.asides--
+	}
+	switch now := v.asides > 0; {
+	case now && !before:
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	case before && !now:
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) - 1)
+	}
+}
+
+// openAside makes the socket for links set aside and starts its worker, if there is none yet.
+func (ep *endpoint) openAside() bool {
+	if ep.asideOpen || ep.asideErr != nil {
+		return ep.asideOpen
+	}
+	r, ok := ep.receiver.(AsideReceiver)
+	if !ok {
+		ep.asideErr = errors.ErrUnsupported
+		return false
+	}
+	if ep.asideErr = r.OpenAside(); ep.asideErr != nil {
+		ep.vtep.log.Warn("a storm of packets stays in the others' way", "reason", ep.asideErr)
+		return false
+	}
+	ep.asideOpen = true
+	ep.working.Add(1)
+	v := ep.vtep
+	v.spawn(func() {
+		defer ep.ended()
+		if err := underlay.Background(); err != nil {
+			v.log.Warn("a storm of packets is received before others", "reason", err)
+		}
+		fault.Restart(v.log, "the worker of a storm", v.pause, func() {
+			(&netWorker{ep: ep, socket: ep.receiver.Workers(), c: &v.counters[0]}).run()
+		})
+	})
+	return true
+}
+
+// setAside has the link's packets go to the socket for such, or to the others again.
+func (r *remotes) setAside(on bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.filter.rule.Aside(on)
+}
