@@ -1,7 +1,6 @@
 package vtep_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -19,24 +18,6 @@ import (
 	"github.com/uvtep/uvtep/internal/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestStormIsSetAside: a link that gets more packets than all others is received by a thread that gives way, loses
 // nothing of what there is time for, and is as the others again when the storm is over, or it is gone.
