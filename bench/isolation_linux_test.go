@@ -31,7 +31,7 @@ const (
 	// stormRate is what a storm has a second, where the sender gets so far.
 	stormRate = 250_000
 	// stormHead is what a VTEP has to do something about it.
-	stormHead = 2500 * time.Millisecond
+	stormHead = 3500 * time.Millisecond
 	// strangeAddr is an address of a's that is nobody's peer.
 	strangeAddr = "192.0.2.77"
 	// deafPort is a port of b's whose socket takes nothing.

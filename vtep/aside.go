@@ -31,6 +31,15 @@ type asideState struct {
 	is       bool
 	stormed  fdb.Tick // when it last was a storm
 	messages uint64   // at the last look
+	looked   fdb.Tick // when that was
+}
+
+// rate is how many messages a second there have been since the look before, passed seconds ago, where there are n by now;
+// false: the look before was another time, and it cannot be told.
+func (a *asideState) rate(n uint64, now fdb.Tick, passed uint64) (uint64, bool) {
+	rate, ok := (n-a.messages)/passed, uint64(now-a.looked) == passed
+	a.messages, a.looked = n, now
+	return rate, ok
 }
 
 // stormed is how many messages a second a link of an endpoint has had.
@@ -58,10 +67,14 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 		return // of idle links none is looked at
 	}
 	var list []stormed
+	sure := true
 	for l := range ep.users {
-		n := l.remotes.filter.rule.Messages()
-		list = append(list, stormed{l, (n - l.aside.messages) / passed})
-		l.aside.messages = n
+		rate, ok := l.aside.rate(l.remotes.filter.rule.Messages(), now, passed)
+		list = append(list, stormed{l, rate})
+		sure = sure && ok
+	}
+	if !sure {
+		return // the next look will tell
 	}
 	for _, l := range storms(list) {
 		l.aside.stormed = now

@@ -3,6 +3,8 @@ package vtep
 import (
 	"slices"
 	"testing"
+
+	"github.com/uvtep/uvtep/fdb"
 )
 
 // TestStorms: a storm is who has more than all that are none, if it is enough to be in the way of somebody.
@@ -38,6 +40,28 @@ func TestStorms(t *testing.T) {
 			if l.cfg.VLAN != uint16(i) {
 				t.Errorf("%s: storm %d is link %d", c.name, i, l.cfg.VLAN)
 			}
+		}
+	}
+}
+
+// TestRateOfAStorm: what came while nobody looked is no rate.
+func TestRateOfAStorm(t *testing.T) {
+	var a asideState
+	for _, c := range []struct {
+		n      uint64
+		now    fdb.Tick
+		passed uint64
+		rate   uint64
+		ok     bool
+	}{
+		{5_000_000, 1000, 1, 0, false}, // in a thousand seconds
+		{5_000_300, 1001, 1, 300, true},
+		{5_000_900, 1004, 3, 200, true},
+		{9_000_000, 2000, 1, 0, false}, // idle looks between
+		{9_000_100, 2001, 1, 100, true},
+	} {
+		if rate, ok := a.rate(c.n, c.now, c.passed); ok != c.ok || ok && rate != c.rate {
+			t.Errorf("%+v: %d, %v", c, rate, ok)
 		}
 	}
 }

@@ -64,6 +64,9 @@ func (v *VTEP) reopen(ep *endpoint, until fdb.Tick) error {
 		}
 	}
 	v.serve(next)
+	for l := range ep.users {
+		ep.leaveAside(l) // a storm is found again
+	}
 	v.retire(ep)
 	return nil
 }
