@@ -61,7 +61,7 @@ func (v *VTEP) setAside() {
 // setAside looks for storms among the links of ep, passed seconds after it last did.
 func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	total := ep.messages.Load()
-	busy := (total-ep.looked)/passed >= stormMessages
+	busy := (total-ep.looked)/passed >= ep.vtep.stormAt
 	ep.looked = total
 	if ep.gate == nil || ep.key.group.IsValid() || !busy && ep.asides == 0 {
 		return // of idle links none is looked at
@@ -76,7 +76,7 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	if !sure {
 		return // the next look will tell
 	}
-	for _, l := range storms(list) {
+	for _, l := range storms(list, ep.vtep.stormAt) {
 		l.aside.stormed = now
 		if !l.aside.is && ep.openAside() {
 			ep.moveAside(l, true)
@@ -89,8 +89,8 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	}
 }
 
-// storms are the links that have more messages than all that are none together.
-func storms(list []stormed) (links []*Link) {
+// storms are the links that have more messages than all that are none together, at least that many a second.
+func storms(list []stormed, least uint64) (links []*Link) {
 	rest := uint64(0)
 	for _, s := range list {
 		rest += s.rate
@@ -98,7 +98,7 @@ func storms(list []stormed) (links []*Link) {
 	slices.SortFunc(list, func(a, b stormed) int { return cmp.Compare(b.rate, a.rate) })
 	for _, s := range list {
 		rest -= s.rate
-		if s.rate < stormMessages || s.rate <= rest || rest < othersMessages {
+		if s.rate < least || s.rate <= rest || rest < othersMessages {
 			break
 		}
 		links = append(links, s.link)

@@ -40,6 +40,7 @@ func TestStormIsSetAside(t *testing.T) {
 	check(b.AddAddr(w.B, netip.PrefixFrom(addrB, 24)))
 	var log lockedBuffer
 	v := vtep.New(vtep.Config{Host: &vtep.SystemHost{}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	v.StormAt(2000)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- v.Run(ctx) }()

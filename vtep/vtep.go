@@ -74,6 +74,7 @@ type VTEP struct {
 	// filterTold: it was logged.
 	filterTold bool
 	asides     int              // links set aside
+	stormAt    uint64           // stormMessages, but in tests
 	lookedAt   fdb.Tick         // when storms were looked for
 	refused    underlay.Refused // by the filter, and counted
 	tuned      map[int]bool     // underlay devices, by index
@@ -128,6 +129,7 @@ func New(c Config) *VTEP {
 	}
 	v.counters = make([]counters, v.workers)
 	v.openFilter()
+	v.stormAt = stormMessages
 	return v
 }
 
