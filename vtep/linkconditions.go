@@ -5,6 +5,7 @@ import "github.com/uvtep/uvtep/fdb"
 // linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
 type linkConditions struct {
 	unreachable, refused, full, evicting condition
+	incomplete                           bool // as logged
 }
 
 //nolint:gochecknoglobals // texts, never written
@@ -58,4 +59,18 @@ func (l *Link) tellConditions(now fdb.Tick) {
 	l.conditions.refused.follow(l.log, now, refused, &refusedText)
 	l.conditions.full.follow(l.log, now, notLearned, &fullText)
 	l.tellEvicting(now)
+}
+
+// tellComplete logs where the link begins to lack something that it needs, and where it
+// has it all. The caller holds VTEP.mu.
+func (l *Link) tellComplete() {
+	if l.retry == l.conditions.incomplete {
+		return
+	}
+	l.conditions.incomplete = l.retry
+	if l.retry {
+		l.log.Warn("the link is not complete, trying again each second", "err", l.missing)
+		return
+	}
+	l.log.Info("the link is complete")
 }

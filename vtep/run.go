@@ -103,10 +103,9 @@ func (v *VTEP) everySecond() {
 		}
 		v.tune(l)
 		if l.retry {
-			if v.refresh(l) == nil && !l.retry {
-				l.log.Info("the link is complete")
-			}
+			_ = v.refresh(l) // which says what is missing still
 		}
+		l.tellComplete()
 	}
 }
 
