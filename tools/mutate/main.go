@@ -1,7 +1,7 @@
 // Mutate takes each check of the data path out in turn and lists those that no
 // test misses. It is no part of the gate.
 //
-//	go run -C tools ./mutate [-deep] FILE[:FUNCTION,FUNCTION] ...
+//	go run -C tools ./mutate [-deep] [-longest TIME] FILE[:FUNCTION,FUNCTION] ...
 //
 // Files are named from the repository's root; without any, those of the data
 // path are taken. Each condition of an if and of a switch without a tag becomes
@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // dataPath is what a frame passes.
@@ -29,14 +30,15 @@ var dataPath = []string{
 
 func main() {
 	deep := flag.Bool("deep", false, "run internal/conformance for what the package's tests let pass")
+	longest := flag.Duration("longest", time.Minute, "leave out tests that take longer than this")
 	flag.Parse()
-	if err := run(flag.Args(), *deep); err != nil {
+	if err := run(flag.Args(), *deep, *longest); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(files []string, deep bool) error {
+func run(files []string, deep bool, longest time.Duration) error {
 	top, err := exec.Command("git", "rev-parse", "--show-toplevel").Output()
 	if err != nil {
 		return fmt.Errorf("finding the repository: %w", err)
@@ -69,7 +71,7 @@ func run(files []string, deep bool) error {
 	}
 	survivors := 0
 	for _, p := range order {
-		s := &suite{root: root, dir: dir, pkg: p}
+		s := &suite{root: root, dir: dir, pkg: p, longest: longest}
 		if err := s.edit(byPackage[p]); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type suite struct {
 	pkg       string
 	mutants   []*mutant
 	overlay   string
+	longest   time.Duration // of a test
 }
 
 // edit edits the files of the package, in an overlay.
@@ -92,20 +93,31 @@ func (s *suite) survivors(pkg string, mutants []*mutant) ([]*mutant, error) {
 		}
 		if !ok {
 			fmt.Fprintf(os.Stderr, "%s fails without an edit and is left out\n", name)
-		} else if bytes.IndexByte(t.seen, 1) >= 0 {
+		} else if bytes.IndexByte(t.seen, 1) >= 0 && t.took <= s.longest {
 			tests = append(tests, t)
 		}
 	}
 	slices.SortFunc(tests, func(a, b test) int { return int(a.took - b.took) })
-	fmt.Fprintf(os.Stderr, "%s: %d edits, %d tests\n", pkg, len(mutants), len(tests))
-	return slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return s.noticed(exe, pkg, m, tests) }), nil
+	sum := time.Duration(0)
+	for _, t := range tests {
+		sum += t.took
+	}
+	fmt.Fprintf(os.Stderr, "%s: %d edits, %d tests, which take %v\n", pkg, len(mutants), len(tests), sum.Round(time.Second))
+	var left []*mutant
+	for _, m := range mutants {
+		if !s.noticed(exe, pkg, m, tests) {
+			left = append(left, m)
+			fmt.Fprintf(os.Stderr, "%s passes with %s\n", pkg, m) // hours may pass before the list is printed
+		}
+	}
+	return left, nil
 }
 
 // noticed reports whether a test fails with m on. Those that are quick go first, a
 // few in a process.
 func (s *suite) noticed(exe, pkg string, m *mutant, tests []test) bool {
 	var names []string
-	limit := 20 * time.Second
+	limit := 10 * time.Second
 	for i, t := range tests {
 		if t.seen[m.n] != 0 {
 			names = append(names, t.name)
