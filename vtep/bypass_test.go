@@ -2,6 +2,7 @@ package vtep_test
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 
@@ -177,4 +178,62 @@ func TestLocalBypassIsJudged(t *testing.T) {
 			checkDrops(t, r.stats(t, "vxlan1"), map[vtep.DropReason]uint64{vtep.RxReserved: 1})
 		})
 	}
+}
+
+// TestLocalBypassDropsAsTheNetwork: each check of what comes from the network is made of
+// what another link of this VTEP hands over, too, and drops for the same reason.
+func TestLocalBypassDropsAsTheNetwork(t *testing.T) {
+	proxied := func(c *vtep.LinkConfig) { c.Proxy, c.ProxyLearn = true, true }
+	for _, tt := range []struct {
+		name   string
+		edit   func(*vtep.LinkConfig) // of the link that is handed frames
+		pin    bool                   // macB behind another remote
+		frames []encap.Frame
+		drops  map[vtep.DropReason]uint64
+		learns int // addresses
+	}{
+		{name: "nothing", frames: []encap.Frame{frame(bcast, macB, "x")}},
+		{name: "no peer", edit: func(c *vtep.LinkConfig) {
+			c.Accept = vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: []netip.Prefix{netip.PrefixFrom(addrC, 32)}}
+		}, frames: []encap.Frame{frame(bcast, macB, "x")}, drops: map[vtep.DropReason]uint64{vtep.RxNotPeer: 1}},
+		{name: "peerbumlimit", edit: func(c *vtep.LinkConfig) { c.PeerBUMLimit = 3 }, frames: []encap.Frame{
+			frame(bcast, macB, "1"), frame(bcast, macB, "2"), frame(bcast, macB, "3"), frame(bcast, macB, "4"), frame(bcast, macB, "5"),
+		}, drops: map[vtep.DropReason]uint64{vtep.RxPeerBUMLimit: 2}},
+		{name: "a pinned MAC", pin: true, frames: []encap.Frame{frame(bcast, macB, "x")}, drops: map[vtep.DropReason]uint64{vtep.RxStaticMAC: 1}},
+		{name: "a pinned MAC without learning", edit: func(c *vtep.LinkConfig) { c.NoLearning = true }, pin: true, frames: []encap.Frame{frame(bcast, macB, "x")}},
+		{name: "an address", edit: proxied, frames: []encap.Frame{arpRequest(netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.8"))}, learns: 1},
+		{name: "an address without learning", edit: func(c *vtep.LinkConfig) { c.Proxy = true }, frames: []encap.Frame{
+			arpRequest(netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.8")),
+		}},
+	} {
+		for _, through := range []bool{false, true} {
+			bubble(t, func(t *testing.T, net *vteptest.Network) {
+				r, _ := twoLinks(t, net, func(c *vtep.LinkConfig) {
+					c.NoLocalBypass = through
+					if c.VNI == 43 && tt.edit != nil {
+						tt.edit(c)
+					}
+				})
+				if tt.pin {
+					must(t, r.FDBAdd(vtep.FDBEntry{Link: "vxlan1", MAC: macB, Remote: vtep.Remote{Addr: addrC}, State: fdb.Permanent}))
+				}
+				r.out(tt.frames...)
+				s := r.stats(t, "vxlan1")
+				checkDrops(t, s, tt.drops)
+				if want := uint64(len(tt.frames)); s.RxPackets+sum(tt.drops) != want {
+					t.Errorf("%s, through the network %v: %d packets were taken and %d dropped, of %d", tt.name, through, s.RxPackets, sum(tt.drops), want)
+				}
+				if i, err := r.Link("vxlan1"); err != nil || i.Learned != tt.learns {
+					t.Errorf("%s, through the network %v: %d addresses were learned, want %d (%v)", tt.name, through, i.Learned, tt.learns, err)
+				}
+			})
+		}
+	}
+}
+
+func sum(drops map[vtep.DropReason]uint64) (n uint64) {
+	for _, d := range drops {
+		n += d
+	}
+	return n
 }
