@@ -1,7 +1,7 @@
-// Mutate takes each check of the data path out in turn and lists those that no
+// Command mutate takes each check of the data path out in turn and lists those that no
 // test misses. It is no part of the gate.
 //
-//	go run -C tools ./mutate [-deep] [-longest TIME] FILE[:FUNCTION,FUNCTION] ...
+//	go run ./bench/mutate [-deep] [-longest TIME] FILE[:FUNCTION,FUNCTION] ...
 //
 // Files are named from the repository's root; without any, those of the data
 // path are taken. Each condition of an if and of a switch without a tag becomes
@@ -56,7 +56,7 @@ func run(files []string, deep bool, longest time.Duration) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	known, err := readEquivalent(filepath.Join(root, "tools/mutate/equivalent.txt"))
+	known, err := readEquivalent(filepath.Join(root, "bench/mutate/equivalent.txt"))
 	if err != nil {
 		return err
 	}
