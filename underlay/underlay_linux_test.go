@@ -285,3 +285,26 @@ func TestLinkLocalAndViaDestinations(t *testing.T) {
 	send(t, tx6, encap.SendOK, q)
 	receive(t, bound, 0, 1)
 }
+
+// TestMoreThanIsCopied: of more small datagrams in one batch than there is room to copy
+// those that find none go in pieces.
+func TestMoreThanIsCopied(t *testing.T) {
+	eachFamily(t, func(t *testing.T, v6 bool) {
+		a, b := newWire(t)
+		rx := b.listen(t, ReceiverConfig{Local: b.addr(v6), V6: v6, Port: port})
+		tx := a.transmitter(t, TransmitterConfig{Local: a.addr(v6), V6: v6})
+		var p []encap.Packet
+		var want []string
+		for i := range 2 * flatBytes / flatMost {
+			text := strings.Repeat(string(rune('a'+i%26)), flatMost-encap.HeaderLen)
+			p = append(p, packet(b.addr(v6), port, text))
+			want = append(want, payloadOf(text))
+		}
+		send(t, tx, encap.SendOK, p...)
+		for i, g := range receive(t, rx, 0, len(want)) {
+			if g.payload != want[i] {
+				t.Fatalf("datagram %d: %q, want %q", i, g.payload, want[i])
+			}
+		}
+	})
+}
