@@ -45,7 +45,7 @@ type message []encap.Datagram
 
 // decidable is isTrain written out: where a sender may be on this host, only those
 // messages are taken apart that are of one VNI whoever made them.
-func (m message) decidable(w *netWorker) bool {
+func (m message) decidable() bool {
 	if len(m) == 1 || m[0].Device == byWire {
 		return true
 	}
@@ -70,14 +70,14 @@ func (tw *twins) hear(all []message) {
 	}
 	tw.fast.hear(joined...)
 	tw.slow.w.arrivals, tw.slow.w.from.known = tw.slow.v.arrivals.Load(), false
-	for _, m := range all {
-		if m.decidable(tw.slow.w) {
+	for i, m := range all {
+		if m.decidable() {
 			single = append(single, m...)
 			continue
 		}
 		tw.slow.hear(single...)
 		single = nil
-		tw.slow.w.undecided(&m[0])
+		tw.slow.w.undecided(&joined[i]) // it is judged by its first header
 	}
 	tw.slow.hear(single...)
 }
