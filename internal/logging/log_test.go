@@ -97,7 +97,7 @@ func TestManyClasses(t *testing.T) {
 		var r reader
 		l, log := started(&r)
 		for i := range 10 * maxClasses {
-			log.Warn(fmt.Sprint("text ", i)) //nolint:sloglint // which is what is tested
+			log.Warn(fmt.Sprint("text ", i))
 		}
 		if n := len(l.limiter.classes); n > maxClasses+1 {
 			t.Errorf("%d classes are kept, want at most %d", n, maxClasses+1)
