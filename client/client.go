@@ -72,6 +72,8 @@ type (
 	Event = control.Event
 	// Policy is the group policy id that packets carry.
 	Policy = control.Policy
+	// Trouble is what is wrong with a remote.
+	Trouble = control.Trouble
 	// Drop is what was dropped for one reason.
 	Drop = control.Drop
 
@@ -102,7 +104,9 @@ const (
 	EventMove = control.EventMove
 	EventMiss = control.EventMiss
 	EventDrop = control.EventDrop
-	EventLost = control.EventLost
+
+	EventTrouble = control.EventTrouble
+	EventLost    = control.EventLost
 
 	ObjectLink = control.ObjectLink
 	ObjectFDB  = control.ObjectFDB

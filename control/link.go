@@ -1,6 +1,8 @@
 package control
 
 import (
+	"net/netip"
+
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -12,7 +14,18 @@ type Link struct {
 	Entries   int       `json:"entries"`              // in the FDB
 	Learned   int       `json:"proxy_learned"`        // addresses, with proxy learn
 	Offload   Offload   `json:"offload"`
+	Trouble   []Trouble `json:"trouble,omitempty"` // of remotes
 	Stats     LinkStats `json:"stats"`
+}
+
+// Trouble is what is wrong with a remote, or was.
+type Trouble struct {
+	Dev   string     `json:"dev,omitempty"` // in an event
+	Dst   netip.Addr `json:"dst"`
+	Port  uint16     `json:"port,omitempty"` // that ICMP told of
+	What  string     `json:"what"`           // loop, port-unreachable, ...: see docs/conformance.md
+	Count uint64     `json:"count"`          // ICMP messages; anybody can forge them
+	Now   bool       `json:"now"`            // it goes on
 }
 
 // Netdev is the link's network device, in the words of `ip -d -j link show`.
@@ -91,6 +104,9 @@ func linkOf(i vtep.LinkInfo) Link {
 		},
 		Offload: offloadOf(&i.Offloads),
 		Stats:   statsOf(&i.Stats),
+	}
+	for _, t := range i.Troubles {
+		l.Trouble = append(l.Trouble, Trouble{Dst: t.Remote, Port: t.Port, What: t.Kind.String(), Count: t.Count, Now: t.Now})
 	}
 	if i.Up {
 		l.Netdev.Flags = append(l.Netdev.Flags, "UP", "LOWER_UP")

@@ -20,7 +20,7 @@ import (
 // Event is one line of GET /v1/monitor.
 type Event struct {
 	Time   time.Time `json:"time"`             // when the daemon wrote it
-	Event  string    `json:"event"`            // new (changed, too), del, move, miss, hold, release, policy, drop or lost
+	Event  string    `json:"event"`            // new (changed, too), del, move, miss, hold, release, policy, trouble, drop or lost
 	Object string    `json:"object,omitempty"` // link, fdb or drop; none of lost
 	Link   *Link     `json:"link,omitempty"`
 	// FDB of a miss has the link and what is missing: the MAC address, or the IP
@@ -30,7 +30,9 @@ type Event struct {
 	Old    netip.Addr `json:"old,omitzero"`     // of a move: where the MAC address was
 	Policy *Policy    `json:"policy,omitempty"`
 	Drop   *Drop      `json:"drop,omitempty"`
-	Lost   uint64     `json:"lost,omitempty"` // events that the reader was too slow for
+	// Trouble says of a link what is wrong with a remote of it, or no longer is.
+	Trouble *Trouble `json:"trouble,omitempty"`
+	Lost    uint64   `json:"lost,omitempty"` // events that the reader was too slow for
 }
 
 // Drop is how many frames or packets were dropped for one reason since the last
@@ -53,6 +55,7 @@ const (
 	EventHold    = "hold"    // moveguard holds a MAC address
 	EventRelease = "release" // and no longer
 	EventPolicy  = "policy"
+	EventTrouble = "trouble" // something is wrong with a remote, or no longer is
 
 	EventNew  = "new"
 	EventDel  = "del"
@@ -209,6 +212,12 @@ func (s *Server) eventOf(now time.Time, e *vtep.Event) Event {
 		}
 	case vtep.PolicySeen:
 		out.Event, out.Object, out.Policy = EventPolicy, ObjectLink, &Policy{Dev: e.Entry.Link, ID: e.Policy}
+	case vtep.TroubleBegan, vtep.TroubleEnded:
+		out.Event, out.Object = EventTrouble, ObjectLink
+		out.Trouble = &Trouble{
+			Dev: e.Entry.Link, Dst: e.Entry.Remote.Addr, Port: e.Entry.Remote.Port,
+			What: e.Trouble.String(), Count: e.Count, Now: e.Kind == vtep.TroubleBegan,
+		}
 	case vtep.Dropped:
 		out.Event, out.Object, out.Drop = EventDrop, ObjectDrop, &Drop{Dev: e.Entry.Link, Reason: e.Drop.String(), Count: e.Count}
 	}

@@ -79,7 +79,7 @@ func TestOpenAPIFields(t *testing.T) {
 	types := map[string]any{
 		"Version": Version{}, "Error": Error{}, "LinkSpec": LinkChange{}, "Link": Link{}, "Netdev": Netdev{}, "Offload": Offload{},
 		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Filter": Filter{}, "Counts": Counts{}, "LinkStats": LinkStats{}, "Stats": Stats{},
-		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Policy": Policy{}, "Drop": Drop{}, "Done": done{},
+		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Policy": Policy{}, "Drop": Drop{}, "Trouble": Trouble{}, "Done": done{},
 		"ConfigApply": ConfigApply{}, "ConfigApplied": ConfigApplied{},
 		"PortSpec": PortChange{}, "Port": Port{}, "PortVLAN": PortVLAN{},
 	}

@@ -231,6 +231,21 @@ func (in *Inner) setL4(b []byte, at int) {
 	}
 }
 
+// Addrs are the source and the destination address of the IP packet in b,
+// described by in; zero of anything else.
+func (in *Inner) Addrs(b []byte) (src, dst Addr) {
+	switch in.IPVersion {
+	case 4:
+		src[10], src[11], dst[10], dst[11] = 0xff, 0xff, 0xff, 0xff
+		copy(src[12:], b[in.L3+12:])
+		copy(dst[12:], b[in.L3+16:])
+	case 6:
+		copy(src[:], b[in.L3+8:])
+		copy(dst[:], b[in.L3+24:])
+	}
+	return src, dst
+}
+
 // FlowLabel is the IPv6 flow label of the packet in b, described by in (RFC 8200
 // section 3); 0 for anything else.
 func FlowLabel(b []byte, in *Inner) uint32 {

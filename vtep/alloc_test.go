@@ -37,6 +37,10 @@ func (s sink) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
 	}}, nil
 }
 
+func (s sink) Addrs() ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+}
+
 func (s sink) Queues() int            { return 1 }
 func (s sink) Offloads() tap.Offloads { return tap.Offloads{} }
 func (s sink) Superframes() bool      { return true }
@@ -87,6 +91,7 @@ func (t sinkSender) WriteBatch(p []encap.Packet) error {
 	return nil
 }
 func (sinkSender) PathMTU(encap.Addr) (mtu int, ok bool) { return 1500, true }
+func (sinkSender) Ports() []uint16                       { return []uint16{50000} }
 func (sinkSender) Offloads() underlay.Offloads           { return underlay.Offloads{} }
 func (sinkSender) Close() error                          { return nil }
 

@@ -197,6 +197,7 @@ type LinkInfo struct {
 	// does not tell.
 	TxQueueLen, GSOMaxSize, GSOMaxSegs int
 	Offloads                           LinkOffloads
+	Troubles                           []Trouble // of remotes, by address
 }
 
 // LinkStats counts since the link was added. Rx is what came from the underlay

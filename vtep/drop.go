@@ -14,6 +14,7 @@ const (
 	TxTooShort                          // shorter than an Ethernet header
 	TxBadOffload                        // checksum or segment offsets outside the frame
 	TxTooManySegments                   // superframe that stands for more frames than the kernel makes of one
+	TxLoop                              // sent by this VTEP before, or to a remote whose route leads through it
 	TxInnerVLAN                         // VLAN tag, and the link has `innervlan drop`
 	TxNoNeighbour                       // a question for an unknown neighbour, and the link has `proxy l3miss`
 	TxNoRemote                          // no FDB entry and an empty flood list
@@ -67,6 +68,7 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	TxTooShort:        {"tx-too-short", txDropped, "frame shorter than an Ethernet header"},
 	TxBadOffload:      {"tx-bad-offload", txErrors, "checksum or segment offsets outside the frame"},
 	TxTooManySegments: {"tx-too-many-segments", txErrors, "superframe that stands for more than 128 frames"},
+	TxLoop:            {"tx-loop", txErrors, "a packet of this daemon that came back, or a remote whose route leads through the tunnel"},
 	TxInnerVLAN:       {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
 	TxNoNeighbour:     {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
 	TxNoRemote:        {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},

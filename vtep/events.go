@@ -36,6 +36,8 @@ const (
 	L3Miss        // Event.Entry: the link and, as Remote.Addr, the address that has no neighbour
 	EntryHeld     // Event.Entry: moveguard holds the MAC address where it is
 	EntryReleased // and lets it go
+	TroubleBegan  // Event.Entry: the link and the remote; Trouble, and Count of ICMP messages
+	TroubleEnded  // and it has not been seen for a while
 	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy id
 	Dropped       // Event.Entry.Link, or "" for packets of no link; Drop and Count
 )
@@ -47,10 +49,12 @@ type Event struct {
 	Reason fdb.Reason // why an entry changed
 	Drop   DropReason
 	Policy uint16
-	Count  uint64     // drops of that reason since the last event of it
-	Old    netip.Addr // where a MAC address that moved was
-	Entry  FDBEntry
-	Link   *LinkInfo
+
+	Trouble TroubleKind
+	Count   uint64     // drops of that reason since the last event of it
+	Old     netip.Addr // where a MAC address that moved was
+	Entry   FDBEntry
+	Link    *LinkInfo
 }
 
 const (

@@ -72,7 +72,7 @@ func inWords(e *vtep.Event) string {
 		return entry("del")
 	case vtep.Dropped:
 		return fmt.Sprintf("drop %q %s %d", e.Entry.Link, e.Drop, e.Count)
-	case vtep.L2Miss, vtep.L3Miss, vtep.EntryHeld, vtep.EntryReleased, vtep.PolicySeen:
+	case vtep.L2Miss, vtep.L3Miss, vtep.EntryHeld, vtep.EntryReleased, vtep.PolicySeen, vtep.TroubleBegan, vtep.TroubleEnded:
 	}
 	return fmt.Sprintf("kind %d", e.Kind)
 }

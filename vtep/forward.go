@@ -10,11 +10,12 @@ import (
 //
 // From a port (fromPort, one call a batch):
 //  1. length
-//  2. inner VLAN policy
-//  3. questions for neighbours that a proxy answers (proxy.go)
-//  4. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  5. limits of floods, then inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
-//  6. one packet for each destination, sent as batches: of flooded frames first
+//  2. own packets that come back (ownpackets.go)
+//  3. inner VLAN policy
+//  4. questions for neighbours that a proxy answers (proxy.go)
+//  5. destinations: the entry of the MAC, of the group MAC, or the flood list
+//  6. limits of floods, then inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
+//  7. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
 //
@@ -75,6 +76,11 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		return false
 	}
 	in := encap.ParseInner(f.Data)
+	if in.Proto == encap.ProtoUDP && w.comesBack(s, f.Data, &in) {
+		w.link.looped()
+		w.c.drop(TxLoop)
+		return false
+	}
 	if s.dropVLAN && in.Tags > 0 {
 		w.c.drop(TxInnerVLAN)
 		return false
@@ -133,6 +139,10 @@ func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*remote, []fdb.RemoteI
 func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 	if r.addr == (encap.Addr{}) {
 		w.c.drop(TxNoRemote) // an entry without dst
+		return
+	}
+	if r.loops.Load() {
+		w.c.drop(TxLoop)
 		return
 	}
 	if b := r.bypass.Load(); b != nil {

@@ -33,6 +33,7 @@ type Link struct {
 	strangers  floodLimit                 // of what comes from those who are no peers
 	neighbours atomic.Pointer[neighbours] // nil but for a proxy
 	bindings   atomic.Pointer[bindings]   // nil but for one that learns
+	cameBack   atomic.Bool                // an own packet, since it was last looked
 	lastPolicy atomic.Uint32              // id of the last packet that carried one
 
 	// The rest is guarded by VTEP.mu.
@@ -56,8 +57,11 @@ type Link struct {
 	conditions linkConditions
 	policyTold uint32 // of lastPolicy
 	aside      asideState
-	notPeers   uint64    // that the kernel has dropped and that are counted
-	sameHost   *SameHost // as counted by countSameHost; nil: not
+	notPeers   uint64                  // that the kernel has dropped and that are counted
+	sameHost   *SameHost               // as counted by countSameHost; nil: not
+	troubles   map[troubleKey]*trouble // of remotes
+	looping    map[*remote]struct{}    // those whose route leads through this VTEP
+	lookedAt   fdb.Tick                // when packets that came back last had it look at routes
 	gone       bool
 	stopWatch  context.CancelFunc
 }
@@ -202,6 +206,7 @@ func (l *Link) info() LinkInfo {
 		Entries:   l.fdb.Len(),
 		Learned:   l.bindings.Load().len(),
 		Stats:     sumCounters(l.shards),
+		Troubles:  l.troubleList(),
 
 		TxQueueLen: l.device.TxQueueLen,
 		GSOMaxSize: l.device.GSOMaxSize,

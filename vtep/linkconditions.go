@@ -4,8 +4,8 @@ import "github.com/uvtep/uvtep/fdb"
 
 // linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
 type linkConditions struct {
-	unreachable, refused, full, evicting condition
-	incomplete                           bool // as logged
+	unreachable, refused, full, evicting, looped condition
+	incomplete                                   bool // as logged
 }
 
 //nolint:gochecknoglobals // texts, never written
@@ -19,6 +19,11 @@ var (
 		begins: "frames to a remote are dropped, the host refuses to send them: look at the firewall's rules for the link's dstport",
 		goesOn: "frames to a remote are still dropped, the host refuses to send them",
 		ends:   "no frame to a remote was refused by the host lately",
+	}
+	loopedText = conditionText{
+		begins: "packets of this daemon came back to the link and are dropped, or the route to a remote leads through it: look with ip route get",
+		goesOn: "packets of this daemon still come back to the link, or the route to a remote leads through it",
+		ends:   "no packet of this daemon came back to the link lately",
 	}
 	fullText = conditionText{
 		begins: "the forwarding database is full, new addresses are not learned: find who sends so many with uvtep fdb show, or raise maxaddress, the link's or the daemon's",
@@ -48,15 +53,17 @@ func (l *Link) tellEvicting(now fdb.Tick) {
 // tellConditions logs what is wrong with the link, from its counters. The caller
 // holds VTEP.mu.
 func (l *Link) tellConditions(now fdb.Tick) {
-	var unreachable, refused, notLearned uint64
+	var unreachable, refused, notLearned, looped uint64
 	for i := range l.shards {
 		c := &l.shards[i]
 		unreachable += c.drops[TxUnreachable].Load()
 		refused += c.drops[TxRefused].Load()
+		looped += c.drops[TxLoop].Load()
 		notLearned += c.notLearned.Load()
 	}
 	l.conditions.unreachable.follow(l.log, now, unreachable, &unreachableText)
 	l.conditions.refused.follow(l.log, now, refused, &refusedText)
+	l.conditions.looped.follow(l.log, now, looped, &loopedText)
 	l.conditions.full.follow(l.log, now, notLearned, &fullText)
 	l.tellEvicting(now)
 }

@@ -41,17 +41,11 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu in
 // other remotes that do not fit are answered (tooBig).
 const mostRoutes = 64
 
-// floodAddrs are the remotes of l's flood list, mostRoutes of them.
+// floodAddrs are the addresses of l's flood list, mostRoutes of them.
 func (l *Link) floodAddrs() []netip.Addr {
-	e, ok := l.fdb.Get(encap.MAC{})
-	if !ok {
-		return nil
-	}
 	var addrs []netip.Addr
-	for _, id := range e.Remotes[:min(len(e.Remotes), mostRoutes)] {
-		if r := l.remotes.at(id); r != nil && r.addr != (encap.Addr{}) {
-			addrs = append(addrs, r.addr.Netip())
-		}
+	for _, r := range l.floodRemotes() {
+		addrs = append(addrs, r.addr.Netip())
 	}
 	return addrs
 }

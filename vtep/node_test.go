@@ -71,7 +71,7 @@ func (n *node) addUp(t *testing.T, c vtep.LinkConfig) *vteptest.Device {
 	return n.host.Device(c.Name)
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func checkDrops(t *testing.T, s vtep.LinkStats, want map[vtep.DropReason]uint64)
 		switch r {
 		case vtep.TxUnknownVLAN, vtep.TxLinkDown, vtep.TxTooShort, vtep.TxInnerVLAN, vtep.TxNoNeighbour, vtep.TxNoRemote, vtep.TxBUMLimit, vtep.TxPeerBUMLimit, vtep.TxNoBuffer:
 			classes.TxDropped += n
-		case vtep.TxBadOffload, vtep.TxTooManySegments, vtep.TxTooBig, vtep.TxUnreachable, vtep.TxRefused:
+		case vtep.TxBadOffload, vtep.TxTooManySegments, vtep.TxLoop, vtep.TxTooBig, vtep.TxUnreachable, vtep.TxRefused:
 			classes.TxErrors += n
 		case vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxReserved, vtep.RxTooShort, vtep.RxECN:
 			classes.RxErrors += n

@@ -2,6 +2,7 @@ package vtep_test
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -159,4 +160,26 @@ func announced(t testing.TB, b []byte) int {
 		t.Fatalf("no SYN with an MSS: %x", b)
 	}
 	return int(tcp.Options[0].OptionData[0])<<8 | int(tcp.Options[0].OptionData[1])
+}
+
+// outerFrame is a UDP packet between two hosts in a frame from macB to macA.
+func outerFrame(t testing.TB, src, dst netip.Addr, sport, dport uint16, payload []byte) encap.Frame {
+	t.Helper()
+	eth := &layers.Ethernet{SrcMAC: macB[:], DstMAC: macA[:], EthernetType: layers.EthernetTypeIPv4}
+	udp := &layers.UDP{SrcPort: layers.UDPPort(sport), DstPort: layers.UDPPort(dport)}
+	var ip gopacket.SerializableLayer
+	var err error
+	if src.Is4() {
+		l := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: src.AsSlice(), DstIP: dst.AsSlice()}
+		ip, err = l, udp.SetNetworkLayerForChecksum(l)
+	} else {
+		eth.EthernetType = layers.EthernetTypeIPv6
+		l := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP, SrcIP: src.AsSlice(), DstIP: dst.AsSlice()}
+		ip, err = l, udp.SetNetworkLayerForChecksum(l)
+	}
+	must(t, err)
+	buf := gopacket.NewSerializeBuffer()
+	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	must(t, gopacket.SerializeLayers(buf, opts, eth, ip, udp, gopacket.Payload(payload)))
+	return encap.Frame{Data: buf.Bytes()}
 }

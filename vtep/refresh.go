@@ -165,8 +165,9 @@ func (v *VTEP) takeSender(key senderKey) (*sender, error) {
 		if err != nil {
 			return nil, err
 		}
-		s = &sender{key: key, tx: tx}
+		s = &sender{key: key, tx: tx, ports: tx.Ports()}
 		v.senders[key] = s
+		v.noteSources()
 	}
 	s.users++
 	return s, nil
@@ -181,6 +182,7 @@ func (v *VTEP) releaseSender(s *sender) {
 		return
 	}
 	delete(v.senders, s.key)
+	v.noteSources()
 	s.close(v.log)
 }
 

@@ -28,6 +28,7 @@ type remote struct {
 	group  bool // a multicast address
 	peer   *peer
 	bypass atomic.Pointer[bypass] // nil: it is reached through the network
+	loops  atomic.Bool            // its route leads through this VTEP
 
 	own      bool // made by learning, counted in remotes.learns; guarded by remotes.mu
 	pooled   bool // or in remotes.pool; guarded by remotes.mu

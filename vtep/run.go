@@ -63,6 +63,7 @@ func (v *VTEP) Run(ctx context.Context) error {
 		v.tick.Store(uint32(time.Since(v.start) / time.Second))
 		fault.Catch(v.log, "what is done every second", v.everySecond)
 		fault.Catch(v.log, "asking for new devices", v.meetDevices)
+		fault.Catch(v.log, "the look for routes through the tunnel", v.lookForLoops)
 		if n%int(sweepEvery/time.Second) == 0 {
 			fault.Catch(v.log, "the sweep of old entries", v.sweep)
 			fault.Catch(v.log, "asking for addresses", v.followAddresses)
@@ -74,12 +75,16 @@ func (v *VTEP) Run(ctx context.Context) error {
 func (v *VTEP) sweep() {
 	v.mu.Lock()
 	links := v.byIndex()
+	v.noteSources() // this host may have other addresses by now
 	v.mu.Unlock()
 	routes := v.routes(false)
+	var changes loopChanges
 	for _, l := range links {
 		l.sweep(v.now())
 		v.followMTU(l, routes)
+		v.checkLoops(l, routes, false, &changes)
 	}
+	changes.log(v)
 }
 
 // everySecond tells what was dropped, logs what moved and what the kernel refused, and tries again what a link could not have when
@@ -87,6 +92,9 @@ func (v *VTEP) sweep() {
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.strangeSource.Swap(false) {
+		v.noteSources()
+	}
 	v.tellOffloads()
 	v.tellDrops()
 	v.followDevs()

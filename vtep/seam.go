@@ -80,6 +80,8 @@ type Transmitter interface {
 	// PathMTU is the size of the IP packets that reach dst, where a refusal as
 	// encap.SendTooBig told.
 	PathMTU(dst encap.Addr) (mtu int, ok bool)
+	// Ports are its source ports.
+	Ports() []uint16
 	// Offloads is what the kernel does for it at present.
 	Offloads() underlay.Offloads
 	Close() error
@@ -97,6 +99,8 @@ type Host interface {
 	// Origins tells what is behind the underlay devices, and the host's addresses;
 	// of the devices only where known is nil, else those are given back.
 	Origins(known map[uint32]underlay.Device) (underlay.Origins, error)
+	// Addrs are the host's own IP addresses.
+	Addrs() ([]netip.Addr, error)
 }
 
 // Remover is a Host that removes many devices together in less time than each by

@@ -91,6 +91,11 @@ func (h *SystemHost) Origins(known map[uint32]underlay.Device) (underlay.Origins
 	return underlay.FindOrigins(known)
 }
 
+// Addrs asks the kernel.
+func (h *SystemHost) Addrs() ([]netip.Addr, error) {
+	return underlay.Addrs()
+}
+
 // systemReceiver tells its host when it is closed.
 type systemReceiver struct {
 	*underlay.Receiver

@@ -48,6 +48,10 @@ type VTEP struct {
 	counters []counters
 	events   events
 	limits   limits // of what all links together learn
+	ownSent  atomic.Pointer[ownPackets]
+	// strangeSource: a packet came out of a port that may be an own one, from an
+	// address that this host did not have.
+	strangeSource atomic.Bool
 
 	arrivals  atomic.Pointer[arrivals] // never nil
 	unmet     atomic.Uint32            // index of a device that nothing is known of; 0: none
@@ -86,6 +90,7 @@ type VTEP struct {
 type sender struct {
 	key   senderKey
 	tx    Transmitter
+	ports []uint16
 	users int
 	told  string // why its offload fell back, as logged
 }
@@ -130,6 +135,7 @@ func New(c Config) *VTEP {
 	v.counters = make([]counters, v.workers)
 	v.openFilter()
 	v.stormAt = stormMessages
+	v.ownSent.Store(new(ownPackets))
 	return v
 }
 

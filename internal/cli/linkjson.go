@@ -138,6 +138,13 @@ func ownJSON(j *jsonWriter, l *control.Link) {
 	j.value("entries", l.Entries)
 	nonzero(j, "proxy_learned", l.Learned)
 	j.object("offload", func() { offloadJSON(j, &l.Offload) })
+	if len(l.Trouble) > 0 {
+		j.array("trouble", func() {
+			for i := range l.Trouble {
+				j.object("", func() { troubleJSON(j, &l.Trouble[i]) })
+			}
+		})
+	}
 }
 
 // statsJSON has the keys of print_stats64 (ip/ipaddress.c).

@@ -61,6 +61,12 @@ func (a *app) showLink(w io.Writer, l *control.Link) {
 			value(l.Spec.Accept), value(l.Spec.Reserved), value(l.Spec.InnerVLAN), value(l.Spec.Queues), l.MTUSource, l.Entries)
 		showOwn(w, &l.Spec)
 		showOffload(w, &l.Offload)
+		for i := range l.Trouble {
+			if l.Trouble[i].Now {
+				fmt.Fprint(w, "\n    uvtep trouble ")
+				showTrouble(w, &l.Trouble[i])
+			}
+		}
 	}
 	if d.Alias != "" {
 		fmt.Fprintf(w, "\n    alias %s", d.Alias)

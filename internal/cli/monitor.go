@@ -110,6 +110,14 @@ func (m *monitorPrinter) print(e *control.Event) error {
 	case e.Policy != nil:
 		_, err := fmt.Fprintf(m.out, "dev %s gbpid %d\n", e.Policy.Dev, e.Policy.ID)
 		return err
+	case e.Trouble != nil:
+		if !e.Trouble.Now {
+			fmt.Fprint(m.out, "Ended ")
+		}
+		fmt.Fprintf(m.out, "trouble dev %s ", e.Trouble.Dev)
+		showTrouble(m.out, e.Trouble)
+		_, err := fmt.Fprintln(m.out)
+		return err
 	case e.Drop != nil:
 		word(m.out, "dev", e.Drop.Dev)
 		_, err := fmt.Fprintf(m.out, "reason %s count %d\n", e.Drop.Reason, e.Drop.Count)
@@ -167,6 +175,11 @@ func (m *monitorPrinter) printJSON(e *control.Event) error {
 			j.object("policy", func() {
 				j.value("ifname", e.Policy.Dev)
 				j.value("gbpid", e.Policy.ID)
+			})
+		case e.Trouble != nil:
+			j.object("trouble", func() {
+				j.value("ifname", e.Trouble.Dev)
+				troubleJSON(j, e.Trouble)
 			})
 		case e.Drop != nil:
 			j.object("drop", func() {

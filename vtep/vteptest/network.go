@@ -308,6 +308,14 @@ func (t *transmitter) PathMTU(dst encap.Addr) (mtu int, ok bool) {
 	return t.host.pathMTU(dst.Netip()), true
 }
 
+func (t *transmitter) Ports() []uint16 {
+	all := make([]uint16, 0, int(t.cfg.SrcPortMax-t.cfg.SrcPortMin)+1)
+	for port := int(t.cfg.SrcPortMin); port <= int(t.cfg.SrcPortMax); port++ {
+		all = append(all, uint16(port))
+	}
+	return all
+}
+
 func (t *transmitter) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
 
 func (t *transmitter) send(p *encap.Packet) encap.SendResult {

@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/uvtep/uvtep/control"
+)
+
+// showTrouble prints what is wrong with a remote.
+func showTrouble(w io.Writer, t *control.Trouble) {
+	fmt.Fprintf(w, "dst %s ", t.Dst)
+	if t.Port != 0 {
+		fmt.Fprintf(w, "port %d ", t.Port)
+	}
+	fmt.Fprintf(w, "%s ", t.What)
+	if t.Count != 0 {
+		fmt.Fprintf(w, "count %d ", t.Count)
+	}
+}
+
+func troubleJSON(j *jsonWriter, t *control.Trouble) {
+	j.value("dst", t.Dst)
+	nonzero(j, "port", t.Port)
+	j.value("what", t.What)
+	j.value("count", t.Count)
+	j.value("now", t.Now)
+}
