@@ -136,6 +136,7 @@ func (r *engineReceiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 
 type engineTransmitter struct{ e *engine }
 
+func (engineTransmitter) TakeErrors() []underlay.ICMPError      { return nil }
 func (engineTransmitter) Ports() []uint16                       { return nil }
 func (engineTransmitter) Offloads() underlay.Offloads           { return underlay.Offloads{Segments: 1} }
 func (engineTransmitter) Close() error                          { return nil }

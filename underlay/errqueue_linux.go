@@ -37,13 +37,13 @@ func (q *errorQueue) init() {
 	}
 }
 
-// drain empties the error queue of sock and learns the path MTUs in it. local
-// says that the kernel itself refused a packet as too big, so that EMSGSIZE
-// was about the packet just offered and not about an earlier one.
+// drain empties the error queue of sock, learns the path MTUs in it and notes what
+// else ICMP said. local says that the kernel itself refused a packet as too big, so
+// that EMSGSIZE was about the packet just offered and not about an earlier one.
 //
-// Only the kernel's own entries are believed: it has checked and bounded what
-// an ICMP message claimed before it acts on it (ip_rt_update_pmtu).
-func (q *errorQueue) drain(sock *poolSocket, mtus *pathMTUTable) (local bool) {
+// Of path MTUs only the kernel's own entries are believed: it has checked and
+// bounded what an ICMP message claimed before it acts on it (ip_rt_update_pmtu).
+func (q *errorQueue) drain(sock *poolSocket, t *Transmitter) (local bool) {
 	for range drainLimit {
 		q.msg.Namelen = unix.SizeofSockaddrInet6
 		q.msg.SetControllen(len(q.control) * 8)
@@ -51,13 +51,29 @@ func (q *errorQueue) drain(sock *poolSocket, mtus *pathMTUTable) (local bool) {
 			return local
 		}
 		e := q.extended()
-		if e == nil || e.Origin != unix.SO_EE_ORIGIN_LOCAL || syscall.Errno(e.Errno) != unix.EMSGSIZE {
-			continue
+		switch {
+		case e == nil:
+		case e.Origin == unix.SO_EE_ORIGIN_LOCAL && syscall.Errno(e.Errno) == unix.EMSGSIZE:
+			local = true
+			q.learn(int(e.Info), &t.mtus)
+		case e.Origin == unix.SO_EE_ORIGIN_ICMP, e.Origin == unix.SO_EE_ORIGIN_ICMP6:
+			q.note(e, &t.icmp)
 		}
-		local = true
-		q.learn(int(e.Info), mtus)
 	}
 	return local
+}
+
+// note keeps what an ICMP message said of a packet, whose destination is the
+// name (ip_icmp_error in net/ipv4/ip_sockglue.c).
+func (q *errorQueue) note(e *unix.SockExtendedErr, icmp *icmpTable) {
+	kind, ok := icmpKind4(e.Type, e.Code)
+	if e.Origin == unix.SO_EE_ORIGIN_ICMP6 {
+		kind, ok = icmpKind6(e.Type, e.Code)
+	}
+	var d encap.Datagram
+	if ok && q.msg.Namelen >= unix.SizeofSockaddrInet4 && source(&q.name, &d) {
+		icmp.note(d.Src, d.SrcPort, kind)
+	}
 }
 
 func (q *errorQueue) learn(mtu int, mtus *pathMTUTable) {
@@ -98,6 +114,16 @@ func maybePending(errno syscall.Errno) bool {
 	switch errno {
 	case unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENOPROTOOPT, unix.ECONNREFUSED, unix.EMSGSIZE,
 		unix.EOPNOTSUPP, unix.EHOSTDOWN, unix.ENONET, unix.EPROTO, unix.EACCES:
+		return true
+	}
+	return false
+}
+
+// onlyPending says that errno can be nothing but the report of an ICMP error: no
+// send of a datagram fails with it by itself.
+func onlyPending(errno syscall.Errno) bool {
+	switch errno {
+	case unix.ENOPROTOOPT, unix.ECONNREFUSED, unix.EHOSTDOWN, unix.ENONET, unix.EPROTO:
 		return true
 	}
 	return false

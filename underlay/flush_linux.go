@@ -9,9 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendTries bounds how often a message is offered while errors that earlier
-// packets caused come in its way.
-const sendTries = 4
+const (
+	// sendTries bounds how often a message is offered while errors that earlier
+	// packets may have caused come in its way,
+	sendTries = 4
+	// and staleTries how often while they have, for sure: a storm of ICMP, which
+	// anybody can send, must not make packets look refused.
+	staleTries = 64
+)
 
 // flush sends the queued messages and gives the packets whose datagrams did
 // not leave their result.
@@ -44,7 +49,7 @@ func (s *sender) flush() {
 // error that such a report can be is believed only when it comes again after
 // the socket's error queue was read.
 func (s *sender) offer(list []mmsghdr) (sent int, _ syscall.Errno) {
-	for tries := 0; sent < len(list); {
+	for tries, stale := 0, 0; sent < len(list); {
 		s.list = list[sent:]
 		if err := s.sock.raw.Control(s.call); err != nil {
 			s.err = net.ErrClosed
@@ -52,16 +57,21 @@ func (s *sender) offer(list []mmsghdr) (sent int, _ syscall.Errno) {
 		}
 		if s.errno == 0 {
 			sent += s.sent
-			tries = 0
+			tries, stale = 0, 0
 			continue
 		}
-		tries++
+		if onlyPending(s.errno) && stale < staleTries {
+			// The report has cleared the error. The queue is left to TakeErrors:
+			// reading it would set the error again, from the message behind.
+			stale++
+			continue
+		}
 		if maybePending(s.errno) {
-			local := s.errors.drain(s.sock, &s.t.mtus)
+			local := s.errors.drain(s.sock, s.t)
 			// Joined datagrams that are too big are better asked about singly
 			// than offered again.
 			joined := s.errno == unix.EMSGSIZE && s.list[0].hdr.Iovlen != packetIovecs
-			if tries < sendTries && !local && !joined {
+			if tries++; tries < sendTries && !local && !joined {
 				continue
 			}
 		}

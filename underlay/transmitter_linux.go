@@ -30,6 +30,7 @@ type Transmitter struct {
 	v6      bool
 	sockets []poolSocket
 	mtus    pathMTUTable
+	icmp    icmpTable
 	closed  atomic.Bool
 
 	segments segmentation
@@ -47,6 +48,7 @@ type poolSocket struct {
 	file *os.File
 	raw  syscall.RawConn
 	port uint16
+	fd   int32 // for poll(2) alone, which does no harm to what has its number after Close
 }
 
 // OpenTransmitter opens the pool. Source ports that somebody else holds are
@@ -107,7 +109,7 @@ func openPoolSocket(cfg *TransmitterConfig, port uint16, ifindex int) (poolSocke
 		_ = f.Close()
 		return poolSocket{}, err
 	}
-	return poolSocket{f, raw, port}, nil
+	return poolSocket{f, raw, port, int32(fd)}, nil
 }
 
 // discardAll drops what arrives at the source port before it is queued, by a

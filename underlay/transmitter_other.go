@@ -128,6 +128,9 @@ func (t *Transmitter) PathMTU(dst encap.Addr) (mtu int, ok bool) {
 	return t.mtus.lookup(dst, time.Now())
 }
 
+// TakeErrors is what ICMP said of packets; on this system it is not known.
+func (t *Transmitter) TakeErrors() []ICMPError { return nil }
+
 // WriteBatch sends p and sets the Result of each packet. The error is
 // net.ErrClosed after Close, else nil.
 func (t *Transmitter) WriteBatch(p []encap.Packet) error {

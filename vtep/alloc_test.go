@@ -91,6 +91,7 @@ func (t sinkSender) WriteBatch(p []encap.Packet) error {
 	return nil
 }
 func (sinkSender) PathMTU(encap.Addr) (mtu int, ok bool) { return 1500, true }
+func (sinkSender) TakeErrors() []underlay.ICMPError      { return nil }
 func (sinkSender) Ports() []uint16                       { return []uint16{50000} }
 func (sinkSender) Offloads() underlay.Offloads           { return underlay.Offloads{} }
 func (sinkSender) Close() error                          { return nil }

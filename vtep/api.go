@@ -197,7 +197,8 @@ type LinkInfo struct {
 	// does not tell.
 	TxQueueLen, GSOMaxSize, GSOMaxSegs int
 	Offloads                           LinkOffloads
-	Troubles                           []Trouble // of remotes, by address
+	Troubles                           []Trouble              // of remotes, by address
+	ICMP                               map[TroubleKind]uint64 // messages about remotes, without zeros
 }
 
 // LinkStats counts since the link was added. Rx is what came from the underlay

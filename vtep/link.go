@@ -60,6 +60,7 @@ type Link struct {
 	notPeers   uint64                  // that the kernel has dropped and that are counted
 	sameHost   *SameHost               // as counted by countSameHost; nil: not
 	troubles   map[troubleKey]*trouble // of remotes
+	icmp       [numTroubles]uint64     // messages about remotes
 	looping    map[*remote]struct{}    // those whose route leads through this VTEP
 	lookedAt   fdb.Tick                // when packets that came back last had it look at routes
 	gone       bool
@@ -207,6 +208,7 @@ func (l *Link) info() LinkInfo {
 		Learned:   l.bindings.Load().len(),
 		Stats:     sumCounters(l.shards),
 		Troubles:  l.troubleList(),
+		ICMP:      l.icmpCounts(),
 
 		TxQueueLen: l.device.TxQueueLen,
 		GSOMaxSize: l.device.GSOMaxSize,

@@ -63,6 +63,7 @@ func (v *VTEP) Run(ctx context.Context) error {
 		v.tick.Store(uint32(time.Since(v.start) / time.Second))
 		fault.Catch(v.log, "what is done every second", v.everySecond)
 		fault.Catch(v.log, "asking for new devices", v.meetDevices)
+		fault.Catch(v.log, "what ICMP says of remotes", v.followICMP)
 		fault.Catch(v.log, "the look for routes through the tunnel", v.lookForLoops)
 		if n%int(sweepEvery/time.Second) == 0 {
 			fault.Catch(v.log, "the sweep of old entries", v.sweep)

@@ -80,6 +80,9 @@ type Transmitter interface {
 	// PathMTU is the size of the IP packets that reach dst, where a refusal as
 	// encap.SendTooBig told.
 	PathMTU(dst encap.Addr) (mtu int, ok bool)
+	// TakeErrors is what ICMP said of packets since the call before, whether
+	// something was sent meanwhile or not.
+	TakeErrors() []underlay.ICMPError
 	// Ports are its source ports.
 	Ports() []uint16
 	// Offloads is what the kernel does for it at present.

@@ -36,7 +36,7 @@ func (k TroubleKind) String() string {
 // Trouble is something that is wrong with a remote, or was.
 type Trouble struct {
 	Remote netip.Addr
-	Port   uint16 // that ICMP told of; 0: of all
+	Port   uint16 // that ICMP told of last
 	Kind   TroubleKind
 	Count  uint64 // ICMP messages
 	Now    bool   // it goes on
@@ -47,13 +47,13 @@ const maxTroubles = 64
 
 type troubleKey struct {
 	addr encap.Addr
-	port uint16
 	kind TroubleKind
 }
 
 // trouble is guarded by VTEP.mu.
 type trouble struct {
 	count uint64
+	port  uint16 // that ICMP told of last
 	now   bool
 	last  fdb.Tick // when it was last seen
 }
@@ -84,7 +84,7 @@ func (l *Link) troubleAt(key troubleKey) *trouble {
 	return t
 }
 
-// setTrouble notes that a trouble begins or ends, and tells. The caller holds
+// setTrouble notes that a trouble begins or ends, and tells who listens. The caller holds
 // VTEP.mu.
 func (l *Link) setTrouble(key troubleKey, now bool) {
 	t := l.troubleAt(key)
@@ -99,7 +99,7 @@ func (l *Link) setTrouble(key troubleKey, now bool) {
 		}
 		l.vtep.events.tell(LinkEvents, &Event{
 			Kind: kind, Trouble: key.kind, Count: t.count,
-			Entry: FDBEntry{Link: l.device.Name, Remote: Remote{Addr: key.addr.Netip(), Port: key.port}},
+			Entry: FDBEntry{Link: l.device.Name, Remote: Remote{Addr: key.addr.Netip(), Port: t.port}},
 		})
 	}
 }
@@ -108,10 +108,25 @@ func (l *Link) setTrouble(key troubleKey, now bool) {
 func (l *Link) troubleList() []Trouble {
 	var all []Trouble
 	for k, t := range l.troubles {
-		all = append(all, Trouble{Remote: k.addr.Netip(), Port: k.port, Kind: k.kind, Count: t.count, Now: t.now})
+		all = append(all, Trouble{Remote: k.addr.Netip(), Port: t.port, Kind: k.kind, Count: t.count, Now: t.now})
 	}
 	slices.SortFunc(all, func(a, b Trouble) int {
-		return cmp.Or(a.Remote.Compare(b.Remote), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Kind, b.Kind))
+		return cmp.Or(a.Remote.Compare(b.Remote), cmp.Compare(a.Kind, b.Kind))
 	})
 	return all
+}
+
+// icmpCounts is what LinkInfo has. The caller holds VTEP.mu.
+func (l *Link) icmpCounts() map[TroubleKind]uint64 {
+	var counts map[TroubleKind]uint64
+	for kind, n := range l.icmp {
+		if n == 0 {
+			continue
+		}
+		if counts == nil {
+			counts = make(map[TroubleKind]uint64)
+		}
+		counts[TroubleKind(kind)] = n
+	}
+	return counts
 }

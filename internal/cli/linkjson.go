@@ -65,7 +65,7 @@ func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
 	nonzero(j, "ifalias", d.Alias)
 	if a.statistics > 0 {
 		j.object("stats64", func() { statsJSON(j, &l.Stats, a.statistics > 1) })
-		j.object("uvtep", func() { dropsJSON(j, &l.Stats) })
+		j.object("uvtep", func() { dropsJSON(j, &l.Stats); troublesJSON(j, l) })
 	}
 }
 
@@ -138,13 +138,7 @@ func ownJSON(j *jsonWriter, l *control.Link) {
 	j.value("entries", l.Entries)
 	nonzero(j, "proxy_learned", l.Learned)
 	j.object("offload", func() { offloadJSON(j, &l.Offload) })
-	if len(l.Trouble) > 0 {
-		j.array("trouble", func() {
-			for i := range l.Trouble {
-				j.object("", func() { troubleJSON(j, &l.Trouble[i]) })
-			}
-		})
-	}
+	troublesJSON(j, l)
 }
 
 // statsJSON has the keys of print_stats64 (ip/ipaddress.c).

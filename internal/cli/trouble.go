@@ -19,6 +19,18 @@ func showTrouble(w io.Writer, t *control.Trouble) {
 	}
 }
 
+// troublesJSON writes what is wrong with remotes, or was.
+func troublesJSON(j *jsonWriter, l *control.Link) {
+	if len(l.Trouble) == 0 {
+		return
+	}
+	j.array("trouble", func() {
+		for i := range l.Trouble {
+			j.object("", func() { troubleJSON(j, &l.Trouble[i]) })
+		}
+	})
+}
+
 func troubleJSON(j *jsonWriter, t *control.Trouble) {
 	j.value("dst", t.Dst)
 	nonzero(j, "port", t.Port)

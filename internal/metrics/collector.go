@@ -56,7 +56,7 @@ func newCollector(cfg *Config) *collector {
 	}
 	c.panics = prometheus.NewDesc("uvtep_panics_total", "Faults of uvtep that were caught; its log has the stack of each.", nil, nil)
 	c.logLost = prometheus.NewDesc("uvtep_log_lines_lost_total", "Lines of the daemon's log that could not be written: its reader hung, or was gone.", nil, nil)
-	c.ofLinks = append(append(stateMetrics(), counterMetrics()...), dropMetrics()...)
+	c.ofLinks = append(append(append(stateMetrics(), counterMetrics()...), dropMetrics()...), icmpMetric())
 	c.held = prometheus.NewDesc("uvtep_fdb_addresses", "Unicast entries of all links' forwarding databases.", nil, nil)
 	c.limit = prometheus.NewDesc("uvtep_fdb_max_addresses", "How many of them there may be, the maxaddress of the daemon; 0 where any number may.", nil, nil)
 	c.announce = []*prometheus.Desc{c.build, c.noLink, c.panics, c.logLost, c.held, c.limit}
@@ -176,6 +176,16 @@ func counterMetrics() []metric {
 		counter("fragmented_total", "Frames that left in fragments, since each path has to take what is so short.",
 			func(s *vtep.LinkStats) uint64 { return s.Fragmented }),
 	}
+}
+
+// icmpMetric has a series for each thing that ICMP said; see dropMetrics.
+func icmpMetric() metric {
+	return metric{ofLink("icmp_errors_total", "ICMP errors about packets to remotes; anybody can forge them.", "what"), prometheus.CounterValue,
+		func(l *vtep.LinkInfo, put func(float64, ...string)) {
+			for kind, n := range l.ICMP {
+				put(float64(n), kind.String())
+			}
+		}}
 }
 
 // dropMetrics has a series for each reason that something was dropped for: with

@@ -37,6 +37,7 @@ func (counted) Links() []vtep.LinkInfo {
 			TooBigSent: 109, TooBigWithheld: 111, Fragmented: 112, Drops: map[vtep.DropReason]uint64{vtep.TxNoRemote: 110},
 		},
 	}
+	l.ICMP = map[vtep.TroubleKind]uint64{vtep.PortUnreachable: 113}
 	l.Offloads.TAP.Read = tap.OffloadChecksum | tap.OffloadTSO
 	l.Offloads.TAP.Write = tap.OffloadUSO
 	l.Offloads.UDPGSO.Segments = 64
@@ -63,6 +64,7 @@ func TestValues(t *testing.T) {
 		`uvtep_link_receive_multicast_total{link="vx1"} 103`, `uvtep_link_transmit_packets_total{link="vx1"} 104`,
 		`uvtep_link_transmit_bytes_total{link="vx1"} 105`, `uvtep_link_receive_reserved_total{link="vx1"} 106`,
 		`uvtep_link_fdb_not_learned_total{link="vx1"} 107`, `uvtep_link_fdb_evicted_total{link="vx1"} 121`, `uvtep_fdb_addresses 122`, `uvtep_fdb_max_addresses 123`, `uvtep_link_fdb_moves_total{link="vx1"} 108`,
+		`uvtep_link_icmp_errors_total{link="vx1",what="port-unreachable"} 113`,
 		`uvtep_link_too_big_withheld_total{link="vx1"} 111`, `uvtep_link_fragmented_total{link="vx1"} 112`,
 		`uvtep_link_too_big_sent_total{link="vx1"} 109`, `uvtep_link_drops_total{link="vx1",reason="tx-no-remote"} 110`,
 		`uvtep_link_all_drops_total{link="vx1"} 110`, `uvtep_link_all_drops_total{link="vx2"} 0`, `uvtep_link_udp_gso_segments{link="vx1"} 64`,

@@ -287,6 +287,7 @@ type transmitter struct {
 	cfg    underlay.TransmitterConfig
 	mu     sync.Mutex
 	closed bool
+	errors []underlay.ICMPError
 }
 
 func (t *transmitter) WriteBatch(packets []encap.Packet) error {
@@ -306,6 +307,14 @@ func (t *transmitter) WriteBatch(packets []encap.Packet) error {
 
 func (t *transmitter) PathMTU(dst encap.Addr) (mtu int, ok bool) {
 	return t.host.pathMTU(dst.Netip()), true
+}
+
+func (t *transmitter) TakeErrors() []underlay.ICMPError {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	errs := t.errors
+	t.errors = nil
+	return errs
 }
 
 func (t *transmitter) Ports() []uint16 {

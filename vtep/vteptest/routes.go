@@ -32,6 +32,17 @@ func (h *Host) pathMTU(dst netip.Addr) int {
 	return mtu
 }
 
+// Complain has ICMP say to one transmitter of the host what is wrong with its
+// packets.
+func (h *Host) Complain(errs ...underlay.ICMPError) {
+	h.mu.Lock()
+	t := h.senders[0]
+	h.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.errors = append(t.errors, errs...)
+}
+
 // SetOver has the route to dst leave through these interfaces, as wide as the
 // narrowest of them; nil: through eth0 again.
 func (h *Host) SetOver(dst netip.Addr, over []underlay.Lower) {
