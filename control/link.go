@@ -16,6 +16,9 @@ type Link struct {
 	Offload   Offload   `json:"offload"`
 	Trouble   []Trouble `json:"trouble,omitempty"` // of remotes
 	Stats     LinkStats `json:"stats"`
+	// SharedDrops are those of the sockets that the link shares with others of its
+	// local address and dstport, by reason: whose packets they were is not known.
+	SharedDrops map[string]uint64 `json:"shared_drops,omitempty"`
 }
 
 // Trouble is what is wrong with a remote, or was.
@@ -104,6 +107,8 @@ func linkOf(i vtep.LinkInfo) Link {
 		},
 		Offload: offloadOf(&i.Offloads),
 		Stats:   statsOf(&i.Stats),
+
+		SharedDrops: dropsOf(i.Shared),
 	}
 	for _, t := range i.Troubles {
 		l.Trouble = append(l.Trouble, Trouble{Dst: t.Remote, Port: t.Port, What: t.Kind.String(), Count: t.Count, Now: t.Now})
@@ -126,11 +131,18 @@ func statsOf(s *vtep.LinkStats) LinkStats {
 		Tx:       Counts{Bytes: s.TxBytes, Packets: s.TxPackets, Errors: s.TxErrors, Dropped: s.TxDropped},
 		Reserved: s.Reserved, NotLearned: s.NotLearned, Evicted: s.Evicted, Moves: s.Moves, TooBigSent: s.TooBigSent, Withheld: s.TooBigWithheld, Fragmented: s.Fragmented, Answered: s.Answered, PolicyID: s.PolicyID,
 	}
-	if len(s.Drops) > 0 {
-		out.Drops = make(map[string]uint64, len(s.Drops))
-		for reason, n := range s.Drops {
-			out.Drops[reason.String()] = n
-		}
+	out.Drops = dropsOf(s.Drops)
+	return out
+}
+
+// dropsOf is the wire form of counters of drops; nil for none.
+func dropsOf(drops map[vtep.DropReason]uint64) map[string]uint64 {
+	if len(drops) == 0 {
+		return nil
+	}
+	out := make(map[string]uint64, len(drops))
+	for reason, n := range drops {
+		out[reason.String()] = n
 	}
 	return out
 }

@@ -37,6 +37,9 @@ type Port struct {
 	Spec   PortSpec   `json:"spec"`
 	Netdev Netdev     `json:"netdev"`
 	VLANs  []PortVLAN `json:"vlans"` // by VLAN id
+	// Drops are those of frames that no link counts, by reason: the port's queue was
+	// full, or no link has their VLAN.
+	Drops map[string]uint64 `json:"drops,omitempty"`
 }
 
 // PortVLAN is a VLAN of a trunk port: the port of a link.
@@ -106,6 +109,7 @@ func portOf(i vtep.TrunkInfo) Port {
 		},
 		Netdev: l.Netdev,
 		VLANs:  make([]PortVLAN, 0, len(i.VLANs)),
+		Drops:  dropsOf(i.Drops),
 	}
 	for _, v := range i.VLANs {
 		p.VLANs = append(p.VLANs, PortVLAN{VLAN: v.VLAN, ID: uint32(v.VNI), Link: v.Link})

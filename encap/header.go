@@ -77,6 +77,23 @@ func (h Header) Reserved() uint64 {
 	return uint64(h.Flags&^FlagVNI)<<56 | uint64(h.Reserved1&0xffffff)<<32 | uint64(h.Reserved2)
 }
 
+// A header of VXLAN-GPE has a P flag and, in its fourth byte, what the payload is
+// (draft-ietf-nvo3-vxlan-gpe-13 sections 3.1 and 3.2; struct vxlanhdr_gpe in
+// include/net/vxlan.h).
+const (
+	flagNextProtocol = 0x04
+	nextProtocolAt   = 3
+	nextEthernet     = 3
+)
+
+// CarriesEthernet reports whether the payload behind the encoded header b is an
+// Ethernet frame, by what the header says. RFC 7348 has the P flag reserved and
+// ignored, but who sets it says what the bytes are: the start of an IP header is
+// no MAC address.
+func CarriesEthernet(b []byte) bool {
+	return b[0]&flagNextProtocol == 0 || b[nextProtocolAt] == nextEthernet
+}
+
 // Encode writes h as it is, reserved bits included. Bits of Reserved1 and VNI
 // beyond 24 are cut.
 func (h Header) Encode() [HeaderLen]byte {

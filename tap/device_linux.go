@@ -21,6 +21,7 @@ type Device struct {
 	offload Offload
 	config  Config // as validated
 	super   superframes
+	dropped uint64 // by the kernel before the device was opened; see Losses
 
 	lookEvery time.Duration // awayInterval, but for tests
 
@@ -163,15 +164,20 @@ const maxLocate = 8
 // locate finds the netdev through its queue: the namespace it is in, that
 // one's id in the hub's, and there its state.
 func (d *Device) locate() (State, int, error) {
-	var (
-		s    State
-		nsid int
-		err  error
-	)
+	m, id, nsid, err := d.message(rtextFilterSkipStats)
+	if err != nil {
+		return State{}, home, err
+	}
+	return stateOf(m, id.inode), nsid, nil
+}
+
+// message is locate for all that the kernel says of the netdev in a link message; ext is
+// its IFLA_EXT_MASK.
+func (d *Device) message(ext uint32) (m []byte, id netnsID, nsid int, err error) {
 	for range maxLocate {
 		err = d.queues[0].control(func(fd int) error {
 			var err error
-			s, nsid, err = d.hub.locate(fd)
+			m, id, nsid, err = d.hub.message(fd, ext)
 			return err
 		})
 		if !errors.Is(err, unix.ENODEV) {
@@ -179,26 +185,23 @@ func (d *Device) locate() (State, int, error) {
 		}
 	}
 	if err != nil {
-		return State{}, home, d.note(err)
+		return nil, netnsID{}, home, d.note(err)
 	}
-	return s, nsid, nil
+	return m, id, nsid, nil
 }
 
-// locate is one try of Device.locate. ENODEV: it is elsewhere by now.
-func (h *hub) locate(fd int) (State, int, error) {
+// message is one try of Device.message. ENODEV: it is elsewhere by now.
+func (h *hub) message(fd int, ext uint32) ([]byte, netnsID, int, error) {
 	id, nsid, err := h.netns(fd)
 	if err != nil {
-		return State{}, home, err
+		return nil, id, home, err
 	}
 	name, _, err := attached(fd)
 	if err != nil {
-		return State{}, home, err
+		return nil, id, home, err
 	}
-	m, err := h.rtnl.link(name, nsid)
-	if err != nil {
-		return State{}, home, err
-	}
-	return stateOf(m, id.inode), nsid, nil
+	m, err := h.rtnl.link(name, nsid, ext)
+	return m, id, nsid, err
 }
 
 // netns is the namespace that the netdev of fd is in, and its id in the hub's.

@@ -139,6 +139,9 @@ func (d *Device) Close() error {
 	return d.ifce.Close()
 }
 
+// Losses are not told on this system.
+func (d *Device) Losses() (Losses, error) { return Losses{}, nil }
+
 // State is the device as package net sees it.
 func (d *Device) State() (State, error) {
 	name := d.ifce.Name()

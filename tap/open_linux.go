@@ -45,6 +45,7 @@ func open(c Config) (*Device, error) {
 	d := &Device{hub: h, config: c, lookEvery: awayInterval, done: make(chan struct{}), gone: make(chan struct{})}
 	d.super.switchOff(c.NoWriteOffload)
 	p, err := h.prepare(c)
+	d.dropped = p.dropped
 	if err == nil {
 		err = d.attachAll(fd, c, p)
 	} else {
@@ -68,6 +69,7 @@ type prepared struct {
 	name       string
 	multiQueue bool
 	created    bool
+	dropped    uint64 // by the kernel so far
 }
 
 // prepare finds the TAP that c names or has water create it.
@@ -79,7 +81,7 @@ type prepared struct {
 // a netdev that the next Open takes over.)
 func (h *hub) prepare(c Config) (prepared, error) {
 	if c.Name != "" {
-		m, err := h.rtnl.link(c.Name, home)
+		m, err := h.rtnl.link(c.Name, home, 0)
 		if err == nil {
 			return adopt(m, c)
 		}
@@ -132,7 +134,7 @@ func adopt(m []byte, c Config) (prepared, error) {
 	if t.Queues+t.DisabledQueues > 0 {
 		return prepared{}, ErrBusy
 	}
-	p := prepared{name: c.Name, multiQueue: t.Flags&netlink.TUNTAP_MULTI_QUEUE != 0}
+	p := prepared{name: c.Name, multiQueue: t.Flags&netlink.TUNTAP_MULTI_QUEUE != 0, dropped: txDropped(m)}
 	if c.Queues > 1 && !p.multiQueue {
 		return prepared{}, fmt.Errorf("the TAP was created with one queue and cannot have %d: "+
 			"delete it, or create it with `ip tuntap add %s mode tap multi_queue`", c.Queues, c.Name)
@@ -275,7 +277,7 @@ func (d *Device) configure(c Config) error {
 
 // abandon deletes the netdev that a failed Open created.
 func (d *Device) abandon(p prepared) error {
-	m, err := d.hub.rtnl.link(p.name, home)
+	m, err := d.hub.rtnl.link(p.name, home, rtextFilterSkipStats)
 	if err != nil {
 		return err
 	}

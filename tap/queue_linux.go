@@ -30,6 +30,8 @@ type queue struct {
 
 	super *superframes // the netdev's
 
+	unreadable atomic.Uint64 // see Losses
+
 	// The rest belongs to the one reader.
 	slab   *slab
 	spin   spin.Spinner
@@ -91,6 +93,8 @@ func (q *queue) readReady(fd uintptr) bool {
 		case errno == 0:
 			if q.take(room[:n:n]) {
 				at += (int(n) + slabAlign - 1) &^ (slabAlign - 1)
+			} else {
+				q.unreadable.Add(1)
 			}
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN && q.n == 0:
@@ -114,7 +118,8 @@ func (q *queue) readReady(fd uintptr) bool {
 	return true
 }
 
-// take makes the next frame of what one read gave, header and all.
+// take makes the next frame of what one read gave, header and all; false: it is
+// none.
 func (q *queue) take(b []byte) bool {
 	if len(b) < vnetHeaderLen {
 		return false

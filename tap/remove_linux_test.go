@@ -127,7 +127,7 @@ func TestStateOfTruncated(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	m, err := d.hub.rtnl.link("whole", home)
+	m, err := d.hub.rtnl.link("whole", home, rtextFilterSkipStats)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,16 +58,16 @@ func (r *rtnl) request(kind int) *nl.NetlinkRequest {
 
 // link looks up a netdev by name in the namespace with the id nsid.
 // IFLA_TARGET_NETNSID (Linux 4.20) saves entering it, which would take
-// CAP_SYS_ADMIN. The answer is a link message; the error wraps ENODEV where there
-// is none.
-func (r *rtnl) link(name string, nsid int) ([]byte, error) {
+// CAP_SYS_ADMIN. The answer is a link message, with what ext does not leave out
+// (IFLA_EXT_MASK); the error wraps ENODEV where there is none.
+func (r *rtnl) link(name string, nsid int, ext uint32) ([]byte, error) {
 	req := r.request(unix.RTM_GETLINK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	if nsid != home {
 		req.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(nsid))))
 	}
-	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(rtextFilterSkipStats)))
+	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(ext)))
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	if err != nil {
 		return nil, os.NewSyscallError("RTM_GETLINK", err)

@@ -32,6 +32,10 @@ type reader struct {
 	draining atomic.Bool
 	drained  int // batches
 
+	unreadable atomic.Uint64 // see Losses
+
+	drops uint64 // by the kernel, see dropped; guarded by Receiver.lossMu
+
 	limit     int // datagrams of the next recvmmsg, see adapt
 	want, got int
 	errno     syscall.Errno
@@ -106,6 +110,9 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 			return 0, fmt.Errorf("underlay: read: %w", os.NewSyscallError("recvmmsg", rd.errno))
 		}
 		n := rd.block.datagrams(d, rd.got)
+		if cut := rd.got - n; cut > 0 {
+			rd.unreadable.Add(uint64(cut))
+		}
 		rd.block.rearm(rd.got)
 		total := 0
 		for i := range d[:n] {

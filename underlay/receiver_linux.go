@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,9 @@ type Receiver struct {
 	leave   func() error // leaves the group; nil without one
 	port    uint16
 	gro     offloadState
+
+	lossMu   sync.Mutex // innermost
+	overflow uint64     // see Losses
 }
 
 // offloadState is whether UDP_GRO is on, and if not, why.

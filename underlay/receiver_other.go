@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
 	"golang.org/x/net/ipv4"
@@ -25,6 +26,8 @@ type Receiver struct {
 	conn  *net.UDPConn
 	read  func(b []byte) (n int, tos uint8, src net.Addr, err error)
 	leave func() error
+
+	unreadable atomic.Uint64 // see Losses
 
 	mu  sync.Mutex // held while a worker reads; innermost
 	buf []byte
@@ -134,6 +137,9 @@ func (r *Receiver) Offloads() Offloads {
 	return Offloads{Segments: 1, Reason: "not used on this system"}
 }
 
+// Losses is what was lost until now, as far as this system tells.
+func (r *Receiver) Losses() Losses { return Losses{Unreadable: r.unreadable.Load()} }
+
 // LocalPort is the port that the receiver is bound to.
 func (r *Receiver) LocalPort() uint16 {
 	a, ok := r.conn.LocalAddr().(*net.UDPAddr)
@@ -161,6 +167,7 @@ func (r *Receiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 		}
 		from, ok := src.(*net.UDPAddr)
 		if !ok {
+			r.unreadable.Add(1)
 			continue
 		}
 		ap := from.AddrPort()

@@ -41,9 +41,10 @@ func (s sink) Addrs() ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
 }
 
-func (s sink) Queues() int            { return 1 }
-func (s sink) Offloads() tap.Offloads { return tap.Offloads{} }
-func (s sink) Superframes() bool      { return true }
+func (s sink) Queues() int                 { return 1 }
+func (s sink) Offloads() tap.Offloads      { return tap.Offloads{} }
+func (s sink) Losses() (tap.Losses, error) { return tap.Losses{}, nil }
+func (s sink) Superframes() bool           { return true }
 func (s sink) ReadBatch(int, []encap.Frame) (int, error) {
 	<-s.closed
 	return 0, os.ErrClosed
@@ -69,6 +70,7 @@ type sinkReceiver sink
 
 func (r sinkReceiver) Workers() int                { return 1 }
 func (r sinkReceiver) Offloads() underlay.Offloads { return underlay.Offloads{} }
+func (r sinkReceiver) Losses() underlay.Losses     { return underlay.Losses{} }
 func (r sinkReceiver) ReadBatch(int, []encap.Datagram) (int, error) {
 	<-r.closed
 	return 0, net.ErrClosed

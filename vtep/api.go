@@ -193,6 +193,9 @@ type LinkInfo struct {
 	Entries   int // FDB entries
 	Learned   int // addresses that a proxy learned
 	Stats     LinkStats
+	// Shared are the drops of the sockets that the link shares with others of its
+	// local address and port, without zeros. VTEP.Stats has them, too.
+	Shared map[DropReason]uint64
 	// TxQueueLen, GSOMaxSize and GSOMaxSegs are the netdev's; 0 where the system
 	// does not tell.
 	TxQueueLen, GSOMaxSize, GSOMaxSegs int

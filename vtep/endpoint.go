@@ -32,6 +32,7 @@ type endpoint struct {
 	asideOpen bool          // there is a socket for them
 	asideErr  error         // there can be none
 
+	losses   socketLosses
 	working  atomic.Int32 // workers that have not ended
 	draining atomic.Bool
 
@@ -223,6 +224,7 @@ func (ep *endpoint) ended() {
 }
 
 func (ep *endpoint) close() {
+	ep.countLosses() // for the last time
 	if err := ep.receiver.Close(); err != nil {
 		ep.vtep.log.Warn("closing an underlay socket failed", "err", err)
 	}

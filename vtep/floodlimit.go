@@ -31,8 +31,13 @@ func (f *floodLimit) takes(limit uint32, n int, now fdb.Tick) bool {
 	}
 }
 
-// floods reports whether a copy of o, a flooded frame, may go to r.
+// floods reports whether a copy of o, a flooded frame, may go to r; nil: that was
+// given up meanwhile.
 func (w *portWorker) floods(s *linkState, o *outFrame, r *remote) bool {
+	if r == nil {
+		w.c.drop(TxNoRemote)
+		return false
+	}
 	if s.peerBUMLimit == 0 || r.peer.to.takes(s.peerBUMLimit, int(o.packet.Segments), w.now) {
 		return true
 	}

@@ -24,7 +24,7 @@ import (
 //  2. header: length, I flag
 //  3. VNI to link, link up
 //  4. own echo, peer policy: up to here the kernel has dropped what it could (filter.go)
-//  5. policy extension, reserved bits
+//  5. policy extension, reserved bits, a payload that is no Ethernet frame
 //  6. inner length, source MAC, inner VLAN policy, limit of floods
 //  7. learning, of neighbours too (bindings.go)
 //  8. ECN
@@ -56,7 +56,7 @@ func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 		for _, id := range o.many {
 			r := w.link.remotes.at(id)
 			for k := range run {
-				if r != nil && w.floods(s, &run[k], r) {
+				if w.floods(s, &run[k], r) {
 					w.send(s, &run[k], r)
 				}
 			}
@@ -277,6 +277,10 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		c.reserved.Add(1)
 		if h.Reserved()&s.dropReserved != 0 {
 			c.drop(RxReserved)
+			return
+		}
+		if !encap.CarriesEthernet(payload) {
+			c.drop(RxNotEthernet)
 			return
 		}
 	}

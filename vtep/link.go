@@ -24,6 +24,7 @@ type Link struct {
 	// worker of an endpoint.
 	shards []counters
 
+	losses     portLosses
 	moves      moveLog
 	evicted    atomic.Uint64 // FDB entries that made room for new addresses
 	giver      atomic.Uint32 // the remote that the last of them was of
@@ -209,6 +210,7 @@ func (l *Link) info() LinkInfo {
 		Stats:     sumCounters(l.shards),
 		Troubles:  l.troubleList(),
 		ICMP:      l.icmpCounts(),
+		Shared:    l.sharedDrops(),
 
 		TxQueueLen: l.device.TxQueueLen,
 		GSOMaxSize: l.device.GSOMaxSize,

@@ -4,8 +4,8 @@ import "github.com/uvtep/uvtep/fdb"
 
 // linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
 type linkConditions struct {
-	unreachable, refused, full, evicting, looped condition
-	incomplete                                   bool // as logged
+	unreachable, refused, full, evicting, looped, overflow condition
+	incomplete                                             bool // as logged
 }
 
 //nolint:gochecknoglobals // texts, never written
@@ -24,6 +24,16 @@ var (
 		begins: "packets of this daemon came back to the link and are dropped, or the route to a remote leads through it: look with ip route get",
 		goesOn: "packets of this daemon still come back to the link, or the route to a remote leads through it",
 		ends:   "no packet of this daemon came back to the link lately",
+	}
+	overflowText = conditionText{
+		begins: "the host drops frames to a port, its queue is full: give it more queues, or limit who sends so much",
+		goesOn: "the host still drops frames to a port, its queue is full",
+		ends:   "the host dropped no frame to a port lately",
+	}
+	socketText = conditionText{
+		begins: "the host drops datagrams, a receive socket is full: look at the rates of the remotes and at the processors' load",
+		goesOn: "the host still drops datagrams, a receive socket is full",
+		ends:   "the host dropped no datagram at a receive socket lately",
 	}
 	fullText = conditionText{
 		begins: "the forwarding database is full, new addresses are not learned: find who sends so many with uvtep fdb show, or raise maxaddress, the link's or the daemon's",
@@ -53,17 +63,19 @@ func (l *Link) tellEvicting(now fdb.Tick) {
 // tellConditions logs what is wrong with the link, from its counters. The caller
 // holds VTEP.mu.
 func (l *Link) tellConditions(now fdb.Tick) {
-	var unreachable, refused, notLearned, looped uint64
+	var unreachable, refused, notLearned, looped, overflow uint64
 	for i := range l.shards {
 		c := &l.shards[i]
 		unreachable += c.drops[TxUnreachable].Load()
 		refused += c.drops[TxRefused].Load()
 		looped += c.drops[TxLoop].Load()
 		notLearned += c.notLearned.Load()
+		overflow += c.drops[TxPortOverflow].Load()
 	}
 	l.conditions.unreachable.follow(l.log, now, unreachable, &unreachableText)
 	l.conditions.refused.follow(l.log, now, refused, &refusedText)
 	l.conditions.looped.follow(l.log, now, looped, &loopedText)
+	l.conditions.overflow.follow(l.log, now, overflow, &overflowText)
 	l.conditions.full.follow(l.log, now, notLearned, &fullText)
 	l.tellEvicting(now)
 }
@@ -80,4 +92,12 @@ func (l *Link) tellComplete() {
 		return
 	}
 	l.log.Info("the link is complete")
+}
+
+// tellConditions logs what is wrong with what links share. The caller holds v.mu.
+func (v *VTEP) tellConditions(now fdb.Tick) {
+	v.socketsFull.follow(v.log, now, totalDrops(v.counters)[RxSocketOverflow], &socketText)
+	for _, t := range v.trunks {
+		t.overflow.follow(t.log, now, totalDrops(t.nobody)[TxPortOverflow], &overflowText)
+	}
 }

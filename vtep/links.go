@@ -348,18 +348,29 @@ func (v *VTEP) yieldName(name string) {
 }
 
 // Link describes one link.
-func (v *VTEP) Link(name string) (LinkInfo, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	l, err := v.find(name)
-	if err != nil {
-		return LinkInfo{}, err
+func (v *VTEP) Link(name string) (info LinkInfo, err error) {
+	var l *Link
+	var count []func()
+	v.locked(func() {
+		if l, err = v.find(name); err == nil {
+			count = append(count, l.countLosses)
+			for _, ep := range l.endpoints {
+				count = append(count, ep.countLosses)
+			}
+		}
+	})
+	for _, fn := range count {
+		fn()
 	}
-	return l.info(), nil
+	if err == nil {
+		v.locked(func() { info = l.info() })
+	}
+	return info, err
 }
 
 // Links describes all links, by index.
 func (v *VTEP) Links() []LinkInfo {
+	v.countLosses(false)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	all := make([]LinkInfo, 0, len(v.links))

@@ -192,11 +192,11 @@ func checkDrops(t *testing.T, s vtep.LinkStats, want map[vtep.DropReason]uint64)
 	var classes vtep.LinkStats
 	for r, n := range want {
 		switch r {
-		case vtep.TxUnknownVLAN, vtep.TxLinkDown, vtep.TxTooShort, vtep.TxInnerVLAN, vtep.TxNoNeighbour, vtep.TxNoRemote, vtep.TxBUMLimit, vtep.TxPeerBUMLimit, vtep.TxNoBuffer:
+		case vtep.TxPortOverflow, vtep.TxUnknownVLAN, vtep.TxLinkDown, vtep.TxTooShort, vtep.TxInnerVLAN, vtep.TxNoNeighbour, vtep.TxNoRemote, vtep.TxBUMLimit, vtep.TxPeerBUMLimit, vtep.TxNoBuffer:
 			classes.TxDropped += n
-		case vtep.TxBadOffload, vtep.TxTooManySegments, vtep.TxLoop, vtep.TxTooBig, vtep.TxUnreachable, vtep.TxRefused:
+		case vtep.TxUnreadable, vtep.TxBadOffload, vtep.TxTooManySegments, vtep.TxLoop, vtep.TxTooBig, vtep.TxUnreachable, vtep.TxRefused:
 			classes.TxErrors += n
-		case vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxReserved, vtep.RxTooShort, vtep.RxECN:
+		case vtep.RxUnreadable, vtep.RxNotEthernet, vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxReserved, vtep.RxTooShort, vtep.RxECN:
 			classes.RxErrors += n
 		default:
 			classes.RxDropped += n

@@ -50,6 +50,8 @@ func (w *portWorker) answers(s *linkState, f *encap.Frame, in *encap.Inner) bool
 	w.toPort[0].Data = q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0)
 	if n, _ := l.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
 		w.c.answered.Add(1)
+	} else {
+		w.c.drop(RxPort)
 	}
 	return true
 }

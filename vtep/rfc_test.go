@@ -43,7 +43,7 @@ func TestC02ReservedZeroOnTransmit(t *testing.T) {
 }
 
 func TestC03ReservedBits(t *testing.T) {
-	const flagI, firstVNI, lastVNI = 4, 32, 55
+	const flagI, flagP, firstVNI, lastVNI = 4, 5, 32, 55
 	for bit := range 64 {
 		if bit == flagI || bit >= firstVNI && bit <= lastVNI {
 			continue
@@ -53,6 +53,9 @@ func TestC03ReservedBits(t *testing.T) {
 				r := newRig(t, net, nil)
 				p := pack(42, frame(macA, macB, "x"))
 				p[bit/8] |= 0x80 >> (bit % 8)
+				if bit == flagP {
+					p[3] = 3 // next protocol Ethernet: TestC03NotEthernet has the others
+				}
 				r.hear(addrB, p)
 				if got := r.got(); len(got) != 1 || !bytes.Equal(got[0].Data, p[8:]) {
 					t.Fatalf("reserved ignore: delivered %v", got)
@@ -73,6 +76,43 @@ func TestC03ReservedBits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestC03NotEthernet: a header that says that its payload is something else than an
+// Ethernet frame is believed, whatever is done about reserved bits.
+func TestC03NotEthernet(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, acceptAny)
+		gpe := func(flags, next byte) []byte {
+			p := pack(42, frame(macA, macB, "x"))
+			p[0], p[3] = flags, next
+			return p
+		}
+		for next := range 256 {
+			r.hear(addrB, gpe(0x0c, byte(next)))
+			if got := r.got(); len(got) == 1 != (next == 3) {
+				t.Errorf("next protocol %d: %d frames were delivered", next, len(got))
+			}
+			if next == 2 {
+				r.behind(macB, netip.Addr{})
+			}
+		}
+		r.drops(map[vtep.DropReason]uint64{vtep.RxNotEthernet: 255})
+		r.hear(addrB, gpe(0x08, 1)) // without the P flag the byte is reserved
+		if got := r.got(); len(got) != 1 {
+			t.Errorf("without the P flag %d frames were delivered, want 1", len(got))
+		}
+		// A policy id is no next protocol, but P with the G flag is nothing of either.
+		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.GBP = true; return nil }))
+		r.hear(addrB, gpe(0x88, 1))
+		r.hear(addrB, gpe(0x8c, 1))
+		if got := r.got(); len(got) != 1 {
+			t.Errorf("with gbp %d frames were delivered, want 1", len(got))
+		}
+		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.Reserved = vtep.ReservedDrop; return nil }))
+		r.hear(addrB, gpe(0x0c, 1))
+		r.drops(map[vtep.DropReason]uint64{vtep.RxNotEthernet: 256, vtep.RxReserved: 1})
+	})
 }
 
 func TestC04VNIRange(t *testing.T) {

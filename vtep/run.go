@@ -61,6 +61,7 @@ func (v *VTEP) Run(ctx context.Context) error {
 		case <-second.C:
 		}
 		v.tick.Store(uint32(time.Since(v.start) / time.Second))
+		fault.Catch(v.log, "counting losses", func() { v.countLosses(n%int(sweepEvery/time.Second) == 0) })
 		fault.Catch(v.log, "what is done every second", v.everySecond)
 		fault.Catch(v.log, "asking for new devices", v.meetDevices)
 		fault.Catch(v.log, "what ICMP says of remotes", v.followICMP)
@@ -98,6 +99,7 @@ func (v *VTEP) everySecond() {
 	}
 	v.tellOffloads()
 	v.tellDrops()
+	v.tellConditions(v.now())
 	v.followDevs()
 	v.followUndecided()
 	v.setAside()

@@ -35,6 +35,9 @@ type Device interface {
 	Set(tap.Change) error
 	// Offloads is what the kernel does for it at present.
 	Offloads() tap.Offloads
+	// Losses is what was lost before it could be read, since the device was opened.
+	// It may take a while, and no lock of the VTEP's is held.
+	Losses() (tap.Losses, error)
 	// Neighbours are the usable entries of its neighbour tables.
 	Neighbours() ([]tap.Neighbour, error)
 	// Watch calls fn at once and then on each change of the device until ctx
@@ -54,6 +57,8 @@ type Receiver interface {
 	ReadBatch(w int, d []encap.Datagram) (int, error)
 	// Offloads is what the kernel does for it at present.
 	Offloads() underlay.Offloads
+	// Losses is what was lost before it could be read, since the receiver was opened.
+	Losses() underlay.Losses
 	// Drain ends the ReadBatches once they returned what has arrived, which Close
 	// throws away. Close has to follow.
 	Drain() error

@@ -35,7 +35,8 @@ type TrunkInfo struct {
 	MAC    encap.MAC
 	MTU    int
 	Up     bool
-	VLANs  []TrunkVLAN // by VLAN id
+	VLANs  []TrunkVLAN           // by VLAN id
+	Drops  map[DropReason]uint64 // of frames whose VLAN was not known yet, without zeros; VTEP.Stats has them, too
 }
 
 // TrunkVLAN is a VLAN of a trunk port.
@@ -52,6 +53,10 @@ type trunk struct {
 	vtep *VTEP
 	log  *slog.Logger
 	port Device
+
+	losses portLosses
+	// nobody counts frames that belong to no link, by queue; VTEP.counters do, too.
+	nobody []counters
 	// links are by VLAN id. The workers read them without a lock; VTEP.mu's
 	// holder writes.
 	links [encap.MaxVLAN + 1]atomic.Pointer[Link]
@@ -61,6 +66,7 @@ type trunk struct {
 	device    tap.State
 	mtus      map[int]int // how many links have which MTU
 	refused   tap.Offload // by the kernel, as logged
+	overflow  condition
 	gone      bool
 	ownDowns  int // times that SetTrunkUp set the netdev down and Watch has not told yet
 	stopWatch context.CancelFunc
@@ -89,7 +95,7 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	if err != nil {
 		return err
 	}
-	t := &trunk{vtep: v, log: v.log.With("port", c.Name), port: port, cfg: c, mtus: make(map[int]int)}
+	t := &trunk{vtep: v, log: v.log.With("port", c.Name), port: port, cfg: c, mtus: make(map[int]int), nobody: make([]counters, port.Queues())}
 	if t.device, err = port.State(); err != nil {
 		return errors.Join(err, port.Close())
 	}
@@ -297,12 +303,14 @@ func (v *VTEP) findTrunk(name string) (*trunk, error) {
 
 // Trunks describes all trunk ports, by index.
 func (v *VTEP) Trunks() []TrunkInfo {
+	v.countLosses(false)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	all := make([]TrunkInfo, 0, len(v.trunks))
 	for _, t := range slices.SortedFunc(maps.Values(v.trunks), func(a, b *trunk) int { return a.device.Index - b.device.Index }) {
 		i := TrunkInfo{
 			Config: t.cfg, Name: t.device.Name, Index: t.device.Index, MAC: t.device.MAC, MTU: t.device.MTU, Up: t.device.Up,
+			Drops: sumCounters(t.nobody).Drops,
 		}
 		for _, l := range t.users() {
 			i.VLANs = append(i.VLANs, TrunkVLAN{VLAN: l.cfg.VLAN, VNI: l.cfg.VNI, Link: l.device.Name})
@@ -341,6 +349,7 @@ func (w *trunkWorker) give(to *Link, frames []encap.Frame, now fdb.Tick) {
 	case len(frames) == 0:
 	case to == nil:
 		w.nobody.drops[TxUnknownVLAN].Add(uint64(len(frames)))
+		w.trunk.nobody[w.queue].drops[TxUnknownVLAN].Add(uint64(len(frames)))
 	case !to.state.Load().up: // a netdev that is down would give none
 		to.shards[w.queue].drops[TxLinkDown].Add(uint64(len(frames)))
 	default:

@@ -106,6 +106,9 @@ func (p *vlanPort) Superframes() bool { return p.trunk.port.Superframes() }
 // Offloads implements Device.
 func (p *vlanPort) Offloads() tap.Offloads { return p.trunk.port.Offloads() }
 
+// Losses implements Device: those of the trunk belong to no VLAN.
+func (p *vlanPort) Losses() (tap.Losses, error) { return tap.Losses{}, nil }
+
 // Neighbours implements Device. The trunk's netdev has those of no VLAN.
 func (p *vlanPort) Neighbours() ([]tap.Neighbour, error) { return nil, nil }
 

@@ -84,6 +84,8 @@ type VTEP struct {
 	tuned      map[int]bool     // underlay devices, by index
 	dropsTold  dropTotals       // of counters
 	sameHost   sameHostWords
+
+	socketsFull condition
 }
 
 // sender is a transmitter shared by the links that need the same.
@@ -142,11 +144,11 @@ func New(c Config) *VTEP {
 // now is the FDB's clock: seconds since New, kept by Run.
 func (v *VTEP) now() fdb.Tick { return fdb.Tick(v.tick.Load()) }
 
-// Stats counts the packets that belong to no link: those without a VXLAN
-// header, without the I flag, and of unknown VNIs.
+// Stats counts what belongs to no link: packets without a VXLAN header, without the
+// I flag, and of unknown VNIs, what sockets lost, and frames of no VLAN and losses
+// of trunk ports.
 func (v *VTEP) Stats() LinkStats {
-	v.mu.Lock()
-	v.takeFiltered()
-	v.mu.Unlock()
+	v.countLosses(false)
+	v.locked(v.takeFiltered)
 	return sumCounters(v.counters)
 }

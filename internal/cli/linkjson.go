@@ -65,7 +65,7 @@ func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
 	nonzero(j, "ifalias", d.Alias)
 	if a.statistics > 0 {
 		j.object("stats64", func() { statsJSON(j, &l.Stats, a.statistics > 1) })
-		j.object("uvtep", func() { dropsJSON(j, &l.Stats); troublesJSON(j, l) })
+		j.object("uvtep", func() { dropsJSON(j, &l.Stats, l.SharedDrops); troublesJSON(j, l) })
 	}
 }
 
@@ -166,12 +166,18 @@ func statsJSON(j *jsonWriter, s *control.LinkStats, errors bool) {
 	j.object("tx", func() { counts(s.Tx, tx...) })
 }
 
-func dropsJSON(j *jsonWriter, s *control.LinkStats) {
-	j.object("drops", func() {
-		for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
-			j.value(reason, s.Drops[reason])
+func dropsJSON(j *jsonWriter, s *control.LinkStats, shared map[string]uint64) {
+	reasons := func(drops map[string]uint64) func() {
+		return func() {
+			for _, reason := range slices.Sorted(maps.Keys(drops)) {
+				j.value(reason, drops[reason])
+			}
 		}
-	})
+	}
+	j.object("drops", reasons(s.Drops))
+	if len(shared) > 0 {
+		j.object("shared_drops", reasons(shared))
+	}
 	j.value("reserved", s.Reserved)
 	j.value("not_learned", s.NotLearned)
 	j.value("evicted", s.Evicted)

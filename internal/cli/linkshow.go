@@ -76,6 +76,7 @@ func (a *app) showLink(w io.Writer, l *control.Link) {
 		showStats(w, &l.Stats, a.statistics > 1)
 		if a.details || a.statistics > 1 {
 			showDrops(w, &l.Stats)
+			showReasons(w, "shared-drop", l.SharedDrops)
 		}
 	}
 }
@@ -229,12 +230,17 @@ func showStats(w io.Writer, s *control.LinkStats, errors bool) {
 	}
 }
 
+// showReasons prints counters of drops by reason.
+func showReasons(w io.Writer, what string, drops map[string]uint64) {
+	for _, reason := range slices.Sorted(maps.Keys(drops)) {
+		fmt.Fprintf(w, "    uvtep %s %s %d\n", what, reason, drops[reason])
+	}
+}
+
 // showDrops prints the counters that the kernel has no place for, those that
 // are not zero.
 func showDrops(w io.Writer, s *control.LinkStats) {
-	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
-		fmt.Fprintf(w, "    uvtep drop %s %d\n", reason, s.Drops[reason])
-	}
+	showReasons(w, "drop", s.Drops)
 	for _, n := range []struct {
 		name string
 		n    uint64

@@ -38,7 +38,7 @@ func newPortCommand(a *app) *cobra.Command {
 			Long: "uvtep port set NAME [up|down] and the words of port add but queues.",
 		},
 		&cobra.Command{Use: "del NAME", Short: "Delete a port that no link has, with its device", RunE: a.portDel},
-		&cobra.Command{Use: "show [NAME]", Short: "Show ports with their VLANs; -j as JSON", RunE: a.portShow},
+		&cobra.Command{Use: "show [NAME]", Short: "Show ports with their VLANs, -s with what they dropped; -j as JSON", RunE: a.portShow},
 	)
 	return port
 }
@@ -109,6 +109,9 @@ func (a *app) showPorts(ports []control.Port) error {
 		fmt.Fprintf(w, "\n    link/ether %s brd %s %s\n", d.MAC, d.Broadcast, p.Spec.Type)
 		for _, v := range p.VLANs {
 			fmt.Fprintf(w, "    vlan %d id %d link %s\n", v.VLAN, v.ID, v.Link)
+		}
+		if a.statistics > 0 {
+			showReasons(w, "drop", p.Drops)
 		}
 	}
 	return w.Flush()

@@ -53,6 +53,9 @@ func reservedBits() []int {
 	return bits
 }
 
+// flagP is the number of the bit that VXLAN-GPE says with that it has a next protocol.
+const flagP = 5
+
 func TestC03ReservedOnReceipt(t *testing.T) {
 	if n := len(reservedBits()); n != 39 {
 		t.Fatalf("%d reserved bits, want 39", n)
@@ -68,6 +71,9 @@ func TestC03ReservedOnReceipt(t *testing.T) {
 					r := r.in(t)
 					h := vxlanHeader(r.vni)
 					h[bit/8] |= 0x80 >> (bit % 8)
+					if bit == flagP {
+						h[3] = 3 // next protocol Ethernet: TestC03NotEthernet has the others
+					}
 					if frame := frameFrom(farMAC); policy.drop {
 						r.refuses(vtep.RxReserved, r.packet(frame, header(h...)))
 					} else {
@@ -98,6 +104,9 @@ func TestC03ReservedMask(t *testing.T) {
 		for _, bit := range reservedBits() {
 			h := vxlanHeader(r.vni)
 			h[bit/8] |= 0x80 >> (bit % 8)
+			if bit == flagP && bit == allowed {
+				continue // its meaning is left then: TestC03NotEthernet
+			}
 			if frame := frameFrom(farMAC); bit == allowed {
 				r.delivers(frame, header(h...))
 			} else if bit == reservedBits()[0] || bit == allowed+1 { // the 1482 pairs take a minute
@@ -106,6 +115,38 @@ func TestC03ReservedMask(t *testing.T) {
 		}
 	}
 	r.nothingArrived()
+}
+
+// TestC03NotEthernet sends an IPv4 and an IPv6 packet behind a header that says so, as
+// a VXLAN-GPE sender does.
+func TestC03NotEthernet(t *testing.T) {
+	for _, words := range []string{"reserved ignore accept any", "reserved drop accept any"} {
+		t.Run(words, func(t *testing.T) {
+			r := startRig(t, ipv4Underlay(), words)
+			reason := vtep.RxNotEthernet
+			if words == "reserved drop accept any" {
+				reason = vtep.RxReserved
+			}
+			for _, next := range []byte{0, 1, 2, 4, 5} {
+				h := vxlanHeader(r.vni)
+				h[0] |= 4
+				h[3] = next
+				r.refuses(reason, r.packet(frameFrom(farMAC), header(h...)))
+			}
+			r.nothingArrived()
+			if e := r.entry(farMAC); e.IsValid() {
+				t.Errorf("%s is learned behind %v", farMAC, e)
+			}
+			h := vxlanHeader(r.vni)
+			h[0] |= 4
+			h[3] = 3
+			if frame := frameFrom(farMAC); reason == vtep.RxReserved {
+				r.refuses(reason, r.packet(frame, header(h...)))
+			} else {
+				r.delivers(frame, header(h...))
+			}
+		})
+	}
 }
 
 func TestC04VNI24Bits(t *testing.T) {

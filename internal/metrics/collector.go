@@ -18,6 +18,7 @@ import (
 // Source is what is shown; *vtep.VTEP is one.
 type Source interface {
 	Links() []vtep.LinkInfo
+	Trunks() []vtep.TrunkInfo
 	// Stats counts what belongs to no link.
 	Stats() vtep.LinkStats
 	// Addresses is how many addresses the links hold together, and may; 0: any number.
@@ -39,6 +40,7 @@ type collector struct {
 	version  string
 	build    *prometheus.Desc
 	noLink   *prometheus.Desc
+	ofPort   *prometheus.Desc
 	panics   *prometheus.Desc
 	logLost  *prometheus.Desc
 	lost     func() uint64
@@ -52,14 +54,15 @@ func newCollector(cfg *Config) *collector {
 	c := &collector{
 		source: cfg.Source, version: cfg.Version, log: cfg.Log, lost: cfg.LogLost,
 		build:  prometheus.NewDesc("uvtep_build_info", "Always 1, with the version of uvtep and of Go.", []string{"version", "goversion"}, nil),
-		noLink: prometheus.NewDesc("uvtep_drops_total", "Packets from the underlay that were dropped before their link was known.", []string{"reason"}, nil),
+		noLink: prometheus.NewDesc("uvtep_drops_total", "Frames and packets that were dropped before their link was known.", []string{"reason"}, nil),
+		ofPort: prometheus.NewDesc("uvtep_port_drops_total", "Frames of a trunk port that were dropped before their link was known.", []string{"port", "reason"}, nil),
 	}
 	c.panics = prometheus.NewDesc("uvtep_panics_total", "Faults of uvtep that were caught; its log has the stack of each.", nil, nil)
 	c.logLost = prometheus.NewDesc("uvtep_log_lines_lost_total", "Lines of the daemon's log that could not be written: its reader hung, or was gone.", nil, nil)
 	c.ofLinks = append(append(append(stateMetrics(), counterMetrics()...), dropMetrics()...), icmpMetric())
 	c.held = prometheus.NewDesc("uvtep_fdb_addresses", "Unicast entries of all links' forwarding databases.", nil, nil)
 	c.limit = prometheus.NewDesc("uvtep_fdb_max_addresses", "How many of them there may be, the maxaddress of the daemon; 0 where any number may.", nil, nil)
-	c.announce = []*prometheus.Desc{c.build, c.noLink, c.panics, c.logLost, c.held, c.limit}
+	c.announce = []*prometheus.Desc{c.build, c.noLink, c.ofPort, c.panics, c.logLost, c.held, c.limit}
 	for _, m := range c.ofLinks {
 		c.announce = append(c.announce, m.desc)
 	}
@@ -93,6 +96,11 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 	held, limit := c.source.Addresses()
 	out <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, float64(held))
 	out <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(limit))
+	for _, t := range c.source.Trunks() {
+		for _, r := range trunkReasons() {
+			out <- prometheus.MustNewConstMetric(c.ofPort, prometheus.CounterValue, float64(t.Drops[r]), t.Config.Name, r.String())
+		}
+	}
 	links := c.source.Links()
 	for i := range links {
 		l := &links[i]
@@ -107,10 +115,16 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// noLinkReasons are those of packets whose link is not known yet (see
-// fromUnderlay in vtep/forward.go).
+// noLinkReasons are those of packets whose link is not known yet: which the kernel
+// or a socket's worker drops (see fromUnderlay in vtep/forward.go), and those of
+// trunk ports.
 func noLinkReasons() []vtep.DropReason {
-	return []vtep.DropReason{vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxUnknownVNI}
+	return append(trunkReasons(), vtep.RxSocketOverflow, vtep.RxUnreadable, vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxUnknownVNI)
+}
+
+// trunkReasons are those of frames of a trunk port whose link is not known.
+func trunkReasons() []vtep.DropReason {
+	return []vtep.DropReason{vtep.TxPortOverflow, vtep.TxUnreadable, vtep.TxUnknownVLAN}
 }
 
 func ofLink(name, help string, labels ...string) *prometheus.Desc {

@@ -28,6 +28,9 @@ func (counted) Stats() vtep.LinkStats {
 }
 
 func (counted) Addresses() (held, limit int) { return 122, 123 }
+func (counted) Trunks() []vtep.TrunkInfo {
+	return []vtep.TrunkInfo{{Config: vtep.TrunkConfig{Name: "trunk0"}, Drops: map[vtep.DropReason]uint64{vtep.TxPortOverflow: 4}}}
+}
 
 func (counted) Links() []vtep.LinkInfo {
 	l := vtep.LinkInfo{
@@ -57,6 +60,8 @@ func TestValues(t *testing.T) {
 	registry.MustRegister(c)
 	text := scrape(t, registry)
 	for _, want := range []string{
+		`uvtep_port_drops_total{port="trunk0",reason="tx-port-overflow"} 4`, `uvtep_port_drops_total{port="trunk0",reason="tx-unknown-vlan"} 0`,
+		`uvtep_drops_total{reason="rx-socket-overflow"} 0`,
 		`uvtep_drops_total{reason="rx-unknown-vni"} 3`, `uvtep_drops_total{reason="rx-no-vni-flag"} 0`,
 		`uvtep_log_lines_lost_total 5`, `uvtep_link_info{device="renamed",link="vx1",vni="42"} 1`, `uvtep_link_up{link="vx1"} 1`, `uvtep_link_up{link="vx2"} 0`,
 		`uvtep_link_mtu_bytes{link="vx1"} 1450`, `uvtep_link_fdb_entries{link="vx1"} 7`,

@@ -15,6 +15,8 @@ import (
 // many are links that dropped nothing.
 type many []vtep.LinkInfo
 
+func (many) Trunks() []vtep.TrunkInfo { return nil }
+
 func (m many) Links() []vtep.LinkInfo { return m }
 func (m many) Stats() vtep.LinkStats  { return vtep.LinkStats{} }
 func (m many) Addresses() (int, int)  { return 0, 0 }

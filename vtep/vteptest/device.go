@@ -28,6 +28,7 @@ type Device struct {
 	neighbours []tap.Neighbour
 	state      tap.State
 	changes    uint64 // of neighbours
+	losses     tap.Losses
 	isGone     bool
 	isClosed   bool
 	watchers   map[chan struct{}]struct{}
@@ -70,8 +71,20 @@ func (d *Device) InjectTo(q int, f encap.Frame) bool {
 	case d.queues[q] <- f:
 		return true
 	default:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.losses.Overflow++
 		return false
 	}
+}
+
+// Lose has the device lose frames: those that a queue had no room for, and those
+// that were no frame when they were read.
+func (d *Device) Lose(overflow, unreadable uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.losses.Overflow += overflow
+	d.losses.Unreadable += unreadable
 }
 
 // Output gives the frames that the VTEP wrote, oldest first; they are copies.
@@ -145,6 +158,13 @@ func (d *Device) Superframes() bool { return false }
 
 // Offloads implements vtep.Device.
 func (d *Device) Offloads() tap.Offloads { return tap.Offloads{} }
+
+// Losses implements vtep.Device.
+func (d *Device) Losses() (tap.Losses, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.losses, d.usable()
+}
 
 // Close implements vtep.Port.
 func (d *Device) Close() error {
