@@ -28,6 +28,9 @@ func (s *LinkSpec) checkOptions() error {
 	if err := oneOf("mss", s.MSS, "clamp", "none"); err != nil {
 		return err
 	}
+	if err := oneOf("loopguard", s.LoopGuard, "on", "off"); err != nil {
+		return err
+	}
 	return oneOf("moveguard", s.MoveGuard, "on", "off")
 }
 
@@ -64,6 +67,9 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 	if s.SameHost != nil {
 		c.SameHost, _ = parseSameHost(*s.SameHost) // checkOptions has read it
 	}
+	if s.LoopGuard != nil {
+		c.NoLoopGuard = *s.LoopGuard == "off"
+	}
 	set(&c.Trunk, s.Trunk)
 	set(&c.VLAN, s.VLAN)
 	set(&c.Persist, s.Persist)
@@ -90,12 +96,15 @@ func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
 	}
 	s.GBP = new(c.GBP)
 	s.MSS, s.BUMLimit, s.MoveGuard = new("none"), new(c.BUMLimit), new("on")
-	s.PeerBUMLimit, s.SameHost = new(c.PeerBUMLimit), new(sameHostText(c.SameHost))
+	s.PeerBUMLimit, s.SameHost, s.LoopGuard = new(c.PeerBUMLimit), new(sameHostText(c.SameHost)), new("on")
 	if c.ClampMSS {
 		*s.MSS = "clamp"
 	}
 	if c.NoMoveGuard {
 		*s.MoveGuard = "off"
+	}
+	if c.NoLoopGuard {
+		*s.LoopGuard = "off"
 	}
 	s.Persist, s.User, s.GroupOwner = new(c.Persist), c.Owner, c.OwnerGroup
 	if c.GBP {

@@ -41,6 +41,7 @@ type LinkSpec struct {
 	PeerBUMLimit   *uint32     `json:"peerbumlimit,omitempty" yaml:"peerbumlimit,omitempty"` // the same of each remote
 	MoveGuard      *string     `json:"moveguard,omitempty" yaml:"moveguard,omitempty"`       // on or off
 	SameHost       *string     `json:"samehost,omitempty" yaml:"samehost,omitempty"`         // auto, none, or prefixes with commas between
+	LoopGuard      *string     `json:"loopguard,omitempty" yaml:"loopguard,omitempty"`       // on or off
 	Persist        *bool       `json:"persist,omitempty" yaml:"persist,omitempty"`
 	User           *uint32     `json:"user,omitempty" yaml:"user,omitempty"`               // UID
 	GroupOwner     *uint32     `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID

@@ -132,6 +132,9 @@ type LinkConfig struct {
 	// NoMoveGuard lets a MAC move between remotes as often as it likes; else it is
 	// held after 5 moves within 180 s (RFC 7432 section 15.1). Linux has none.
 	NoMoveGuard bool
+	// NoLoopGuard floods a frame as often as it comes; else no more than 200 times a
+	// second, byte for byte the same. Linux has no such guard.
+	NoLoopGuard bool
 	// BUMLimit is how many broadcast, unknown unicast and multicast frames the link
 	// sends a second, before copies; 0: any number.
 	BUMLimit uint32

@@ -203,7 +203,7 @@ func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inn
 	if reason, ok := s.admits(src, in); !ok {
 		return reason, false
 	}
-	if s.limited(f.Data) && !b.to.takes(s, b.back.peer, w.now) {
+	if s.limited(f.Data) && !b.to.takes(s, b.back.peer, w.paced()) {
 		return RxPeerBUMLimit, false
 	}
 	if learn {

@@ -20,6 +20,7 @@ const (
 	TxInnerVLAN                         // VLAN tag, and the link has `innervlan drop`
 	TxNoNeighbour                       // a question for an unknown neighbour, and the link has `proxy l3miss`
 	TxNoRemote                          // no FDB entry and an empty flood list
+	TxFloodLoop                         // the same frame was flooded too often within the second: it goes round a loop
 	TxBUMLimit                          // flooded beyond `bumlimit`
 	TxPeerBUMLimit                      // a flooded frame's copy beyond `peerbumlimit`
 	TxTooBig                            // larger than the path MTU of its remote
@@ -79,6 +80,7 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	TxInnerVLAN:       {"tx-inner-vlan", txDropped, "VLAN tag and `innervlan drop`"},
 	TxNoNeighbour:     {"tx-no-neighbour", txDropped, "question for an unknown neighbour and `proxy l3miss`"},
 	TxNoRemote:        {"tx-no-remote", txDropped, "no FDB entry and an empty flood list"},
+	TxFloodLoop:       {"tx-flood-loop", txDropped, "the same frame was to be flooded more than 200 times within a second: a loop (`loopguard`)"},
 	TxBUMLimit:        {"tx-bum-limit", txDropped, "flooded beyond `bumlimit`"},
 	TxPeerBUMLimit:    {"tx-peer-bum-limit", txDropped, "copy of a flooded frame beyond the `peerbumlimit` of its remote"},
 	TxTooBig:          {"tx-too-big", txErrors, "larger than the path MTU of the remote"},

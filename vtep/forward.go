@@ -14,7 +14,7 @@ import (
 //  3. inner VLAN policy
 //  4. questions for neighbours that a proxy answers (proxy.go)
 //  5. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  6. limits of floods, then inner checksum completed, MSS, outer TOS, TTL, flow label and DF chosen
+//  6. limits of floods, then inner checksum completed, a loop, MSS, outer TOS, TTL, flow label and DF chosen
 //  7. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
@@ -39,7 +39,7 @@ import (
 func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 	s := w.link.state.Load()
 	n := 0
-	w.nTold, w.now = 0, now
+	w.nTold, w.now, w.clock = 0, now, 0
 	for i := range frames {
 		if w.prepare(s, &w.sending[n], &frames[i], now) {
 			n++
@@ -99,13 +99,17 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		w.c.drop(TxTooManySegments)
 		return false
 	}
-	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, now) {
+	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, w.paced()) {
 		w.c.drop(TxBUMLimit)
 		return false
 	}
 	// A superframe's checksums are made when it is cut.
 	if f.Offload.Kind == encap.GSONone && f.Offload.Csum == encap.CsumPartial && !encap.CompleteChecksum(f) {
 		w.c.drop(TxBadOffload)
+		return false
+	}
+	if o.one == nil && s.loopGuard && !w.link.loops.takes(f, now) {
+		w.c.drop(TxFloodLoop)
 		return false
 	}
 	if s.clampMSS {
@@ -210,6 +214,7 @@ func (w *portWorker) settle(s *linkState, lane int, packets []encap.Packet, frag
 // fromUnderlay forwards the datagrams that one read of a receiver gave.
 func (w *netWorker) fromUnderlay(datagrams []encap.Datagram, now fdb.Tick) {
 	w.arrivals, w.from.known = w.ep.vtep.arrivals.Load(), false
+	w.clock = 0
 	for i := range datagrams {
 		d := &datagrams[i]
 		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) {
@@ -325,7 +330,7 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	if r, ok := s.admits(src, in); !ok {
 		return r, false
 	}
-	if s.limited(f.Data) && !l.takes(s, w.peer, now) {
+	if s.limited(f.Data) && !l.takes(s, w.peer, w.paced()) {
 		return RxPeerBUMLimit, false
 	}
 	if w.learn {

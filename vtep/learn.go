@@ -23,10 +23,8 @@ func (l *Link) learn(c *counters, src encap.MAC, from encap.Addr, p *peer, now f
 
 // bind is learn for a remote.
 func (l *Link) bind(c *counters, src encap.MAC, r *remote, now fdb.Tick) (DropReason, bool) {
-	if l.guard.holds(src) {
-		if id, _, ok := l.fdb.Peek(src); ok && id != r.id && !l.remotes.sameAddr(id, r.id) {
-			return RxMoveGuard, false
-		}
+	if l.held(src, r) {
+		return RxMoveGuard, false
 	}
 	switch l.fdb.Learn(src, r.id, now).Outcome {
 	case fdb.LearnRefusedStatic:
@@ -35,7 +33,27 @@ func (l *Link) bind(c *counters, src encap.MAC, r *remote, now fdb.Tick) (DropRe
 		c.notLearned.Add(1)
 	case fdb.LearnMoved:
 		c.moves.Add(1)
+		if home, held := l.guard.holds(src); held && home != r.addr { // this was the move too many
+			l.goHome(src, home, now)
+			return RxMoveGuard, false
+		}
 	case fdb.LearnRefreshed, fdb.LearnNew, fdb.LearnRefusedInvalid:
 	}
 	return 0, true
+}
+
+// held reports whether moveguard keeps src from being behind r.
+func (l *Link) held(src encap.MAC, r *remote) bool {
+	if l.guard.held.Load() == 0 {
+		return false
+	}
+	if home, held := l.guard.holds(src); held {
+		return home != r.addr
+	}
+	id, _, known := l.fdb.Peek(src)
+	if !known || id == r.id {
+		return false
+	}
+	at := l.remotes.at(id)
+	return at != nil && at.addr != r.addr && l.guard.parts(&at.addr, &r.addr)
 }

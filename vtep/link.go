@@ -29,9 +29,10 @@ type Link struct {
 	evicted    atomic.Uint64 // FDB entries that made room for new addresses
 	giver      atomic.Uint32 // the remote that the last of them was of
 	guard      moveGuard
-	flood      floodLimit
+	loops      loopGuard
+	flood      pace
 	answers    floodLimit                 // of frames that are too big
-	strangers  floodLimit                 // of what comes from those who are no peers
+	strangers  pace                       // of what comes from those who are no peers
 	neighbours atomic.Pointer[neighbours] // nil but for a proxy
 	bindings   atomic.Pointer[bindings]   // nil but for one that learns
 	cameBack   atomic.Bool                // an own packet, since it was last looked
@@ -84,7 +85,7 @@ type linkState struct {
 	dropReserved                      uint64 // reserved header bits that drop a packet
 	proxy, gbp, l2miss, l3miss        bool
 	proxyLearn                        bool
-	moveGuard, clampMSS               bool
+	moveGuard, loopGuard, clampMSS    bool
 	bumLimit, peerBUMLimit            uint32 // flooded frames a second; 0: no limit
 	policyID                          uint16 // sent where it is not 0
 	ttlInherit, tosInherit, dfInherit bool
@@ -125,6 +126,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		proxy:        c.Proxy,
 		proxyLearn:   c.ProxyLearn,
 		moveGuard:    !c.NoMoveGuard,
+		loopGuard:    !c.NoLoopGuard,
 		clampMSS:     c.ClampMSS,
 		bumLimit:     c.BUMLimit,
 

@@ -4,8 +4,8 @@ import "github.com/uvtep/uvtep/fdb"
 
 // linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
 type linkConditions struct {
-	unreachable, refused, full, evicting, looped, overflow condition
-	incomplete                                             bool // as logged
+	unreachable, refused, full, evicting, looped, overflow, loop condition
+	incomplete                                                   bool // as logged
 }
 
 //nolint:gochecknoglobals // texts, never written
@@ -24,6 +24,11 @@ var (
 		begins: "packets of this daemon came back to the link and are dropped, or the route to a remote leads through it: look with ip route get",
 		goesOn: "packets of this daemon still come back to the link, or the route to a remote leads through it",
 		ends:   "no packet of this daemon came back to the link lately",
+	}
+	loopText = conditionText{
+		begins: "frames go round a loop, the same one is flooded again and again: look for two ways between the bridges that the VTEPs of this VNI join",
+		goesOn: "frames still go round a loop",
+		ends:   "no frame went round a loop lately",
 	}
 	overflowText = conditionText{
 		begins: "the host drops frames to a port, its queue is full: give it more queues, or limit who sends so much",
@@ -63,7 +68,7 @@ func (l *Link) tellEvicting(now fdb.Tick) {
 // tellConditions logs what is wrong with the link, from its counters. The caller
 // holds VTEP.mu.
 func (l *Link) tellConditions(now fdb.Tick) {
-	var unreachable, refused, notLearned, looped, overflow uint64
+	var unreachable, refused, notLearned, looped, overflow, loop uint64
 	for i := range l.shards {
 		c := &l.shards[i]
 		unreachable += c.drops[TxUnreachable].Load()
@@ -71,10 +76,12 @@ func (l *Link) tellConditions(now fdb.Tick) {
 		looped += c.drops[TxLoop].Load()
 		notLearned += c.notLearned.Load()
 		overflow += c.drops[TxPortOverflow].Load()
+		loop += c.drops[TxFloodLoop].Load()
 	}
 	l.conditions.unreachable.follow(l.log, now, unreachable, &unreachableText)
 	l.conditions.refused.follow(l.log, now, refused, &refusedText)
 	l.conditions.looped.follow(l.log, now, looped, &loopedText)
+	l.conditions.loop.follow(l.log, now, loop, &loopText)
 	l.conditions.overflow.follow(l.log, now, overflow, &overflowText)
 	l.conditions.full.follow(l.log, now, notLearned, &fullText)
 	l.tellEvicting(now)

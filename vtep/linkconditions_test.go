@@ -24,6 +24,7 @@ func TestConditionsAreLogged(t *testing.T) {
 		text  string
 	}{
 		"no route": {
+			edit:  func(c *vtep.LinkConfig) { c.NoLoopGuard = true }, // the frames are the same
 			begin: func(r *rig) { r.host.Block(addrB) },
 			lose:  func(r *rig, _ int) { r.out(frame(macB, macA, "x")) },
 			text:  "no route leads to it",

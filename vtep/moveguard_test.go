@@ -5,72 +5,184 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// TestMoveGuardWindow: six moves within the window hold a MAC for the rest of
-// it, fewer or slower ones do not.
-func TestMoveGuardWindow(t *testing.T) {
-	var g moveGuard
-	m, other := encap.MAC{2, 1}, encap.MAC{2, 2}
-	for now := range maxMoves {
-		g.note(m, 100+fdb.Tick(now))
-		g.note(other, 100+fdb.Tick(now)*40) // one window is over before the sixth
-	}
-	if g.holds(m) || g.holds(other) {
-		t.Fatal("held after as many moves as are allowed")
-	}
-	g.note(m, 105)
-	g.note(other, 300)
-	if !g.holds(m) || g.holds(other) {
-		t.Errorf("held: %v, the slow one %v", g.holds(m), g.holds(other))
-	}
-	if held, freed := g.expire(106, false); !slices.Equal(held, []encap.MAC{m}) || freed != nil {
-		t.Errorf("told of %v held, %v free", held, freed)
-	}
-	if held, freed := g.expire(107, false); held != nil || freed != nil || !g.holds(m) {
-		t.Errorf("told again of %v held, %v free", held, freed)
-	}
-	if held, freed := g.expire(100+guardWindow, false); held != nil || !slices.Equal(freed, []encap.MAC{m}) {
-		t.Errorf("at the end told of %v held, %v free", held, freed)
-	}
-	if g.holds(m) || g.held.Load() != 0 {
-		t.Error("held after its time")
+// Remotes of the tests.
+var (
+	homeAddr  = encap.AddrFrom(netip.MustParseAddr("192.0.2.2"))
+	otherAddr = encap.AddrFrom(netip.MustParseAddr("192.0.2.3"))
+)
+
+// flap has m move between the two, n times.
+func flap(g *moveGuard, m encap.MAC, n int, now fdb.Tick) {
+	for i := range n {
+		if i%2 == 0 {
+			g.note(m, homeAddr, otherAddr, now)
+		} else {
+			g.note(m, otherAddr, homeAddr, now)
+		}
 	}
 }
 
-// TestMoveGuardIsBounded: of more MACs than there are places those that are
-// held stay, and one that goes on moving is found.
-func TestMoveGuardIsBounded(t *testing.T) {
+func (g *moveGuard) isHeld(m encap.MAC) bool { _, held := g.holds(m); return held }
+
+// TestMoveGuardWindow: six moves within the window hold a MAC for the rest of it,
+// where it was before them; fewer or slower ones do not.
+func TestMoveGuardWindow(t *testing.T) {
 	var g moveGuard
-	mac := func(n int) encap.MAC { return encap.MAC{2, 0, 0, 0, byte(n >> 8), byte(n)} }
-	for range maxMoves + 1 {
-		g.note(mac(0), 1)
+	m, slow := encap.MAC{2, 1}, encap.MAC{2, 2}
+	for now := range fdb.Tick(maxMoves) {
+		g.note(m, []encap.Addr{homeAddr, otherAddr}[now%2], []encap.Addr{otherAddr, homeAddr}[now%2], 100+now)
+		g.note(slow, homeAddr, otherAddr, 100+now*40) // one window is over before the sixth
 	}
-	for n := range 10 * guardEntries {
-		g.note(mac(1+n), 2)
+	if g.isHeld(m) || g.isHeld(slow) {
+		t.Fatal("held after as many moves as are allowed")
 	}
-	if !g.holds(mac(0)) {
-		t.Error("let go for others")
+	g.note(m, otherAddr, homeAddr, 105)
+	g.note(slow, homeAddr, otherAddr, 300)
+	if home, held := g.holds(m); !held || home != homeAddr || g.isHeld(slow) {
+		t.Errorf("held: %v, at %v; the slow one %v", held, home.Netip(), g.isHeld(slow))
 	}
-	for range maxMoves + 1 {
-		g.note(mac(5000), 3)
+	if news := g.expire(106, false); !slices.Equal(news.held, []encap.MAC{m}) || !slices.Equal(news.homes, []encap.Addr{homeAddr}) || news.freed != nil {
+		t.Errorf("told of %+v", news)
 	}
-	if !g.holds(mac(5000)) || g.held.Load() != 2 {
-		t.Errorf("%d held", g.held.Load())
+	if news := g.expire(107, false); news.held != nil || news.freed != nil || !g.isHeld(m) {
+		t.Errorf("told again of %+v", news)
 	}
-	for n := range 2 * guardEntries {
-		for range maxMoves + 1 {
-			g.note(mac(6000+n), 4)
+	if news := g.expire(100+guardWindow, false); news.held != nil || !slices.Equal(news.freed, []encap.MAC{m}) {
+		t.Errorf("at the end told of %+v", news)
+	}
+	if g.isHeld(m) || g.held.Load() != 0 {
+		t.Error("held after its time")
+	}
+	if g.expire(300+guardWindow, false); g.table.Load() != nil {
+		t.Error("the table stays where nothing moves")
+	}
+}
+
+// TestMoveGuardRelease: what a user says of a MAC ends the quarrel, and is told.
+func TestMoveGuardRelease(t *testing.T) {
+	var g moveGuard
+	m := encap.MAC{2, 1}
+	flap(&g, m, maxMoves+1, 1)
+	g.expire(1, false)
+	g.release(m)
+	if news := g.expire(2, false); g.isHeld(m) || g.held.Load() != 0 || !slices.Equal(news.freed, []encap.MAC{m}) {
+		t.Errorf("released: told of %+v, %d held", news, g.held.Load())
+	}
+	flap(&g, m, maxMoves, 3)
+	if g.isHeld(m) {
+		t.Error("the moves before are remembered")
+	}
+	if flap(&g, m, 1, 3); g.isHeld(m) {
+		return
+	}
+	flap(&g, m, maxMoves+1, 3)
+	if !g.isHeld(m) {
+		t.Error("not held any more")
+	}
+}
+
+// TestMoveGuardIsBounded: however many MACs move, the moves end, those that are held
+// stay so, and the memory is one table.
+func TestMoveGuardIsBounded(t *testing.T) {
+	mac := func(n int) encap.MAC { return encap.MAC{2, 0, 0, byte(n >> 16), byte(n >> 8), byte(n)} }
+	for _, macs := range []int{100, 1000, 5000, 100_000} {
+		var g moveGuard
+		first := mac(1 << 20)
+		flap(&g, first, maxMoves+1, 1)
+		moves := 0
+		for round := range 20 {
+			moved := 0
+			for n := range macs {
+				a, b := homeAddr, otherAddr
+				if round%2 == 1 {
+					a, b = b, a
+				}
+				if home, held := g.holds(mac(n)); held && home != b || !held && g.parts(&a, &b) {
+					continue
+				}
+				g.note(mac(n), a, b, fdb.Tick(2+round))
+				moved++
+			}
+			moves += moved
+		}
+		if !g.isHeld(first) {
+			t.Errorf("%d MACs: the one that was held is let go for others", macs)
+		}
+		// Those that are held may go home once more each round in this test, which moves
+		// nothing in a link.
+		if most := min(macs, guardEntries)*20 + maxPairMoves + 1; moves > most {
+			t.Errorf("%d MACs moved %d times, want at most %d", macs, moves, most)
+		}
+		if macs <= guardEntries/2 && int(g.held.Load()) != macs+1 {
+			t.Errorf("%d of %d MACs are held", g.held.Load(), macs+1)
+		}
+		news := g.expire(30, false)
+		if macs > 4*guardEntries && news.pairs != 1 {
+			t.Errorf("%d MACs: %d pairs are held", macs, news.pairs)
+		}
+		if g.expire(31, true); g.held.Load() != 0 || g.isHeld(first) || g.table.Load() != nil {
+			t.Errorf("%d MACs: not let go", macs)
 		}
 	}
-	if n := g.held.Load(); n != guardEntries {
-		t.Errorf("%d held, want %d", n, guardEntries)
+}
+
+// TestMoveGuardEmptiesHosts: MACs that move once are not held, however many.
+func TestMoveGuardEmptiesHosts(t *testing.T) {
+	var g moveGuard
+	for n := range 3000 {
+		g.note(encap.MAC{2, 0, 0, 0, byte(n >> 8), byte(n)}, homeAddr, otherAddr, 5)
 	}
-	if g.expire(5, true); g.held.Load() != 0 || g.holds(mac(0)) {
-		t.Error("not let go")
+	if n := g.held.Load(); n != 0 || g.parts(&homeAddr, &otherAddr) {
+		t.Errorf("%d are held", n)
+	}
+}
+
+// TestGuardedMAC: of two remotes that claim a MAC the one that had it before has it in
+// the end, at once, whoever spoke last; and a user's word is the last.
+func TestGuardedMAC(t *testing.T) {
+	l := newSinkLink(t)
+	if err := l.vtep.UpdateLink("vxlan0", func(c *LinkConfig) error { c.Accept.Mode = AcceptAny; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	m := encap.MAC{2, 3, 3}
+	var c counters
+	hear := func(from encap.Addr) bool {
+		_, ok := l.learn(&c, m, from, l.remotes.peers.lookup(from), 7)
+		return ok
+	}
+	at := func() encap.Addr {
+		id, _, ok := l.fdb.Peek(m)
+		if !ok {
+			t.Fatal("it is not known")
+		}
+		return l.remotes.at(id).addr
+	}
+	third := encap.AddrFrom(netip.MustParseAddr("192.0.2.4"))
+	for i, from := range []encap.Addr{homeAddr, otherAddr, third, otherAddr, third, otherAddr} {
+		if !hear(from) || at() != from {
+			t.Fatalf("move %d: not behind %v", i, from.Netip())
+		}
+	}
+	for range 100 {
+		if hear(third) || hear(otherAddr) || at() != homeAddr {
+			t.Fatalf("it is behind %v", at().Netip())
+		}
+	}
+	if !hear(homeAddr) || c.moves.Load() != maxMoves+1 {
+		t.Errorf("%d moves", c.moves.Load())
+	}
+	if err := l.vtep.FDBReplace(FDBEntry{Link: "vxlan0", MAC: m, Remote: Remote{Addr: third.Netip()}, State: fdb.Dynamic}); err != nil {
+		t.Fatal(err)
+	}
+	if at() != third || l.guard.held.Load() != 0 || !hear(third) {
+		t.Errorf("after a user's word it is behind %v, %d held", at().Netip(), l.guard.held.Load())
 	}
 }
 
@@ -104,10 +216,14 @@ func wholeFrame(dst encap.MAC) []byte {
 // TestPeerBUMLimit: what one peer floods within a second is limited, be it
 // segments of one flow, and those whom nobody knows share one limit.
 func TestPeerBUMLimit(t *testing.T) {
+	synctest.Test(t, testPeerBUMLimit) // the clock stands still
+}
+
+func testPeerBUMLimit(t *testing.T) {
 	l := newSinkLink(t)
 	peers := []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")}
 	if err := l.vtep.UpdateLink("vxlan0", func(c *LinkConfig) error {
-		c.Remote, c.PeerBUMLimit, c.Accept.Mode, c.NoLearning = peers[0], 5, AcceptAny, true
+		c.Remote, c.PeerBUMLimit, c.Accept.Mode, c.NoLearning = peers[0], 100, AcceptAny, true
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -142,6 +258,9 @@ func TestPeerBUMLimit(t *testing.T) {
 		{"a peer", all, peers[0], 1, 5}, {"more of it", all, peers[0], 1, 0}, {"its unicast", here, peers[0], 1, 20},
 		{"a stranger", all, peers[1], 1, 5}, {"another", all, peers[1].Next(), 1, 0}, {"a second later", all, peers[0], 2, 5},
 	} {
+		if tt.now == 2 {
+			time.Sleep(time.Second)
+		}
 		if got := receive(tt.dst, tt.from, 20, tt.now); got != tt.want {
 			t.Errorf("%s: %d of 20 frames were taken, want %d", tt.what, got, tt.want)
 		}

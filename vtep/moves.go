@@ -41,8 +41,13 @@ func (l *Link) onFDB(e fdb.Event) {
 	if e.Kind == fdb.Moved {
 		l.moves.note(e)
 		if s := l.state.Load(); s != nil && s.moveGuard {
-			l.guard.note(e.MAC, e.Updated)
+			if from, to := l.remotes.at(e.Old), l.remotes.at(e.Remote); from != nil && to != nil {
+				l.guard.note(e.MAC, from.addr, to.addr, e.Updated)
+			}
 		}
+	}
+	if e.Reason == fdb.ReasonUser {
+		l.guard.release(e.MAC)
 	}
 }
 

@@ -192,7 +192,7 @@ func checkDrops(t *testing.T, s vtep.LinkStats, want map[vtep.DropReason]uint64)
 	var classes vtep.LinkStats
 	for r, n := range want {
 		switch r {
-		case vtep.TxPortOverflow, vtep.TxUnknownVLAN, vtep.TxLinkDown, vtep.TxTooShort, vtep.TxInnerVLAN, vtep.TxNoNeighbour, vtep.TxNoRemote, vtep.TxBUMLimit, vtep.TxPeerBUMLimit, vtep.TxNoBuffer:
+		case vtep.TxPortOverflow, vtep.TxUnknownVLAN, vtep.TxLinkDown, vtep.TxTooShort, vtep.TxInnerVLAN, vtep.TxNoNeighbour, vtep.TxNoRemote, vtep.TxFloodLoop, vtep.TxBUMLimit, vtep.TxPeerBUMLimit, vtep.TxNoBuffer:
 			classes.TxDropped += n
 		case vtep.TxUnreadable, vtep.TxBadOffload, vtep.TxTooManySegments, vtep.TxLoop, vtep.TxTooBig, vtep.TxUnreachable, vtep.TxRefused:
 			classes.TxErrors += n

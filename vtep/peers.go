@@ -17,9 +17,9 @@ type peer struct {
 	// link's own port and VNI, never the packet's source port (conformance L10).
 	// nil until the first.
 	learned  atomic.Pointer[remote]
-	to, from floodLimit // of frames that are flooded
-	path     knownPath  // to it
-	remotes  int        // remotes with this address; guarded by remotes.mu
+	to, from pace      // of frames that are flooded
+	path     knownPath // to it
+	remotes  int       // remotes with this address; guarded by remotes.mu
 }
 
 // peerTable maps addresses to peers. Readers take no lock; writers hold

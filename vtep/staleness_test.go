@@ -71,7 +71,7 @@ func TestForgedSegment(t *testing.T) {
 			before: func(_ *testing.T, r *rxRig) {
 				r.hear(vxlan(peer1, 42, 0, flowOf(9, 0).build()))
 				for range maxMoves + 1 {
-					r.v.links["vxlan0"].guard.note(victim, 1)
+					r.v.links["vxlan0"].guard.note(victim, encap.AddrFrom(peer1), encap.AddrFrom(peer2), 1)
 				}
 			},
 			forged: vxlan(peer2, 42, 0, flowOf(1, 0).build()), drop: RxMoveGuard},
@@ -133,8 +133,8 @@ func markedWith(t *testing.T, got []encap.Frame, tos uint8) {
 // TestForgedSegmentLimit: `peerbumlimit` holds for the segments of a multicast
 // flow as well, though a frame that it is not about comes between them.
 func TestForgedSegmentLimit(t *testing.T) {
-	const limit, sent = 5, 200
-	r := joiningRig(t, func(c *LinkConfig) { c.PeerBUMLimit = limit })
+	const perSecond, limit, sent = 1, 1, 200
+	r := joiningRig(t, func(c *LinkConfig) { c.PeerBUMLimit = perSecond })
 	multicast := func(n int) []byte {
 		p := flowOf(n, 0)
 		p.dst = encap.MAC{1, 0, 0x5e, 0, 0, 1}

@@ -31,7 +31,8 @@ type portWorker struct {
 	link  *Link
 	queue int
 	c     *counters
-	now   fdb.Tick // of the batch under way
+	now   fdb.Tick      // of the batch under way
+	clock time.Duration // of it, where a limit asked for it; see paced
 	*portScratch
 }
 
@@ -177,6 +178,8 @@ type netWorker struct {
 	header [encap.HeaderLen]byte // valid where usual is set, as are the next two
 	tos    uint8
 	device uint32
+
+	clock time.Duration // of the batch under way, where a limit asked for it; see paced
 
 	frames  [maxPending]encap.Frame // for link's port
 	pending int

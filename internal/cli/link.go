@@ -17,7 +17,8 @@ const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP]
     [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop|MASK]
     [innervlan pass|drop] [queues N | txqueues N] [master DEVICE] [gbpid N] [mss clamp|none]
     [trunk PORT vlan ID] [bumlimit PPS] [peerbumlimit PPS] [moveguard on|off]
-    [samehost auto|none|PREFIX[,PREFIX...]] [[no]persist] [user UID] [group-owner GID]
+    [loopguard on|off] [samehost auto|none|PREFIX[,PREFIX...]] [[no]persist]
+    [user UID] [group-owner GID]
 
 The words may stand in any order. The default dstport is 4789, the assigned one; where
 none is given, ip means 8472: give a peer that was set up so its dstport, or ours.
@@ -25,7 +26,7 @@ tos is read as ip reads it, in hexadecimal. ttl auto is the route's (1 to a grou
 samehost says which peers are kernel VTEPs on this host, whose checksums are completed here and whose
 superframes are taken apart: auto, behind lo or a veth; none; or those and the addresses given.
 Differences from the kernel's defaults: df set, accept peers (any with a group),
-moveguard on, maxaddress 16384, and with local the socket is bound to that address.`
+moveguard on, loopguard on, maxaddress 16384, and with local the socket is bound to that address.`
 
 func newLinkCommand(a *app) *cobra.Command {
 	link := &cobra.Command{

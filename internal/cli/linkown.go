@@ -33,6 +33,9 @@ func showOwn(w io.Writer, s *control.LinkSpec) {
 	if h := value(s.SameHost); h != "" && h != "auto" {
 		fmt.Fprintf(w, " samehost %s", h)
 	}
+	if value(s.LoopGuard) == "off" {
+		fmt.Fprint(w, " loopguard off")
+	}
 	if value(s.Persist) {
 		fmt.Fprint(w, " persist")
 	}
@@ -59,6 +62,7 @@ func ownSpecJSON(j *jsonWriter, s *control.LinkSpec) {
 	nonzero(j, "peerbumlimit", value(s.PeerBUMLimit))
 	nonzero(j, "moveguard", value(s.MoveGuard))
 	nonzero(j, "samehost", value(s.SameHost))
+	nonzero(j, "loopguard", value(s.LoopGuard))
 	nonzero(j, "persist", value(s.Persist))
 	if s.User != nil {
 		j.value("user", *s.User)

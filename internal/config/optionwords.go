@@ -15,7 +15,7 @@ func addOptionWords(words map[string]linkWord) {
 	}
 	words["txqueues"], words["numtxqueues"] = (*linkParser).queues, (*linkParser).queues
 	words["user"], words["group-owner"] = (*linkParser).owner, (*linkParser).owner
-	words["mss"], words["moveguard"] = (*linkParser).mss, (*linkParser).moveguard
+	words["mss"], words["moveguard"], words["loopguard"] = (*linkParser).mss, (*linkParser).guard, (*linkParser).guard
 	words["bumlimit"], words["peerbumlimit"] = (*linkParser).bumlimit, (*linkParser).bumlimit
 	words["trunk"], words["vlan"] = (*linkParser).trunk, (*linkParser).vlan
 	words["gbpid"], words["samehost"] = (*linkParser).gbpid, (*linkParser).samehost
@@ -156,12 +156,17 @@ func (p *linkParser) mss(word string) error {
 	return err
 }
 
-func (p *linkParser) moveguard(word string) error {
+// guard is moveguard and loopguard.
+func (p *linkParser) guard(word string) error {
 	if err := p.once(word); err != nil {
 		return err
 	}
 	v, err := p.oneOf(word, "on", "off")
-	p.out.MoveGuard = &v
+	if word == "moveguard" {
+		p.out.MoveGuard = &v
+	} else {
+		p.out.LoopGuard = &v
+	}
 	return err
 }
 

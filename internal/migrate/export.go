@@ -185,6 +185,7 @@ func (w *script) comments(l *Link) {
 	say(value(s.BUMLimit) != 0, "bumlimit %d", value(s.BUMLimit))
 	say(value(s.PeerBUMLimit) != 0, "peerbumlimit %d", value(s.PeerBUMLimit))
 	say(value(s.MoveGuard) == "on", "moveguard on")
+	say(value(s.LoopGuard) == "on", "loopguard on")
 	say(s.SameHost != nil && *s.SameHost != "auto", "samehost %s", value(s.SameHost))
 	say(value(s.GBPID) != 0, "gbpid %d", value(s.GBPID))
 	say(value(s.Persist), "persist")

@@ -51,7 +51,7 @@ type fileLink struct {
 func kernelDefaults() map[string]any {
 	return map[string]any{
 		"dstport": 8472, "df": "unset", "maxaddress": "unlimited",
-		"accept": "any", "moveguard": "off", "reserved": "drop",
+		"accept": "any", "moveguard": "off", "loopguard": "off", "reserved": "drop",
 	}
 }
 
@@ -60,7 +60,7 @@ func words() []string {
 	return []string{
 		"id", "remote", "group", "local", "dev", "dstport", "srcport", "ttl", "tos", "df", "flowlabel", "ageing", "maxaddress",
 		"learning", "proxy", "l2miss", "l3miss", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "gbp",
-		"accept", "moveguard", "reserved", "mtu", "address", "up",
+		"accept", "moveguard", "loopguard", "reserved", "mtu", "address", "up",
 	}
 }
 

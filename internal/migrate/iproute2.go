@@ -196,6 +196,7 @@ func (w *writer) link(l *link) error {
 	w.flags()
 	w.say("accept", "any")
 	w.say("moveguard", "off")
+	w.say("loopguard", "off")
 	w.reserved(usual)
 	w.mtu(l)
 	w.say("address", l.Address)
