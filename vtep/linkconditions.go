@@ -31,7 +31,7 @@ var (
 		ends:   "no frame went round a loop lately",
 	}
 	overflowText = conditionText{
-		begins: "the host drops frames to a port, its queue is full: give it more queues, or limit who sends so much",
+		begins: "the host drops frames to a port, its queue is full: give it more queues, a loud VLAN a device of its own, or limit who sends so much",
 		goesOn: "the host still drops frames to a port, its queue is full",
 		ends:   "the host dropped no frame to a port lately",
 	}

@@ -349,22 +349,13 @@ func (v *VTEP) yieldName(name string) {
 
 // Link describes one link.
 func (v *VTEP) Link(name string) (info LinkInfo, err error) {
-	var l *Link
-	var count []func()
+	v.countLossesOf(name)
 	v.locked(func() {
+		var l *Link
 		if l, err = v.find(name); err == nil {
-			count = append(count, l.countLosses)
-			for _, ep := range l.endpoints {
-				count = append(count, ep.countLosses)
-			}
+			info = l.info()
 		}
 	})
-	for _, fn := range count {
-		fn()
-	}
-	if err == nil {
-		v.locked(func() { info = l.info() })
-	}
 	return info, err
 }
 

@@ -122,3 +122,21 @@ func (v *VTEP) countLosses(all bool) {
 		fn()
 	}
 }
+
+// countLossesOf counts the losses of a link's port, idle or not, and of its sockets.
+func (v *VTEP) countLossesOf(name string) {
+	var count []func()
+	v.locked(func() {
+		l, err := v.find(name)
+		if err != nil {
+			return
+		}
+		count = append(count, l.countLosses)
+		for _, ep := range l.endpoints {
+			count = append(count, ep.countLosses)
+		}
+	})
+	for _, fn := range count {
+		fn()
+	}
+}

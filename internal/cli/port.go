@@ -23,7 +23,8 @@ of a device of its own, and the tag is taken off before frames leave for the net
   uvtep link set tenant10 up
 
 So thousands of VNIs cost one device. Its MTU is the least of its links', unless mtu is given.
-Frames without a tag, or of a VLAN that no link has, are dropped as tx-unknown-vlan.`
+Frames without a tag, or of a VLAN that no link has, are dropped as tx-unknown-vlan. The VLANs
+share the port's queues: give a loud one a device of its own, or the port more queues.`
 
 func newPortCommand(a *app) *cobra.Command {
 	port := &cobra.Command{
