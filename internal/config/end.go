@@ -30,7 +30,7 @@ func (f *File) CheckEnd(before *File) error {
 		at := slices.IndexFunc(f.sources, func(s source) bool { return s.name == was.name })
 		switch {
 		case at >= 0:
-			f.sources[at].checkEnd(was, gone, changed, c)
+			f.sources[at].checkEnd(was, gone, changed, f.fewGo(before, was.name, len(gone)), c)
 		case !f.confD:
 			lost = append(lost, gone...)
 		}
@@ -46,8 +46,9 @@ func (f *File) CheckEnd(before *File) error {
 const orForce = "or run uvtep config apply --force"
 
 // checkEnd judges a file by what it was. gone are the links and ports that it had
-// and no file has now; changed says that one is said otherwise.
-func (s *source) checkEnd(was *source, gone []string, changed bool, c *complaints) {
+// and no file has now; changed says that one is said otherwise, few that no more of
+// them go than somebody takes away at a time.
+func (s *source) checkEnd(was *source, gone []string, changed, few bool, c *complaints) {
 	if marked(s.text) {
 		return
 	}
@@ -66,13 +67,30 @@ func (s *source) checkEnd(was *source, gone []string, changed bool, c *complaint
 	}
 	missing := missingEnd(before, root)
 	switch {
-	case missing != "" && len(gone) > 0:
+	case missing != "" && len(gone) > 0 && (!few || bytes.HasPrefix(was.text, s.text)):
 		c.addf(s.end(), "the file ends before %s, which ended it, and %s would go: nothing is changed; write the line ... at its end when the file is whole, %s", missing, list(gone), orForce)
-	case missing != "":
-		c.addf(s.end(), "the file ends before %s, which ended it: nothing is changed; write the line ... at its end when the file is whole, %s", missing, orForce)
 	case bytes.HasSuffix(was.text, []byte("\n")) && !bytes.HasSuffix(s.text, []byte("\n")):
 		c.addf(s.end(), "the file ends in the middle of a line: nothing is changed; end the line when the file is whole, %s", orForce)
 	}
+}
+
+// fewGo reports whether n links and ports that a file of before said no more are one
+// whole one, or have others in their place at the end, while what is the last of
+// the old ones now is as it was: what somebody changes by hand.
+func (f *File) fewGo(before *File, name string, n int) bool {
+	new := 0
+	for i := len(f.Links) - 1; i >= 0; i-- {
+		is := &f.Links[i]
+		if is.Place.File != name {
+			continue
+		}
+		at := slices.IndexFunc(before.Links, func(l FileLink) bool { return l.Name == is.Name })
+		if at >= 0 {
+			return n <= new+1 && (new > 0 || reflect.DeepEqual(before.Links[at].said(), is.said()))
+		}
+		new++
+	}
+	return n <= new
 }
 
 // end is where the file ends.
