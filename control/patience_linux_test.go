@@ -36,7 +36,7 @@ func serveHTTP(t *testing.T, h http.Handler) (path string) {
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
 		_ = s.Close()
-		_ = <-done
+		t.Log(<-done)
 	})
 	return path
 }

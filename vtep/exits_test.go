@@ -17,6 +17,7 @@ import (
 func dataPath() map[string][]string {
 	return map[string][]string{
 		"forward.go":                     nil,
+		"admits.go":                      nil,
 		"bypass.go":                      {"hand", "admit", "handOver"},
 		"trunk.go":                       {"sort", "give"},
 		"floodlimit.go":                  {"floods"},

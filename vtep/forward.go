@@ -359,19 +359,6 @@ func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap
 	return 0, true
 }
 
-// admits checks the inner source MAC and the VLAN policy.
-func (s *linkState) admits(src encap.MAC, in *encap.Inner) (DropReason, bool) {
-	switch {
-	case src.IsMulticast() || src.IsZero():
-		return RxBadSource, false
-	case src == s.mac:
-		return RxOwnMAC, false
-	case s.dropVLAN && in.Tags > 0:
-		return RxInnerVLAN, false
-	}
-	return 0, true
-}
-
 // keep puts f among the pending frames, as the end of a superframe if it can, and
 // says whether it is one.
 func (w *netWorker) keep(f encap.Frame, in *encap.Inner) (ends bool) {

@@ -62,10 +62,10 @@ func (g *loopGuard) takes(f *encap.Frame, now fdb.Tick) bool {
 	mark := h&^(1<<(loopTickBits+loopCountBits)-1) | uint64(now&loopTickMask)<<loopCountBits
 	for {
 		was := slot.Load()
-		next, ok := mark|1, true
+		next := mark | 1
 		switch count := was & loopCountMask; {
 		case was&^loopCountMask == mark:
-			if ok = count < maxSame; !ok {
+			if count >= maxSame {
 				return false
 			}
 			next = was + 1

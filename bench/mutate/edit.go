@@ -81,9 +81,10 @@ func (e *editor) visit(n ast.Node) bool {
 			}
 		}
 	case *ast.BinaryExpr:
-		if n.Op == token.LAND {
+		switch n.Op { //nolint:exhaustive // the others have no operand that is a condition
+		case token.LAND:
 			e.operands(n, "|| ")
-		} else if n.Op == token.LOR {
+		case token.LOR:
 			e.operands(n, "&& !")
 		}
 	}

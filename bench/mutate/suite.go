@@ -79,7 +79,7 @@ func (s *suite) survivors(pkg string, mutants []*mutant) ([]*mutant, error) {
 		return nil, fmt.Errorf("listing the tests of %s: %w", pkg, err)
 	}
 	var tests []test
-	for _, name := range strings.Fields(string(out)) {
+	for name := range strings.FieldsSeq(string(out)) {
 		t := test{name: name}
 		seen := filepath.Join(s.dir, "seen")
 		if err := os.WriteFile(seen, make([]byte, len(s.mutants)+1), 0o600); err != nil {

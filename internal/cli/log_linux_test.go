@@ -47,7 +47,7 @@ func (h host) startPiped(full bool, sentence string) *piped {
 	go func() { p.ended <- p.Wait() }()
 	h.t.Cleanup(func() {
 		_ = p.Process.Kill()
-		_ = <-p.ended
+		h.t.Log(<-p.ended)
 		_ = reader.Close()
 	})
 	return p

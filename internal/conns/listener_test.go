@@ -26,7 +26,7 @@ func served(t *testing.T, most int, h http.Handler) (l *Listener, dial func() ne
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
 		_ = s.Close()
-		_ = <-done
+		t.Log(<-done)
 	})
 	return l, func() net.Conn {
 		c, err := net.Dial("unix", path)

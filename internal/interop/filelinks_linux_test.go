@@ -20,8 +20,6 @@ import (
 // The figures for 4,094 links, beside those of another build:
 //
 //	go test ./internal/interop -run TestLinksOfAFile -count=1 -v -links 4094 -before OTHER/uvtep
-//
-//nolint:gochecknoglobals // flags
 var (
 	linksFlag  = flag.Int("links", 0, "links of a file in TestLinksOfAFile; with 4094 it holds to its targets")
 	beforeFlag = flag.String("before", "", "another build of uvtep whose figures TestLinksOfAFile logs, too")

@@ -21,7 +21,7 @@ func TestNobodyListens(t *testing.T) {
 			check(t, a.AddAddr("vxlan0", inner4(1)))
 			far := must(b.MAC(b.dev))(t)
 			check(t, a.SetNeighbour("vxlan0", inner4(2).Addr(), far))
-			monitor := must(a.Host.Start(lab.Command{Path: exe, Args: []string{"--control", a.daemon.socket, "-j", "monitor", "link"}}))(t)
+			monitor := must(a.Start(lab.Command{Path: exe, Args: []string{"--control", a.daemon.socket, "-j", "monitor", "link"}}))(t)
 			t.Cleanup(func() { _ = monitor.Close() })
 			eventually(t, func() error {
 				a.daemon.uvtep(t, "link", "set", "vxlan0", "ttl", "9")
