@@ -39,6 +39,7 @@ type Keeper struct {
 	file    *config.File
 	ports   map[string]config.FilePort // as applied
 	applied map[string]link            // as the file had them and the backend took them
+	added   []string                   // by the Load under way, and down yet
 	known   map[string]names.Answer
 	due     map[string]time.Time // when to ask for a name again
 }
@@ -74,6 +75,7 @@ func (k *Keeper) Load(f *config.File) error {
 			return err
 		}
 	}
+	err = errors.Join(err, k.raiseNew())
 	k.noteIndexes()
 	select {
 	case k.wake <- struct{}{}:
@@ -189,7 +191,7 @@ func (k *Keeper) apply(f *config.FileLink, exists map[string]bool) error {
 		case exists[f.Name]:
 			done, err = k.adopt(&is)
 		default:
-			done, err = k.add(&is)
+			done, err = k.addDown(&is)
 		}
 		if done.config.Name != "" {
 			k.applied[f.Name] = done
