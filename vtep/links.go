@@ -154,7 +154,7 @@ func (v *VTEP) watch(d Device, log *slog.Logger, changed func(s tap.State, wentD
 				up = s.Up
 			})
 			switch {
-			case err == nil, errors.Is(err, os.ErrClosed):
+			case err == nil, errors.Is(err, os.ErrClosed), ctx.Err() != nil: // told to stop, whatever became of the device
 				return
 			case errors.Is(err, tap.ErrGone):
 				log.Info("the netdev was deleted, forgetting it")
