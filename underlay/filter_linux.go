@@ -153,6 +153,7 @@ type Gate struct {
 	program *ebpf.Program
 	vnis    map[encap.VNI]struct{} // guarded by Filter.mu, as is wild
 	wild    uint32
+	settled bool   // see Settle
 	before  uint64 // what the gates that had the number before had dropped
 }
 
@@ -185,7 +186,7 @@ func (f *Filter) Gate(v6 bool) (*Gate, error) {
 // store writes the gate's entry; the caller holds the filter's lock.
 func (g *Gate) store() error {
 	e := gateEntry{Wild: g.wild}
-	if g.filter.full {
+	if g.filter.full || !g.settled {
 		e.Open = 1
 	}
 	return g.filter.gates.Put(g.number, e)
@@ -234,6 +235,21 @@ func (g *Gate) SetWild(wild *Gate) {
 	}
 	if g.wild != n {
 		g.wild = n
+		_ = g.store()
+	}
+}
+
+// Settle is told when the gate knows the VNIs of its receiver. Until then none is
+// unknown: a new receiver hears packets before its links are given to it, and those
+// of links that are heard elsewhere so far.
+func (g *Gate) Settle() {
+	if g == nil {
+		return
+	}
+	g.filter.mu.Lock()
+	defer g.filter.mu.Unlock()
+	if !g.settled {
+		g.settled = true
 		_ = g.store()
 	}
 }
@@ -370,25 +386,3 @@ func (r *Rule) Close() {
 	defer r.filter.mu.Unlock()
 	r.filter.freeRules.give(r.number)
 }
-
-// numbers hands out numbers below end, the ones that came back last of all: what still is on its way with an old one is
-// through by then.
-type numbers struct {
-	next, end uint32
-	back      []uint32
-}
-
-func (n *numbers) take() (uint32, bool) {
-	if n.next < n.end {
-		n.next++
-		return n.next - 1, true
-	}
-	if len(n.back) == 0 {
-		return 0, false
-	}
-	first := n.back[0]
-	n.back = n.back[1:]
-	return first, true
-}
-
-func (n *numbers) give(i uint32) { n.back = append(n.back, i) }

@@ -40,6 +40,7 @@ func (h *host) gate(t testing.TB, f *Filter, v6 bool) *Gate {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.Settle()
 	t.Cleanup(func() {
 		if err := g.Close(); err != nil {
 			t.Error(err)

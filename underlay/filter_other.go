@@ -39,6 +39,9 @@ func (*Gate) DropVNI(encap.VNI) {}
 // SetWild does nothing.
 func (*Gate) SetWild(*Gate) {}
 
+// Settle does nothing.
+func (*Gate) Settle() {}
+
 // Dropped is nothing.
 func (*Gate) Dropped() uint64 { return 0 }
 

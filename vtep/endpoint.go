@@ -244,6 +244,7 @@ func (v *VTEP) publish(l *Link) {
 		}
 		ep.users[l] = l.cfg.VNI
 		ep.setLink(l.cfg.VNI, l)
+		ep.gate.Settle()
 	}
 }
 

@@ -68,7 +68,8 @@ func TestNoisyVLAN(t *testing.T) {
 			if kind == "a port of its own" && share < 0.95 {
 				t.Errorf("%.0f %% of the frames were sent, want 95", 100*share)
 			}
-			if port := a.daemon.uvtep(t, "-s", "port", "show", "trunk0"); !strings.Contains(port, "uvtep drop tx-port-overflow") {
+			// Where frames were lost, and the daemon never saw them, the port says so.
+			if port := a.daemon.uvtep(t, "-s", "port", "show", "trunk0"); kind != "a port of its own" && share < 0.99 && !strings.Contains(port, "uvtep drop tx-port-overflow") {
 				t.Errorf("the port does not tell of its overflow:\n%s", port)
 			}
 		})
