@@ -10,7 +10,7 @@ import (
 )
 
 // A YAML file that was cut off is often one still: what follows decides what of a
-// file may be taken for its end (docs/decisions/0006-end-of-a-file.md).
+// file may be taken for its end (docs/decisions/0007-end-of-a-file.md).
 
 // source is one of the files that a configuration was read from.
 type source struct {
