@@ -26,9 +26,10 @@ func TestPace(t *testing.T) {
 			for now-begin < seconds*time.Second {
 				offered := int(float64(limit)*0.05) + 20
 				for range offered {
-					if p.takes(limit, 1, now) {
-						taken[(now-begin)/time.Millisecond]++
+					if !p.takes(limit, 1, now) {
+						break // nor are those that come at the same time
 					}
+					taken[(now-begin)/time.Millisecond]++
 				}
 				now += gap()
 			}

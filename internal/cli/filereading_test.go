@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,10 +18,13 @@ import (
 func TestReadingHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		files := map[string]*config.File{"old": {}, "new": {}}
-		now, hangs, began := "old", make(chan struct{}), 0
+		var now atomic.Pointer[config.File] // what the file says
+		var began atomic.Int32
+		now.Store(files["old"])
+		hangs := make(chan struct{})
 		r := fileReading{name: "f", log: slog.New(slog.DiscardHandler), read: func(string) (*config.File, error) {
-			began++
-			read := files[now]
+			began.Add(1)
+			read := now.Load()
 			<-hangs
 			return read, nil
 		}}
@@ -33,18 +37,18 @@ func TestReadingHangs(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 		}
-		if began != 1 {
-			t.Errorf("%d readings at a time", began)
+		if n := began.Load(); n != 1 {
+			t.Errorf("%d readings at a time", n)
 		}
 		ended, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		if _, err := r.now(ended); !errors.Is(err, context.Canceled) {
 			t.Errorf("a daemon that ends: %v", err)
 		}
-		now = "new"
+		now.Store(files["new"])
 		close(hangs)
-		if f, err := r.now(t.Context()); err != nil || f != files["new"] || began != 2 {
-			t.Errorf("when it answers: %v, the new one: %t, %d readings", err, f == files["new"], began)
+		if f, err := r.now(t.Context()); err != nil || f != files["new"] || began.Load() != 2 {
+			t.Errorf("when it answers: %v, the new one: %t, %d readings", err, f == files["new"], began.Load())
 		}
 	})
 }
