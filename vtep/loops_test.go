@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
@@ -99,6 +100,7 @@ func TestRouteLoopsOnce(t *testing.T) {
 		}
 		n.over(t, addrB, "trunk0")
 		time.Sleep(25 * time.Second)
+		synctest.Wait()
 		if got := strings.Count(log.String(), "leads through the tunnel"); got != 1 || !strings.Contains(log.String(), "count=20") {
 			t.Errorf("%d lines:\n%s", got, &log)
 		}
