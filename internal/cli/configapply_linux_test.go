@@ -134,7 +134,7 @@ func TestApplyRefused(t *testing.T) {
 	writeFile(t, f.file, "links:\n  - name: vx0\n    id: x\n    ttl: 999\n")
 	if r := f.apply("--force"); r.status != exitRefused || strings.Count(r.stderr, "\n") != 1 ||
 		!strings.Contains(r.stderr, f.file+":3:9: ") || !strings.Contains(r.stderr, "; "+f.file+":4:10: ") {
-		t.Errorf("a file that cannot be: %+v", r)
+		t.Errorf("a file with a mistake: %+v", r)
 	}
 	_, b := hosts(t)
 	b.daemon("vx0 id 1")

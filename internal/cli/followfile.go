@@ -152,7 +152,7 @@ func (f *followedFile) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// again reads the file once more. One that cannot be, or that may have been cut
+// again reads the file once more. One with a mistake, or that may have been cut
 // off, changes nothing.
 func (f *followedFile) again(ctx context.Context, force bool) (applied control.ConfigApplied, err error) {
 	f.times++
@@ -171,7 +171,7 @@ func (f *followedFile) readAndApply(ctx context.Context, log *slog.Logger, force
 	}
 	if errs, ok := errors.AsType[config.FileErrors](err); ok {
 		for _, e := range errs {
-			log.Error("the configuration file cannot be, nothing is changed", "err", e)
+			log.Error("the configuration file has a mistake, nothing is changed", "err", e)
 		}
 		return none, err
 	}
