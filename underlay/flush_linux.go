@@ -12,10 +12,11 @@ import (
 const (
 	// sendTries bounds how often a message is offered while errors that earlier
 	// packets may have caused come in its way,
-	sendTries = 4
-	// and staleTries how often while they have, for sure: a storm of ICMP, which
-	// anybody can send, must not make packets look refused.
-	staleTries = 64
+	sendTries = 2
+	// and staleTries how often while they have, for sure. After that it is offered
+	// undisturbed: a storm of ICMP, which anybody can send, must not make packets
+	// look refused.
+	staleTries = 16
 )
 
 // flush sends the queued messages and gives the packets whose datagrams did
@@ -46,38 +47,78 @@ func (s *sender) flush() {
 //
 // An ICMP error that an earlier packet brought about is reported by the next
 // send, in place of sending (sock_alloc_send_pskb in net/core/sock.c); so an
-// error that such a report can be is believed only when it comes again after
-// the socket's error queue was read.
+// error that such a report can be is believed only when it comes again where
+// there are no such reports.
 func (s *sender) offer(list []mmsghdr) (sent int, _ syscall.Errno) {
-	for tries, stale := 0, 0; sent < len(list); {
-		s.list = list[sent:]
-		if err := s.sock.raw.Control(s.call); err != nil {
-			s.err = net.ErrClosed
-			return sent, 0
-		}
+	for tries := 0; sent < len(list) && s.try(list[sent:]); {
 		if s.errno == 0 {
 			sent += s.sent
-			tries, stale = 0, 0
+			tries = 0
 			continue
 		}
-		if onlyPending(s.errno) && stale < staleTries {
-			// The report has cleared the error. The queue is left to TakeErrors:
-			// reading it would set the error again, from the message behind.
-			stale++
+		if !maybePending(s.errno) {
+			return sent, s.errno
+		}
+		// A report clears the error. The queue is left to TakeErrors where it can be:
+		// reading it sets the error again, from the message behind.
+		if tries++; tries < staleTries && onlyPending(s.errno) {
 			continue
 		}
-		if maybePending(s.errno) {
+		if s.errno == unix.EMSGSIZE {
 			local := s.errors.drain(s.sock, s.t)
 			// Joined datagrams that are too big are better asked about singly
 			// than offered again.
-			joined := s.errno == unix.EMSGSIZE && s.list[0].hdr.Iovlen != packetIovecs
-			if tries++; tries < sendTries && !local && !joined {
-				continue
+			if joined := s.list[0].hdr.Iovlen != packetIovecs; local || joined {
+				return sent, s.errno
 			}
 		}
-		return sent, s.errno
+		if tries < sendTries {
+			continue
+		}
+		if s.undisturbed(list[sent:]); s.errno != 0 {
+			return sent, s.errno
+		}
+		sent += s.sent
+		tries = 0
 	}
 	return sent, 0
+}
+
+// try offers list once: s.sent and s.errno say what became of it. After Close
+// it is false, and s.err set.
+func (s *sender) try(list []mmsghdr) bool {
+	s.list, s.sent = list, 0
+	if s.sock.raw.Control(s.call) != nil {
+		s.err, s.errno = net.ErrClosed, 0
+		return false
+	}
+	return true
+}
+
+// undisturbed offers list while the socket is told of no ICMP errors: a UDP socket
+// without a peer is not, unless it asks for them (__udp4_lib_err in net/ipv4/udp.c,
+// __udp6_lib_err in net/ipv6/udp.c). One may be there from before.
+func (s *sender) undisturbed(list []mmsghdr) {
+	s.sock.undisturbed.Lock()
+	defer s.sock.undisturbed.Unlock()
+	_ = s.errors.drain(s.sock, s.t) // they are thrown away otherwise (ip_setsockopt)
+	s.told(0)
+	if s.try(list) && maybePending(s.errno) {
+		s.try(list)
+	}
+	s.told(1)
+}
+
+// told sets whether the socket is told of ICMP errors.
+func (s *sender) told(on int) {
+	s.recvErr = on
+	_ = s.sock.raw.Control(s.setRecvErr) // closed: try says so
+}
+
+// setOption is the body of told's Control.
+func (s *sender) setOption(fd uintptr) {
+	level, name := recvErr(s.t.v6)
+	_ = unix.SetsockoptInt(int(fd), level, name, s.recvErr)
 }
 
 // sendmmsg is the body of the RawConn's Control. As in recvmmsg, the scheduler is

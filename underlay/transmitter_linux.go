@@ -49,6 +49,8 @@ type poolSocket struct {
 	raw  syscall.RawConn
 	port uint16
 	fd   int32 // for poll(2) alone, which does no harm to what has its number after Close
+
+	undisturbed sync.Mutex // who sends without RECVERR; innermost
 }
 
 // OpenTransmitter opens the pool. Source ports that somebody else holds are
@@ -109,7 +111,7 @@ func openPoolSocket(cfg *TransmitterConfig, port uint16, ifindex int) (poolSocke
 		_ = f.Close()
 		return poolSocket{}, err
 	}
-	return poolSocket{f, raw, port, int32(fd)}, nil
+	return poolSocket{file: f, raw: raw, port: port, fd: int32(fd)}, nil
 }
 
 // discardAll drops what arrives at the source port before it is queued, by a
@@ -123,14 +125,15 @@ func discardAll(fd int) error {
 // sendOptions: IP_RECVERR makes the kernel say why and at which size a packet
 // was too big (ip(7)).
 func sendOptions(fd int, cfg *TransmitterConfig) error {
-	level, discover, recverr := unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_RECVERR
+	level, recverr := recvErr(cfg.V6)
+	discover := unix.IP_MTU_DISCOVER
 	mode := unix.IP_PMTUDISC_DO
 	if cfg.DF == DFUnset {
 		mode = unix.IP_PMTUDISC_DONT
 	}
 	noCheck := option{unix.SOL_SOCKET, unix.SO_NO_CHECK, 1, "SO_NO_CHECK"}
 	if cfg.V6 { // the IPV6_PMTUDISC values are those of IPv4
-		level, discover, recverr = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_RECVERR
+		discover = unix.IPV6_MTU_DISCOVER
 		noCheck = option{unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_TX, 1, "UDP_NO_CHECK6_TX"}
 	}
 	opts := []option{
@@ -149,6 +152,14 @@ func sendOptions(fd int, cfg *TransmitterConfig) error {
 		return err
 	}
 	return bufferOption(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.Buffer, "SO_SNDBUF")
+}
+
+// recvErr is the option that has a socket told of errors.
+func recvErr(v6 bool) (level, name int) {
+	if v6 {
+		return unix.IPPROTO_IPV6, unix.IPV6_RECVERR
+	}
+	return unix.IPPROTO_IP, unix.IP_RECVERR
 }
 
 // multicastOptions changes the kernel's defaults: the route's interface, loop
@@ -184,8 +195,8 @@ func multicastOptions(fd int, cfg *TransmitterConfig) error {
 // Ports()[h*len(Ports())>>32].
 func (t *Transmitter) Ports() []uint16 {
 	ports := make([]uint16, len(t.sockets))
-	for i, s := range t.sockets {
-		ports[i] = s.port
+	for i := range t.sockets {
+		ports[i] = t.sockets[i].port
 	}
 	return ports
 }
@@ -204,8 +215,8 @@ func (t *Transmitter) Close() error {
 		return nil
 	}
 	var errs []error
-	for _, s := range t.sockets {
-		if err := s.file.Close(); err != nil {
+	for i := range t.sockets {
+		if err := t.sockets[i].file.Close(); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -57,12 +57,15 @@ type sender struct {
 	sent   int
 	errno  syscall.Errno
 	errors errorQueue
+
+	recvErr    int // what setRecvErr sets
+	setRecvErr func(fd uintptr)
 }
 
 func newSender(t *Transmitter) *sender {
 	s := &sender{t: t}
 	s.chains.init(rand.Uint64(), len(t.sockets))
-	s.call = s.sendmmsg
+	s.call, s.setRecvErr = s.sendmmsg, s.setOption
 	s.errors.init()
 	for i := range s.msgs {
 		s.msgs[i].hdr.Name = (*byte)(unsafe.Pointer(&s.names[i]))
