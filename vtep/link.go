@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,8 @@ type Link struct {
 	bindings   atomic.Pointer[bindings]   // nil but for one that learns
 	cameBack   atomic.Bool                // an own packet, since it was last looked
 	lastPolicy atomic.Uint32              // id of the last packet that carried one
+
+	updating sync.Mutex // held over a whole update; locked before VTEP.mu
 
 	// The rest is guarded by VTEP.mu.
 	cfg       LinkConfig

@@ -323,8 +323,8 @@ func (v *VTEP) forgetName(l *Link) {
 
 // nameToAdd refuses the name of what is there; the caller holds v.mu.
 func (v *VTEP) nameToAdd(name string) error {
-	if v.trunks[name] != nil {
-		return fmt.Errorf("%w: port %s", ErrExist, name)
+	if err := v.nameOfNone(name); err != nil {
+		return err
 	}
 	l, err := v.find(name)
 	if err != nil {

@@ -54,6 +54,10 @@ func (l *Link) floodAddrs() []netip.Addr {
 // route, its device or the flood list changed. An MTU that somebody set stays,
 // and so does one whose route is gone for the moment.
 func (v *VTEP) followMTU(l *Link, routes *routes) {
+	if !l.updating.TryLock() {
+		return // it is looked at again in a second
+	}
+	defer l.updating.Unlock()
 	v.mu.Lock()
 	c, device, derived, source := l.cfg, l.device, l.derived, l.mtuSource
 	gone := l.gone

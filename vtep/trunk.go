@@ -206,25 +206,16 @@ func (t *trunk) update(edit func(*TrunkConfig) error) error {
 	if c.Name != t.cfg.Name || c.Queues != t.cfg.Queues {
 		return invalid("name and queues of a port cannot be changed: delete it and add it again")
 	}
-	var change tap.Change
+	var change, undo tap.Change
 	if c.MTU != t.cfg.MTU && c.MTU != 0 {
 		size := superframeSize(c.MTU)
-		change.MTU, change.GSOMaxSize = &c.MTU, &size
+		change.MTU, undo.MTU = &c.MTU, &t.device.MTU
+		change.GSOMaxSize, undo.GSOMaxSize = &size, &t.device.GSOMaxSize
 	}
-	if c.Address != t.cfg.Address && !c.Address.IsZero() {
-		change.MAC = &c.Address
-	}
-	if c.Persist != t.cfg.Persist {
-		change.Persist = &c.Persist
-	}
-	if !equal(c.Owner, t.cfg.Owner) {
-		change.Owner = c.Owner
-	}
-	if !equal(c.OwnerGroup, t.cfg.OwnerGroup) {
-		change.Group = c.OwnerGroup
-	}
+	ownerChange(&change, &undo, &t.device, t.cfg.owned(), c.owned())
 	if change != (tap.Change{}) {
 		if err := t.port.Set(change); err != nil {
+			_ = t.port.Set(undo) // of two changes the first may have been made
 			return err
 		}
 	}

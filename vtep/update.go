@@ -9,48 +9,62 @@ import (
 
 // UpdateLink changes a running link: edit is given a copy of its configuration
 // and what it leaves there is applied. Links that are not named lose no frame.
-// On an error the link is as before.
+// Updates of one link wait for each other; on an error the link is as before.
 func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
-	var u linkUpdate
-	var err error
-	v.locked(func() { u, err = v.beginUpdate(name, edit) })
+	l, err := v.lockUpdate(name)
 	if err != nil {
 		return err
 	}
-	l := u.link
-	if err := v.applyDevice(l, &u.before, &u.config, u.rename); err != nil {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		if !l.gone {
-			if undo := v.change(l, &u.before); undo != nil {
-				l.log.Error("going back to the configuration before failed", "err", undo)
-			}
+	defer l.updating.Unlock()
+	var u linkUpdate
+	v.locked(func() { u, err = v.beginUpdate(l, edit) })
+	if err != nil {
+		return err
+	}
+	err = v.applyDevice(l, &u.before, &u.config, u.rename)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.reserved, u.rename)
+	if l.gone {
+		return err
+	}
+	if err != nil {
+		if undo := v.change(l, &u.before); undo != nil {
+			l.log.Error("going back to the configuration before failed", "err", undo)
 		}
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if !l.gone {
-		l.tellLink(LinkChanged)
-	}
+	l.tellLink(LinkChanged)
 	return nil
+}
+
+// lockUpdate finds a link and locks its updates.
+func (v *VTEP) lockUpdate(name string) (l *Link, err error) {
+	for {
+		v.locked(func() { l, err = v.find(name) })
+		if err != nil {
+			return nil, err
+		}
+		l.updating.Lock()
+		var is *Link // by now another link may have the name
+		v.locked(func() { is, err = v.find(name) })
+		if is == l {
+			return l, nil
+		}
+		l.updating.Unlock()
+	}
 }
 
 // linkUpdate is a change under way of what a link has of its own; its netdev
 // follows.
 type linkUpdate struct {
-	link           *Link
 	before, config LinkConfig
-	rename         string // the netdev's new name, or ""
+	rename         string // the netdev's new name, reserved, or ""
 }
 
 // beginUpdate gives the link what edit makes of its configuration. The caller holds
 // v.mu.
-func (v *VTEP) beginUpdate(name string, edit func(*LinkConfig) error) (u linkUpdate, err error) {
-	if u.link, err = v.find(name); err != nil {
-		return u, err
-	}
-	l := u.link
+func (v *VTEP) beginUpdate(l *Link, edit func(*LinkConfig) error) (u linkUpdate, err error) {
 	u.before, u.config = l.cfg, l.cfg
 	u.config.Name = l.device.Name // ip may have renamed it
 	if err := edit(&u.config); err != nil {
@@ -65,7 +79,13 @@ func (v *VTEP) beginUpdate(name string, edit func(*LinkConfig) error) (u linkUpd
 			return u, err
 		}
 	}
-	return u, v.change(l, &u.config)
+	if err := v.change(l, &u.config); err != nil {
+		return u, err
+	}
+	if u.rename != "" {
+		v.reserved[u.rename] = true
+	}
+	return u, nil
 }
 
 // nameFree refuses a name that another link has; the caller holds v.mu.
@@ -73,8 +93,17 @@ func (v *VTEP) nameFree(l *Link, name string) error {
 	if o, err := v.find(name); err == nil && o != l {
 		return fmt.Errorf("%w: link %s", ErrExist, name)
 	}
+	return v.nameOfNone(name)
+}
+
+// nameOfNone refuses a name that a port has or that an update is about to give to a
+// link; the caller holds v.mu.
+func (v *VTEP) nameOfNone(name string) error {
 	if v.trunks[name] != nil {
 		return fmt.Errorf("%w: port %s", ErrExist, name)
+	}
+	if v.reserved[name] {
+		return fmt.Errorf("%w: another link is being renamed to %s", ErrExist, name)
 	}
 	return nil
 }
@@ -104,6 +133,9 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if err == nil {
 		err = v.refresh(l)
 	}
+	if err == nil {
+		err = l.setDefault(v.now()) // the last that can fail
+	}
 	if err != nil {
 		l.cfg = before
 		if early != nil {
@@ -123,7 +155,6 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.dstPort() != before.dstPort() || c.VNI != before.VNI {
 		l.moveRemotes(&before, v.now())
 	}
-	err = l.setDefault(v.now())
 	if c.VNI != before.VNI {
 		for _, o := range v.bypassers.renumber(l) {
 			v.ownBypasses(o)
@@ -134,7 +165,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		v.followNeighbours(l)
 	}
 	l.followBindings()
-	return err
+	return nil
 }
 
 // applyDevice sets what the netdev itself keeps; rename is its new name or "".
@@ -152,18 +183,7 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 		change.MTU, undo.MTU, source = &mtu, &was.MTU, from
 		change.GSOMaxSize, undo.GSOMaxSize = &size, &was.GSOMaxSize
 	}
-	if c.Address != before.Address && c.Address != (encap.MAC{}) {
-		change.MAC, undo.MAC = &c.Address, &was.MAC
-	}
-	if c.Persist != before.Persist {
-		change.Persist, undo.Persist = &c.Persist, &before.Persist
-	}
-	if !equal(c.Owner, before.Owner) {
-		change.Owner, undo.Owner = c.Owner, before.Owner
-	}
-	if !equal(c.OwnerGroup, before.OwnerGroup) {
-		change.Group, undo.Group = c.OwnerGroup, before.OwnerGroup
-	}
+	ownerChange(&change, &undo, &was, before.owned(), c.owned())
 	if rename != "" {
 		change.Name, undo.Name = rename, was.Name
 	}
@@ -186,6 +206,34 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 		v.links[rename] = l
 	}
 	return nil
+}
+
+// owned is what a netdev keeps of whose it is.
+type owned struct {
+	address      encap.MAC
+	persist      bool
+	owner, group *uint32
+}
+
+func (c *LinkConfig) owned() owned { return owned{c.Address, c.Persist, c.Owner, c.OwnerGroup} }
+
+func (c *TrunkConfig) owned() owned { return owned{c.Address, c.Persist, c.Owner, c.OwnerGroup} }
+
+// ownerChange adds to change what makes after of before, and to undo what takes it
+// back, is being the netdev's state.
+func ownerChange(change, undo *tap.Change, is *tap.State, before, after owned) {
+	if after.address != before.address && !after.address.IsZero() {
+		change.MAC, undo.MAC = &after.address, &is.MAC
+	}
+	if after.persist != before.persist {
+		change.Persist, undo.Persist = &after.persist, &before.persist
+	}
+	if !equal(after.owner, before.owner) {
+		change.Owner, undo.Owner = after.owner, before.owner
+	}
+	if !equal(after.group, before.group) {
+		change.Group, undo.Group = after.group, before.group
+	}
 }
 
 // equal compares what is pointed to.

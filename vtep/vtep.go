@@ -62,12 +62,13 @@ type VTEP struct {
 	work    sync.WaitGroup // what spawn started
 	done    chan struct{}  // closed by Close
 
-	// mu is the control plane's lock, first in the lock order: mu, a FDB shard's
-	// lock, remotes.mu. The data path never takes it.
+	// mu is the control plane's lock. The lock order: Link.updating, mu, a FDB shard's
+	// lock, remotes.mu. The data path never takes the first two.
 	mu        sync.Mutex
 	closed    bool
 	links     map[string]*Link // by the name that each was given
 	present   map[string]*Link // and by that of its netdev
+	reserved  map[string]bool  // names that updates under way give to links
 	trunks    map[string]*trunk
 	endpoints map[endpointKey]*endpoint
 	senders   map[senderKey]*sender
@@ -118,6 +119,7 @@ func New(c Config) *VTEP {
 		done:      make(chan struct{}),
 		links:     make(map[string]*Link),
 		present:   make(map[string]*Link),
+		reserved:  make(map[string]bool),
 		trunks:    make(map[string]*trunk),
 		endpoints: make(map[endpointKey]*endpoint),
 		senders:   make(map[senderKey]*sender),
