@@ -7,7 +7,7 @@ import (
 
 const (
 	// maxRuns is how many superframes a Joiner makes before it is full.
-	maxRuns = 16
+	maxRuns = 64
 	// maxJoined is the most segments of one superframe.
 	maxJoined = 64
 )
@@ -17,7 +17,8 @@ const (
 // net/ipv4/udp_offload.c), without copying a payload. A joined frame's
 // transport checksum is marked partial, which makes the receiving stack trust
 // it; so every segment's own checksum is verified before (and its IPv4 header's,
-// which is rewritten). Frames of one flow keep their order.
+// which is rewritten). Frames of one flow keep their order. Frames of two VLANs
+// (Frame.VLAN) are of two flows, whatever they hold: they are two tenants'.
 //
 // The zero value is ready. The frames that it was given must stay valid until
 // Finish; what it made of them is valid until the next Add after that.
@@ -32,6 +33,7 @@ type Joiner struct {
 // follow it.
 type run struct {
 	hash    uint32
+	vlan    uint16
 	frame   int    // index in the caller's list
 	open    bool   // more may follow
 	done    bool   // another run of the flow came after it
@@ -56,7 +58,7 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) (used int, ends 
 		return n + 1, false
 	}
 	hash := FlowHash(f.Data, in)
-	r := j.find(hash)
+	r := j.find(hash, f.VLAN)
 	headers, ok := joinable(&f, in)
 	if r != nil && r.open {
 		if ok && headers == r.headers && j.append(r, &frames[r.frame], f.Data) {
@@ -78,7 +80,7 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) (used int, ends 
 	if r == nil {
 		return n + 1, false
 	}
-	r.start(hash, n, f.Data, in, headers)
+	r.start(hash, f.VLAN, n, f.Data, in, headers)
 	return n + 1, true
 }
 
@@ -86,8 +88,8 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) (used int, ends 
 // end of, if b is its next segment: its headers are those of the first segment
 // but for what segmentation changes, so that what was decided of the frame added
 // last holds for b. It is for the caller to know that the frame added last was the
-// end of one (Add says so) and that b came from the same sender: else b is joined
-// to a superframe that nothing was decided of. It is Add without a look at anything
+// end of one (Add says so) and that b came from the same sender and is of the same
+// VLAN: else b is joined to a superframe that nothing was decided of. It is Add without a look at anything
 // else, for most of the segments of a bulk transfer; false: nothing was done.
 func (j *Joiner) Extend(frames []Frame, b []byte) bool {
 	if j.at >= j.n {
@@ -131,17 +133,22 @@ func (j *Joiner) closeAll() {
 	}
 }
 
-func (j *Joiner) find(hash uint32) *run {
-	if j.at < j.n && j.runs[j.at].hash == hash && !j.runs[j.at].done {
+func (j *Joiner) find(hash uint32, vlan uint16) *run {
+	if j.at < j.n && j.runs[j.at].of(hash, vlan) {
 		return &j.runs[j.at]
 	}
 	for i := range j.runs[:j.n] {
-		if j.runs[i].hash == hash && !j.runs[i].done {
+		if j.runs[i].of(hash, vlan) {
 			j.at = i
 			return &j.runs[i]
 		}
 	}
 	return nil
+}
+
+// of reports whether r is the last run of a flow.
+func (r *run) of(hash uint32, vlan uint16) bool {
+	return r.hash == hash && r.vlan == vlan && !r.done
 }
 
 // take gives an unused run, nil if there is none.
@@ -181,9 +188,9 @@ func joinable(f *Frame, in *Inner) (headers int, ok bool) {
 }
 
 // start makes r a run of one segment.
-func (r *run) start(hash uint32, frame int, b []byte, in *Inner, headers int) {
+func (r *run) start(hash uint32, vlan uint16, frame int, b []byte, in *Inner, headers int) {
 	*r = run{
-		hash: hash, frame: frame, headers: headers, in: *in, count: 1,
+		hash: hash, vlan: vlan, frame: frame, headers: headers, in: *in, count: 1,
 		size: len(b) - headers, total: len(b) - headers,
 	}
 	r.open = !r.last(b)

@@ -335,9 +335,9 @@ func TestAddSaysWhetherExtendMayFollow(t *testing.T) {
 	}
 	// Where no superframe can begin any more, the frame ends none.
 	var j encap.Joiner
-	out := make([]encap.Frame, 64)
+	out := make([]encap.Frame, 66)
 	n, ends := 0, false
-	for i := range byte(16) {
+	for i := range byte(64) {
 		b := bytes.Clone(flow[0])
 		b[6+5] = i // a flow is a MAC's
 		b[34], b[35] = 4, i
@@ -346,7 +346,7 @@ func TestAddSaysWhetherExtendMayFollow(t *testing.T) {
 		n, ends = j.Add(out, n, encap.Frame{Data: b}, &in)
 	}
 	if !ends || !j.Full() {
-		t.Fatalf("16 flows: ends %v, full %v", ends, j.Full())
+		t.Fatalf("64 flows: ends %v, full %v", ends, j.Full())
 	}
 	in = encap.ParseInner(other)
 	if _, ends = j.Add(out, n, encap.Frame{Data: other}, &in); ends {

@@ -204,8 +204,8 @@ func (l *Link) followBindings() {
 }
 
 // hears learns what f, from the VTEP at from, says of who sent it.
-func (l *Link) hears(s *linkState, f *encap.Frame, in *encap.Inner, from encap.Addr, now fdb.Tick) {
-	c, ok := encap.ParseClaim(f.Data, in)
+func (l *Link) hears(s *linkState, frame []byte, in *encap.Inner, from encap.Addr, now fdb.Tick) {
+	c, ok := encap.ParseClaim(frame, in)
 	t := l.bindings.Load()
 	if !ok || t == nil {
 		return

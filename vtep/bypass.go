@@ -18,13 +18,11 @@ type bypass struct {
 	back *remote
 }
 
-// handBatch is frames on their way to another link.
+// handBatch is frames on their way to other links of this VTEP, by one port.
 type handBatch struct {
-	to     *Link
-	s      *linkState // of to
-	frames [batch]encap.Frame
-	n      int
-	taken  tally
+	to *Link
+	s  *linkState // of to
+	portBatch
 }
 
 // bypassers are the links that a link which comes or goes may concern, so that
@@ -150,86 +148,53 @@ func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
 	return nil
 }
 
-// hand gives o's frame, whose packet would carry the policy id, to the link behind b,
-// whole, with its checksum as it is. What a packet from the network is judged by, it
-// is judged by.
-func (w *portWorker) hand(o *outFrame, b *bypass, policyID uint16) {
+// hand gives o's frame, which goes to r, to the link behind b, whole, with its
+// checksum as it is. What a packet from the network is judged by, it is judged by.
+func (w *portWorker) hand(o *outFrame, r *remote, b *bypass, policyID uint16) {
 	w.c.txPackets.Add(uint64(o.packet.Segments))
 	w.c.txBytes.Add(uint64(o.packet.Bytes))
 	h := &w.handed
 	if h.to != b.to {
-		w.handOver()
-		h.to, h.s = b.to, b.to.state.Load()
+		w.handTo(b.to)
 	}
+	header := r.header
+	encap.SetPolicyID(&header, policyID)
+	a := arrived{carry: true, src: b.back.addr, peer: b.back.peer, back: b.back}
+	a.header, _ = encap.DecodeHeader(header[:])
 	f := &o.packet.Frame
-	in := encap.ParseInner(f.Data)
-	c := w.handCounters()
-	if reason, ok := w.admit(c, b, f, &in, policyID); !ok {
+	var in encap.Inner
+	c := h.owner().c
+	if reason, ok := b.to.admit(h.s, c, &a, f.Data, &in, w.now, &w.clock); !ok {
 		c.drop(reason)
 		return
 	}
-	h.taken.add(f, &in)
-	h.frames[h.n] = *f
-	if h.n++; h.n == len(h.frames) {
+	if h.s.clampMSS { // in place: other copies of a flooded SYN get the lowest of them
+		encap.ClampMSS(f, &in, h.s.mssMTU(a.peer, &in, w.now))
+	}
+	h.owner().taken.add(f, &in)
+	g := *f
+	g.VLAN = h.s.vlan
+	if h.add(&g); h.n == len(h.frames) {
+		h.write(w.queue)
+	}
+}
+
+// handTo has frames for l follow.
+func (w *portWorker) handTo(l *Link) {
+	h, s := &w.handed, l.state.Load()
+	c := l.netCounters(w.queue % l.vtep.workers)
+	if h.port != s.port || !h.turnTo(l, c) {
 		w.handOver()
+		h.port = s.port
+		h.turnTo(l, c)
 	}
+	h.to, h.s = l, s
 }
 
-// admit runs the checks of the link behind b, and learns.
-func (w *portWorker) admit(c *counters, b *bypass, f *encap.Frame, in *encap.Inner, policyID uint16) (DropReason, bool) {
-	s := w.handed.s
-	if !s.up {
-		return RxLinkDown, false
-	}
-	learn := s.learn
-	if policyID != 0 { // the one thing that a header of ours has beside its VNI
-		header := [encap.HeaderLen]byte{}
-		encap.SetPolicyID(&header, policyID)
-		h, _ := encap.DecodeHeader(header[:])
-		if s.gbp && !b.to.policy(&h) {
-			learn = false
-		}
-		if h.ReservedSet() {
-			c.reserved.Add(1)
-			if h.Reserved()&s.dropReserved != 0 {
-				return RxReserved, false
-			}
-		}
-	}
-	if !s.accepts(b.back.addr, b.back.peer) {
-		return RxNotPeer, false
-	}
-	src := encap.EthSrc(f.Data)
-	if reason, ok := s.admits(src, in); !ok {
-		return reason, false
-	}
-	if s.limited(f.Data) && !b.to.takes(s, b.back.peer, w.paced()) {
-		return RxPeerBUMLimit, false
-	}
-	if learn {
-		if reason, ok := b.to.bind(c, src, b.back, w.now); !ok {
-			return reason, false
-		}
-	}
-	if s.proxyLearn && learn == s.learn {
-		b.to.hears(s, f, in, b.back.addr, w.now)
-	}
-	if s.clampMSS { // in place: other copies of a flooded SYN get the lowest of them
-		encap.ClampMSS(f, in, s.mssMTU(b.back.peer, in, w.now))
-	}
-	return 0, true
-}
-
-// handCounters is the shard of the link that frames are handed to.
-func (w *portWorker) handCounters() *counters {
-	return w.handed.to.netCounters(w.queue % w.link.vtep.workers)
-}
-
-// handOver writes the frames for another link to its port.
+// handOver writes the frames for other links to their port.
 func (w *portWorker) handOver() {
 	h := &w.handed
-	if h.n > 0 {
-		h.to.write(w.queue, w.handCounters(), h.frames[:h.n], &h.taken)
-	}
-	h.n, h.taken, h.to, h.s = 0, tally{}, nil, nil
+	h.write(w.queue)
+	h.release()
+	h.to, h.s = nil, nil
 }

@@ -22,26 +22,45 @@ import (
 // From the underlay (fromUnderlay, one call a batch):
 //  1. what the kernel joined is walked packet by packet (samehost.go)
 //  2. header: length, I flag
-//  3. VNI to link, link up
-//  4. own echo, peer policy: up to here the kernel has dropped what it could (filter.go)
+//  3. VNI to link
+//  4. link up, own echo, peer policy (admit.go, as the next three): up to here the
+//     kernel has dropped what it could (filter.go)
 //  5. policy extension, reserved bits, a payload that is no Ethernet frame
 //  6. inner length, source MAC, inner VLAN policy, limit of floods
 //  7. learning, of neighbours too (bindings.go)
 //  8. ECN
 //  9. offload metadata of what a kernel on this host left undone, MSS
 //  10. segments of one flow joined to superframes
-//  11. port, one write for each run of one link
+//  11. ports, one write for each and read of the underlay (portbatch.go)
 //
 // A frame from the underlay goes to its port and never back to a remote: split
 // horizon (conformance S04) is the absence of that path.
 
 // fromPort forwards the frames that one read of a port gave.
 func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
+	w.begin(now)
+	w.forward(frames)
+	w.finish()
+}
+
+// begin is before the first frames of a read, finish after the last: what they
+// became leaves then.
+func (w *portWorker) begin(now fdb.Tick) {
+	w.nTold, w.now, w.clock = 0, now, clock{}
+}
+
+func (w *portWorker) finish() {
+	w.flushAll()
+	w.handOver()
+}
+
+// forward forwards frames of the worker's link.
+func (w *portWorker) forward(frames []encap.Frame) {
 	s := w.link.state.Load()
+	w.lanes = [2]*outBatch{}
 	n := 0
-	w.nTold, w.now, w.clock = 0, now, 0
 	for i := range frames {
-		if w.prepare(s, &w.sending[n], &frames[i], now) {
+		if w.prepare(s, &w.sending[n], &frames[i], w.now) {
 			n++
 		}
 	}
@@ -63,9 +82,6 @@ func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 		}
 		i += len(run)
 	}
-	w.flush(s, 0)
-	w.flush(s, 1)
-	w.handOver()
 }
 
 // prepare makes of f what is sent, but for the remote; false: it is dropped or
@@ -99,7 +115,7 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		w.c.drop(TxTooManySegments)
 		return false
 	}
-	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, w.paced()) {
+	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, w.clock.read(w.link.vtep)) {
 		w.c.drop(TxBUMLimit)
 		return false
 	}
@@ -150,10 +166,10 @@ func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 		return
 	}
 	if b := r.bypass.Load(); b != nil {
-		w.hand(o, b, s.policyID)
+		w.hand(o, r, b, s.policyID)
 		return
 	}
-	b := &w.out[o.lane]
+	b := w.batchFor(s, o.lane)
 	q := &b.packets[b.n]
 	*q = o.packet
 	q.Header, q.Dst, q.Port = r.header, r.addr, r.port
@@ -162,59 +178,15 @@ func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 		q.Zone = r.zone // the transmitter is bound to the link's own device
 	}
 	if b.n++; b.n == len(b.packets) {
-		w.flush(s, o.lane)
+		w.flush(b)
 	}
-}
-
-// flush sends the batch of a lane and counts what became of it.
-func (w *portWorker) flush(s *linkState, lane int) {
-	b := &w.out[lane]
-	if b.n == 0 {
-		return
-	}
-	packets := b.packets[:b.n]
-	b.n = 0
-	if s.tx[lane].WriteBatch(packets) != nil {
-		w.sendAgain(s, lane, packets)
-	}
-	w.inFragments(s, lane, w.settle(s, lane, packets, s.fragments != nil))
-}
-
-// settle counts what became of packets. Where fragments says that there is a
-// way, it returns those too big for their path that are to go nonetheless, at
-// the start of packets; what is dropped as too big is answered.
-func (w *portWorker) settle(s *linkState, lane int, packets []encap.Packet, fragments bool) (again []encap.Packet) {
-	var sent, bytes uint64
-	for i := range packets {
-		switch p := &packets[i]; p.Result {
-		case encap.SendOK:
-			sent += uint64(p.Segments)
-			bytes += uint64(p.Bytes)
-		case encap.SendTooBig:
-			if fragments && mustGo(p) {
-				packets[len(again)] = *p
-				again = packets[:len(again)+1]
-				continue
-			}
-			w.c.drop(TxTooBig)
-			w.tooBig(s, lane, p)
-		case encap.SendUnreachable:
-			w.c.drop(TxUnreachable)
-		case encap.SendNoBuffer:
-			w.c.drop(TxNoBuffer)
-		case encap.SendRefused:
-			w.c.drop(TxRefused)
-		}
-	}
-	w.c.txPackets.Add(sent)
-	w.c.txBytes.Add(bytes)
-	return again
 }
 
 // fromUnderlay forwards the datagrams that one read of a receiver gave.
 func (w *netWorker) fromUnderlay(datagrams []encap.Datagram, now fdb.Tick) {
+	w.link, w.usual = nil, false // its state may have changed while we waited
 	w.arrivals, w.from.known = w.ep.vtep.arrivals.Load(), false
-	w.clock = 0
+	w.clock = clock{}
 	for i := range datagrams {
 		d := &datagrams[i]
 		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) {
@@ -231,10 +203,10 @@ func (w *netWorker) fromUnderlay(datagrams []encap.Datagram, now fdb.Tick) {
 			p = p[n:]
 		}
 	}
-	w.deliver()
+	w.ports.deliver(w.n)
 }
 
-// packet takes one packet of d as far as the link's pending frames.
+// packet takes one packet of d as far as the frames for its link's port.
 func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 	if w.usual && w.next(d, payload) {
 		return
@@ -250,57 +222,41 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		return
 	}
 	if w.link == nil || h.VNI != w.vni {
-		w.deliver()
-		w.link, w.vni = w.ep.link(h.VNI), h.VNI
-		if w.link == nil {
+		if w.link, w.vni = w.ep.link(h.VNI), h.VNI; w.link == nil {
 			w.c.drop(RxUnknownVNI)
 			return
 		}
-		w.s, w.src, w.peer = w.link.state.Load(), encap.Addr{}, nil
+		w.turnTo(w.link)
 	}
-	l, c, s := w.link, w.link.netCounters(w.n), w.s
-	if !s.up {
-		c.drop(RxLinkDown)
-		return
-	}
-	if d.Src == s.own {
-		c.drop(RxOwnEcho)
-		return
-	}
+	l, c, s := w.link, w.to.owner().c, w.s
 	if d.Src != w.src || w.peer == nil { // none yet: the packet before may have made it
 		w.src, w.peer = d.Src, l.remotes.peers.lookup(d.Src)
 	}
-	if !s.accepts(d.Src, w.peer) {
-		c.drop(RxNotPeer)
-		return
-	}
-	w.learn = s.learn
-	if s.gbp && !l.policy(&h) {
-		w.learn = false
-	}
-	if h.ReservedSet() {
-		c.reserved.Add(1)
-		if h.Reserved()&s.dropReserved != 0 {
-			c.drop(RxReserved)
-			return
-		}
-		if !encap.CarriesEthernet(payload) {
-			c.drop(RxNotEthernet)
-			return
-		}
-	}
+	a := arrived{header: h, carry: encap.CarriesEthernet(payload), src: d.Src, peer: w.peer}
 	f := encap.Frame{Data: payload[encap.HeaderLen:]}
-	if len(f.Data) < encap.EthernetHeaderLen {
-		c.drop(RxTooShort)
-		return
-	}
-	in := encap.ParseInner(f.Data)
+	var in encap.Inner
 	learned := c.notLearned.Load()
-	if r, ok := w.admit(c, &f, &in, d, now); !ok {
+	if r, ok := l.admit(s, c, &a, f.Data, &in, now, &w.clock); !ok {
 		c.drop(r)
 		return
 	}
-	ends := w.keep(f, &in)
+	if in.IPVersion != 0 {
+		ecn, drop := encap.DecapECN(d.TOS, in.TOS)
+		if drop {
+			c.drop(RxECN)
+			return
+		}
+		if ecn != in.TOS&3 {
+			encap.SetInnerECN(f.Data, &in, ecn)
+		}
+	}
+	if s.fromThisHost(w.origin(d), d.Src) {
+		restoreOffload(&f, &in, s.mtu)
+	}
+	if s.clampMSS {
+		encap.ClampMSS(&f, &in, s.mssMTU(w.peer, &in, now))
+	}
+	ends := w.keep(&f, &in)
 	if w.usual = ends && !h.ReservedSet() && learned == c.notLearned.Load() && !s.limited(f.Data); w.usual {
 		w.header, w.tos, w.device = [encap.HeaderLen]byte(payload), d.TOS, d.Device
 	}
@@ -308,82 +264,38 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 
 // next takes payload if it is the next segment of the superframe that the packet
 // before is the end of, from the same peer by the same device with the same headers:
-// each of packet's and admit's checks has passed on the same bytes. False: it must
+// each of packet's checks has passed on the same bytes. False: it must
 // go their way.
 func (w *netWorker) next(d *encap.Datagram, payload []byte) bool {
 	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != w.header || d.Src != w.src || d.TOS != w.tos || d.Device != w.device {
 		return false
 	}
 	b := payload[encap.HeaderLen:]
-	if !w.join.Extend(w.frames[:w.pending], b) {
+	if !w.to.join.Extend(w.to.frames[:w.to.n], b) {
 		return false
 	}
-	w.taken.segment(b)
+	w.to.owner().taken.segment(b)
 	return true
 }
 
-// admit runs the checks on the inner frame, learns its source and fills in its
-// offload metadata.
-func (w *netWorker) admit(c *counters, f *encap.Frame, in *encap.Inner, d *encap.Datagram, now fdb.Tick) (DropReason, bool) {
-	l, s := w.link, w.s
-	src := encap.EthSrc(f.Data)
-	if r, ok := s.admits(src, in); !ok {
-		return r, false
+// turnTo has packets for l follow.
+func (w *netWorker) turnTo(l *Link) {
+	w.s, w.src, w.peer = l.state.Load(), encap.Addr{}, nil
+	w.to = w.ports.of(w.s.port, w.n)
+	if c := l.netCounters(w.n); !w.to.turnTo(l, c) {
+		w.to.deliver(w.n)
+		w.to.turnTo(l, c)
 	}
-	if s.limited(f.Data) && !l.takes(s, w.peer, w.paced()) {
-		return RxPeerBUMLimit, false
-	}
-	if w.learn {
-		if r, ok := l.learn(c, src, d.Src, w.peer, now); !ok {
-			return r, false
-		}
-	}
-	if s.proxyLearn && w.learn == s.learn { // else the packet says not to
-		l.hears(s, f, in, d.Src, now)
-	}
-	if in.IPVersion != 0 {
-		ecn, drop := encap.DecapECN(d.TOS, in.TOS)
-		if drop {
-			return RxECN, false
-		}
-		if ecn != in.TOS&3 {
-			encap.SetInnerECN(f.Data, in, ecn)
-		}
-	}
-	if s.fromThisHost(w.origin(d), d.Src) {
-		restoreOffload(f, in, s.mtu)
-	}
-	if s.clampMSS {
-		encap.ClampMSS(f, in, s.mssMTU(w.peer, in, now))
-	}
-	return 0, true
 }
 
-// keep puts f among the pending frames, as the end of a superframe if it can, and
-// says whether it is one.
-func (w *netWorker) keep(f encap.Frame, in *encap.Inner) (ends bool) {
-	w.taken.add(&f, in)
-	if w.s.join {
-		w.pending, ends = w.join.Add(w.frames[:], w.pending, f, in)
-	} else {
-		w.frames[w.pending] = f
-		w.pending++
-	}
-	if w.pending == len(w.frames) || w.join.Full() {
-		w.deliver()
+// keep puts f among the frames for its port, as the end of a superframe if it can,
+// and says whether it is one.
+func (w *netWorker) keep(f *encap.Frame, in *encap.Inner) (ends bool) {
+	f.VLAN = w.s.vlan
+	ends = w.to.keep(f, in, w.s.join)
+	if w.to.full() {
+		w.to.deliver(w.n)
 		return false
 	}
 	return ends
-}
-
-// deliver writes the pending frames to their link's port.
-func (w *netWorker) deliver() {
-	if w.pending == 0 {
-		return
-	}
-	frames := w.frames[:w.pending]
-	w.join.Finish(frames)
-	w.pending = 0
-	w.link.write(w.n, w.link.netCounters(w.n), frames, &w.taken)
-	w.taken = tally{}
 }

@@ -5,24 +5,19 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// learn binds src to the peer that the frame came from; false: it is held or
-// pinned behind another remote (conformance L04-L06, S06).
-func (l *Link) learn(c *counters, src encap.MAC, from encap.Addr, p *peer, now fdb.Tick) (DropReason, bool) {
-	var r *remote
-	if p != nil {
-		r = p.learned.Load()
+// learn binds src to who the frame came from; false: it is held or pinned behind
+// another remote (conformance L04-L06, S06).
+func (l *Link) learn(c *counters, src encap.MAC, a *arrived, now fdb.Tick) (DropReason, bool) {
+	r := a.back
+	if r == nil && a.peer != nil {
+		r = a.peer.learned.Load()
 	}
 	if r == nil {
-		if r = l.firstLearned(from); r == nil {
+		if r = l.firstLearned(a.src); r == nil {
 			c.notLearned.Add(1)
 			return 0, true
 		}
 	}
-	return l.bind(c, src, r, now)
-}
-
-// bind is learn for a remote.
-func (l *Link) bind(c *counters, src encap.MAC, r *remote, now fdb.Tick) (DropReason, bool) {
 	if l.held(src, r) {
 		return RxMoveGuard, false
 	}

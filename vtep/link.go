@@ -83,6 +83,9 @@ type linkState struct {
 	prefixes []netip.Prefix
 	sameHost SameHost
 
+	port Port   // where frames go: its own, or that of its trunk
+	vlan uint16 // that they carry there; 0: none
+
 	join                              bool // segments of one flow to superframes
 	learn, dropVLAN                   bool
 	dropReserved                      uint64 // reserved header bits that drop a packet
@@ -103,6 +106,14 @@ type linkState struct {
 	maxBindings                       int            // addresses that a proxy may learn; 0: any number
 }
 
+// outPort is the port that the link's frames are written to.
+func (l *Link) outPort() Port {
+	if p := l.vlanPort(); p != nil {
+		return p.trunk.port
+	}
+	return l.port
+}
+
 // newState builds the snapshot from what the link holds.
 func (l *Link) newState(own encap.Addr, dev int) *linkState {
 	c := &l.cfg
@@ -115,6 +126,8 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		accept:       c.accept(),
 		prefixes:     c.Accept.Prefixes,
 		sameHost:     c.SameHost,
+		port:         l.outPort(),
+		vlan:         c.VLAN,
 		join:         l.port.Superframes(),
 		learn:        !c.NoLearning,
 		dropReserved: uint64(c.Reserved),

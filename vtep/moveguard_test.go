@@ -154,7 +154,7 @@ func TestGuardedMAC(t *testing.T) {
 	m := encap.MAC{2, 3, 3}
 	var c counters
 	hear := func(from encap.Addr) bool {
-		_, ok := l.learn(&c, m, from, l.remotes.peers.lookup(from), 7)
+		_, ok := l.learn(&c, m, &arrived{src: from, peer: l.remotes.peers.lookup(from)}, 7)
 		return ok
 	}
 	at := func() encap.Addr {

@@ -39,20 +39,14 @@ func (p *pace) takes(limit uint32, n int, now time.Duration) bool {
 // once a batch, and only where a limit asks for it.
 func (v *VTEP) elapsed() time.Duration { return time.Since(v.start) }
 
-// paced is the clock of the batch under way.
-func (w *portWorker) paced() time.Duration {
-	if w.clock == 0 {
-		w.clock = w.link.vtep.elapsed()
-	}
-	return w.clock
-}
+// clock is the time of a worker's batch, once a limit has asked for it.
+type clock struct{ at time.Duration }
 
-// paced is the clock of the batch under way.
-func (w *netWorker) paced() time.Duration {
-	if w.clock == 0 {
-		w.clock = w.ep.vtep.elapsed()
+func (c *clock) read(v *VTEP) time.Duration {
+	if c.at == 0 {
+		c.at = v.elapsed()
 	}
-	return w.clock
+	return c.at
 }
 
 // floods reports whether a copy of o, a flooded frame, may go to r; nil: that was
@@ -62,7 +56,7 @@ func (w *portWorker) floods(s *linkState, o *outFrame, r *remote) bool {
 		w.c.drop(TxNoRemote)
 		return false
 	}
-	if s.peerBUMLimit == 0 || r.peer.to.takes(s.peerBUMLimit, int(o.packet.Segments), w.paced()) {
+	if s.peerBUMLimit == 0 || r.peer.to.takes(s.peerBUMLimit, int(o.packet.Segments), w.clock.read(w.link.vtep)) {
 		return true
 	}
 	w.c.drop(TxPeerBUMLimit)

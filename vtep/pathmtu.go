@@ -45,17 +45,17 @@ func mustGo(p *encap.Packet) bool {
 }
 
 // inFragments sends packets so that the host may fragment them.
-func (w *portWorker) inFragments(s *linkState, lane int, packets []encap.Packet) {
+func (w *portWorker) inFragments(part *outPart, packets []encap.Packet) {
 	if len(packets) == 0 {
 		return
 	}
-	_ = s.fragments.WriteBatch(packets) // the results say it
+	_ = part.s.fragments.WriteBatch(packets) // the results say it
 	for i := range packets {
 		if packets[i].Result == encap.SendOK {
-			w.c.fragmented.Add(uint64(packets[i].Segments))
+			part.c.fragmented.Add(uint64(packets[i].Segments))
 		}
 	}
-	w.settle(s, lane, packets, false)
+	w.settle(part, packets, false)
 }
 
 // tooBig tells the sender of a frame that did not fit the path of its remote
@@ -63,13 +63,14 @@ func (w *portWorker) inFragments(s *linkState, lane int, packets []encap.Packet)
 // too big, with the MTU that fits, goes back into the port. The kernel's driver
 // does so for bridge ports only (skb_tunnel_check_pmtu in
 // net/ipv4/ip_tunnel_core.c).
-func (w *portWorker) tooBig(s *linkState, lane int, p *encap.Packet) {
+func (w *portWorker) tooBig(part *outPart, p *encap.Packet) {
+	l, s := part.link, part.s
 	in := encap.ParseInner(p.Frame.Data)
-	path, known := s.tx[lane].PathMTU(p.Dst)
+	path, known := s.tx[part.lane].PathMTU(p.Dst)
 	if !known && in.IPVersion != 6 {
 		return
 	}
-	if to := w.link.remotes.peers.lookup(p.Dst); to != nil && known {
+	if to := l.remotes.peers.lookup(p.Dst); to != nil && known {
 		to.path.learn(path, w.now)
 	}
 	if slices.Contains(w.told[:w.nTold], &p.Frame.Data[0]) {
@@ -81,13 +82,13 @@ func (w *portWorker) tooBig(s *linkState, lane int, p *encap.Packet) {
 	if !ok {
 		return
 	}
-	if !w.link.answers.takes(mostAnswers, 1, w.now) {
-		w.c.unanswered.Add(1)
+	if !l.answers.takes(mostAnswers, 1, w.now) {
+		part.c.unanswered.Add(1)
 		return
 	}
 	w.toPort[0].Data = reply
-	if n, _ := w.link.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
-		w.c.tooBig.Add(1)
+	if n, _ := l.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
+		part.c.tooBig.Add(1)
 		w.told[w.nTold] = &p.Frame.Data[0]
 		w.nTold++
 	}

@@ -52,7 +52,7 @@ func (p *rxPort) State() (tap.State, error) {
 
 func (p *rxPort) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 	for _, f := range frames {
-		f.Data = encap.AppendTagged(nil, &f)
+		f.Data = bytes.Clone(f.Data) // VLAN says which
 		for _, b := range f.More {
 			f.Data = append(f.Data, b...)
 		}
@@ -62,7 +62,7 @@ func (p *rxPort) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 	return len(frames), nil
 }
 
-// newRxRig makes the links, which join segments or not.
+// newRxRig makes the links, which join segments or not, and their trunk ports.
 func newRxRig(t testing.TB, join bool, links ...LinkConfig) *rxRig {
 	t.Helper()
 	h := rxHost{sink: sink{make(chan struct{})}, join: join, ports: make(map[string]*rxPort)}
@@ -72,12 +72,23 @@ func newRxRig(t testing.TB, join bool, links ...LinkConfig) *rxRig {
 		_ = v.Close()
 	})
 	for _, c := range links {
-		if err := v.AddLink(c); err != nil {
-			t.Fatal(err)
+		if c.Trunk != "" && v.trunks[c.Trunk] == nil {
+			must(t, v.AddTrunk(TrunkConfig{Name: c.Trunk, MTU: c.MTU}))
+		}
+		must(t, v.AddLink(c))
+		if c.Trunk != "" {
+			must(t, v.SetLinkUp(c.Name, true))
 		}
 	}
 	ep := v.links[links[0].Name].endpoints[0]
 	return &rxRig{t: t, v: v, ports: h.ports, w: &netWorker{ep: ep, c: &v.counters[0]}}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // hear is what a worker does with a batch.
@@ -89,12 +100,21 @@ func (r *rxRig) hear(batch ...encap.Datagram) {
 	r.w.fromUnderlay(batch, fdb.Tick(1))
 }
 
-// arrived takes what a link's port was given, superframes as what they stand for.
+// arrived takes what a link's port, or its VLAN of a trunk port, was given,
+// superframes as what they stand for.
 func (r *rxRig) arrived(link string) []encap.Frame {
 	r.t.Helper()
-	p := r.ports[link]
-	var all []encap.Frame
+	name, vlan := link, uint16(0)
+	if c := r.v.links[link].cfg; c.Trunk != "" {
+		name, vlan = c.Trunk, c.VLAN
+	}
+	p := r.ports[name]
+	var all, others []encap.Frame
 	for _, f := range p.frames {
+		if f.VLAN != vlan {
+			others = append(others, f)
+			continue
+		}
 		if f.Offload.Kind == encap.GSONone {
 			all = append(all, f)
 			continue
@@ -107,7 +127,7 @@ func (r *rxRig) arrived(link string) []encap.Frame {
 			r.t.Errorf("a superframe of %d bytes, %+v, cannot be cut", len(f.Data), f.Offload)
 		}
 	}
-	p.frames = nil
+	p.frames = others
 	return all
 }
 

@@ -54,7 +54,7 @@ func TestRemotesLeaveNothing(t *testing.T) {
 	learned := func() {
 		for i := range n {
 			from := encap.AddrFrom(nth(i))
-			l.learn(&l.shards[0], mac(i), from, l.remotes.peers.lookup(from), 1)
+			l.learn(&l.shards[0], mac(i), &arrived{src: from, peer: l.remotes.peers.lookup(from)}, 1)
 			c := encap.Claim{IP: encap.AddrFrom(nth(i)), MAC: mac(i)}
 			l.bindings.Load().learn(&c, l.remotes.peers.lookup(from).learned.Load().id, 0, 1)
 		}
@@ -198,7 +198,7 @@ func TestTotalAddresses(t *testing.T) {
 	for n := range 1000 {
 		for i, o := range all {
 			mac := encap.MAC{2, 1, byte(i), 0, byte(n >> 8), byte(n)}
-			o.learn(&o.shards[0], mac, from, o.remotes.peers.lookup(from), 1)
+			o.learn(&o.shards[0], mac, &arrived{src: from, peer: o.remotes.peers.lookup(from)}, 1)
 		}
 	}
 	held, most := v.Addresses()

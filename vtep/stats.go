@@ -51,21 +51,6 @@ func (c *counters) received(t *tally) {
 
 func (c *counters) drop(r DropReason) { c.drops[r].Add(1) }
 
-// write gives frames, which add taken to the counters, to the port.
-func (l *Link) write(worker int, c *counters, frames []encap.Frame, taken *tally) {
-	n, _ := l.port.WriteBatch(worker%l.port.Queues(), frames)
-	if lost := len(frames) - n; lost > 0 {
-		c.drops[RxPort].Add(uint64(lost))
-		// Which frames a port refused is not known; a port that is down takes none.
-		*taken = tally{}
-		for i := range frames[:n] {
-			in := encap.ParseInner(frames[i].Data)
-			taken.add(&frames[i], &in)
-		}
-	}
-	c.received(taken)
-}
-
 // sum adds up shards.
 func sumCounters(shards []counters) LinkStats {
 	s := LinkStats{Drops: make(map[DropReason]uint64)}

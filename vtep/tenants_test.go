@@ -20,11 +20,14 @@ type twins struct {
 	fast, slow *rxRig
 }
 
-func newTwins(t testing.TB, word SameHost) *twins {
+func newTwins(t testing.TB, word SameHost, trunk string) *twins {
 	t.Helper()
 	make := func(join bool) *rxRig {
 		r := twoTenants(t, join, func(c *LinkConfig) {
 			c.SameHost = word
+			if c.Trunk = trunk; trunk != "" {
+				c.VLAN = uint16(c.VNI)
+			}
 			if c.VNI == 43 {
 				c.PeerBUMLimit = 3
 			}
@@ -270,7 +273,7 @@ func TestTenantsAreApart(t *testing.T) {
 		rounds = 50
 	}
 	for name, devices := range map[string][]uint32{
-		"wire": {byWire}, "veth": {byVeth}, "mixed": {byWire, byVeth, byBridge, byNobody, 0},
+		"wire": {byWire}, "veth": {byVeth}, "mixed": {byWire, byVeth, byBridge, byNobody, 0}, "trunk": {byWire},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seed := rand.Uint64()
@@ -278,7 +281,11 @@ func TestTenantsAreApart(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
 			var delivered, joined uint64
 			for range rounds {
-				tw := newTwins(t, SameHost{})
+				trunk := ""
+				if name == "trunk" {
+					trunk = "trunk0"
+				}
+				tw := newTwins(t, SameHost{}, trunk)
 				var flows []*tenantFlow
 				for i := range 8 {
 					flows = append(flows, &tenantFlow{
@@ -345,4 +352,29 @@ func TestSuperframesStayInTheirVNI(t *testing.T) {
 			t.Fatalf("%d frames were cut out of a superframe", got)
 		}
 	}
+}
+
+// TestTrunkJoinsNoTenants: of two tenants on one trunk port, whose frames have the same
+// headers, each gets its own: a segment that one sends is no part of the other's
+// superframe, although it is the next.
+func TestTrunkJoinsNoTenants(t *testing.T) {
+	tw := newTwins(t, SameHost{}, "trunk0")
+	rnd := rand.New(rand.NewPCG(1, 2))
+	f := tenantFlow{peer: peer1, src: victim, tcp: true, sport: 1000, size: 100}
+	var all []message
+	for n := range 60 {
+		f.vni = encap.VNI(42 + n/(1+n%3)%2) // alone, and in pairs
+		all = append(all, message{vxlan(f.peer, f.vni, 0, f.frame(rnd))})
+	}
+	tw.hear(all)
+	joined := 0
+	for _, p := range tw.fast.ports["trunk0"].frames {
+		if p.Offload.Kind != encap.GSONone {
+			joined++
+		}
+	}
+	if joined == 0 {
+		t.Error("nothing was joined: this compared nothing")
+	}
+	tw.compare()
 }

@@ -68,7 +68,7 @@ func FuzzReceive(f *testing.F) {
 		if len(all) == 0 {
 			return
 		}
-		tw := newTwins(t, SameHost{})
+		tw := newTwins(t, SameHost{}, "")
 		tw.hear(all)
 		most := 0
 		for _, m := range all {

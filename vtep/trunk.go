@@ -321,21 +321,24 @@ type trunkWorker struct {
 // run forwards until the port is closed or gone.
 func (w *trunkWorker) run() { w.read(w.trunk.vtep, w.trunk.port, w.trunk.log, w.sort) }
 
-// sort takes the tags off and gives each run of frames of one VLAN to its link.
+// sort takes the tags off and gives each run of frames of one VLAN to its link. What
+// becomes of all of them leaves together.
 func (w *trunkWorker) sort(frames []encap.Frame, now fdb.Tick) {
+	w.begin(now)
 	start := 0
 	var link *Link
 	for i := range frames {
 		to := w.trunk.links[encap.PopVLAN(&frames[i])].Load() // 0, no tag, has no link
 		if to != link {
-			w.give(link, frames[start:i], now)
+			w.give(link, frames[start:i])
 			start, link = i, to
 		}
 	}
-	w.give(link, frames[start:], now)
+	w.give(link, frames[start:])
+	w.finish()
 }
 
-func (w *trunkWorker) give(to *Link, frames []encap.Frame, now fdb.Tick) {
+func (w *trunkWorker) give(to *Link, frames []encap.Frame) {
 	switch {
 	case len(frames) == 0:
 	case to == nil:
@@ -345,6 +348,6 @@ func (w *trunkWorker) give(to *Link, frames []encap.Frame, now fdb.Tick) {
 		to.shards[w.queue].drops[TxLinkDown].Add(uint64(len(frames)))
 	default:
 		w.link, w.c = to, &to.shards[w.queue]
-		w.fromPort(frames, now)
+		w.forward(frames)
 	}
 }

@@ -18,21 +18,13 @@ import (
 // handles at most. Workers take what is there and never wait for more.
 const batch = 256
 
-// outSize is the packets that a transmitter is given at once: several remotes'
-// copies of a batch.
-const outSize = 512
-
-// maxPending is the frames that a port is given at once: more than a batch,
-// since the kernel joins datagrams.
-const maxPending = 512
-
 // portWorker reads one queue of a link's port.
 type portWorker struct {
 	link  *Link
 	queue int
 	c     *counters
-	now   fdb.Tick      // of the batch under way
-	clock time.Duration // of it, where a limit asked for it; see paced
+	now   fdb.Tick // of the batch under way
+	clock clock
 	*portScratch
 }
 
@@ -40,7 +32,8 @@ type portWorker struct {
 // A waiting one holds none: of thousands of links most are idle.
 type portScratch struct {
 	sending [batch]outFrame
-	out     [2]outBatch // by lane
+	out     [4]outBatch  // by transmitter
+	lanes   [2]*outBatch // of the link under way, where known
 	handed  handBatch
 	reply   [encap.MaxFragNeededLen]byte
 	toPort  [1]encap.Frame // of reply
@@ -65,12 +58,6 @@ func floodRun(out []outFrame) int {
 		}
 	}
 	return len(out)
-}
-
-// outBatch is packets on their way to one transmitter.
-type outBatch struct {
-	packets [outSize]encap.Packet
-	n       int
 }
 
 // scratchList lends portScratches.
@@ -131,20 +118,6 @@ func (w *portWorker) read(v *VTEP, port Port, log *slog.Logger, forward func([]e
 	}
 }
 
-// sendAgain sends what s's transmitter, which was closed meanwhile, did not: by
-// the link's new one, if there is one. What is refused for good stays so.
-func (w *portWorker) sendAgain(s *linkState, lane int, packets []encap.Packet) {
-	now := w.link.state.Load()
-	if now.tx[lane] == s.tx[lane] {
-		return // the link ends
-	}
-	for i := range packets {
-		if packets[i].Result == encap.SendRefused {
-			_ = now.tx[lane].WriteBatch(packets[i : i+1]) // the result says it
-		}
-	}
-}
-
 // arrival is where a datagram came from, as far as is known.
 type arrival struct {
 	known  bool
@@ -169,8 +142,6 @@ type netWorker struct {
 	peer     *peer     // of src; nil: none yet
 	arrivals *arrivals // of the batch
 	from     arrival
-	// learn: the packet under way may teach the FDB.
-	learn bool
 	// usual: it is the end of the superframe that join's Extend would go on with,
 	// and nothing about it was counted or learned, so that the next segment of its
 	// flow needs no look but at its headers.
@@ -179,12 +150,10 @@ type netWorker struct {
 	tos    uint8
 	device uint32
 
-	clock time.Duration // of the batch under way, where a limit asked for it; see paced
+	clock clock
 
-	frames  [maxPending]encap.Frame // for link's port
-	pending int
-	join    encap.Joiner
-	taken   tally // what they add to the counters
+	ports joinBatches
+	to    *joinBatch // of link's port
 }
 
 // run forwards until the receiver is closed.
@@ -194,7 +163,6 @@ func (w *netWorker) run() {
 		n, err := w.ep.receiver.ReadBatch(w.socket, datagrams)
 		if n > 0 {
 			w.ep.messages.Add(uint64(n))
-			w.link, w.usual = nil, false // its state may have changed while we waited
 			w.fromUnderlay(datagrams[:n], w.ep.vtep.now())
 		}
 		switch {

@@ -26,7 +26,7 @@ import (
 //
 //nolint:gochecknoglobals // a list, never written
 var dataPath = []string{
-	"vtep/forward.go", "vtep/admits.go", "vtep/join.go", "vtep/samehost.go", "vtep/peers.go", "vtep/learn.go", "vtep/bypass.go", "vtep/trunk.go", "vtep/remotes.go",
+	"vtep/forward.go", "vtep/admit.go", "vtep/samehost.go", "vtep/peers.go", "vtep/learn.go", "vtep/bypass.go", "vtep/trunk.go", "vtep/remotes.go",
 	"vtep/proxy.go", "vtep/policy.go", "vtep/floodlimit.go", "vtep/strangers.go", "underlay/message_linux.go", "underlay/flush_linux.go",
 }
 

@@ -1,0 +1,151 @@
+package vtep
+
+import "github.com/uvtep/uvtep/encap"
+
+// outSize is the packets that a transmitter is given at once: several remotes'
+// copies of a batch.
+const outSize = 512
+
+// outBatch is packets on their way to one transmitter, of one link or, from a trunk
+// port, of several that share it.
+type outBatch struct {
+	tx      Transmitter // nil: the batch is not in use
+	packets [outSize]encap.Packet
+	n       int
+	parts   [batch]outPart // as they lie in packets
+	used    int            // parts
+}
+
+// outPart is who the packets from the index from on are of, up to the next part.
+type outPart struct {
+	from int
+	link *Link
+	s    *linkState
+	lane int // of s
+	c    *counters
+}
+
+// is reports whether packets of l by lane of s belong to the last part.
+func (b *outBatch) is(l *Link, s *linkState, lane int) bool {
+	if b.used == 0 {
+		return false
+	}
+	p := &b.parts[b.used-1]
+	return p.link == l && p.s == s && p.lane == lane
+}
+
+// batchFor is the batch of the transmitter of a lane, whose last part is that of the
+// worker's link.
+func (w *portWorker) batchFor(s *linkState, lane int) *outBatch {
+	b := w.lanes[lane]
+	if b == nil {
+		b = w.batchOf(s.tx[lane])
+		w.lanes[lane] = b
+	}
+	if !b.is(w.link, s, lane) {
+		if b.used == len(b.parts) {
+			w.flush(b)
+		}
+		b.parts[b.used] = outPart{b.n, w.link, s, lane, w.c}
+		b.used++
+	}
+	return b
+}
+
+// batchOf is the batch of tx. Where all are in use by others, one that is not the
+// link's own is sent.
+func (w *portWorker) batchOf(tx Transmitter) *outBatch {
+	var give *outBatch
+	for i := range w.out {
+		switch b := &w.out[i]; {
+		case b.tx == tx:
+			return b
+		case b.tx == nil:
+			b.tx = tx
+			return b
+		case b != w.lanes[0] && b != w.lanes[1] && (give == nil || b.n > give.n):
+			give = b
+		}
+	}
+	w.flush(give)
+	give.tx = tx
+	return give
+}
+
+// flush sends the packets of a batch and counts what became of them.
+func (w *portWorker) flush(b *outBatch) {
+	if b.n > 0 {
+		closed := b.tx.WriteBatch(b.packets[:b.n]) != nil
+		for i := range b.parts[:b.used] {
+			p, end := &b.parts[i], b.n
+			if i+1 < b.used {
+				end = b.parts[i+1].from
+			}
+			packets := b.packets[p.from:end]
+			if closed {
+				sendAgain(p, packets)
+			}
+			w.inFragments(p, w.settle(p, packets, p.s.fragments != nil))
+		}
+	}
+	b.n, b.used = 0, 0
+}
+
+// flushAll sends what the batches hold, and has them be of no transmitter.
+func (w *portWorker) flushAll() {
+	for i := range w.out {
+		b := &w.out[i]
+		if b.tx == nil {
+			break
+		}
+		w.flush(b)
+		b.tx = nil
+	}
+	w.lanes = [2]*outBatch{}
+}
+
+// settle counts what became of packets. Where fragments says that there is a
+// way, it returns those too big for their path that are to go nonetheless, at
+// the start of packets; what is dropped as too big is answered.
+func (w *portWorker) settle(part *outPart, packets []encap.Packet, fragments bool) (again []encap.Packet) {
+	var sent, bytes uint64
+	c := part.c
+	for i := range packets {
+		switch p := &packets[i]; p.Result {
+		case encap.SendOK:
+			sent += uint64(p.Segments)
+			bytes += uint64(p.Bytes)
+		case encap.SendTooBig:
+			if fragments && mustGo(p) {
+				packets[len(again)] = *p
+				again = packets[:len(again)+1]
+				continue
+			}
+			c.drop(TxTooBig)
+			w.tooBig(part, p)
+		case encap.SendUnreachable:
+			c.drop(TxUnreachable)
+		case encap.SendNoBuffer:
+			c.drop(TxNoBuffer)
+		case encap.SendRefused:
+			c.drop(TxRefused)
+		}
+	}
+	c.txPackets.Add(sent)
+	c.txBytes.Add(bytes)
+	return again
+}
+
+// sendAgain sends what the part's transmitter, which was closed meanwhile, did not:
+// by the link's new one, if there is one. What is refused for good stays so.
+func sendAgain(part *outPart, packets []encap.Packet) {
+	now := part.link.state.Load()
+	if now.tx[part.lane] == part.s.tx[part.lane] {
+		return // the link ends
+	}
+	for i := range packets {
+		if packets[i].Result == encap.SendRefused {
+			_ = now.tx[part.lane].WriteBatch(packets[i : i+1]) // the result says it
+		}
+	}
+}
