@@ -21,6 +21,7 @@ import (
 
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // Main runs the command line of this process and returns its exit status. SIGINT
@@ -61,7 +62,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // report prints an error and returns the exit status for it.
 func report(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "uvtep: %s\n", oneLine(err))
-	if _, ok := errors.AsType[*config.UsageError](err); ok {
+	if _, ok := errors.AsType[*words.UsageError](err); ok {
 		return exitUsage
 	}
 	if _, ok := errors.AsType[config.FileErrors](err); ok {
@@ -98,5 +99,5 @@ func oneLine(err error) string {
 }
 
 func usagef(format string, a ...any) error {
-	return &config.UsageError{Message: fmt.Sprintf(format, a...)}
+	return &words.UsageError{Message: fmt.Sprintf(format, a...)}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // app is what the commands of one command line share.
@@ -33,14 +33,14 @@ type app struct {
 	batchOptions []string // those that its commands have, too
 }
 
-func (a *app) family() config.Family {
+func (a *app) family() words.Family {
 	switch {
 	case a.ipv4 && !a.ipv6:
-		return config.IPv4
+		return words.IPv4
 	case a.ipv6 && !a.ipv4:
-		return config.IPv6
+		return words.IPv6
 	}
-	return config.AnyFamily
+	return words.AnyFamily
 }
 
 // netnsSocket is where the daemon of a named network namespace listens: the

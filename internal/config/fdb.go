@@ -6,12 +6,13 @@ import (
 
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // fdbParser reads one FDB sentence: `bridge fdb add` and its like, or the
 // filters of show, get and flush.
 type fdbParser struct {
-	*sentence
+	*words.Sentence
 	verb   string
 	entry  control.FDBEntry
 	filter control.FDBFilter
@@ -26,39 +27,39 @@ type fdbParser struct {
 // ParseFDBEntry reads what follows `fdb add|append|replace|del`: LLADDR dev
 // NAME [dst IP] [port PORT] [vni VNI] [via DEV] [permanent|static|dynamic]
 // [extern_learn] [router] [self [master]], in any order.
-func ParseFDBEntry(verb string, args []string, family Family) (control.FDBEntry, error) {
-	p := &fdbParser{sentence: newSentence(args, family), verb: verb}
+func ParseFDBEntry(verb string, args []string, family words.Family) (control.FDBEntry, error) {
+	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: verb}
 	if err := p.parse(p.entryWord); err != nil {
 		return control.FDBEntry{}, err
 	}
 	if p.entry.Dev == "" || p.entry.MAC == "" {
-		return control.FDBEntry{}, usagef("fdb %s needs a MAC address and a link: write fdb %s LLADDR dev NAME ...", verb, verb)
+		return control.FDBEntry{}, words.Usagef("fdb %s needs a MAC address and a link: write fdb %s LLADDR dev NAME ...", verb, verb)
 	}
 	if p.entry.Master && !p.self {
-		return control.FDBEntry{}, usagef("master alone is for the bridge's entries: use bridge fdb, or write self master for both")
+		return control.FDBEntry{}, words.Usagef("master alone is for the bridge's entries: use bridge fdb, or write self master for both")
 	}
 	p.entry.State = entryState(p.states)
 	if err := p.entry.Validate(); err != nil {
-		return control.FDBEntry{}, usagef("%v", err)
+		return control.FDBEntry{}, words.Usagef("%v", err)
 	}
 	return p.entry, nil
 }
 
 // ParseFDBGet reads what follows `fdb get`: [to] LLADDR dev NAME [vni VNI].
-func ParseFDBGet(args []string, family Family) (control.FDBFilter, error) {
-	p := &fdbParser{sentence: newSentence(args, family), verb: "get"}
+func ParseFDBGet(args []string, family words.Family) (control.FDBFilter, error) {
+	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: "get"}
 	if err := p.parse(p.getWord); err != nil {
 		return control.FDBFilter{}, err
 	}
 	if p.filter.Dev == "" || p.filter.MAC == "" {
-		return control.FDBFilter{}, usagef("fdb get needs a MAC address and a link: write fdb get LLADDR dev NAME")
+		return control.FDBFilter{}, words.Usagef("fdb get needs a MAC address and a link: write fdb get LLADDR dev NAME")
 	}
 	return p.filter, p.checkFilter()
 }
 
 // ParseFDBShow reads what follows `fdb show`: [dev NAME] [filters].
-func ParseFDBShow(args []string, family Family) (control.FDBFilter, error) {
-	p := &fdbParser{sentence: newSentence(args, family), verb: "show"}
+func ParseFDBShow(args []string, family words.Family) (control.FDBFilter, error) {
+	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: "show"}
 	if err := p.parse(p.filterWord); err != nil {
 		return control.FDBFilter{}, err
 	}
@@ -66,20 +67,20 @@ func ParseFDBShow(args []string, family Family) (control.FDBFilter, error) {
 }
 
 // ParseFDBFlush reads what follows `fdb flush`: dev NAME [filters].
-func ParseFDBFlush(args []string, family Family) (control.FDBFilter, error) {
-	p := &fdbParser{sentence: newSentence(args, family), verb: "flush"}
+func ParseFDBFlush(args []string, family words.Family) (control.FDBFilter, error) {
+	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: "flush"}
 	if err := p.parse(p.filterWord); err != nil {
 		return control.FDBFilter{}, err
 	}
 	if p.filter.Dev == "" {
-		return control.FDBFilter{}, usagef("fdb flush needs a link: write fdb flush dev NAME")
+		return control.FDBFilter{}, words.Usagef("fdb flush needs a link: write fdb flush dev NAME")
 	}
 	return p.filter, p.checkFilter()
 }
 
 func (p *fdbParser) parse(word func(string) error) error {
 	for {
-		w, ok := p.next()
+		w, ok := p.Next()
 		if !ok {
 			return nil
 		}
@@ -100,20 +101,20 @@ func (p *fdbParser) refuse(word string) error {
 	switch word {
 	case "br", "brport", "vlan":
 		if p.verb == "flush" || p.verb != "show" && p.verb != "get" && word != "vlan" {
-			return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
+			return words.Usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
 		}
 	case "master":
 		if p.verb == "add" || p.verb == "append" || p.verb == "replace" || p.verb == "del" {
 			return nil
 		}
-		return usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
+		return words.Usagef("%q is for bridge ports: a VXLAN link's entries are its own, write dev NAME (for those of a bridge: bridge fdb)", word)
 	case "nhid":
 		if p.verb == "flush" {
 			return nil
 		}
-		return usagef("%q names nexthops of the kernel, which reach no link outside of it: write the entry's VTEP as dst IP", word)
+		return words.Usagef("%q names nexthops of the kernel, which reach no link outside of it: write the entry's VTEP as dst IP", word)
 	case "sticky", "added_by_user", "noadded_by_user":
-		return usagef("%q is for entries of bridges: leave it out", word)
+		return words.Usagef("%q is for entries of bridges: leave it out", word)
 	}
 	return nil
 }
@@ -167,7 +168,7 @@ func (p *fdbParser) entryWord(word string) error {
 // vlan reads a VLAN id that says nothing of a VXLAN link's entries: the kernel's
 // driver ignores it (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c).
 func (p *fdbParser) vlan() error {
-	_, err := p.number("vlan", 1, 4094)
+	_, err := p.Number("vlan", 1, 4094)
 	return err
 }
 
@@ -180,7 +181,7 @@ func (p *fdbParser) getWord(word string) error {
 	case "brport":
 		word = "dev"
 	case "br", "dst", "port", "via", "src_vni":
-		return usagef("fdb get has no word %q: use fdb show dev NAME %s ...", word, word)
+		return words.Usagef("fdb get has no word %q: use fdb show dev NAME %s ...", word, word)
 	}
 	if done, err := p.remoteWord(word, &p.filter); done || err != nil {
 		return err
@@ -191,16 +192,16 @@ func (p *fdbParser) getWord(word string) error {
 // lladdr takes the MAC address, alone or after `to`.
 func (p *fdbParser) lladdr(word string) (err error) {
 	if word == "to" {
-		if word, err = p.value("to", "LLADDR"); err != nil {
+		if word, err = p.Value("to", "LLADDR"); err != nil {
 			return err
 		}
 	}
 	mac, err := encap.ParseMAC(word)
 	if err != nil {
-		return usagef("%q is neither a word of fdb %s nor a MAC address: see uvtep fdb %s --help", word, p.verb, p.verb)
+		return words.Usagef("%q is neither a word of fdb %s nor a MAC address: see uvtep fdb %s --help", word, p.verb, p.verb)
 	}
 	if p.filter.MAC != "" {
-		return usagef("two MAC addresses, %s and %s: write one", p.filter.MAC, word)
+		return words.Usagef("two MAC addresses, %s and %s: write one", p.filter.MAC, word)
 	}
 	p.filter.MAC = mac.String()
 	return nil
@@ -215,34 +216,34 @@ func (p *fdbParser) remoteWord(word string, f *control.FDBFilter) (done bool, er
 	case "via":
 		f.Via, err = p.device(word)
 	case "dst":
-		if f.Dst, err = p.address(word); err == nil && f.Dst.IsUnspecified() {
-			err = usagef("dst %s cannot be: write the IP address of a VTEP", f.Dst)
+		if f.Dst, err = p.Address(word); err == nil && f.Dst.IsUnspecified() {
+			err = words.Usagef("dst %s cannot be: write the IP address of a VTEP", f.Dst)
 		}
 	case "port":
-		n, err = p.number(word, 0, 65535) // 0: the link's, as in iproute2
+		n, err = p.Number(word, 0, 65535) // 0: the link's, as in iproute2
 		f.Port = uint16(n)
 	case "vni":
-		n, err = p.number(word, 0, uint64(encap.MaxVNI))
+		n, err = p.Number(word, 0, uint64(encap.MaxVNI))
 		f.VNI = new(uint32(n))
 	case "src_vni":
-		n, err = p.number(word, 0, uint64(encap.MaxVNI))
+		n, err = p.Number(word, 0, uint64(encap.MaxVNI))
 		f.SrcVNI = new(uint32(n))
 	default:
 		return false, nil
 	}
 	if err == nil {
-		err = p.once(word)
+		err = p.Once(word)
 	}
 	return true, err
 }
 
 func (p *fdbParser) device(word string) (string, error) {
-	v, err := p.value(word, "NAME")
+	v, err := p.Value(word, "NAME")
 	if err != nil {
 		return "", err
 	}
 	if err := control.ValidName(v); err != nil {
-		return "", usagef("%s: %v", word, err)
+		return "", words.Usagef("%s: %v", word, err)
 	}
 	return v, nil
 }
@@ -253,10 +254,10 @@ func (p *fdbParser) filterWord(word string) error {
 		return nil
 	case "extern_learn", "noextern_learn":
 		p.filter.ExternLearn = new(word == "extern_learn")
-		return p.once("[no]extern_learn")
+		return p.Once("[no]extern_learn")
 	case "router", "norouter":
 		p.filter.Router = new(word == "router")
-		return p.once("[no]router")
+		return p.Once("[no]router")
 	}
 	if p.verb == "flush" {
 		if done, err := p.flushWord(word); done || err != nil {
@@ -268,7 +269,7 @@ func (p *fdbParser) filterWord(word string) error {
 	if done, err := p.remoteWord(word, &p.filter); done || err != nil {
 		return err
 	}
-	return usagef("unknown word %q in fdb %s: see uvtep fdb %s --help", word, p.verb, p.verb)
+	return words.Usagef("unknown word %q in fdb %s: see uvtep fdb %s --help", word, p.verb, p.verb)
 }
 
 func (p *fdbParser) flushWord(word string) (done bool, err error) {
@@ -276,12 +277,12 @@ func (p *fdbParser) flushWord(word string) (done bool, err error) {
 	case "nosticky": // no entry is
 		return true, nil
 	case "nhid": // no entry has one
-		_, err = p.number(word, 0, 1<<32-1)
+		_, err = p.Number(word, 0, 1<<32-1)
 		p.none = true
 		return true, err
 	case "offloaded", "nooffloaded":
 		p.filter.Offloaded = new(word == "offloaded")
-		return true, p.once("[no]offloaded")
+		return true, p.Once("[no]offloaded")
 	}
 	return p.flush.word(word), nil
 }
@@ -289,13 +290,13 @@ func (p *fdbParser) flushWord(word string) (done bool, err error) {
 func (p *fdbParser) showWord(word string) (done bool, err error) {
 	switch word {
 	case "state":
-		v, err := p.value("state", "permanent, static, dynamic or all")
+		v, err := p.Value("state", "permanent, static, dynamic or all")
 		if err != nil {
 			return true, err
 		}
 		bits, ok := stateBits(v)
 		if !ok {
-			return true, usagef("state %q cannot be: write permanent, static, dynamic or all", v)
+			return true, words.Usagef("state %q cannot be: write permanent, static, dynamic or all", v)
 		}
 		p.bits |= bits
 		return true, nil
@@ -309,7 +310,7 @@ func (p *fdbParser) showWord(word string) (done bool, err error) {
 		p.filter.Br, err = p.device(word)
 		return true, err
 	case "vlan":
-		n, err := p.number(word, 0, 4095)
+		n, err := p.Number(word, 0, 4095)
 		p.filter.VLAN = uint16(n)
 		return true, err
 	}
@@ -330,7 +331,7 @@ func (p *fdbParser) without(state string) error {
 	}
 	p.states = slices.DeleteFunc(p.states, func(s string) bool { return s == state })
 	if len(p.states) == 0 {
-		return usagef("these state words together leave no entry: write fewer")
+		return words.Usagef("these state words together leave no entry: write fewer")
 	}
 	return nil
 }
@@ -352,7 +353,7 @@ func (p *fdbParser) checkFilter() error {
 		}
 	}
 	if err := p.filter.Validate(); err != nil {
-		return usagef("%v", err)
+		return words.Usagef("%v", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 func TestParseFDBEntry(t *testing.T) {
@@ -31,7 +32,7 @@ func TestParseFDBEntry(t *testing.T) {
 		"02:00:00:00:00:01 dev vx1 src_vni 7 vni 8 dst 192.0.2.1":       `{` + mac + `,"dst":"192.0.2.1","vni":8,"src_vni":7}`,
 		"00:00:00:00:00:00 dev vx1 dst 239.1.1.1":                       `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"239.1.1.1"}`,
 	} {
-		got, err := ParseFDBEntry("append", strings.Fields(sentence), AnyFamily)
+		got, err := ParseFDBEntry("append", strings.Fields(sentence), words.AnyFamily)
 		if err != nil {
 			t.Errorf("%s: %v", sentence, err)
 			continue
@@ -65,7 +66,7 @@ func TestParseFDBEntry(t *testing.T) {
 		"dev vx1 02:00:00:00:00:01 nhid 3":                     "as dst IP",
 		"dev a/b 02:00:00:00:00:01":                            "slash",
 	} {
-		_, err := ParseFDBEntry("add", strings.Fields(sentence), AnyFamily)
+		_, err := ParseFDBEntry("add", strings.Fields(sentence), words.AnyFamily)
 		wantUsage(t, sentence, err, want)
 	}
 }
@@ -144,9 +145,9 @@ func TestParseFDBFilters(t *testing.T) {
 	}
 }
 
-func parseFilter(words []string) (control.FDBFilter, error) {
-	parse := map[string]func([]string, Family) (control.FDBFilter, error){"show": ParseFDBShow, "flush": ParseFDBFlush, "get": ParseFDBGet}
-	return parse[words[0]](words[1:], AnyFamily)
+func parseFilter(args []string) (control.FDBFilter, error) {
+	parse := map[string]func([]string, words.Family) (control.FDBFilter, error){"show": ParseFDBShow, "flush": ParseFDBFlush, "get": ParseFDBGet}
+	return parse[args[0]](args[1:], words.AnyFamily)
 }
 
 func FuzzFDBSentence(f *testing.F) {
@@ -160,13 +161,13 @@ func FuzzFDBSentence(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sentence string) {
 		args := strings.Split(sentence, " ")
-		e, err := ParseFDBEntry("add", args, AnyFamily)
+		e, err := ParseFDBEntry("add", args, words.AnyFamily)
 		checkSentence(t, err)
 		if err == nil && e.Validate() != nil {
 			t.Errorf("the parser took what control refuses: %+v: %v", e, e.Validate())
 		}
-		for _, parse := range []func([]string, Family) (control.FDBFilter, error){ParseFDBShow, ParseFDBFlush, ParseFDBGet} {
-			filter, err := parse(args, AnyFamily)
+		for _, parse := range []func([]string, words.Family) (control.FDBFilter, error){ParseFDBShow, ParseFDBFlush, ParseFDBGet} {
+			filter, err := parse(args, words.AnyFamily)
 			checkSentence(t, err)
 			if err == nil && filter.Validate() != nil {
 				t.Errorf("the parser took what control refuses: %+v: %v", filter, filter.Validate())

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // File is what a configuration file says, with the files of conf.d beside it.
@@ -96,7 +97,7 @@ func readError(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
-	return usagef("cannot be read: %v; write the path of a configuration file that this user may read", err)
+	return words.Usagef("cannot be read: %v; write the path of a configuration file that this user may read", err)
 }
 
 // fileReader reads the files of one configuration.

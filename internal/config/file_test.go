@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 func readText(t *testing.T, text string) (*File, error) {
@@ -52,7 +53,7 @@ func TestReadFile(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		want, err := ParseLinkAdd(strings.Fields("vxlan0 "+sentence), AnyFamily)
+		want, err := ParseLinkAdd(strings.Fields("vxlan0 "+sentence), words.AnyFamily)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +74,7 @@ func TestReadFile(t *testing.T) {
 func TestFileSaysEveryWord(t *testing.T) {
 	for w := range linkWords() {
 		r := &fileReader{}
-		l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: linkWords()}
+		l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily)}, words: linkWords()}
 		l.key(pair{key: &node{kind: scalarNode, text: w}, value: &node{kind: scalarNode, text: "1", plain: true}})
 		for _, e := range r.all {
 			if strings.Contains(e.Message, "unknown") {
@@ -85,7 +86,7 @@ func TestFileSaysEveryWord(t *testing.T) {
 		}
 		for value, said := range map[string]string{"true": w, "false": "no" + w} {
 			f, err := readText(t, "links:\n  - name: vxlan0\n    id: 42\n    "+w+": "+value+"\n")
-			want, werr := ParseLinkAdd([]string{"vxlan0", "id", "42", said, "up"}, AnyFamily)
+			want, werr := ParseLinkAdd([]string{"vxlan0", "id", "42", said, "up"}, words.AnyFamily)
 			if err != nil || werr != nil {
 				t.Errorf("%s: %s: %v, %v", w, value, err, werr)
 			} else if d := cmp.Diff(want, f.Links[0].LinkChange, compareAddr); d != "" {

@@ -3,6 +3,7 @@ package config
 import (
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // entries reads the list `fdb` of a link.
@@ -47,7 +48,7 @@ func (l *linkReader) entry(n *node) (FileEntry, bool) {
 		return e, false
 	}
 	before := l.count()
-	p := &fdbParser{sentence: newSentence(nil, AnyFamily), verb: "add"}
+	p := &fdbParser{Sentence: words.NewSentence(nil, words.AnyFamily), verb: "add"}
 	for _, pair := range l.pairs(n, " in the entry") {
 		at := pair.value.place
 		if pair.value.kind == nullNode {
@@ -81,22 +82,22 @@ func (l *linkReader) entry(n *node) (FileEntry, bool) {
 func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 	key, v := kv.key.text, kv.value
 	if v.kind != scalarNode {
-		return true, usagef("%s needs one value: write %s: VALUE", key, key)
+		return true, words.Usagef("%s needs one value: write %s: VALUE", key, key)
 	}
 	on, isBool := boolean(v)
-	p.rest = []string{v.text}
+	p.Rest = []string{v.text}
 	switch key {
 	case "mac":
 		mac, err := encap.ParseMAC(v.text)
 		if err != nil {
-			return true, usagef("mac %q is no MAC address: write six bytes such as \"02:00:00:00:00:07\"", v.text)
+			return true, words.Usagef("mac %q is no MAC address: write six bytes such as \"02:00:00:00:00:07\"", v.text)
 		}
 		p.entry.MAC = mac.String()
 	case "state":
-		p.entry.State, err = p.oneOf(key, control.Permanent, control.Static, control.Dynamic)
+		p.entry.State, err = p.OneOf(key, control.Permanent, control.Static, control.Dynamic)
 	case "extern_learn", "router":
 		if !isBool {
-			return true, usagef("%s %q: write true or false", key, v.text)
+			return true, words.Usagef("%s %q: write true or false", key, v.text)
 		}
 		if on {
 			return true, p.entryWord(key)
@@ -104,7 +105,7 @@ func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 	case "dst", "port", "vni", "via":
 		return true, p.entryWord(key)
 	default:
-		return false, usagef("unknown key %q: an entry has mac, dst, port, vni, via, state, extern_learn, router", key)
+		return false, words.Usagef("unknown key %q: an entry has mac, dst, port, vni, via, state, extern_learn, router", key)
 	}
 	return true, err
 }
@@ -119,7 +120,7 @@ func (l *linkReader) checkEntry(e control.FDBEntry) error {
 		return err
 	}
 	if e.Dst.IsValid() && e.Dst.Is6() != l.link.socket().v6 {
-		return usagef("dst %v is of the other address family than the link's remotes or local: write one of theirs (IPv4 where it has neither)", e.Dst)
+		return words.Usagef("dst %v is of the other address family than the link's remotes or local: write one of theirs (words.IPv4 where it has neither)", e.Dst)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // linkReader reads one link of a file: each key is a word of the link sentence
@@ -23,7 +24,7 @@ type linkReader struct {
 }
 
 func (r *fileReader) readLink(n *node) {
-	l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: linkWords()}
+	l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily)}, words: linkWords()}
 	before := r.count()
 	pairs := r.pairs(n, " in the link")
 	l.at = placedLink{name: n.place, id: n.place}
@@ -74,7 +75,7 @@ func (l *linkReader) key(p pair) {
 	case key == "remotes":
 		l.remoteList(p)
 	case key == "remote" && isName(p.value):
-		if l.add(p.key.place, l.parser.once("remote")) {
+		if l.add(p.key.place, l.parser.Once("remote")) {
 			return
 		}
 		l.remote(p.value)
@@ -93,7 +94,7 @@ func (l *linkReader) key(p pair) {
 
 func (l *linkReader) unknown(key string) error {
 	if why := laterWords()[key]; why != "" {
-		return usagef("%q is %s", key, why)
+		return words.Usagef("%q is %s", key, why)
 	}
 	known := []string{"fdb", "remotes"}
 	for _, w := range slices.Sorted(maps.Keys(l.words)) {
@@ -102,7 +103,7 @@ func (l *linkReader) unknown(key string) error {
 		}
 	}
 	slices.Sort(known)
-	return usagef("unknown key %q: a link has %s", key, strings.Join(known, ", "))
+	return words.Usagef("unknown key %q: a link has %s", key, strings.Join(known, ", "))
 }
 
 func (l *linkReader) up(p pair) {
@@ -121,8 +122,8 @@ func (l *linkReader) word(p pair) {
 		return
 	}
 	before := l.parser.out
-	l.parser.rest = said[1:]
-	if err = l.parser.word(said[0], l.words); err == nil && len(l.parser.rest) > 0 {
+	l.parser.Rest = said[1:]
+	if err = l.parser.word(said[0], l.words); err == nil && len(l.parser.Rest) > 0 {
 		err = l.tooMuch(p)
 	}
 	if err == nil {
@@ -151,17 +152,17 @@ func (l *linkReader) sentence(p pair) ([]string, error) {
 	key, v := p.key.text, p.value
 	switch v.kind {
 	case mappingNode:
-		return nil, usagef("%s has no keys of its own: write %s: VALUE", key, key)
+		return nil, words.Usagef("%s has no keys of its own: write %s: VALUE", key, key)
 	case nullNode:
 		if l.flag(key) {
-			return nil, usagef("%s has no value: write %s: true or leave the key out", key, key)
+			return nil, words.Usagef("%s has no value: write %s: true or leave the key out", key, key)
 		}
 		return []string{key}, nil // the parser says what it needs
 	case listNode:
 		said := make([]string, 0, len(v.items))
 		for _, item := range v.items {
 			if item.kind != scalarNode || item.text == "" {
-				return nil, usagef("%s: a list has values only", key)
+				return nil, words.Usagef("%s: a list has values only", key)
 			}
 			said = append(said, item.text)
 		}
@@ -183,7 +184,7 @@ func (l *linkReader) sentence(p pair) ([]string, error) {
 		return []string{key}, nil // the parser says what it needs
 	}
 	if (key == "tos" || key == "dsfield") && len(v.text) > 1 && strings.Trim(v.text, "0123456789") == "" {
-		return nil, usagef("tos %s: ip reads this as hexadecimal; write 0x%s, or what you mean with 0x before it", v.text, v.text)
+		return nil, words.Usagef("tos %s: ip reads this as hexadecimal; write 0x%s, or what you mean with 0x before it", v.text, v.text)
 	}
 	if v.text == "" {
 		return []string{key, ""}, nil
@@ -193,15 +194,15 @@ func (l *linkReader) sentence(p pair) ([]string, error) {
 
 // flag reports whether a word of the sentence stands alone.
 func (l *linkReader) flag(key string) bool {
-	trial := &linkParser{sentence: newSentence(nil, AnyFamily), name: "x"}
+	trial := &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily), name: "x"}
 	return trial.word(key, l.words) == nil
 }
 
 func (l *linkReader) tooMuch(p pair) error {
 	if l.flag(p.key.text) {
-		return usagef("%s %q cannot be: write true or false", p.key.text, p.value.text)
+		return words.Usagef("%s %q cannot be: write true or false", p.key.text, p.value.text)
 	}
-	return usagef("%s: %q is too much: leave it out", p.key.text, strings.Join(l.parser.rest, " "))
+	return words.Usagef("%s: %q is too much: leave it out", p.key.text, strings.Join(l.parser.Rest, " "))
 }
 
 // boolean reads true and false, not in quotes.
@@ -212,7 +213,7 @@ func boolean(n *node) (value, ok bool) {
 
 // remoteList reads `remotes`: addresses and names.
 func (l *linkReader) remoteList(p pair) {
-	if l.add(p.key.place, l.parser.once("remote")) {
+	if l.add(p.key.place, l.parser.Once("remote")) {
 		return
 	}
 	for _, item := range l.list("remotes", "[IP, NAME, ...]", p.value) {
@@ -256,20 +257,8 @@ func (l *linkReader) remote(n *node) {
 	l.remotes = append(l.remotes, n)
 }
 
-// isName reports whether n is a host name (RFC 1123 section 2.1) and no address.
-// A last label of digits only is a mistyped address.
+// isName reports whether n is a host name and no address.
 func isName(n *node) bool {
-	name := strings.TrimSuffix(n.text, ".")
-	if _, isBool := boolean(n); isBool || n.kind != scalarNode || name == "" || len(name) > 253 {
-		return false
-	}
-	letters := false
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-		letters = strings.Trim(label, "0123456789") != ""
-	}
-	return letters
+	_, isBool := boolean(n)
+	return !isBool && n.kind == scalarNode && words.IsHostName(n.text)
 }

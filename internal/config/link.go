@@ -2,11 +2,12 @@ package config
 
 import (
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // linkParser reads one link sentence.
 type linkParser struct {
-	*sentence
+	*words.Sentence
 	change  bool // a `link set`: the name of the link stands apart from a new one
 	name    string
 	newName string
@@ -16,14 +17,14 @@ type linkParser struct {
 
 // ParseLinkAdd reads what follows `link add`: NAME [type vxlan] id VNI ..., the
 // words in any order.
-func ParseLinkAdd(args []string, family Family) (control.LinkChange, error) {
-	p := &linkParser{sentence: newSentence(args, family)}
+func ParseLinkAdd(args []string, family words.Family) (control.LinkChange, error) {
+	p := &linkParser{Sentence: words.NewSentence(args, family)}
 	if err := p.parse(); err != nil {
 		return control.LinkChange{}, err
 	}
 	p.out.Name = p.name
 	if p.out.ID == nil {
-		return control.LinkChange{}, usagef("link %s needs an id: write id VNI, 0-16777215", p.name)
+		return control.LinkChange{}, words.Usagef("link %s needs an id: write id VNI, 0-16777215", p.name)
 	}
 	return p.out, p.check()
 }
@@ -31,13 +32,13 @@ func ParseLinkAdd(args []string, family Family) (control.LinkChange, error) {
 // ParseLinkSet reads what follows `link set`: [dev] NAME and what is to change:
 // up, down, mtu, address, name NEW, and the words of `link add` with or without
 // `type vxlan` before them. The link's name is returned apart.
-func ParseLinkSet(args []string, family Family) (name string, change control.LinkChange, err error) {
-	p := &linkParser{sentence: newSentence(args, family), change: true}
+func ParseLinkSet(args []string, family words.Family) (name string, change control.LinkChange, err error) {
+	p := &linkParser{Sentence: words.NewSentence(args, family), change: true}
 	if err := p.parse(); err != nil {
 		return "", control.LinkChange{}, err
 	}
-	if len(p.seen) == 0 {
-		return "", control.LinkChange{}, usagef("nothing to change of %s: write what, such as up or mtu 1450", p.name)
+	if p.Empty() {
+		return "", control.LinkChange{}, words.Usagef("nothing to change of %s: write what, such as up or mtu 1450", p.name)
 	}
 	p.out.Name = p.newName
 	return p.name, p.out, p.check()
@@ -46,60 +47,60 @@ func ParseLinkSet(args []string, family Family) (name string, change control.Lin
 // ParseLinkName reads what follows `link del`: [dev] [NAME] [type vxlan]. The
 // name may be absent.
 func ParseLinkName(args []string) (string, error) {
-	s, name := newSentence(args, AnyFamily), ""
+	s, name := words.NewSentence(args, words.AnyFamily), ""
 	for {
-		word, ok := s.next()
+		word, ok := s.Next()
 		if !ok {
 			break
 		}
 		switch {
 		case word == "type":
-			if _, err := s.oneOf("type", "vxlan"); err != nil {
+			if _, err := s.OneOf("type", "vxlan"); err != nil {
 				return "", err
 			}
 			continue
 		case word == "dev" && name == "":
-			v, err := s.value("dev", "NAME")
+			v, err := s.Value("dev", "NAME")
 			if err != nil {
 				return "", err
 			}
 			word = v
 		}
 		if name != "" {
-			return "", usagef("unknown word %q after the link's name", word)
+			return "", words.Usagef("unknown word %q after the link's name", word)
 		}
 		name = word
 		if err := control.ValidName(name); err != nil {
-			return "", usagef("%v", err)
+			return "", words.Usagef("%v", err)
 		}
 	}
 	return name, nil
 }
 
 func (p *linkParser) parse() error {
-	words := linkWords()
-	addCommandWords(words)
+	known := linkWords()
+	addCommandWords(known)
 	for {
-		word, ok := p.next()
+		word, ok := p.Next()
 		if !ok {
 			break
 		}
 		if p.name == "" {
-			if done, err := p.nameWord(word, words); done || err != nil {
+			if done, err := p.nameWord(word, known); done || err != nil {
 				if err != nil {
 					return err
 				}
 				continue
 			}
 		} else {
-			word = expandLink(word, words)
+			word = expandLink(word, known)
 		}
-		if err := p.word(word, words); err != nil {
+		if err := p.word(word, known); err != nil {
 			return err
 		}
 	}
 	if p.name == "" {
-		return usagef("the link needs a name: write it first, such as vxlan0")
+		return words.Usagef("the link needs a name: write it first, such as vxlan0")
 	}
 	return nil
 }
@@ -107,50 +108,50 @@ func (p *linkParser) parse() error {
 // nameWord takes word as the link's name, or as what announces it, where there
 // is none yet and word is not part of the sentence. After `type vxlan`, dev is
 // the underlay's device, as in iproute2.
-func (p *linkParser) nameWord(word string, words map[string]linkWord) (bool, error) {
+func (p *linkParser) nameWord(word string, known map[string]linkWord) (bool, error) {
 	switch {
 	case word == "dev" && !p.typed, word == "name":
-		v, err := p.value(word, "NAME")
+		v, err := p.Value(word, "NAME")
 		if err != nil {
 			return false, err
 		}
 		word = v
-	case word == "type" || words[word] != nil || laterWords()[word] != "":
+	case word == "type" || known[word] != nil || laterWords()[word] != "":
 		return false, nil
 	}
 	if err := control.ValidName(word); err != nil {
-		return false, usagef("%v", err)
+		return false, words.Usagef("%v", err)
 	}
 	p.name = word
 	return true, nil
 }
 
-func expandLink(word string, words map[string]linkWord) string {
+func expandLink(word string, known map[string]linkWord) string {
 	if laterWords()[word] != "" {
 		return word
 	}
-	return expand(word, words)
+	return words.Expand(word, known)
 }
 
-func (p *linkParser) word(word string, words map[string]linkWord) error {
+func (p *linkParser) word(word string, known map[string]linkWord) error {
 	if word == "type" {
 		p.typed = true
-		_, err := p.oneOf("type", "vxlan")
+		_, err := p.OneOf("type", "vxlan")
 		return err
 	}
-	if fn := words[word]; fn != nil {
+	if fn := known[word]; fn != nil {
 		return fn(p, word)
 	}
 	if why := laterWords()[word]; why != "" {
-		return usagef("%q is %s", word, why)
+		return words.Usagef("%q is %s", word, why)
 	}
-	return usagef("unknown word %q in the link sentence: see uvtep link add --help", word)
+	return words.Usagef("unknown word %q in the link sentence: see uvtep link add --help", word)
 }
 
 // check has control judge the whole and makes a UsageError of its refusal.
 func (p *linkParser) check() error {
 	if err := p.out.Validate(); err != nil {
-		return usagef("%v", err)
+		return words.Usagef("%v", err)
 	}
 	return nil
 }
@@ -159,25 +160,25 @@ func (p *linkParser) check() error {
 // the reason. A word that comes to be supported moves to linkWords.
 func laterWords() map[string]string {
 	const later = "not supported yet: leave it out"
-	words := map[string]string{}
+	known := map[string]string{}
 	for _, w := range []string{
 		"rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
 	} {
-		words[w] = later
+		known[w] = later
 	}
-	words["external"] = "for tunnel keys of the kernel's routes, tc and bridges, which reach no device outside of it: add a link for each VNI"
-	words["vnifilter"] = "for external links, which uvtep has not: add a link for each VNI"
-	words["gpe"] = "another protocol, VXLAN-GPE, which uvtep does not speak: leave it out, or leave that link to the kernel"
-	words["rsc"] = "not supported, short cuts past the host's routing: leave it out"
+	known["external"] = "for tunnel keys of the kernel's routes, tc and bridges, which reach no device outside of it: add a link for each VNI"
+	known["vnifilter"] = "for external links, which uvtep has not: add a link for each VNI"
+	known["gpe"] = "another protocol, VXLAN-GPE, which uvtep does not speak: leave it out, or leave that link to the kernel"
+	known["rsc"] = "not supported, short cuts past the host's routing: leave it out"
 	for _, w := range []string{"remcsumtx", "remcsumrx"} {
-		words[w] = "not supported, an extension that only Linux speaks (remote checksum offload): leave it out"
+		known[w] = "not supported, an extension that only Linux speaks (remote checksum offload): leave it out"
 	}
 	for _, w := range []string{
 		"master", "nomaster", "netns", "promisc", "multicast", "allmulticast", "arp", "dynamic", "alias",
 		"broadcast", "addrgenmode", "link-netnsid", "gso_max_size", "gso_max_segs", "vrf", "altname",
 	} {
-		words[w] = "not uvtep's to set: give it with ip link set NAME " + w + " ..."
+		known[w] = "not uvtep's to set: give it with ip link set NAME " + w + " ..."
 	}
-	words["link"] = "not a VXLAN's: write the underlay device as dev NAME"
-	return words
+	known["link"] = "not a VXLAN's: write the underlay device as dev NAME"
+	return known
 }

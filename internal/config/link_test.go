@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -76,7 +77,7 @@ func TestParseLinkAdd(t *testing.T) {
 		"vx id 1 reserved 0xff":                              `{"name":"vx","id":1,"reserved":"0xff"}`,
 		"vx id 1 reserved_bits 0 port 7 8":                   `{"name":"vx","id":1,"reserved":"ignore","srcport":[7,8]}`,
 	} {
-		got, err := ParseLinkAdd(strings.Fields(sentence), AnyFamily)
+		got, err := ParseLinkAdd(strings.Fields(sentence), words.AnyFamily)
 		if err != nil {
 			t.Errorf("%s: %v", sentence, err)
 			continue
@@ -159,18 +160,18 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"sixteencharacter id 1":                    "15 at most",
 		"a/b id 1":                                 "slash",
 	} {
-		_, err := ParseLinkAdd(strings.Fields(sentence), AnyFamily)
+		_, err := ParseLinkAdd(strings.Fields(sentence), words.AnyFamily)
 		wantUsage(t, sentence, err, want)
 	}
-	_, err := ParseLinkAdd([]string{"vx", "id", "1", "remote", "2001:db8::1"}, IPv4)
+	_, err := ParseLinkAdd([]string{"vx", "id", "1", "remote", "2001:db8::1"}, words.IPv4)
 	wantUsage(t, "-4", err, "-4 asks for")
-	_, err = ParseLinkAdd([]string{"vx", "id", "1", "remote", "192.0.2.1"}, IPv6)
+	_, err = ParseLinkAdd([]string{"vx", "id", "1", "remote", "192.0.2.1"}, words.IPv6)
 	wantUsage(t, "-6", err, "-6 asks for")
 }
 
 func wantUsage(t *testing.T, what string, err error, want string) {
 	t.Helper()
-	var usage *UsageError
+	var usage *words.UsageError
 	if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%q: %v, want one line of a usage error with %q", what, err, want)
 	}
@@ -189,7 +190,7 @@ func TestParseLinkSet(t *testing.T) {
 		"vx dev eth1 nolearning dstport 8472": `{"dev":"eth1","learning":false,"dstport":8472}`,
 		"dev vx type vxlan dev eth1 ttl 0":    `{"dev":"eth1","ttl":0}`,
 	} {
-		name, got, err := ParseLinkSet(strings.Fields(sentence), AnyFamily)
+		name, got, err := ParseLinkSet(strings.Fields(sentence), words.AnyFamily)
 		if err != nil || name != "vx" {
 			t.Errorf("%s: name %q, %v", sentence, name, err)
 			continue
@@ -214,7 +215,7 @@ func TestParseLinkSet(t *testing.T) {
 		"vx master a/b":                       "slash",
 		"vx group 239.1.1.1 remote 192.0.2.1": "write one of them",
 	} {
-		_, _, err := ParseLinkSet(strings.Fields(sentence), AnyFamily)
+		_, _, err := ParseLinkSet(strings.Fields(sentence), words.AnyFamily)
 		wantUsage(t, sentence, err, want)
 	}
 }
@@ -257,14 +258,14 @@ func FuzzLinkSentence(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sentence string) {
 		args := strings.Split(sentence, " ")
-		add, err := ParseLinkAdd(args, AnyFamily)
+		add, err := ParseLinkAdd(args, words.AnyFamily)
 		checkSentence(t, err)
 		if err == nil {
 			if _, err := add.Config(); err != nil {
 				t.Errorf("the parser took what control refuses: %v", err)
 			}
 		}
-		name, change, err := ParseLinkSet(args, AnyFamily)
+		name, change, err := ParseLinkSet(args, words.AnyFamily)
 		checkSentence(t, err)
 		if err == nil && (control.ValidName(name) != nil || change.Validate() != nil) {
 			t.Errorf("the parser took what control refuses: %q %+v", name, change)
@@ -277,7 +278,7 @@ func FuzzLinkSentence(f *testing.F) {
 // checkSentence: every refusal is a usage error that says something.
 func checkSentence(t *testing.T, err error) {
 	t.Helper()
-	var usage *UsageError
+	var usage *words.UsageError
 	if err != nil && (!errors.As(err, &usage) || usage.Message == "") {
 		t.Errorf("%T %v is no usage error", err, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // LinkFilter selects links to show; what is unset selects all.
@@ -20,9 +21,9 @@ type LinkFilter struct {
 // DEVICE] [nomaster] [group GROUP] [type TYPE], in any order
 // (ipaddr_list_flush_or_save in ip/ipaddress.c).
 func ParseLinkShow(args []string) (LinkFilter, error) {
-	f, s := LinkFilter{}, newSentence(args, AnyFamily)
+	f, s := LinkFilter{}, words.NewSentence(args, words.AnyFamily)
 	for {
-		word, ok := s.next()
+		word, ok := s.Next()
 		if !ok {
 			return f, nil
 		}
@@ -32,7 +33,7 @@ func ParseLinkShow(args []string) (LinkFilter, error) {
 	}
 }
 
-func (f *LinkFilter) word(s *sentence, word string) (err error) {
+func (f *LinkFilter) word(s *words.Sentence, word string) (err error) {
 	v := word
 	switch word {
 	case "up":
@@ -44,24 +45,24 @@ func (f *LinkFilter) word(s *sentence, word string) (err error) {
 	case "novf": // says nothing of a device without virtual functions
 		return nil
 	case "dev":
-		if v, err = s.value(word, "NAME"); err != nil {
+		if v, err = s.Value(word, "NAME"); err != nil {
 			return err
 		}
 	case "type":
-		v, err = s.value(word, "vxlan")
+		v, err = s.Value(word, "vxlan")
 		f.other = v != "vxlan"
 		return err
 	case "group":
-		f.Group, err = s.value(word, "GROUP")
+		f.Group, err = s.Value(word, "GROUP")
 		return err
 	case "master", "vrf":
-		if f.Master, err = s.value(word, "DEVICE"); err != nil {
+		if f.Master, err = s.Value(word, "DEVICE"); err != nil {
 			return err
 		}
 		return asUsage(control.ValidName(f.Master))
 	}
 	if f.Name != "" {
-		return usagef("unknown word %q after the link's name", v)
+		return words.Usagef("unknown word %q after the link's name", v)
 	}
 	f.Name = v
 	return asUsage(control.ValidName(v))
@@ -71,7 +72,7 @@ func asUsage(err error) error {
 	if err == nil {
 		return nil
 	}
-	return usagef("%v", err)
+	return words.Usagef("%v", err)
 }
 
 // Matches reports whether the filter selects a link, but for its name.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // linkWord reads one word of the link sentence and what follows it.
@@ -17,7 +18,7 @@ type linkWord func(p *linkParser, word string) error
 // linkWords are the words of the link sentence, iproute2's (vxlan_parse_opt in
 // ip/iplink_vxlan.c, iplink_parse in ip/iplink.c) and uvtep's own.
 func linkWords() map[string]linkWord {
-	words := map[string]linkWord{
+	known := map[string]linkWord{
 		"id": (*linkParser).id, "vni": (*linkParser).id,
 		"remote": (*linkParser).remote, "group": (*linkParser).group, "local": (*linkParser).local,
 		"dev": (*linkParser).dev, "dstport": (*linkParser).dstport, "srcport": (*linkParser).srcport, "port": (*linkParser).srcport,
@@ -29,89 +30,89 @@ func linkWords() map[string]linkWord {
 		"queues": (*linkParser).queues, "name": (*linkParser).rename,
 		"up": (*linkParser).admin, "down": (*linkParser).admin,
 	}
-	addOptionWords(words)
-	return words
+	addOptionWords(known)
+	return known
 }
 
 func (p *linkParser) id(string) error {
-	if err := p.once("id"); err != nil {
+	if err := p.Once("id"); err != nil {
 		return err
 	}
-	n, err := p.number("id", 0, uint64(encap.MaxVNI))
+	n, err := p.Number("id", 0, uint64(encap.MaxVNI))
 	p.out.ID = new(uint32(n))
 	return err
 }
 
 func (p *linkParser) remote(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	a, err := p.address(word)
+	a, err := p.Address(word)
 	p.out.Remote = &a
 	return err
 }
 
 func (p *linkParser) group(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	a, err := p.address(word)
+	a, err := p.Address(word)
 	p.out.Group = &a
 	return err
 }
 
 func (p *linkParser) local(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	a, err := p.address(word)
+	a, err := p.Address(word)
 	p.out.Local = &a
 	return err
 }
 
 func (p *linkParser) dev(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.value(word, "DEVICE")
+	v, err := p.Value(word, "DEVICE")
 	p.out.Dev = &v
 	return err
 }
 
 func (p *linkParser) dstport(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
 	// 0 is read, so that its refusal can say what it means to `ip`.
-	n, err := p.number(word, 0, 65535)
+	n, err := p.Number(word, 0, 65535)
 	p.out.DstPort = new(uint16(n))
 	return err
 }
 
 // srcport is port, too, in iproute2.
 func (p *linkParser) srcport(word string) error {
-	if err := p.once("srcport"); err != nil {
+	if err := p.Once("srcport"); err != nil {
 		return err
 	}
-	low, err := p.number(word, 0, 65535)
+	low, err := p.Number(word, 0, 65535)
 	if err != nil {
 		return err
 	}
-	high, err := p.number("srcport MIN", 0, 65535)
+	high, err := p.Number("srcport MIN", 0, 65535)
 	p.out.SrcPort = &control.PortRange{uint16(low), uint16(high)}
 	return err
 }
 
 func (p *linkParser) ttl(string) error {
-	if err := p.once("ttl"); err != nil {
+	if err := p.Once("ttl"); err != nil {
 		return err
 	}
-	v, err := p.value("ttl", "1-255, auto or inherit")
+	v, err := p.Value("ttl", "1-255, auto or inherit")
 	if err != nil {
 		return err
 	}
 	p.out.TTL = new(control.Value(v))
-	if n, err := parseNumber(v); err == nil {
+	if n, err := words.ParseNumber(v); err == nil {
 		p.out.TTL = new(control.Value(strconv.FormatUint(n, 10)))
 	}
 	return nil
@@ -120,10 +121,10 @@ func (p *linkParser) ttl(string) error {
 // tos reads hexadecimal with or without 0x, and the DSCP names, as iproute2
 // does (rtnl_dsfield_a2n in lib/rt_names.c).
 func (p *linkParser) tos(string) error {
-	if err := p.once("tos"); err != nil {
+	if err := p.Once("tos"); err != nil {
 		return err
 	}
-	v, err := p.value("tos", "0x00-0xff or inherit")
+	v, err := p.Value("tos", "0x00-0xff or inherit")
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (p *linkParser) tos(string) error {
 		digits := strings.TrimPrefix(strings.ToLower(v), "0x")
 		hex, err := strconv.ParseUint(digits, 16, 8)
 		if err != nil {
-			return usagef("tos %q cannot be: write 0x00-0xff (hexadecimal, as ip reads it) or inherit", v)
+			return words.Usagef("tos %q cannot be: write 0x00-0xff (hexadecimal, as ip reads it) or inherit", v)
 		}
 		n = uint8(hex)
 	}
@@ -167,102 +168,102 @@ func scan(s, format string, a ...any) bool {
 }
 
 func (p *linkParser) df(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.oneOf(word, "set", "unset", "inherit")
+	v, err := p.OneOf(word, "set", "unset", "inherit")
 	p.out.DF = &v
 	return err
 }
 
 func (p *linkParser) ageing(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	if len(p.rest) > 0 && p.rest[0] == "none" {
-		p.rest = p.rest[1:]
+	if len(p.Rest) > 0 && p.Rest[0] == "none" {
+		p.Rest = p.Rest[1:]
 		p.out.Ageing = new(uint32(0))
 		return nil
 	}
-	n, err := p.number(word, 0, 1<<32-1)
+	n, err := p.Number(word, 0, 1<<32-1)
 	p.out.Ageing = new(uint32(n))
 	return err
 }
 
 func (p *linkParser) maxaddress(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.value(word, "a number or unlimited")
+	v, err := p.Value(word, "a number or unlimited")
 	if err != nil {
 		return err
 	}
 	p.out.MaxAddress = new(control.Value(v))
-	if n, err := parseNumber(v); err == nil {
+	if n, err := words.ParseNumber(v); err == nil {
 		p.out.MaxAddress = new(control.Value(strconv.FormatUint(n, 10)))
 	}
 	return nil
 }
 
 func (p *linkParser) mtu(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	n, err := p.number(word, 0, 1<<31-1)
+	n, err := p.Number(word, 0, 1<<31-1)
 	p.out.MTU = new(int(n))
 	return err
 }
 
 func (p *linkParser) lladdr(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.value(word, "MAC")
+	v, err := p.Value(word, "MAC")
 	p.out.Address = &v
 	return err
 }
 
 func (p *linkParser) accept(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.value(word, "peers, any or PREFIX[,PREFIX...]")
+	v, err := p.Value(word, "peers, any or PREFIX[,PREFIX...]")
 	p.out.Accept = &v
 	return err
 }
 
 func (p *linkParser) innervlan(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.oneOf(word, "pass", "drop")
+	v, err := p.OneOf(word, "pass", "drop")
 	p.out.InnerVLAN = &v
 	return err
 }
 
 // queues is queues, and iproute2's txqueues: a TAP's queues are both ways.
 func (p *linkParser) queues(word string) error {
-	if err := p.once("queues"); err != nil {
+	if err := p.Once("queues"); err != nil {
 		return err
 	}
-	n, err := p.number(word, 1, 256)
+	n, err := p.Number(word, 1, 256)
 	p.out.Queues = new(int(n))
 	return err
 }
 
 func (p *linkParser) rename(word string) error {
 	if !p.change {
-		return usagef("the link has a name already, %q", p.name)
+		return words.Usagef("the link has a name already, %q", p.name)
 	}
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.value(word, "NEW-NAME")
+	v, err := p.Value(word, "NEW-NAME")
 	if err != nil {
 		return err
 	}
 	if err := control.ValidName(v); err != nil {
-		return usagef("%v", err)
+		return words.Usagef("%v", err)
 	}
 	p.newName = v
 	return nil
@@ -271,7 +272,7 @@ func (p *linkParser) rename(word string) error {
 // admin is up and down.
 func (p *linkParser) admin(word string) error {
 	p.out.Up = new(word == "up")
-	return p.once("up/down")
+	return p.Once("up/down")
 }
 
 // LinkWords are the words by which ParseLinkSet changes something.

@@ -5,60 +5,61 @@ import (
 	"strings"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // addOptionWords adds the words that switch something on or off, and those of
 // uvtep's own options.
-func addOptionWords(words map[string]linkWord) {
+func addOptionWords(known map[string]linkWord) {
 	for _, w := range []string{"learning", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp", "proxy", "persist", "l2miss", "l3miss"} {
-		words[w], words["no"+w] = (*linkParser).toggle, (*linkParser).toggle
+		known[w], known["no"+w] = (*linkParser).toggle, (*linkParser).toggle
 	}
-	words["txqueues"], words["numtxqueues"] = (*linkParser).queues, (*linkParser).queues
-	words["user"], words["group-owner"] = (*linkParser).owner, (*linkParser).owner
-	words["mss"], words["moveguard"], words["loopguard"] = (*linkParser).mss, (*linkParser).guard, (*linkParser).guard
-	words["bumlimit"], words["peerbumlimit"] = (*linkParser).bumlimit, (*linkParser).bumlimit
-	words["trunk"], words["vlan"] = (*linkParser).trunk, (*linkParser).vlan
-	words["gbpid"], words["samehost"] = (*linkParser).gbpid, (*linkParser).samehost
-	words["flowlabel"], words["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
+	known["txqueues"], known["numtxqueues"] = (*linkParser).queues, (*linkParser).queues
+	known["user"], known["group-owner"] = (*linkParser).owner, (*linkParser).owner
+	known["mss"], known["moveguard"], known["loopguard"] = (*linkParser).mss, (*linkParser).guard, (*linkParser).guard
+	known["bumlimit"], known["peerbumlimit"] = (*linkParser).bumlimit, (*linkParser).bumlimit
+	known["trunk"], known["vlan"] = (*linkParser).trunk, (*linkParser).vlan
+	known["gbpid"], known["samehost"] = (*linkParser).gbpid, (*linkParser).samehost
+	known["flowlabel"], known["label"] = (*linkParser).flowlabel, (*linkParser).flowlabel
 }
 
 // addCommandWords adds what a command can say, as `ip link` can, and a
 // configuration file cannot: the master of the device, and that a link has not
 // what none has.
-func addCommandWords(words map[string]linkWord) {
-	words["master"], words["nomaster"] = (*linkParser).master, (*linkParser).nomaster
+func addCommandWords(known map[string]linkWord) {
+	known["master"], known["nomaster"] = (*linkParser).master, (*linkParser).nomaster
 	for _, w := range []string{"external", "rsc", "vnifilter", "gpe", "remcsumtx", "remcsumrx"} {
-		words["no"+w] = (*linkParser).without
+		known["no"+w] = (*linkParser).without
 	}
 }
 
 func (p *linkParser) master(word string) error {
-	if err := p.once("master"); err != nil {
+	if err := p.Once("master"); err != nil {
 		return err
 	}
-	v, err := p.value(word, "DEVICE")
+	v, err := p.Value(word, "DEVICE")
 	if err != nil {
 		return err
 	}
 	if err := control.ValidName(v); err != nil {
-		return usagef("%s: %v", word, err)
+		return words.Usagef("%s: %v", word, err)
 	}
 	p.out.Master = &v
 	return nil
 }
 
 func (p *linkParser) samehost(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.value(word, "auto, none or PREFIX[,PREFIX...]")
+	v, err := p.Value(word, "auto, none or PREFIX[,PREFIX...]")
 	p.out.SameHost = &v
 	return err
 }
 
 func (p *linkParser) nomaster(string) error {
 	p.out.Master = new("")
-	return p.once("master")
+	return p.Once("master")
 }
 
 // toggle is a word with or without "no" before it.
@@ -87,15 +88,15 @@ func (p *linkParser) toggle(word string) error {
 	case "gbp":
 		p.out.GBP = &on
 	}
-	return p.once("[no]" + plain)
+	return p.Once("[no]" + plain)
 }
 
 // proxy is proxy, and `proxy learn`, which is no word of its own: cut short,
 // ip has it for learning.
 func (p *linkParser) proxy(on bool) {
 	p.out.Proxy = &on
-	if on && len(p.rest) > 0 && p.rest[0] == "learn" {
-		p.rest = p.rest[1:]
+	if on && len(p.Rest) > 0 && p.Rest[0] == "learn" {
+		p.Rest = p.Rest[1:]
 		p.out.ProxyLearn = &on
 	}
 }
@@ -104,30 +105,30 @@ func (p *linkParser) proxy(on bool) {
 // has. That cannot be changed of a link, not of the kernel's either.
 func (p *linkParser) without(word string) error {
 	if p.change {
-		return usagef("%q is so of every link: leave it out", word)
+		return words.Usagef("%q is so of every link: leave it out", word)
 	}
-	return p.once("[no]" + strings.TrimPrefix(word, "no"))
+	return p.Once("[no]" + strings.TrimPrefix(word, "no"))
 }
 
 func (p *linkParser) gbpid(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	n, err := p.number(word, 0, 65535)
+	n, err := p.Number(word, 0, 65535)
 	p.out.GBPID = new(uint16(n))
 	return err
 }
 
 func (p *linkParser) flowlabel(string) error {
-	if err := p.once("flowlabel"); err != nil {
+	if err := p.Once("flowlabel"); err != nil {
 		return err
 	}
-	v, err := p.value("flowlabel", "0-0xfffff or inherit")
+	v, err := p.Value("flowlabel", "0-0xfffff or inherit")
 	if err != nil {
 		return err
 	}
 	p.out.FlowLabel = new(control.Value(v))
-	if n, err := parseNumber(v); err == nil {
+	if n, err := words.ParseNumber(v); err == nil {
 		p.out.FlowLabel = new(control.Value(strconv.FormatUint(n, 10)))
 	}
 	return nil
@@ -135,10 +136,10 @@ func (p *linkParser) flowlabel(string) error {
 
 // owner is user UID and group-owner GID.
 func (p *linkParser) owner(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	n, err := p.number(word, 0, 1<<32-2) // -1 is nobody
+	n, err := p.Number(word, 0, 1<<32-2) // -1 is nobody
 	if word == "user" {
 		p.out.User = new(uint32(n))
 	} else {
@@ -148,20 +149,20 @@ func (p *linkParser) owner(word string) error {
 }
 
 func (p *linkParser) mss(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.oneOf(word, "clamp", "none")
+	v, err := p.OneOf(word, "clamp", "none")
 	p.out.MSS = &v
 	return err
 }
 
 // guard is moveguard and loopguard.
 func (p *linkParser) guard(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.oneOf(word, "on", "off")
+	v, err := p.OneOf(word, "on", "off")
 	if word == "moveguard" {
 		p.out.MoveGuard = &v
 	} else {
@@ -172,10 +173,10 @@ func (p *linkParser) guard(word string) error {
 
 // bumlimit is bumlimit and peerbumlimit: frames a second, 0 for any number.
 func (p *linkParser) bumlimit(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	n, err := p.number(word, 0, 1<<32-1)
+	n, err := p.Number(word, 0, 1<<32-1)
 	if word == "bumlimit" {
 		p.out.BUMLimit = new(uint32(n))
 	} else {

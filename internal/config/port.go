@@ -4,23 +4,24 @@ import (
 	"strings"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // portWords are the words of the link sentence that a port of its own has, too.
 func portWords() map[string]linkWord {
-	words := make(map[string]linkWord)
+	known := make(map[string]linkWord)
 	all := linkWords()
 	for _, w := range []string{"mtu", "address", "queues", "txqueues", "persist", "nopersist", "user", "group-owner", "up", "down"} {
-		words[w] = all[w]
+		known[w] = all[w]
 	}
-	return words
+	return known
 }
 
 // ParsePortAdd reads what follows `port add`: NAME trunk and its words.
 func ParsePortAdd(args []string) (control.PortChange, error) {
 	name, kind, change, err := parsePort(args)
 	if err == nil && kind == "" {
-		err = usagef("port %s needs a type: write port add %s %s", name, name, control.TypeTrunk)
+		err = words.Usagef("port %s needs a type: write port add %s %s", name, name, control.TypeTrunk)
 	}
 	change.Name, change.Type = name, kind
 	return change, err
@@ -30,73 +31,73 @@ func ParsePortAdd(args []string) (control.PortChange, error) {
 func ParsePortSet(args []string) (name string, change control.PortChange, err error) {
 	name, kind, change, err := parsePort(args)
 	if err == nil && kind == "" && change == (control.PortChange{}) {
-		err = usagef("nothing to change of %s: write what, such as up or mtu 1450", name)
+		err = words.Usagef("nothing to change of %s: write what, such as up or mtu 1450", name)
 	}
 	return name, change, err
 }
 
 // ParsePortName reads what follows `port show` and `port del`: [dev] [NAME].
 func ParsePortName(args []string) (string, error) {
-	s := newSentence(args, AnyFamily)
-	word, ok := s.next()
+	s := words.NewSentence(args, words.AnyFamily)
+	word, ok := s.Next()
 	if !ok {
 		return "", nil
 	}
 	if word == "dev" {
-		v, err := s.value("dev", "NAME")
+		v, err := s.Value("dev", "NAME")
 		if err != nil {
 			return "", err
 		}
 		word = v
 	}
 	if err := control.ValidName(word); err != nil {
-		return "", usagef("%v", err)
+		return "", words.Usagef("%v", err)
 	}
-	if more, ok := s.next(); ok {
-		return "", usagef("unknown word %q after the port's name", more)
+	if more, ok := s.Next(); ok {
+		return "", words.Usagef("unknown word %q after the port's name", more)
 	}
 	return word, nil
 }
 
 func parsePort(args []string) (name, kind string, change control.PortChange, err error) {
-	words := portWords()
-	p := &linkParser{sentence: newSentence(args, AnyFamily)}
+	known := portWords()
+	p := &linkParser{Sentence: words.NewSentence(args, words.AnyFamily)}
 	for {
-		word, ok := p.next()
+		word, ok := p.Next()
 		if !ok {
 			break
 		}
 		if word == "dev" && p.name == "" {
-			if word, err = p.value("dev", "NAME"); err != nil {
+			if word, err = p.Value("dev", "NAME"); err != nil {
 				return "", "", change, err
 			}
 		}
-		switch full := expand(word, words); {
+		switch full := words.Expand(word, known); {
 		case p.name == "":
 			p.name = word
 			err = control.ValidName(word)
 			if err != nil {
-				err = usagef("%v", err)
+				err = words.Usagef("%v", err)
 			}
 		case word == control.TypeTrunk && kind == "":
 			kind = word
 		case word == "type":
-			kind, err = p.oneOf("type", control.TypeTrunk)
-		case words[full] != nil:
-			err = words[full](p, full)
+			kind, err = p.OneOf("type", control.TypeTrunk)
+		case known[full] != nil:
+			err = known[full](p, full)
 		default:
-			err = usagef("unknown word %q in the port sentence: see uvtep port add --help", word)
+			err = words.Usagef("unknown word %q in the port sentence: see uvtep port add --help", word)
 		}
 		if err != nil {
 			return "", "", change, err
 		}
 	}
 	if p.name == "" {
-		return "", "", change, usagef("the port needs a name: write it first, such as trunk0")
+		return "", "", change, words.Usagef("the port needs a name: write it first, such as trunk0")
 	}
 	change = portChange(&p.out)
 	if err := change.Validate(); err != nil {
-		return "", "", change, usagef("%v", err)
+		return "", "", change, words.Usagef("%v", err)
 	}
 	return p.name, kind, change, nil
 }
@@ -113,19 +114,19 @@ func portChange(l *control.LinkChange) control.PortChange {
 
 // trunk is the port whose VLAN the link's port is.
 func (p *linkParser) trunk(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	v, err := p.value(word, "PORT")
+	v, err := p.Value(word, "PORT")
 	p.out.Trunk = &v
 	return err
 }
 
 func (p *linkParser) vlan(word string) error {
-	if err := p.once(word); err != nil {
+	if err := p.Once(word); err != nil {
 		return err
 	}
-	n, err := p.number(word, 1, 4094)
+	n, err := p.Number(word, 1, 4094)
 	p.out.VLAN = new(uint16(n))
 	return err
 }
@@ -140,7 +141,7 @@ type FilePort struct {
 func (r *fileReader) readPorts(n *node) { r.mappings("ports", "port", "trunk0", n, r.readPort) }
 
 func (r *fileReader) readPort(n *node) {
-	l := &linkReader{fileReader: r, parser: &linkParser{sentence: newSentence(nil, AnyFamily)}, words: portWords()}
+	l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily)}, words: portWords()}
 	l.at = placedLink{name: n.place}
 	before := r.count()
 	for _, p := range r.pairs(n, " in the port") {

@@ -4,14 +4,15 @@ import (
 	"fmt"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // reserved reads ignore, drop, or a mask as after reserved_bits.
 func (p *linkParser) reserved(word string) error {
-	if err := p.once("reserved"); err != nil {
+	if err := p.Once("reserved"); err != nil {
 		return err
 	}
-	v, err := p.value(word, "ignore, drop or MASK")
+	v, err := p.Value(word, "ignore, drop or MASK")
 	if err != nil {
 		return err
 	}
@@ -22,15 +23,15 @@ func (p *linkParser) reserved(word string) error {
 // reservedBits reads iproute2's word for the header bits that drop a packet
 // (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in drivers/net/vxlan/vxlan_core.c).
 func (p *linkParser) reservedBits(word string) error {
-	if err := p.once("reserved"); err != nil {
+	if err := p.Once("reserved"); err != nil {
 		return err
 	}
-	v, err := p.value(word, "MASK")
+	v, err := p.Value(word, "MASK")
 	if err != nil {
 		return err
 	}
-	if _, err := parseNumber(v); err != nil {
-		return usagef("reserved_bits %q cannot be: write the header bits that drop a packet, such as 0x%x for all", v, encap.AllReserved)
+	if _, err := words.ParseNumber(v); err != nil {
+		return words.Usagef("reserved_bits %q cannot be: write the header bits that drop a packet, such as 0x%x for all", v, encap.AllReserved)
 	}
 	p.out.Reserved = new(reservedWord(v))
 	return nil
@@ -39,7 +40,7 @@ func (p *linkParser) reservedBits(word string) error {
 // reservedWord gives a mask the form that control has it in: all of the bits
 // and none have names.
 func reservedWord(v string) string {
-	mask, err := parseNumber(v)
+	mask, err := words.ParseNumber(v)
 	switch {
 	case err != nil:
 		return v // a word, or control says why not

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // nud is a state of an entry as bridge(8) and the kernel's driver have it: bits
@@ -128,6 +129,6 @@ func stateBits(word string) (nud, bool) {
 	if word == "all" {
 		return ^nud(0), true
 	}
-	n, err := parseNumber(word)
+	n, err := words.ParseNumber(word)
 	return nud(n), err == nil && n <= 0xffff
 }
