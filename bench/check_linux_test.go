@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // benchmarkCheck holds this harness's TCP figures against iperf3's on the same

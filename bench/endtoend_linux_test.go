@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/uvtep/uvtep/internal/load"
+	"github.com/uvtep/uvtep/test/load"
 )
 
 // BenchmarkEndToEnd compares uvtep with the kernel's vxlan and others between

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/lab"
-	"github.com/uvtep/uvtep/internal/load"
+	"github.com/uvtep/uvtep/test/lab"
+	"github.com/uvtep/uvtep/test/load"
 )
 
 // benchmarkGrowth measures one active link while others, or FDB entries, are

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/bench/result"
-	"github.com/uvtep/uvtep/internal/lab"
-	"github.com/uvtep/uvtep/internal/load"
+	"github.com/uvtep/uvtep/test/lab"
+	"github.com/uvtep/uvtep/test/load"
 )
 
 func TestMain(m *testing.M) { os.Exit(load.TestMain(m)) }

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/lab"
-	"github.com/uvtep/uvtep/internal/load"
+	"github.com/uvtep/uvtep/test/lab"
+	"github.com/uvtep/uvtep/test/load"
 	"github.com/uvtep/uvtep/vtep"
 )
 

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/lab"
-	"github.com/uvtep/uvtep/internal/load"
+	"github.com/uvtep/uvtep/test/lab"
+	"github.com/uvtep/uvtep/test/load"
 )
 
 // remoteNet holds the addresses of remotes that one host stands for (the

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/bench/result"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // neverHere names the systems that are left out for a reason of their own.

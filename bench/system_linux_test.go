@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // setting is an underlay: what the hosts are joined by.

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 func TestOpenCloseLeavesNothing(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 	"golang.org/x/sys/unix"
 )
 

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
 

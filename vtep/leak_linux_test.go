@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/internal/lab"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
 )

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
 

@@ -8,7 +8,7 @@
 // false, and each operand of && and || is taken out. All edits are compiled at
 // once, each behind a switch that the environment turns; an edit is run by those
 // tests alone that reach it where it makes a difference. With -deep what the
-// tests of the package let pass goes to those of internal/conformance, as root.
+// tests of the package let pass goes to those of test/conformance, as root.
 // Edits that change nothing are listed in equivalent.txt with the reason.
 package main
 
@@ -31,7 +31,7 @@ var dataPath = []string{
 }
 
 func main() {
-	deep := flag.Bool("deep", false, "run internal/conformance for what the package's tests let pass")
+	deep := flag.Bool("deep", false, "run test/conformance for what the package's tests let pass")
 	longest := flag.Duration("longest", time.Minute, "leave out tests that take longer than this")
 	flag.Parse()
 	if err := run(flag.Args(), *deep, *longest); err != nil {
@@ -79,7 +79,7 @@ func run(files []string, deep bool, longest time.Duration) error {
 		}
 		left, err := s.survivors("./"+p, s.unknown(known))
 		if err == nil && deep && len(left) > 0 {
-			left, err = s.survivors("./internal/conformance", left)
+			left, err = s.survivors("./test/conformance", left)
 		}
 		if err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // followed is a host whose daemon has a file.

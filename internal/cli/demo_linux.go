@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // newDemoCommand builds `uvtep demo`.

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // piped is a daemon whose stderr is a pipe that the test reads, or does not.

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // exe is the program: this binary, started as uvtep.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // TestManyLinksComeBack: the device of many links goes and comes back, which is a line a

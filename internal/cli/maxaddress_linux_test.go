@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/internal/lab"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // TestMaxAddressOfTheDaemon: the file bounds what all links hold together, SIGHUP changes

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/internal/lab"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/vteptest"
