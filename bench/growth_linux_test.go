@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/test/load"
 )
@@ -78,8 +78,8 @@ func growLinks(p *pair, i, n int) error {
 			local, remote = addrB, addrA
 		}
 		name := fmt.Sprint(idlePrefix, k)
-		if err := p.controls[i].AddLink(context.Background(), control.LinkChange{
-			LinkSpec: control.LinkSpec{Name: name, ID: &id, Local: &local, Remote: &remote}, Up: &up,
+		if err := p.controls[i].AddLink(context.Background(), api.LinkChange{
+			LinkSpec: api.LinkSpec{Name: name, ID: &id, Local: &local, Remote: &remote}, Up: &up,
 		}); err != nil {
 			return fmt.Errorf("link %d: %w", k, err)
 		}
@@ -127,7 +127,7 @@ func growRemotes(p *pair, i, n int) error {
 	remote := remoteNet.Addr()
 	for range n - 1 {
 		remote = remote.Next()
-		err := p.controls[i].ChangeFDB(context.Background(), "append", control.FDBEntry{Dev: "vxlan0", MAC: allZeros, Dst: remote})
+		err := p.controls[i].ChangeFDB(context.Background(), "append", api.FDBEntry{Dev: "vxlan0", MAC: allZeros, Dst: remote})
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/test/load"
 	"github.com/uvtep/uvtep/vtep"
@@ -70,7 +70,7 @@ func BenchmarkIsolation(b *testing.B) {
 // stormed gives b's VTEP the second link, a the stranger's address, and b a socket that takes nothing.
 func stormed(p *pair) error {
 	id, local, remote := uint32(stormVNI), addrB, addrA
-	err := p.controls[1].AddLink(context.Background(), control.LinkChange{LinkSpec: control.LinkSpec{Name: "vxlan1", ID: &id, Local: &local, Remote: &remote}})
+	err := p.controls[1].AddLink(context.Background(), api.LinkChange{LinkSpec: api.LinkSpec{Name: "vxlan1", ID: &id, Local: &local, Remote: &remote}})
 	if err == nil {
 		err = p.b.SetUp("vxlan1", true)
 	}

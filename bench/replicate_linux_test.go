@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/test/load"
 )
@@ -97,7 +97,7 @@ func (p *pair) flood(n int) (last netip.Addr, err error) {
 			continue
 		}
 		if len(p.controls) > 0 {
-			err = p.controls[0].ChangeFDB(context.Background(), "append", control.FDBEntry{Dev: "vxlan0", MAC: allZeros, Dst: last})
+			err = p.controls[0].ChangeFDB(context.Background(), "append", api.FDBEntry{Dev: "vxlan0", MAC: allZeros, Dst: last})
 		} else {
 			err = p.a.FDBAppend("vxlan0", lab.FDBEntry{MAC: make([]byte, 6), Dst: last})
 		}

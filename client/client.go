@@ -13,10 +13,13 @@
 // membership in the socket's group. Errors are told apart with errors.Is.
 package client
 
-import "github.com/uvtep/uvtep/control"
+import (
+	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/control"
+)
 
 // DefaultPath is where the daemon's socket is unless `--control` says otherwise.
-const DefaultPath = control.DefaultPath
+const DefaultPath = api.DefaultPath
 
 // New is a client of the daemon whose socket is at path. It connects when it is
 // asked for something.
@@ -30,55 +33,55 @@ type (
 	Monitor = control.Monitor
 
 	// Link is a link as it stands.
-	Link = control.Link
+	Link = api.Link
 	// LinkSpec says what a link is to be; what is nil is not said.
-	LinkSpec = control.LinkSpec
+	LinkSpec = api.LinkSpec
 	// LinkChange is a LinkSpec, and whether the link is to be up and of which
 	// device a slave.
-	LinkChange = control.LinkChange
+	LinkChange = api.LinkChange
 	// LinkStats are the counters of a link.
-	LinkStats = control.LinkStats
+	LinkStats = api.LinkStats
 	// Stats are those of what belongs to no link.
-	Stats = control.Stats
+	Stats = api.Stats
 	// Netdev is a link's network device.
-	Netdev = control.Netdev
+	Netdev = api.Netdev
 	// Value is a number or a word in its place.
-	Value = control.Value
+	Value = api.Value
 	// PortRange is two ports, both included.
-	PortRange = control.PortRange
+	PortRange = api.PortRange
 
 	// Port is a port that is not a link's, as it stands.
-	Port = control.Port
+	Port = api.Port
 	// PortSpec says what such a port is to be; what is nil is not said.
-	PortSpec = control.PortSpec
+	PortSpec = api.PortSpec
 	// PortChange is a PortSpec, and whether the port is to be up.
-	PortChange = control.PortChange
+	PortChange = api.PortChange
 	// PortVLAN is a VLAN of a trunk port.
-	PortVLAN = control.PortVLAN
+	PortVLAN = api.PortVLAN
 
 	// FDBEntry is one line of a forwarding database.
-	FDBEntry = control.FDBEntry
+	FDBEntry = api.FDBEntry
 	// FDBList is a list of entries that is read as it comes.
 	FDBList = control.FDBList
 	// FDBFilter selects entries.
-	FDBFilter = control.FDBFilter
+	FDBFilter = api.FDBFilter
 
 	// ConfigApply asks the daemon to read its configuration file again.
-	ConfigApply = control.ConfigApply
+	ConfigApply = api.ConfigApply
 	// ConfigApplied is what it made of it.
-	ConfigApplied = control.ConfigApplied
+	ConfigApplied = api.ConfigApplied
 
 	// Event is what a Monitor tells.
-	Event = control.Event
+	Event = api.Event
 	// Policy is the group policy id that packets carry.
-	Policy = control.Policy
+	Policy = api.Policy
 	// Trouble is what is wrong with a remote.
-	Trouble = control.Trouble
+	Trouble = api.Trouble
 	// Drop is what was dropped for one reason.
-	Drop = control.Drop
+	Drop = api.Drop
 
 	// Error is a refusal of the daemon's.
-	Error = control.Error
+	Error = api.Error
 )
 
 // The verbs of Client.ChangeFDB.
@@ -91,24 +94,24 @@ const (
 
 // The states of an FDBEntry.
 const (
-	Permanent = control.Permanent
-	Static    = control.Static
-	Dynamic   = control.Dynamic
-	Stale     = control.Stale // of entries that aged, in events
+	Permanent = api.Permanent
+	Static    = api.Static
+	Dynamic   = api.Dynamic
+	Stale     = api.Stale // of entries that aged, in events
 )
 
 // What an Event is, and what it is about.
 const (
-	EventNew  = control.EventNew
-	EventDel  = control.EventDel
-	EventMove = control.EventMove
-	EventMiss = control.EventMiss
-	EventDrop = control.EventDrop
+	EventNew  = api.EventNew
+	EventDel  = api.EventDel
+	EventMove = api.EventMove
+	EventMiss = api.EventMiss
+	EventDrop = api.EventDrop
 
-	EventTrouble = control.EventTrouble
-	EventLost    = control.EventLost
+	EventTrouble = api.EventTrouble
+	EventLost    = api.EventLost
 
-	ObjectLink = control.ObjectLink
-	ObjectFDB  = control.ObjectFDB
-	ObjectDrop = control.ObjectDrop
+	ObjectLink = api.ObjectLink
+	ObjectFDB  = api.ObjectFDB
+	ObjectDrop = api.ObjectDrop
 )

@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -46,7 +47,7 @@ func changeBridge(info *vtep.LinkInfo, verb string, e *vtep.FDBEntry) error {
 		"add": netlink.NeighAdd, "append": netlink.NeighAppend, "replace": netlink.NeighSet, "del": netlink.NeighDel,
 	}[verb]
 	if !ok {
-		return errNoPath
+		return api.ErrNoPath
 	}
 	switch err := change(n); {
 	case errors.Is(err, unix.EEXIST):

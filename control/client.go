@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"syscall"
+
+	"github.com/uvtep/uvtep/api"
 )
 
 // Client asks a daemon. It is safe for concurrent use.
@@ -39,40 +41,40 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Version is the daemon's.
 func (c *Client) Version(ctx context.Context) (string, error) {
-	var v Version
+	var v api.Version
 	err := c.do(ctx, http.MethodGet, "/v1/version", nil, &v)
 	return v.Version, err
 }
 
 // Stats counts what belongs to no link, such as packets without a VXLAN header,
 // without the I flag, of an unknown VNI.
-func (c *Client) Stats(ctx context.Context) (Stats, error) {
-	var s Stats
+func (c *Client) Stats(ctx context.Context) (api.Stats, error) {
+	var s api.Stats
 	err := c.do(ctx, http.MethodGet, "/v1/stats", nil, &s)
 	return s, err
 }
 
 // Links lists the links by the index of their devices.
-func (c *Client) Links(ctx context.Context) ([]Link, error) {
-	var links []Link
+func (c *Client) Links(ctx context.Context) ([]api.Link, error) {
+	var links []api.Link
 	err := c.do(ctx, http.MethodGet, "/v1/links", nil, &links)
 	return links, err
 }
 
 // Link is one link.
-func (c *Client) Link(ctx context.Context, name string) (Link, error) {
-	var l Link
+func (c *Client) Link(ctx context.Context, name string) (api.Link, error) {
+	var l api.Link
 	err := c.do(ctx, http.MethodGet, linkPath(name), nil, &l)
 	return l, err
 }
 
 // AddLink makes a link, down unless l.Up says otherwise.
-func (c *Client) AddLink(ctx context.Context, l LinkChange) error {
+func (c *Client) AddLink(ctx context.Context, l api.LinkChange) error {
 	return c.do(ctx, http.MethodPost, "/v1/links", l, nil)
 }
 
 // ChangeLink changes what change says of the link called name.
-func (c *Client) ChangeLink(ctx context.Context, name string, change LinkChange) error {
+func (c *Client) ChangeLink(ctx context.Context, name string, change api.LinkChange) error {
 	return c.do(ctx, http.MethodPatch, linkPath(name), change, nil)
 }
 
@@ -82,26 +84,26 @@ func (c *Client) DeleteLink(ctx context.Context, name string) error {
 }
 
 // Ports lists the ports that are not a link's.
-func (c *Client) Ports(ctx context.Context) ([]Port, error) {
-	var ports []Port
+func (c *Client) Ports(ctx context.Context) ([]api.Port, error) {
+	var ports []api.Port
 	err := c.do(ctx, http.MethodGet, "/v1/ports", nil, &ports)
 	return ports, err
 }
 
 // Port is one of them.
-func (c *Client) Port(ctx context.Context, name string) (Port, error) {
-	var p Port
+func (c *Client) Port(ctx context.Context, name string) (api.Port, error) {
+	var p api.Port
 	err := c.do(ctx, http.MethodGet, portPath(name), nil, &p)
 	return p, err
 }
 
 // AddPort makes a port, down unless p.Up says otherwise.
-func (c *Client) AddPort(ctx context.Context, p PortChange) error {
+func (c *Client) AddPort(ctx context.Context, p api.PortChange) error {
 	return c.do(ctx, http.MethodPost, "/v1/ports", p, nil)
 }
 
 // ChangePort changes what change says of the port called name.
-func (c *Client) ChangePort(ctx context.Context, name string, change PortChange) error {
+func (c *Client) ChangePort(ctx context.Context, name string, change api.PortChange) error {
 	return c.do(ctx, http.MethodPatch, portPath(name), change, nil)
 }
 
@@ -112,13 +114,13 @@ func (c *Client) DeletePort(ctx context.Context, name string) error {
 
 // FDB lists the entries that the filter selects, by their MAC addresses, so all-zeros
 // ones first, of one link after the other. ListFDB takes less memory.
-func (c *Client) FDB(ctx context.Context, f FDBFilter) ([]FDBEntry, error) {
+func (c *Client) FDB(ctx context.Context, f api.FDBFilter) ([]api.FDBEntry, error) {
 	l, err := c.ListFDB(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = l.Close() }() // read to its end or of no interest
-	var entries []FDBEntry
+	var entries []api.FDBEntry
 	for {
 		e, err := l.Next()
 		if errors.Is(err, io.EOF) {
@@ -132,13 +134,13 @@ func (c *Client) FDB(ctx context.Context, f FDBFilter) ([]FDBEntry, error) {
 }
 
 // ChangeFDB does what verb says: add, append, replace or del.
-func (c *Client) ChangeFDB(ctx context.Context, verb string, e FDBEntry) error {
+func (c *Client) ChangeFDB(ctx context.Context, verb string, e api.FDBEntry) error {
 	return c.do(ctx, http.MethodPost, "/v1/fdb/"+url.PathEscape(verb), e, nil)
 }
 
 // FlushFDB removes the entries of a link that the filter selects.
-func (c *Client) FlushFDB(ctx context.Context, f FDBFilter) (int, error) {
-	var n Flushed
+func (c *Client) FlushFDB(ctx context.Context, f api.FDBFilter) (int, error) {
+	var n api.Flushed
 	err := c.do(ctx, http.MethodPost, "/v1/fdb/flush", f, &n)
 	return n.Flushed, err
 }
@@ -206,7 +208,7 @@ func (c *Client) ask(ctx context.Context, kind answerKind, method, path string, 
 		return res, nil
 	}
 	defer func() { _ = res.Body.Close() }()
-	refused := new(Error)
+	refused := new(api.Error)
 	if err := json.NewDecoder(res.Body).Decode(refused); err != nil || refused.Message == "" {
 		return nil, fmt.Errorf("the daemon on %s answers %s: is it uvtep's?", c.path, res.Status)
 	}
@@ -224,7 +226,7 @@ func (c *Client) connectError(err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w on %s: start one with uvtep run, or give its socket with --control", ErrNotRunning, c.path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w to use %s: be root or of the socket's group", ErrDenied, c.path)
+		return fmt.Errorf("%w to use %s: be root or of the socket's group", api.ErrDenied, c.path)
 	}
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // without the made-up URL

@@ -4,27 +4,28 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// Config is the link configuration that the spec describes.
-func (s *LinkSpec) Config() (vtep.LinkConfig, error) {
+// LinkConfig is the link configuration that the spec describes.
+func LinkConfig(s *api.LinkSpec) (vtep.LinkConfig, error) {
 	var c vtep.LinkConfig
 	if s.Name == "" {
-		return c, invalid("the link needs a name")
+		return c, api.Invalidf("the link needs a name")
 	}
 	if s.ID == nil {
-		return c, invalid("link %s needs an id: write id VNI, 0-%d", s.Name, encap.MaxVNI)
+		return c, api.Invalidf("link %s needs an id: write id VNI, 0-%d", s.Name, encap.MaxVNI)
 	}
-	err := s.Apply(&c)
+	err := ApplyLink(s, &c)
 	return c, err
 }
 
-// Apply changes in c what the spec says, and nothing on an error. A remote
+// ApplyLink changes in c what the spec says, and nothing on an error. A remote
 // replaces a group and the other way round, as in the kernel.
-func (s *LinkSpec) Apply(c *vtep.LinkConfig) error {
-	if err := s.Validate(); err != nil {
+func ApplyLink(s *api.LinkSpec, c *vtep.LinkConfig) error {
+	if err := ValidateLink(s); err != nil {
 		return err
 	}
 	set(&c.Dev, s.Dev)
@@ -55,10 +56,10 @@ func (s *LinkSpec) Apply(c *vtep.LinkConfig) error {
 	if s.UDPCsum != nil {
 		c.NoUDPChecksum = !*s.UDPCsum
 	}
-	s.applyHeader(c)
-	s.applyTable(c)
-	s.applyPolicy(c)
-	s.applyOptions(c)
+	applyHeader(s, c)
+	applyTable(s, c)
+	applyPolicy(s, c)
+	applyOptions(s, c)
 	return nil
 }
 
@@ -68,7 +69,7 @@ func set[T any](to, from *T) {
 	}
 }
 
-func (s *LinkSpec) applyHeader(c *vtep.LinkConfig) {
+func applyHeader(s *api.LinkSpec, c *vtep.LinkConfig) {
 	if s.TTL != nil {
 		n, _ := s.TTL.Number() // 0 for auto, as in the kernel
 		c.TTL, c.TTLInherit = uint8(n), *s.TTL == "inherit"
@@ -85,7 +86,7 @@ func (s *LinkSpec) applyHeader(c *vtep.LinkConfig) {
 	}
 }
 
-func (s *LinkSpec) applyTable(c *vtep.LinkConfig) {
+func applyTable(s *api.LinkSpec, c *vtep.LinkConfig) {
 	if s.Ageing != nil {
 		c.Ageing = time.Duration(*s.Ageing) * time.Second
 		if c.Ageing == 0 {
@@ -101,7 +102,7 @@ func (s *LinkSpec) applyTable(c *vtep.LinkConfig) {
 	}
 }
 
-func (s *LinkSpec) applyPolicy(c *vtep.LinkConfig) {
+func applyPolicy(s *api.LinkSpec, c *vtep.LinkConfig) {
 	if s.Address != nil {
 		c.Address, _ = encap.ParseMAC(*s.Address) // Validate has read it
 	}
@@ -118,11 +119,11 @@ func (s *LinkSpec) applyPolicy(c *vtep.LinkConfig) {
 
 // SpecOf describes a configuration with the values that are in force: defaults
 // are spelled out. An MTU and a MAC address that were not configured stay nil.
-func SpecOf(c vtep.LinkConfig) LinkSpec {
-	s := LinkSpec{
+func SpecOf(c vtep.LinkConfig) api.LinkSpec {
+	s := api.LinkSpec{
 		Name: c.Name, ID: new(uint32(c.VNI)),
-		SrcPort: &PortRange{c.SrcPortMin, c.SrcPortMax},
-		TTL:     new(NumberValue(c.TTL)), DF: new(dfText(c.DF)),
+		SrcPort: &api.PortRange{c.SrcPortMin, c.SrcPortMax},
+		TTL:     new(api.NumberValue(c.TTL)), DF: new(dfText(c.DF)),
 		Learning: new(!c.NoLearning), UDPCsum: new(!c.NoUDPChecksum),
 		UDP6ZeroCsumTx: new(c.UDP6ZeroCsumTx), UDP6ZeroCsumRx: new(c.UDP6ZeroCsumRx),
 		Accept:   new(acceptText(c.Accept, c.Group.IsValid())),
@@ -149,9 +150,9 @@ func SpecOf(c vtep.LinkConfig) LinkSpec {
 	}
 	switch {
 	case c.TOSInherit:
-		s.TOS = new(Value("inherit"))
+		s.TOS = new(api.Value("inherit"))
 	case c.TOS != 0:
-		s.TOS = new(NumberValue(c.TOS))
+		s.TOS = new(api.NumberValue(c.TOS))
 	}
 	switch {
 	case c.Ageing < 0:
@@ -163,11 +164,11 @@ func SpecOf(c vtep.LinkConfig) LinkSpec {
 	}
 	switch {
 	case c.MaxAddresses < 0:
-		s.MaxAddress = new(Value("unlimited"))
+		s.MaxAddress = new(api.Value("unlimited"))
 	case c.MaxAddresses == 0:
-		s.MaxAddress = new(NumberValue(vtep.DefaultMaxAddresses))
+		s.MaxAddress = new(api.NumberValue(vtep.DefaultMaxAddresses))
 	default:
-		s.MaxAddress = new(NumberValue(c.MaxAddresses))
+		s.MaxAddress = new(api.NumberValue(c.MaxAddresses))
 	}
 	if c.MTU != 0 {
 		s.MTU = new(c.MTU)
@@ -178,7 +179,7 @@ func SpecOf(c vtep.LinkConfig) LinkSpec {
 	if c.InnerVLAN == vtep.InnerVLANDrop {
 		*s.InnerVLAN = "drop"
 	}
-	s.setOptions(&c)
+	setOptions(&s, &c)
 	return s
 }
 

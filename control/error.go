@@ -4,19 +4,9 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
-
-// Error is what the daemon answered. errors.Is finds the core's error in it.
-type Error struct {
-	Message string `json:"error"`
-	Code    string `json:"code"`
-}
-
-func (e *Error) Error() string { return e.Message }
-
-// ErrDenied is a change asked for by somebody who may only look.
-var ErrDenied = errors.New("permission denied")
 
 // ErrRunning is returned by Listen where another daemon answers on the socket.
 var ErrRunning = errors.New("another uvtep daemon is running")
@@ -24,58 +14,44 @@ var ErrRunning = errors.New("another uvtep daemon is running")
 // ErrNotRunning is returned by a Client where no daemon answers.
 var ErrNotRunning = errors.New("no uvtep daemon is running")
 
-// errNoPath is a request for a path or with a method that there is not.
-var errNoPath = errors.New("no such path or method: see docs/api.md")
-
-// errTooLarge is a body beyond maxBody.
-var errTooLarge = errors.New("the request's body has more than 1 MiB: send a link or an entry a request")
-
-// errFault is a request that a fault of the daemon came between.
-var errFault = errors.New("a fault of uvtep: its log has the stack; please report it. What was asked for may be half done")
-
-type errorCode struct {
-	err    error
-	code   string
+// refusal is what is answered where an error of the core's or of the API's has one
+// of two causes: an error of the core's, where there is one, and one of the API's.
+type refusal struct {
+	core   error
+	wire   *api.Error
 	status int
 }
 
-// errorCodes is the one list of codes, for both directions. What is not in it
-// is "refused": by the kernel, for instance.
-func errorCodes() []errorCode {
-	return []errorCode{
-		{vtep.ErrExist, "exist", http.StatusConflict},
-		{vtep.ErrNotExist, "not-exist", http.StatusNotFound},
-		{vtep.ErrNoLink, "no-link", http.StatusNotFound},
-		{vtep.ErrNoPort, "no-port", http.StatusNotFound},
-		{vtep.ErrInvalid, "invalid", http.StatusBadRequest},
-		{vtep.ErrFamily, "family", http.StatusBadRequest},
-		{vtep.ErrFull, "full", http.StatusConflict},
-		{vtep.ErrClosed, "closed", http.StatusServiceUnavailable},
-		{ErrDenied, "denied", http.StatusForbidden},
-		{errNoPath, "no-path", http.StatusNotFound},
-		{errNoFile, "no-file", http.StatusNotFound},
-		{errFault, "fault", http.StatusInternalServerError},
-		{errTooLarge, "too-large", http.StatusRequestEntityTooLarge},
+// refusals is the one list of them. What is not in it is api.ErrRefused: by the kernel, for
+// instance.
+func refusals() []refusal {
+	return []refusal{
+		{vtep.ErrExist, api.ErrExist, http.StatusConflict},
+		{vtep.ErrNotExist, api.ErrNotExist, http.StatusNotFound},
+		{vtep.ErrNoLink, api.ErrNoLink, http.StatusNotFound},
+		{vtep.ErrNoPort, api.ErrNoPort, http.StatusNotFound},
+		{vtep.ErrInvalid, api.ErrInvalid, http.StatusBadRequest},
+		{vtep.ErrFamily, api.ErrFamily, http.StatusBadRequest},
+		{vtep.ErrFull, api.ErrFull, http.StatusConflict},
+		{vtep.ErrClosed, api.ErrClosed, http.StatusServiceUnavailable},
+		{nil, api.ErrDenied, http.StatusForbidden},
+		{nil, api.ErrNoPath, http.StatusNotFound},
+		{nil, api.ErrNoFile, http.StatusNotFound},
+		{nil, api.ErrFault, http.StatusInternalServerError},
+		{nil, api.ErrTooLarge, http.StatusRequestEntityTooLarge},
+		{nil, api.ErrRefused, http.StatusUnprocessableEntity},
 	}
 }
 
-const codeRefused = "refused"
-
-func wireError(err error) (*Error, int) {
-	for _, c := range errorCodes() {
-		if errors.Is(err, c.err) {
-			return &Error{Message: err.Error(), Code: c.code}, c.status
+// wireError is the answer where err is why a request was not done.
+func wireError(err error) (*api.Error, int) {
+	all := refusals()
+	is := all[len(all)-1]
+	for _, r := range all {
+		if errors.Is(err, r.wire) || errors.Is(err, r.core) {
+			is = r
+			break
 		}
 	}
-	return &Error{Message: err.Error(), Code: codeRefused}, http.StatusUnprocessableEntity
-}
-
-// Is reports whether target is the error that the code stands for.
-func (e *Error) Is(target error) bool {
-	for _, c := range errorCodes() {
-		if c.code == e.Code {
-			return c.err == target
-		}
-	}
-	return false
+	return &api.Error{Message: err.Error(), Code: is.wire.Code}, is.status
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/uvtep/uvtep/api"
 )
 
 // FDBList is a list of entries that is read as it comes.
@@ -20,8 +22,8 @@ type FDBList struct {
 // ListFDB asks for the entries that the filter selects, in the order of FDB. The list
 // takes no memory here, however long it is; who leaves it unread for a minute is cut
 // off. Close it.
-func (c *Client) ListFDB(ctx context.Context, f FDBFilter) (*FDBList, error) {
-	res, err := c.ask(ctx, whole, http.MethodGet, "/v1/fdb?"+f.query().Encode(), nil)
+func (c *Client) ListFDB(ctx context.Context, f api.FDBFilter) (*FDBList, error) {
+	res, err := c.ask(ctx, whole, http.MethodGet, "/v1/fdb?"+f.Query().Encode(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -33,8 +35,8 @@ func (c *Client) ListFDB(ctx context.Context, f FDBFilter) (*FDBList, error) {
 }
 
 // Next is the next entry, io.EOF after the last one.
-func (l *FDBList) Next() (FDBEntry, error) {
-	var e FDBEntry
+func (l *FDBList) Next() (api.FDBEntry, error) {
+	var e api.FDBEntry
 	if l.end {
 		return e, io.EOF
 	}

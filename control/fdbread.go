@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -37,11 +38,11 @@ func (s *Server) fdb(w http.ResponseWriter, r *http.Request) {
 
 // walkFDB calls put with each entry that r asks for until it returns false.
 func (s *Server) walkFDB(r *http.Request, put func(*vtep.FDBEntry) bool) error {
-	f, err := filterOf(r.URL.Query())
+	f, err := api.ParseFDBFilter(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	filter, err := f.filter()
+	filter, err := filterOf(&f)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (s *Server) walkFDB(r *http.Request, put func(*vtep.FDBEntry) bool) error {
 	if err != nil {
 		return err
 	}
-	none := f.none()
+	none := selectsNone(&f)
 	return s.config.Backend.WalkFDB(filter, func(e *vtep.FDBEntry) bool {
 		if none {
 			return false
@@ -60,7 +61,7 @@ func (s *Server) walkFDB(r *http.Request, put func(*vtep.FDBEntry) bool) error {
 
 // linksOf are the names of the links whose entries f selects by their VNI or their
 // bridge; nil where it says neither.
-func (s *Server) linksOf(f *FDBFilter) (map[string]bool, error) {
+func (s *Server) linksOf(f *api.FDBFilter) (map[string]bool, error) {
 	if f.Br == "" && f.SrcVNI == nil {
 		return nil, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
@@ -126,7 +127,7 @@ func TestFDBReadMemory(t *testing.T) {
 func TestFDBReadBytes(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 1000} {
 		b := newTableBackend(n)
-		all := []FDBEntry{}
+		all := []api.FDBEntry{}
 		if err := b.WalkFDB(vtep.FDBFilter{}, func(e *vtep.FDBEntry) bool { all = append(all, entryOf(*e)); return true }); err != nil {
 			t.Fatal(err)
 		}

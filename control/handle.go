@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -15,7 +16,7 @@ type done struct{}
 func (s *Server) links(*http.Request) (any, error) {
 	infos := s.config.Backend.Links()
 	slices.SortStableFunc(infos, func(a, b vtep.LinkInfo) int { return a.Index - b.Index })
-	links := make([]Link, len(infos))
+	links := make([]api.Link, len(infos))
 	for i, info := range infos {
 		links[i] = s.describe(info)
 	}
@@ -24,10 +25,10 @@ func (s *Server) links(*http.Request) (any, error) {
 
 func (s *Server) link(r *http.Request) (any, error) { return s.find(r.PathValue("name")) }
 
-func (s *Server) find(name string) (Link, error) {
+func (s *Server) find(name string) (api.Link, error) {
 	info, err := s.info(name)
 	if err != nil {
-		return Link{}, err
+		return api.Link{}, err
 	}
 	return s.describe(info), nil
 }
@@ -51,14 +52,14 @@ func (s *Server) setMaster(name, master string) error {
 // describe adds what the kernel says of the link's device. A device in another
 // network namespace is not found here, or another one of that name is: then
 // the core's knowledge has to do.
-func (s *Server) describe(info vtep.LinkInfo) Link {
+func (s *Server) describe(info vtep.LinkInfo) api.Link {
 	l := linkOf(info)
 	s.fill(&l.Netdev)
 	return l
 }
 
 // fill is describe for a device.
-func (s *Server) fill(known *Netdev) {
+func (s *Server) fill(known *api.Netdev) {
 	d, err := s.config.Netdev(known.Name)
 	if err == nil && d.Index == known.Index && d.MAC == known.MAC {
 		*known = d
@@ -66,11 +67,11 @@ func (s *Server) fill(known *Netdev) {
 }
 
 func (s *Server) addLink(r *http.Request) (any, error) {
-	var c LinkChange
+	var c api.LinkChange
 	if err := decode(r, &c); err != nil {
 		return nil, err
 	}
-	config, err := c.Config()
+	config, err := LinkConfig(&c.LinkSpec)
 	if err != nil {
 		return nil, err
 	}
@@ -90,13 +91,13 @@ func (s *Server) addLink(r *http.Request) (any, error) {
 }
 
 func (s *Server) changeLink(r *http.Request) (any, error) {
-	var c LinkChange
+	var c api.LinkChange
 	if err := decode(r, &c); err != nil {
 		return nil, err
 	}
 	name := r.PathValue("name")
-	if c.LinkSpec != (LinkSpec{}) {
-		if err := s.config.Backend.UpdateLink(name, c.Apply); err != nil {
+	if c.LinkSpec != (api.LinkSpec{}) {
+		if err := s.config.Backend.UpdateLink(name, func(l *vtep.LinkConfig) error { return ApplyLink(&c.LinkSpec, l) }); err != nil {
 			return nil, err
 		}
 	}
@@ -134,11 +135,11 @@ func (s *Server) configs() map[string]vtep.LinkConfig {
 }
 
 func (s *Server) changeFDB(r *http.Request) (any, error) {
-	var wire FDBEntry
+	var wire api.FDBEntry
 	if err := decode(r, &wire); err != nil {
 		return nil, err
 	}
-	e, err := wire.entry()
+	e, err := Entry(&wire)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +165,7 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 	case "del":
 		err = s.config.Backend.FDBDel(e.Link, e.MAC, remoteGiven(&e))
 	default:
-		err = errNoPath
+		err = api.ErrNoPath
 	}
 	return done{}, err
 }
@@ -172,11 +173,11 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 // complete refuses what the kernel's driver refuses of an entry: one without a
 // destination (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c), and a source VNI
 // that is not the link's.
-func (s *Server) complete(e *FDBEntry, verb string) error {
+func (s *Server) complete(e *api.FDBEntry, verb string) error {
 	if e.SrcVNI != nil {
 		link, ok := s.configs()[e.Dev]
 		if ok && uint32(link.VNI) != *e.SrcVNI {
-			return invalid("src_vni %d: link %s has VNI %d alone; write vni %d for the remote's", *e.SrcVNI, e.Dev, link.VNI, *e.SrcVNI)
+			return api.Invalidf("src_vni %d: link %s has VNI %d alone; write vni %d for the remote's", *e.SrcVNI, e.Dev, link.VNI, *e.SrcVNI)
 		}
 	}
 	if !e.Dst.IsValid() && slices.Contains([]string{"add", "append", "replace"}, verb) {
@@ -185,31 +186,26 @@ func (s *Server) complete(e *FDBEntry, verb string) error {
 	return nil
 }
 
-// Flushed is what POST /v1/fdb/flush answers.
-type Flushed struct {
-	Flushed int `json:"flushed"`
-}
-
 func (s *Server) flushFDB(r *http.Request) (any, error) {
-	var f FDBFilter
+	var f api.FDBFilter
 	if err := decode(r, &f); err != nil {
 		return nil, err
 	}
-	filter, err := f.filter()
+	filter, err := filterOf(&f)
 	if err != nil {
 		return nil, err
 	}
 	if f.Dev == "" {
-		return nil, invalid("a flush needs a link: give dev")
+		return nil, api.Invalidf("a flush needs a link: give dev")
 	}
 	if _, err := s.find(f.Dev); err != nil {
 		return nil, err
 	}
 	// With one VNI a link, an entry's source VNI is its link's
 	// (vxlan_fdb_parse, drivers/net/vxlan/vxlan_core.c).
-	if f.none() || f.SrcVNI != nil && uint32(s.configs()[f.Dev].VNI) != *f.SrcVNI {
-		return Flushed{}, nil
+	if selectsNone(&f) || f.SrcVNI != nil && uint32(s.configs()[f.Dev].VNI) != *f.SrcVNI {
+		return api.Flushed{}, nil
 	}
 	n, err := s.config.Backend.FDBFlush(f.Dev, filter)
-	return Flushed{n}, err
+	return api.Flushed{Flushed: n}, err
 }

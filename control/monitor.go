@@ -7,66 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
-)
-
-// Event is one line of GET /v1/monitor.
-type Event struct {
-	Time   time.Time `json:"time"`             // when the daemon wrote it
-	Event  string    `json:"event"`            // new (changed, too), del, move, miss, hold, release, policy, trouble, drop or lost
-	Object string    `json:"object,omitempty"` // link, fdb or drop; none of lost
-	Link   *Link     `json:"link,omitempty"`
-	// FDB of a miss has the link and what is missing: the MAC address, or the IP
-	// address as Dst.
-	FDB    *FDBEntry  `json:"fdb,omitempty"`
-	Reason string     `json:"reason,omitempty"` // why an entry changed: learned, user, aged, flushed or evicted
-	Old    netip.Addr `json:"old,omitzero"`     // of a move: where the MAC address was
-	Policy *Policy    `json:"policy,omitempty"`
-	Drop   *Drop      `json:"drop,omitempty"`
-	// Trouble says of a link what is wrong with a remote of it, or no longer is.
-	Trouble *Trouble `json:"trouble,omitempty"`
-	Lost    uint64   `json:"lost,omitempty"` // events that the reader was too slow for
-}
-
-// Drop is how many frames or packets were dropped for one reason since the last
-// event of it.
-type Drop struct {
-	Dev    string `json:"dev,omitempty"` // none where the packets were of no link
-	Reason string `json:"reason"`
-	Count  uint64 `json:"count"`
-}
-
-// Policy is the group policy id that a link's packets carry, as far as the last
-// one received tells.
-type Policy struct {
-	Dev string `json:"dev"`
-	ID  uint16 `json:"gbpid"`
-}
-
-// What an Event may say.
-const (
-	EventHold    = "hold"    // moveguard holds a MAC address
-	EventRelease = "release" // and no longer
-	EventPolicy  = "policy"
-	EventTrouble = "trouble" // something is wrong with a remote, or no longer is
-
-	EventNew  = "new"
-	EventDel  = "del"
-	EventMove = "move"
-	EventMiss = "miss"
-	EventDrop = "drop"
-	EventLost = "lost"
-
-	ObjectLink = "link"
-	ObjectFDB  = "fdb"
-	ObjectDrop = "drop"
 )
 
 // lineTimeout is how long a reader may leave a line of a stream unread before
@@ -84,7 +32,7 @@ type interest struct {
 func interestOf(q url.Values) (in interest, err error) {
 	for key, values := range q {
 		if key != "what" && key != "dev" || len(values) != 1 {
-			return in, invalid("%s=%s: write what=link,fdb,drop or some of them, and dev=NAME, each once", key, strings.Join(values, ","))
+			return in, api.Invalidf("%s=%s: write what=link,fdb,drop or some of them, and dev=NAME, each once", key, strings.Join(values, ","))
 		}
 	}
 	if in.set, err = objectSet(q); err == nil && q.Has("dev") {
@@ -106,14 +54,14 @@ func objectSet(q url.Values) (vtep.EventSet, error) {
 	var set vtep.EventSet
 	for word := range strings.SplitSeq(q.Get("what"), ",") {
 		switch word {
-		case ObjectLink:
+		case api.ObjectLink:
 			set |= vtep.LinkEvents
-		case ObjectFDB:
+		case api.ObjectFDB:
 			set |= vtep.FDBEvents
-		case ObjectDrop:
+		case api.ObjectDrop:
 			set |= vtep.DropEvents
 		default:
-			return 0, invalid("what=%s: write link, fdb and drop, or some of them, with commas between", word)
+			return 0, api.Invalidf("what=%s: write link, fdb and drop, or some of them, with commas between", word)
 		}
 	}
 	return set, nil
@@ -146,7 +94,7 @@ func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
 // stream writes the events of sub that are wanted until ctx or the connection ends.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, sub *vtep.Subscription, in *interest) error {
 	lines := json.NewEncoder(w)
-	put := func(e Event) error {
+	put := func(e api.Event) error {
 		if err := out.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
 			return err
 		}
@@ -169,7 +117,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.Re
 			}
 		}
 		if lost > 0 {
-			if err := put(Event{Time: now, Event: EventLost, Lost: lost}); err != nil {
+			if err := put(api.Event{Time: now, Event: api.EventLost, Lost: lost}); err != nil {
 				return err
 			}
 		}
@@ -180,46 +128,46 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.Re
 }
 
 // eventOf is the wire form of an event.
-func (s *Server) eventOf(now time.Time, e *vtep.Event) Event {
-	out := Event{Time: now}
-	entry := func() *FDBEntry {
+func (s *Server) eventOf(now time.Time, e *vtep.Event) api.Event {
+	out := api.Event{Time: now}
+	entry := func() *api.FDBEntry {
 		wire := entryOf(e.Entry)
 		out.Reason = e.Reason.String()
 		return &wire
 	}
 	switch e.Kind {
 	case vtep.LinkChanged:
-		out.Event, out.Object, out.Link = EventNew, ObjectLink, new(s.describe(*e.Link))
+		out.Event, out.Object, out.Link = api.EventNew, api.ObjectLink, new(s.describe(*e.Link))
 	case vtep.LinkRemoved:
-		out.Event, out.Object, out.Link = EventDel, ObjectLink, new(linkOf(*e.Link))
+		out.Event, out.Object, out.Link = api.EventDel, api.ObjectLink, new(linkOf(*e.Link))
 	case vtep.EntryChanged:
-		out.Event, out.Object, out.FDB = EventNew, ObjectFDB, entry()
+		out.Event, out.Object, out.FDB = api.EventNew, api.ObjectFDB, entry()
 	case vtep.EntryMoved:
-		out.Event, out.Object, out.FDB, out.Old = EventMove, ObjectFDB, entry(), e.Old
+		out.Event, out.Object, out.FDB, out.Old = api.EventMove, api.ObjectFDB, entry(), e.Old
 	case vtep.EntryRemoved:
-		out.Event, out.Object, out.FDB = EventDel, ObjectFDB, entry()
+		out.Event, out.Object, out.FDB = api.EventDel, api.ObjectFDB, entry()
 		if e.Reason == fdb.ReasonAged {
-			out.FDB.State = Stale
+			out.FDB.State = api.Stale
 		}
 	case vtep.L2Miss:
-		out.Event, out.Object, out.FDB = EventMiss, ObjectFDB, &FDBEntry{Dev: e.Entry.Link, MAC: e.Entry.MAC.String(), State: Stale}
+		out.Event, out.Object, out.FDB = api.EventMiss, api.ObjectFDB, &api.FDBEntry{Dev: e.Entry.Link, MAC: e.Entry.MAC.String(), State: api.Stale}
 	case vtep.L3Miss:
-		out.Event, out.Object, out.FDB = EventMiss, ObjectFDB, &FDBEntry{Dev: e.Entry.Link, Dst: e.Entry.Remote.Addr, State: Stale}
+		out.Event, out.Object, out.FDB = api.EventMiss, api.ObjectFDB, &api.FDBEntry{Dev: e.Entry.Link, Dst: e.Entry.Remote.Addr, State: api.Stale}
 	case vtep.EntryHeld, vtep.EntryReleased:
-		out.Event, out.Object, out.FDB = EventHold, ObjectFDB, new(entryOf(e.Entry))
+		out.Event, out.Object, out.FDB = api.EventHold, api.ObjectFDB, new(entryOf(e.Entry))
 		if e.Kind == vtep.EntryReleased {
-			out.Event = EventRelease
+			out.Event = api.EventRelease
 		}
 	case vtep.PolicySeen:
-		out.Event, out.Object, out.Policy = EventPolicy, ObjectLink, &Policy{Dev: e.Entry.Link, ID: e.Policy}
+		out.Event, out.Object, out.Policy = api.EventPolicy, api.ObjectLink, &api.Policy{Dev: e.Entry.Link, ID: e.Policy}
 	case vtep.TroubleBegan, vtep.TroubleEnded:
-		out.Event, out.Object = EventTrouble, ObjectLink
-		out.Trouble = &Trouble{
+		out.Event, out.Object = api.EventTrouble, api.ObjectLink
+		out.Trouble = &api.Trouble{
 			Dev: e.Entry.Link, Dst: e.Entry.Remote.Addr, Port: e.Entry.Remote.Port,
 			What: e.Trouble.String(), Count: e.Count, Now: e.Kind == vtep.TroubleBegan,
 		}
 	case vtep.Dropped:
-		out.Event, out.Object, out.Drop = EventDrop, ObjectDrop, &Drop{Dev: e.Entry.Link, Reason: e.Drop.String(), Count: e.Count}
+		out.Event, out.Object, out.Drop = api.EventDrop, api.ObjectDrop, &api.Drop{Dev: e.Entry.Link, Reason: e.Drop.String(), Count: e.Count}
 	}
 	return out
 }
@@ -255,8 +203,8 @@ func (c *Client) MonitorLink(ctx context.Context, dev string, what ...string) (*
 
 // Next waits for the next event. It returns ErrNotRunning when the daemon ended
 // or cut the reader off for being too slow.
-func (m *Monitor) Next() (Event, error) {
-	var e Event
+func (m *Monitor) Next() (api.Event, error) {
+	var e api.Event
 	err := m.lines.Decode(&e)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		err = fmt.Errorf("%w on %s any more: it ended the stream", ErrNotRunning, m.client.path)

@@ -13,16 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
 // applyForced refuses a file unless it is forced.
-func applyForced(_ context.Context, a ConfigApply) (ConfigApplied, error) {
+func applyForced(_ context.Context, a api.ConfigApply) (api.ConfigApplied, error) {
 	if !a.Force {
-		return ConfigApplied{}, errKernel
+		return api.ConfigApplied{}, errKernel
 	}
-	return ConfigApplied{File: "f.yaml", Links: 1, Removed: []string{"vx2"}}, nil
+	return api.ConfigApplied{File: "f.yaml", Links: 1, Removed: []string{"vx2"}}, nil
 }
 
 // watched is a server over a VTEP on an in-memory host, with its client, its
@@ -67,7 +68,7 @@ func mustMonitor(t *testing.T, c *Client, what ...string) *Monitor {
 	return m
 }
 
-func mustNext(t *testing.T, m *Monitor) Event {
+func mustNext(t *testing.T, m *Monitor) api.Event {
 	t.Helper()
 	e, err := m.Next()
 	if err != nil {
@@ -80,30 +81,30 @@ func TestMonitor(t *testing.T) {
 	_, c, _, end := watched(t)
 	all, entries := mustMonitor(t, c), mustMonitor(t, c, "fdb")
 	begin := time.Now().Add(-time.Second)
-	add := LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2")}}
+	add := api.LinkChange{LinkSpec: api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2")}}
 	if err := c.AddLink(t.Context(), add); err != nil {
 		t.Fatal(err)
 	}
-	if e := mustNext(t, all); e.Event != EventNew || e.Object != ObjectLink || e.Link == nil || *e.Link.Spec.ID != 42 || e.Link.Netdev.Name != "vx1" ||
+	if e := mustNext(t, all); e.Event != api.EventNew || e.Object != api.ObjectLink || e.Link == nil || *e.Link.Spec.ID != 42 || e.Link.Netdev.Name != "vx1" ||
 		e.Time.Before(begin) || e.Time.After(time.Now()) {
 		t.Errorf("the link: %+v", e)
 	}
 	for _, m := range []*Monitor{all, entries} {
-		if e := mustNext(t, m); e.Event != EventNew || e.Object != ObjectFDB || e.FDB == nil || e.FDB.Dst != *addr("192.0.2.2") ||
-			e.FDB.State != Permanent || e.FDB.Dev != "vx1" || e.Reason != "user" {
+		if e := mustNext(t, m); e.Event != api.EventNew || e.Object != api.ObjectFDB || e.FDB == nil || e.FDB.Dst != *addr("192.0.2.2") ||
+			e.FDB.State != api.Permanent || e.FDB.Dev != "vx1" || e.Reason != "user" {
 			t.Errorf("the default entry: %+v", e)
 		}
 	}
 	if err := c.DeleteLink(t.Context(), "vx1"); err != nil {
 		t.Fatal(err)
 	}
-	if e := mustNext(t, entries); e.Event != EventDel || e.FDB.MAC != "00:00:00:00:00:00" {
+	if e := mustNext(t, entries); e.Event != api.EventDel || e.FDB.MAC != "00:00:00:00:00:00" {
 		t.Errorf("the default entry's end: %+v", e)
 	}
-	if e := mustNext(t, all); e.Event != EventDel || e.FDB == nil {
+	if e := mustNext(t, all); e.Event != api.EventDel || e.FDB == nil {
 		t.Errorf("the default entry's end: %+v", e)
 	}
-	if e := mustNext(t, all); e.Event != EventDel || e.Object != ObjectLink || e.Link.Netdev.Name != "vx1" {
+	if e := mustNext(t, all); e.Event != api.EventDel || e.Object != api.ObjectLink || e.Link.Netdev.Name != "vx1" {
 		t.Errorf("the link's end: %+v", e)
 	}
 	end()
@@ -120,7 +121,7 @@ func TestMonitorEnds(t *testing.T) {
 	n := 0
 	for ; n < 100; n++ {
 		if _, err := c.Monitor(ctx, "link", "drop"); err != nil {
-			if !errors.Is(err, vtep.ErrFull) {
+			if !errors.Is(err, api.ErrFull) {
 				t.Errorf("monitor number %d: %v", n, err)
 			}
 			break
@@ -165,9 +166,9 @@ func TestMonitorSlowReader(t *testing.T) {
 	seen, lost := 0, 0
 	for seen+lost < changes {
 		switch e := mustNext(t, m); e.Event {
-		case EventNew:
+		case api.EventNew:
 			seen++
-		case EventLost:
+		case api.EventLost:
 			lost += int(e.Lost)
 		default:
 			t.Fatalf("%+v", e)
@@ -188,7 +189,7 @@ func TestMonitorOfOneLink(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = m.Close() })
 	for n, name := range []string{"vx1", "vx2", "vx3"} {
-		if err := c.AddLink(t.Context(), LinkChange{LinkSpec: LinkSpec{Name: name, ID: new(uint32(42 + n)), Remote: addr("192.0.2.2")}}); err != nil {
+		if err := c.AddLink(t.Context(), api.LinkChange{LinkSpec: api.LinkSpec{Name: name, ID: new(uint32(42 + n)), Remote: addr("192.0.2.2")}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -219,7 +220,7 @@ func TestMonitorRefusals(t *testing.T) {
 		}
 		_ = conn.Close()
 	}
-	if _, err := c.Monitor(t.Context(), "fdb", "nope"); !errors.Is(err, vtep.ErrInvalid) {
+	if _, err := c.Monitor(t.Context(), "fdb", "nope"); !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("monitor nope: %v", err)
 	}
 	without := serve(t, &fakeBackend{})
@@ -238,7 +239,7 @@ func TestMonitorOutlivesRequests(t *testing.T) {
 	if err := v.AddLink(vtep.LinkConfig{Name: "vx1", VNI: 42}); err != nil {
 		t.Fatal(err)
 	}
-	if e := mustNext(t, m); e.Event != EventNew {
+	if e := mustNext(t, m); e.Event != api.EventNew {
 		t.Errorf("%+v", e)
 	}
 }

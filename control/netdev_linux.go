@@ -10,33 +10,35 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/api"
 )
 
 // readNetdev asks the kernel for a device of this network namespace, for what
 // `ip -d link show` prints of it: RTM_GETLINK, rtnetlink(7) and
 // include/uapi/linux/if_link.h.
-func readNetdev(name string) (Netdev, error) {
+func readNetdev(name string) (api.Netdev, error) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	if err != nil {
-		return Netdev{}, fmt.Errorf("control: device %q: %w", name, os.NewSyscallError("RTM_GETLINK", err))
+		return api.Netdev{}, fmt.Errorf("control: device %q: %w", name, os.NewSyscallError("RTM_GETLINK", err))
 	}
 	if len(msgs) != 1 || len(msgs[0]) < unix.SizeofIfInfomsg {
-		return Netdev{}, fmt.Errorf("control: device %q: %d answers from the kernel", name, len(msgs))
+		return api.Netdev{}, fmt.Errorf("control: device %q: %d answers from the kernel", name, len(msgs))
 	}
 	head := nl.DeserializeIfInfomsg(msgs[0])
 	attrs, err := nl.ParseRouteAttrAsMap(msgs[0][unix.SizeofIfInfomsg:])
 	if err != nil {
-		return Netdev{}, fmt.Errorf("control: device %q: %w", name, err)
+		return api.Netdev{}, fmt.Errorf("control: device %q: %w", name, err)
 	}
 	return netdevOf(int(head.Index), head.Flags, attrs), nil
 }
 
 type attributes = map[uint16]syscall.NetlinkRouteAttr // what nl.ParseRouteAttrAsMap makes
 
-func netdevOf(index int, flags uint32, attrs attributes) Netdev {
+func netdevOf(index int, flags uint32, attrs attributes) api.Netdev {
 	number := func(t uint16) uint32 {
 		if v := attrs[t].Value; len(v) >= 4 {
 			return binary.NativeEndian.Uint32(v)
@@ -49,7 +51,7 @@ func netdevOf(index int, flags uint32, attrs attributes) Netdev {
 		}
 		return ""
 	}
-	d := Netdev{
+	d := api.Netdev{
 		Index: index, Name: text(unix.IFLA_IFNAME), MTU: int(number(unix.IFLA_MTU)), Flags: flagNames(flags),
 		MAC: net.HardwareAddr(attrs[unix.IFLA_ADDRESS].Value).String(), Broadcast: net.HardwareAddr(attrs[unix.IFLA_BROADCAST].Value).String(),
 		Qdisc: text(unix.IFLA_QDISC), Alias: text(unix.IFLA_IFALIAS), TxQLen: number(unix.IFLA_TXQLEN),

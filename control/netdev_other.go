@@ -2,7 +2,11 @@
 
 package control
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/uvtep/uvtep/api"
+)
 
 // readNetdev is for Linux: elsewhere the core's knowledge of a device has to do.
-func readNetdev(string) (Netdev, error) { return Netdev{}, errors.ErrUnsupported }
+func readNetdev(string) (api.Netdev, error) { return api.Netdev{}, errors.ErrUnsupported }

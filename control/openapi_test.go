@@ -22,6 +22,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -66,9 +67,9 @@ func TestOpenAPIRoutes(t *testing.T) {
 			t.Errorf("docs/api.md has no row of %s", route)
 		}
 	}
-	for _, c := range append(errorCodes(), errorCode{code: codeRefused, status: http.StatusUnprocessableEntity}) {
-		if !bytes.Contains(page, []byte("`"+c.code+"`")) {
-			t.Errorf("docs/api.md has no row of code %s", c.code)
+	for _, c := range refusals() {
+		if !bytes.Contains(page, []byte("`"+c.wire.Code+"`")) {
+			t.Errorf("docs/api.md has no row of code %s", c.wire.Code)
 		}
 	}
 }
@@ -77,11 +78,11 @@ func TestOpenAPIRoutes(t *testing.T) {
 func TestOpenAPIFields(t *testing.T) {
 	doc := openAPI(t)
 	types := map[string]any{
-		"Version": Version{}, "Error": Error{}, "LinkSpec": LinkChange{}, "Link": Link{}, "Netdev": Netdev{}, "Offload": Offload{},
-		"TAPOffload": TAPOffload{}, "UDPGSO": UDPGSO{}, "UDPGRO": UDPGRO{}, "Filter": Filter{}, "Counts": Counts{}, "LinkStats": LinkStats{}, "Stats": Stats{},
-		"FDBEntry": FDBEntry{}, "FDBFilter": FDBFilter{}, "Flushed": Flushed{}, "Event": Event{}, "Policy": Policy{}, "Drop": Drop{}, "Trouble": Trouble{}, "Done": done{},
-		"ConfigApply": ConfigApply{}, "ConfigApplied": ConfigApplied{},
-		"PortSpec": PortChange{}, "Port": Port{}, "PortVLAN": PortVLAN{},
+		"Version": api.Version{}, "Error": api.Error{}, "LinkSpec": api.LinkChange{}, "Link": api.Link{}, "Netdev": api.Netdev{}, "Offload": api.Offload{},
+		"TAPOffload": api.TAPOffload{}, "UDPGSO": api.UDPGSO{}, "UDPGRO": api.UDPGRO{}, "Filter": api.Filter{}, "Counts": api.Counts{}, "LinkStats": api.LinkStats{}, "Stats": api.Stats{},
+		"FDBEntry": api.FDBEntry{}, "FDBFilter": api.FDBFilter{}, "Flushed": api.Flushed{}, "Event": api.Event{}, "Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
+		"ConfigApply": api.ConfigApply{}, "ConfigApplied": api.ConfigApplied{},
+		"PortSpec": api.PortChange{}, "Port": api.Port{}, "PortVLAN": api.PortVLAN{},
 	}
 	for name, schema := range doc.Components.Schemas {
 		v, ok := types[name]
@@ -102,9 +103,9 @@ func TestOpenAPIFields(t *testing.T) {
 		t.Errorf("no schema %s", name)
 	}
 	codes := doc.Components.Schemas["Error"].Value.Properties["code"].Value.Enum
-	for _, c := range append(errorCodes(), errorCode{code: codeRefused}) {
-		if !slices.Contains(codes, any(c.code)) {
-			t.Errorf("code %s is not described", c.code)
+	for _, c := range refusals() {
+		if !slices.Contains(codes, any(c.wire.Code)) {
+			t.Errorf("code %s is not described", c.wire.Code)
 		}
 	}
 }
@@ -181,7 +182,7 @@ func (stubborn) FDBAdd(vtep.FDBEntry) error                            { return 
 func (stubborn) FDBReplace(vtep.FDBEntry) error                        { return vtep.ErrFull }
 func (stubborn) FDBFlush(string, vtep.FDBFilter) (int, error)          { return 0, vtep.ErrNoLink }
 func (stubborn) FDBDel(string, encap.MAC, *vtep.Remote) error          { return vtep.ErrNotExist }
-func (stubborn) DelLink(string) error                                  { return ErrDenied }
+func (stubborn) DelLink(string) error                                  { return api.ErrDenied }
 
 // TestOpenAPIAnswers sends real requests of every kind and holds them and the
 // answers to the description: each operation with each status that it lists.
@@ -203,16 +204,16 @@ func TestOpenAPIAnswers(t *testing.T) {
 	if err := v.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := real.AddPort(t.Context(), PortChange{PortSpec: PortSpec{Name: "trunk9"}}); !errors.Is(err, vtep.ErrClosed) {
+	if err := real.AddPort(t.Context(), api.PortChange{PortSpec: api.PortSpec{Name: "trunk9"}}); !errors.Is(err, api.ErrClosed) {
 		t.Errorf("a port on a closed VTEP: %v", err)
 	}
-	if err := real.AddLink(t.Context(), LinkChange{LinkSpec: LinkSpec{Name: "vx9", ID: new(uint32(9))}}); !errors.Is(err, vtep.ErrClosed) {
+	if err := real.AddLink(t.Context(), api.LinkChange{LinkSpec: api.LinkSpec{Name: "vx9", ID: new(uint32(9))}}); !errors.Is(err, api.ErrClosed) {
 		t.Errorf("on a closed VTEP: %v", err)
 	}
-	if _, err := real.Monitor(t.Context()); !errors.Is(err, vtep.ErrClosed) {
+	if _, err := real.Monitor(t.Context()); !errors.Is(err, api.ErrClosed) {
 		t.Errorf("on a closed VTEP: %v", err)
 	}
-	refusals(t, inspect(serve(t, stubborn{&fakeBackend{}})))
+	stubborns(t, inspect(serve(t, stubborn{&fakeBackend{}})))
 	for op, statuses := range operations(doc) {
 		for _, status := range statuses {
 			// Who may write is another test's: TestPeer.
@@ -232,49 +233,49 @@ type call struct {
 
 // exercisePorts is exercise for ports.
 func exercisePorts(ctx context.Context, c *Client) []call {
-	spec := PortSpec{Name: "trunk0", Type: TypeTrunk, MTU: new(1400), Address: new("02:00:00:00:00:01")}
-	link := LinkSpec{Name: "v10", ID: new(uint32(1010)), Trunk: new("trunk0"), VLAN: new(uint16(10))}
+	spec := api.PortSpec{Name: "trunk0", Type: api.TypeTrunk, MTU: new(1400), Address: new("02:00:00:00:00:01")}
+	link := api.LinkSpec{Name: "v10", ID: new(uint32(1010)), Trunk: new("trunk0"), VLAN: new(uint16(10))}
 	calls := []call{
-		{"add port", nil, c.AddPort(ctx, PortChange{PortSpec: spec, Up: new(true)})},
-		{"add port again", vtep.ErrExist, c.AddPort(ctx, PortChange{PortSpec: spec})},
-		{"add no port", vtep.ErrInvalid, c.AddPort(ctx, PortChange{})},
-		{"change port", nil, c.ChangePort(ctx, "trunk0", PortChange{PortSpec: PortSpec{MTU: new(1300)}})},
-		{"change port badly", vtep.ErrInvalid, c.ChangePort(ctx, "trunk0", PortChange{PortSpec: PortSpec{MTU: new(1)}})},
-		{"change no port", vtep.ErrNoPort, c.ChangePort(ctx, "trunk1", PortChange{Up: new(true)})},
-		{"link on a VLAN", nil, c.AddLink(ctx, LinkChange{LinkSpec: link, Up: new(true)})},
-		{"delete a port in use", vtep.ErrInvalid, c.DeletePort(ctx, "trunk0")},
+		{"add port", nil, c.AddPort(ctx, api.PortChange{PortSpec: spec, Up: new(true)})},
+		{"add port again", api.ErrExist, c.AddPort(ctx, api.PortChange{PortSpec: spec})},
+		{"add no port", api.ErrInvalid, c.AddPort(ctx, api.PortChange{})},
+		{"change port", nil, c.ChangePort(ctx, "trunk0", api.PortChange{PortSpec: api.PortSpec{MTU: new(1300)}})},
+		{"change port badly", api.ErrInvalid, c.ChangePort(ctx, "trunk0", api.PortChange{PortSpec: api.PortSpec{MTU: new(1)}})},
+		{"change no port", api.ErrNoPort, c.ChangePort(ctx, "trunk1", api.PortChange{Up: new(true)})},
+		{"link on a VLAN", nil, c.AddLink(ctx, api.LinkChange{LinkSpec: link, Up: new(true)})},
+		{"delete a port in use", api.ErrInvalid, c.DeletePort(ctx, "trunk0")},
 	}
 	ports, err := c.Ports(ctx)
 	calls = append(calls, call{"ports", nil, err})
-	if len(ports) != 1 || len(ports[0].VLANs) != 1 || ports[0].VLANs[0] != (PortVLAN{VLAN: 10, ID: 1010, Link: "v10"}) {
+	if len(ports) != 1 || len(ports[0].VLANs) != 1 || ports[0].VLANs[0] != (api.PortVLAN{VLAN: 10, ID: 1010, Link: "v10"}) {
 		calls = append(calls, call{"ports", nil, fmt.Errorf("%+v", ports)})
 	}
 	_, err = c.Port(ctx, "trunk0")
 	_, errNone := c.Port(ctx, "trunk1")
-	return append(calls, call{"port", nil, err}, call{"no port", vtep.ErrNoPort, errNone},
+	return append(calls, call{"port", nil, err}, call{"no port", api.ErrNoPort, errNone},
 		call{"delete link", nil, c.DeleteLink(ctx, "v10")}, call{"delete port", nil, c.DeletePort(ctx, "trunk0")},
-		call{"delete port again", vtep.ErrNoPort, c.DeletePort(ctx, "trunk0")})
+		call{"delete port again", api.ErrNoPort, c.DeletePort(ctx, "trunk0")})
 }
 
 // tooLarge sends a body beyond the limit to each path that takes one.
 func tooLarge(ctx context.Context, c *Client) []call {
 	long := strings.Repeat("x", maxBody)
-	link, port := LinkChange{LinkSpec: LinkSpec{Accept: &long}}, PortChange{PortSpec: PortSpec{Address: &long}}
-	_, err := c.FlushFDB(ctx, FDBFilter{Via: long})
+	link, port := api.LinkChange{LinkSpec: api.LinkSpec{Accept: &long}}, api.PortChange{PortSpec: api.PortSpec{Address: &long}}
+	_, err := c.FlushFDB(ctx, api.FDBFilter{Via: long})
 	return []call{
-		{"add a long link", errTooLarge, c.AddLink(ctx, link)}, {"change to a long link", errTooLarge, c.ChangeLink(ctx, "vx1", link)},
-		{"add a long port", errTooLarge, c.AddPort(ctx, port)}, {"change to a long port", errTooLarge, c.ChangePort(ctx, "trunk0", port)},
-		{"fdb add a long entry", errTooLarge, c.ChangeFDB(ctx, "add", FDBEntry{Dev: "vx1", Via: long})}, {"flush by a long filter", errTooLarge, err},
+		{"add a long link", api.ErrTooLarge, c.AddLink(ctx, link)}, {"change to a long link", api.ErrTooLarge, c.ChangeLink(ctx, "vx1", link)},
+		{"add a long port", api.ErrTooLarge, c.AddPort(ctx, port)}, {"change to a long port", api.ErrTooLarge, c.ChangePort(ctx, "trunk0", port)},
+		{"fdb add a long entry", api.ErrTooLarge, c.ChangeFDB(ctx, "add", api.FDBEntry{Dev: "vx1", Via: long})}, {"flush by a long filter", api.ErrTooLarge, err},
 	}
 }
 
 // exercise asks for everything once, and for what is refused.
 func exercise(t *testing.T, c *Client) {
 	ctx := t.Context()
-	spec := LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Local: addr("192.0.2.1"), TTL: new(Value("inherit")),
-		SrcPort: &PortRange{1000, 2000}, MaxAddress: new(Value("9")), Accept: new("192.0.2.0/24")}
-	entry := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: *addr("192.0.2.3"), Port: 8472, VNI: new(uint32(7)), Router: true}
-	zeros := FDBEntry{Dev: "vx1", MAC: "00:00:00:00:00:00", Dst: *addr("192.0.2.4")}
+	spec := api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Local: addr("192.0.2.1"), TTL: new(api.Value("inherit")),
+		SrcPort: &api.PortRange{1000, 2000}, MaxAddress: new(api.Value("9")), Accept: new("192.0.2.0/24")}
+	entry := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: *addr("192.0.2.3"), Port: 8472, VNI: new(uint32(7)), Router: true}
+	zeros := api.FDBEntry{Dev: "vx1", MAC: "00:00:00:00:00:00", Dst: *addr("192.0.2.4")}
 	many, cancel := context.WithCancel(ctx)
 	for range 100 {
 		if _, err := c.Monitor(many, "fdb", "link"); err != nil {
@@ -286,15 +287,15 @@ func exercise(t *testing.T, c *Client) {
 	_, errStats := c.Stats(ctx)
 	calls := []call{
 		{"version", nil, errVersion}, {"stats", nil, errStats},
-		{"add", nil, c.AddLink(ctx, LinkChange{LinkSpec: spec, Up: new(true)})},
-		{"add again", vtep.ErrExist, c.AddLink(ctx, LinkChange{LinkSpec: spec})},
-		{"add nothing", vtep.ErrInvalid, c.AddLink(ctx, LinkChange{})},
-		{"change", nil, c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DF: new("unset")}})},
-		{"change badly", vtep.ErrInvalid, c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DF: new("maybe")}})},
-		{"change what is not there", vtep.ErrNoLink, c.ChangeLink(ctx, "vx2", LinkChange{Up: new(true)})},
-		{"fdb add", nil, c.ChangeFDB(ctx, "add", entry)}, {"fdb add again", vtep.ErrExist, c.ChangeFDB(ctx, "add", entry)},
+		{"add", nil, c.AddLink(ctx, api.LinkChange{LinkSpec: spec, Up: new(true)})},
+		{"add again", api.ErrExist, c.AddLink(ctx, api.LinkChange{LinkSpec: spec})},
+		{"add nothing", api.ErrInvalid, c.AddLink(ctx, api.LinkChange{})},
+		{"change", nil, c.ChangeLink(ctx, "vx1", api.LinkChange{LinkSpec: api.LinkSpec{DF: new("unset")}})},
+		{"change badly", api.ErrInvalid, c.ChangeLink(ctx, "vx1", api.LinkChange{LinkSpec: api.LinkSpec{DF: new("maybe")}})},
+		{"change what is not there", api.ErrNoLink, c.ChangeLink(ctx, "vx2", api.LinkChange{Up: new(true)})},
+		{"fdb add", nil, c.ChangeFDB(ctx, "add", entry)}, {"fdb add again", api.ErrExist, c.ChangeFDB(ctx, "add", entry)},
 		{"fdb append", nil, c.ChangeFDB(ctx, "append", zeros)}, {"fdb replace", nil, c.ChangeFDB(ctx, "replace", entry)},
-		{"fdb of no MAC", vtep.ErrInvalid, c.ChangeFDB(ctx, "add", FDBEntry{Dev: "vx1"})},
+		{"fdb of no MAC", api.ErrInvalid, c.ChangeFDB(ctx, "add", api.FDBEntry{Dev: "vx1"})},
 	}
 	calls = append(append(calls, exercisePorts(ctx, c)...), tooLarge(ctx, c)...)
 	links, err := c.Links(ctx)
@@ -302,30 +303,30 @@ func exercise(t *testing.T, c *Client) {
 	_, err = c.Link(ctx, "vx1")
 	calls = append(calls, call{"link", nil, err})
 	_, err = c.Link(ctx, "vx2")
-	calls = append(calls, call{"no link", vtep.ErrNoLink, err})
-	entries, err := c.FDB(ctx, FDBFilter{Dev: "vx1", SrcVNI: new(uint32(42)), States: []string{Permanent, Static}})
+	calls = append(calls, call{"no link", api.ErrNoLink, err})
+	entries, err := c.FDB(ctx, api.FDBFilter{Dev: "vx1", SrcVNI: new(uint32(42)), States: []string{api.Permanent, api.Static}})
 	calls = append(calls, call{"fdb", nil, err})
-	_, err = c.FDB(ctx, FDBFilter{Dev: "vx2"})
-	calls = append(calls, call{"fdb of no link", vtep.ErrNoLink, err})
-	_, err = c.FDB(ctx, FDBFilter{MAC: "x"})
-	calls = append(calls, call{"fdb by no MAC", vtep.ErrInvalid, err})
-	n, err := c.FlushFDB(ctx, FDBFilter{Dev: "vx1", Dst: *addr("192.0.2.4")})
+	_, err = c.FDB(ctx, api.FDBFilter{Dev: "vx2"})
+	calls = append(calls, call{"fdb of no link", api.ErrNoLink, err})
+	_, err = c.FDB(ctx, api.FDBFilter{MAC: "x"})
+	calls = append(calls, call{"fdb by no MAC", api.ErrInvalid, err})
+	n, err := c.FlushFDB(ctx, api.FDBFilter{Dev: "vx1", Dst: *addr("192.0.2.4")})
 	calls = append(calls, call{"flush", nil, err})
-	_, err = c.FlushFDB(ctx, FDBFilter{})
-	calls = append(calls, call{"flush of all", vtep.ErrInvalid, err})
-	applied, err := c.ApplyConfig(ctx, ConfigApply{Force: true})
+	_, err = c.FlushFDB(ctx, api.FDBFilter{})
+	calls = append(calls, call{"flush of all", api.ErrInvalid, err})
+	applied, err := c.ApplyConfig(ctx, api.ConfigApply{Force: true})
 	calls = append(calls, call{"apply the file", nil, err})
-	if want := (ConfigApplied{File: "f.yaml", Links: 1, Removed: []string{"vx2"}}); !reflect.DeepEqual(applied, want) {
+	if want := (api.ConfigApplied{File: "f.yaml", Links: 1, Removed: []string{"vx2"}}); !reflect.DeepEqual(applied, want) {
 		t.Errorf("applied %+v, want %+v", applied, want)
 	}
-	if _, err = c.ApplyConfig(ctx, ConfigApply{}); err == nil || err.Error() != errKernel.Error() {
+	if _, err = c.ApplyConfig(ctx, api.ConfigApply{}); err == nil || err.Error() != errKernel.Error() {
 		t.Errorf("a file that is refused: %v", err)
 	}
 	_, err = c.Monitor(ctx, "banana")
-	calls = append(calls, call{"monitor of nothing", vtep.ErrInvalid, err},
-		call{"fdb del", nil, c.ChangeFDB(ctx, "del", FDBEntry{Dev: "vx1", MAC: entry.MAC})},
-		call{"fdb del again", vtep.ErrNotExist, c.ChangeFDB(ctx, "del", FDBEntry{Dev: "vx1", MAC: entry.MAC})},
-		call{"delete", nil, c.DeleteLink(ctx, "vx1")}, call{"delete again", vtep.ErrNoLink, c.DeleteLink(ctx, "vx1")})
+	calls = append(calls, call{"monitor of nothing", api.ErrInvalid, err},
+		call{"fdb del", nil, c.ChangeFDB(ctx, "del", api.FDBEntry{Dev: "vx1", MAC: entry.MAC})},
+		call{"fdb del again", api.ErrNotExist, c.ChangeFDB(ctx, "del", api.FDBEntry{Dev: "vx1", MAC: entry.MAC})},
+		call{"delete", nil, c.DeleteLink(ctx, "vx1")}, call{"delete again", api.ErrNoLink, c.DeleteLink(ctx, "vx1")})
 	for _, got := range calls {
 		if !errors.Is(got.err, got.want) {
 			t.Errorf("%s: %v, want %v", got.what, got.err, got.want)
@@ -336,21 +337,21 @@ func exercise(t *testing.T, c *Client) {
 	}
 }
 
-// refusals asks a backend that refuses.
-func refusals(t *testing.T, c *Client) {
+// stubborns asks a backend that refuses.
+func stubborns(t *testing.T, c *Client) {
 	ctx := t.Context()
-	e := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: netip.MustParseAddr("192.0.2.3")}
-	_, flush := c.FlushFDB(ctx, FDBFilter{Dev: "vx1"})
-	if _, err := c.ApplyConfig(ctx, ConfigApply{}); !errors.Is(err, errNoFile) {
+	e := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: netip.MustParseAddr("192.0.2.3")}
+	_, flush := c.FlushFDB(ctx, api.FDBFilter{Dev: "vx1"})
+	if _, err := c.ApplyConfig(ctx, api.ConfigApply{}); !errors.Is(err, api.ErrNoFile) {
 		t.Errorf("apply no file: %v", err)
 	}
 	for what, err := range map[string]error{
-		"add": c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(1))}}), "up": c.ChangeLink(ctx, "vx1", LinkChange{Up: new(true)}),
-		"change":  c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{DstPort: new(uint16(8472))}}),
+		"add": c.AddLink(ctx, api.LinkChange{LinkSpec: api.LinkSpec{Name: "vx1", ID: new(uint32(1))}}), "up": c.ChangeLink(ctx, "vx1", api.LinkChange{Up: new(true)}),
+		"change":  c.ChangeLink(ctx, "vx1", api.LinkChange{LinkSpec: api.LinkSpec{DstPort: new(uint16(8472))}}),
 		"fdb add": c.ChangeFDB(ctx, "add", e), "fdb replace": c.ChangeFDB(ctx, "replace", e), "fdb del": c.ChangeFDB(ctx, "del", e),
 		"delete": c.DeleteLink(ctx, "vx1"), "flush": flush,
-		"port":        c.AddPort(ctx, PortChange{PortSpec: PortSpec{Name: "trunk0"}}),
-		"change port": c.ChangePort(ctx, "trunk0", PortChange{PortSpec: PortSpec{MTU: new(1300)}}),
+		"port":        c.AddPort(ctx, api.PortChange{PortSpec: api.PortSpec{Name: "trunk0"}}),
+		"change port": c.ChangePort(ctx, "trunk0", api.PortChange{PortSpec: api.PortSpec{MTU: new(1300)}}),
 	} {
 		if err == nil {
 			t.Errorf("%s: not refused", what)
@@ -363,7 +364,7 @@ func eventLines(t *testing.T, doc *openapi3.T, c *Client) {
 	m := mustMonitor(t, c)
 	ctx := t.Context()
 	for _, err := range []error{
-		c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2")}}), c.DeleteLink(ctx, "vx1"),
+		c.AddLink(ctx, api.LinkChange{LinkSpec: api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2")}}), c.DeleteLink(ctx, "vx1"),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -378,8 +379,8 @@ func eventLines(t *testing.T, doc *openapi3.T, c *Client) {
 			t.Errorf("%v: %v", line, err)
 		}
 	}
-	for _, e := range []Event{{Event: EventLost, Lost: 5}, {Event: EventDrop, Object: ObjectDrop, Drop: &Drop{Dev: "vx1", Reason: "rx-ecn", Count: 1}},
-		{Event: EventPolicy, Object: ObjectLink, Policy: &Policy{Dev: "vx1", ID: 7}}, {Event: EventHold, Object: ObjectFDB}, {Event: EventRelease, Object: ObjectFDB}} {
+	for _, e := range []api.Event{{Event: api.EventLost, Lost: 5}, {Event: api.EventDrop, Object: api.ObjectDrop, Drop: &api.Drop{Dev: "vx1", Reason: "rx-ecn", Count: 1}},
+		{Event: api.EventPolicy, Object: api.ObjectLink, Policy: &api.Policy{Dev: "vx1", ID: 7}}, {Event: api.EventHold, Object: api.ObjectFDB}, {Event: api.EventRelease, Object: api.ObjectFDB}} {
 		b, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)

@@ -1,19 +1,20 @@
 package control
 
 import (
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
 
 // checkOptions reports what cannot be in the options.
-func (s *LinkSpec) checkOptions() error {
+func checkOptions(s *api.LinkSpec) error {
 	if s.FlowLabel != nil && *s.FlowLabel != "inherit" {
 		if n, ok := s.FlowLabel.Number(); !ok || n > encap.MaxFlowLabel {
-			return invalid("flowlabel %s: write 0-%#x or inherit", *s.FlowLabel, encap.MaxFlowLabel)
+			return api.Invalidf("flowlabel %s: write 0-%#x or inherit", *s.FlowLabel, encap.MaxFlowLabel)
 		}
 	}
 	if s.VLAN != nil && (*s.VLAN == 0 || *s.VLAN > encap.MaxVLAN) {
-		return invalid("vlan %d: write 1-%d", *s.VLAN, encap.MaxVLAN)
+		return api.Invalidf("vlan %d: write 1-%d", *s.VLAN, encap.MaxVLAN)
 	}
 	if s.Trunk != nil {
 		if err := ValidName(*s.Trunk); err != nil {
@@ -35,7 +36,7 @@ func (s *LinkSpec) checkOptions() error {
 }
 
 // applyOptions changes in c what the spec says of a link's options.
-func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
+func applyOptions(s *api.LinkSpec, c *vtep.LinkConfig) {
 	if s.LocalBypass != nil {
 		c.NoLocalBypass = !*s.LocalBypass
 	}
@@ -82,13 +83,13 @@ func (s *LinkSpec) applyOptions(c *vtep.LinkConfig) {
 }
 
 // setOptions spells out the options that are in force.
-func (s *LinkSpec) setOptions(c *vtep.LinkConfig) {
+func setOptions(s *api.LinkSpec, c *vtep.LinkConfig) {
 	s.LocalBypass = new(!c.NoLocalBypass)
 	switch {
 	case c.FlowLabelInherit:
-		s.FlowLabel = new(Value("inherit"))
+		s.FlowLabel = new(api.Value("inherit"))
 	case c.FlowLabel != 0:
-		s.FlowLabel = new(NumberValue(c.FlowLabel))
+		s.FlowLabel = new(api.NumberValue(c.FlowLabel))
 	}
 	s.Proxy, s.L2Miss, s.L3Miss = new(c.Proxy), new(c.L2Miss), new(c.L3Miss)
 	if c.Proxy {

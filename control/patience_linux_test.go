@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/api"
 )
 
 // hurried is a client that waits for a tenth of the usual time.
@@ -78,7 +80,7 @@ func TestNobodyAnswers(t *testing.T) {
 			c := hurried(path)
 			defer c.Close()
 			wantNotAnswering(t, func() error { _, err := c.Links(t.Context()); return err })
-			wantNotAnswering(t, func() error { return c.AddLink(t.Context(), LinkChange{}) })
+			wantNotAnswering(t, func() error { return c.AddLink(t.Context(), api.LinkChange{}) })
 			wantNotAnswering(t, func() error { _, err := c.Monitor(t.Context()); return err })
 		})
 	}
@@ -132,7 +134,7 @@ func TestSlowAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if e, err := m.Next(); err != nil || e.Event != EventNew {
+	if e, err := m.Next(); err != nil || e.Event != api.EventNew {
 		t.Errorf("%+v, %v", e, err)
 	}
 	// Nor is it waited for for ever.

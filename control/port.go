@@ -6,72 +6,33 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// TypeTrunk is the type of a port whose VLANs are the ports of links.
-const TypeTrunk = "trunk"
-
-// PortSpec says what a port of its own is to be, one that is not a link's. A nil
-// field was not said: the default on an add, no change on a set.
-type PortSpec struct {
-	Name       string  `json:"name,omitempty" yaml:"name,omitempty"`
-	Type       string  `json:"type,omitempty" yaml:"type,omitempty"`       // trunk
-	MTU        *int    `json:"mtu,omitempty" yaml:"mtu,omitempty"`         // nil: the least of its links'
-	Address    *string `json:"address,omitempty" yaml:"address,omitempty"` // MAC address
-	Queues     *int    `json:"queues,omitempty" yaml:"queues,omitempty"`
-	Persist    *bool   `json:"persist,omitempty" yaml:"persist,omitempty"`
-	User       *uint32 `json:"user,omitempty" yaml:"user,omitempty"`               // UID
-	GroupOwner *uint32 `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID
-}
-
-// PortChange is a PortSpec, and whether the port is to be up.
-type PortChange struct {
-	PortSpec
-	Up *bool `json:"up,omitempty" yaml:"up,omitempty"`
-}
-
-// Port is a port as it stands.
-type Port struct {
-	Spec   PortSpec   `json:"spec"`
-	Netdev Netdev     `json:"netdev"`
-	VLANs  []PortVLAN `json:"vlans"` // by VLAN id
-	// Drops are those of frames that no link counts, by reason: the port's queue was
-	// full, or no link has their VLAN.
-	Drops map[string]uint64 `json:"drops,omitempty"`
-}
-
-// PortVLAN is a VLAN of a trunk port: the port of a link.
-type PortVLAN struct {
-	VLAN uint16 `json:"vlan"`
-	ID   uint32 `json:"id"` // VNI
-	Link string `json:"link"`
-}
-
-// Validate reports what cannot be in the fields that were said. A Name is not
+// ValidatePort reports what cannot be in the fields that were said. A Name is not
 // needed.
-func (s *PortSpec) Validate() error {
-	if s.Type != "" && s.Type != TypeTrunk {
-		return invalid("type %q: a port is a %s", s.Type, TypeTrunk)
+func ValidatePort(s *api.PortSpec) error {
+	if s.Type != "" && s.Type != api.TypeTrunk {
+		return api.Invalidf("type %q: a port is a %s", s.Type, api.TypeTrunk)
 	}
-	l := LinkSpec{MTU: s.MTU, Address: s.Address, Queues: s.Queues}
-	return l.Validate()
+	return ValidateLink(&api.LinkSpec{MTU: s.MTU, Address: s.Address, Queues: s.Queues})
 }
 
-// Config is the configuration that the spec describes.
-func (s *PortSpec) Config() (vtep.TrunkConfig, error) {
+// TrunkConfig is the configuration that the spec describes.
+func TrunkConfig(s *api.PortSpec) (vtep.TrunkConfig, error) {
 	var c vtep.TrunkConfig
 	if err := ValidName(s.Name); err != nil {
 		return c, err
 	}
 	c.Name = s.Name
-	return c, s.Apply(&c)
+	return c, ApplyPort(s, &c)
 }
 
-// Apply changes in c what the spec says, and nothing on an error.
-func (s *PortSpec) Apply(c *vtep.TrunkConfig) error {
-	if err := s.Validate(); err != nil {
+// ApplyPort changes in c what the spec says, and nothing on an error.
+func ApplyPort(s *api.PortSpec, c *vtep.TrunkConfig) error {
+	if err := ValidatePort(s); err != nil {
 		return err
 	}
 	if s.Name != "" {
@@ -93,7 +54,7 @@ func (s *PortSpec) Apply(c *vtep.TrunkConfig) error {
 }
 
 // portOf is the wire form of a trunk port, with the device as the core knows it.
-func portOf(i vtep.TrunkInfo) Port {
+func portOf(i vtep.TrunkInfo) api.Port {
 	c := i.Config
 	l := linkOf(vtep.LinkInfo{
 		Config: vtep.LinkConfig{
@@ -102,23 +63,23 @@ func portOf(i vtep.TrunkInfo) Port {
 		},
 		Name: i.Name, Index: i.Index, MAC: i.MAC, MTU: i.MTU, Up: i.Up,
 	})
-	p := Port{
-		Spec: PortSpec{
-			Name: l.Spec.Name, Type: TypeTrunk, MTU: l.Spec.MTU, Address: l.Spec.Address, Queues: l.Spec.Queues,
+	p := api.Port{
+		Spec: api.PortSpec{
+			Name: l.Spec.Name, Type: api.TypeTrunk, MTU: l.Spec.MTU, Address: l.Spec.Address, Queues: l.Spec.Queues,
 			Persist: l.Spec.Persist, User: l.Spec.User, GroupOwner: l.Spec.GroupOwner,
 		},
 		Netdev: l.Netdev,
-		VLANs:  make([]PortVLAN, 0, len(i.VLANs)),
+		VLANs:  make([]api.PortVLAN, 0, len(i.VLANs)),
 		Drops:  dropsOf(i.Drops),
 	}
 	for _, v := range i.VLANs {
-		p.VLANs = append(p.VLANs, PortVLAN{VLAN: v.VLAN, ID: uint32(v.VNI), Link: v.Link})
+		p.VLANs = append(p.VLANs, api.PortVLAN{VLAN: v.VLAN, ID: uint32(v.VNI), Link: v.Link})
 	}
 	return p
 }
 
 func (s *Server) ports(*http.Request) (any, error) {
-	ports := []Port{}
+	ports := []api.Port{}
 	for _, i := range s.config.Backend.Trunks() {
 		p := portOf(i)
 		s.fill(&p.Netdev)
@@ -129,11 +90,11 @@ func (s *Server) ports(*http.Request) (any, error) {
 
 func (s *Server) port(r *http.Request) (any, error) { return s.findPort(r.PathValue("name")) }
 
-func (s *Server) findPort(name string) (Port, error) {
+func (s *Server) findPort(name string) (api.Port, error) {
 	all := s.config.Backend.Trunks()
 	n := slices.IndexFunc(all, func(i vtep.TrunkInfo) bool { return i.Name == name || i.Config.Name == name })
 	if n < 0 {
-		return Port{}, fmt.Errorf("%w %q", vtep.ErrNoPort, name)
+		return api.Port{}, fmt.Errorf("%w %q", vtep.ErrNoPort, name)
 	}
 	p := portOf(all[n])
 	s.fill(&p.Netdev)
@@ -141,11 +102,11 @@ func (s *Server) findPort(name string) (Port, error) {
 }
 
 func (s *Server) addPort(r *http.Request) (any, error) {
-	var c PortChange
+	var c api.PortChange
 	if err := decode(r, &c); err != nil {
 		return nil, err
 	}
-	config, err := c.Config()
+	config, err := TrunkConfig(&c.PortSpec)
 	if err != nil {
 		return nil, err
 	}
@@ -161,13 +122,13 @@ func (s *Server) addPort(r *http.Request) (any, error) {
 }
 
 func (s *Server) changePort(r *http.Request) (any, error) {
-	var c PortChange
+	var c api.PortChange
 	if err := decode(r, &c); err != nil {
 		return nil, err
 	}
 	name := r.PathValue("name")
-	if c.PortSpec != (PortSpec{}) {
-		if err := s.config.Backend.UpdateTrunk(name, c.Apply); err != nil {
+	if c.PortSpec != (api.PortSpec{}) {
+		if err := s.config.Backend.UpdateTrunk(name, func(t *vtep.TrunkConfig) error { return ApplyPort(&c.PortSpec, t) }); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -22,10 +23,10 @@ func parseReserved(s string) (vtep.ReservedPolicy, error) {
 	digits, hex := strings.CutPrefix(s, "0x")
 	mask, err := strconv.ParseUint(digits, 16, 64)
 	if !hex || err != nil {
-		return 0, invalid("reserved %q: write ignore or drop, or the header bits that drop a packet, such as 0x%x for all", s, encap.AllReserved)
+		return 0, api.Invalidf("reserved %q: write ignore or drop, or the header bits that drop a packet, such as 0x%x for all", s, encap.AllReserved)
 	}
 	if more := mask &^ encap.AllReserved; more != 0 {
-		return 0, invalid("reserved 0x%x: 0x%x of it is the I flag or the VNI, which are not reserved: leave that out", mask, more)
+		return 0, api.Invalidf("reserved 0x%x: 0x%x of it is the I flag or the VNI, which are not reserved: leave that out", mask, more)
 	}
 	return vtep.ReservedPolicy(mask), nil
 }

@@ -13,14 +13,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/internal/conns"
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/vtep"
 )
-
-// DefaultPath is where the daemon's socket is unless told otherwise: one daemon
-// a network namespace.
-const DefaultPath = "/run/uvtep/uvtep.sock"
 
 const (
 	// maxConnections is how many clients are served at once. Where a further one waits,
@@ -43,7 +40,7 @@ type ServerConfig struct {
 	Version string
 	// Netdev reads what the kernel says of a device of the daemon's network
 	// namespace; nil: the system's.
-	Netdev func(name string) (Netdev, error)
+	Netdev func(name string) (api.Netdev, error)
 	// Stats counts the packets that belong to no link; nil: there are none.
 	Stats func() vtep.LinkStats
 	// Addresses is how many unicast entries all links' FDBs hold, and may, 0 for any
@@ -52,7 +49,7 @@ type ServerConfig struct {
 	// Subscribe listens to events; nil: there are none.
 	Subscribe func(vtep.EventSet) (*vtep.Subscription, error)
 	// ApplyConfig reads the configuration file again; nil: there is none.
-	ApplyConfig func(context.Context, ConfigApply) (ConfigApplied, error)
+	ApplyConfig func(context.Context, api.ConfigApply) (api.ConfigApplied, error)
 	Log         *slog.Logger // nil: slog.Default
 }
 
@@ -78,7 +75,7 @@ func Listen(c ServerConfig) (*Server, error) {
 		c.Addresses = func() (held, limit int) { return 0, 0 }
 	}
 	if c.Subscribe == nil {
-		c.Subscribe = func(vtep.EventSet) (*vtep.Subscription, error) { return nil, errNoPath }
+		c.Subscribe = func(vtep.EventSet) (*vtep.Subscription, error) { return nil, api.ErrNoPath }
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -158,7 +155,7 @@ func (s *Server) handler() http.Handler {
 	for pattern, h := range s.routes() {
 		mux.Handle(pattern, h)
 	}
-	mux.Handle("/", s.answer(func(*http.Request) (any, error) { return nil, errNoPath }))
+	mux.Handle("/", s.answer(func(*http.Request) (any, error) { return nil, api.ErrNoPath }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { mux.ServeHTTP(w, r) }) {
 			panic(http.ErrAbortHandler) // the answer is cut off, which ends the connection without a word more
@@ -175,7 +172,7 @@ func (s *Server) answer(fn func(*http.Request) (any, error)) http.Handler {
 			err = s.peers.mayWrite(r.Context())
 		}
 		if err == nil && fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { reply, err = fn(r) }) {
-			err = errFault
+			err = api.ErrFault
 		}
 		s.reply(w, r, reply, err)
 	})
@@ -207,20 +204,17 @@ func decode(r *http.Request, v any) error {
 		err = errors.New("more than one value")
 	}
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return errTooLarge
+		return api.ErrTooLarge
 	}
-	return invalid("the request's body: %v", err)
+	return api.Invalidf("the request's body: %v", err)
 }
 
-// Version is what GET /v1/version answers.
-type Version struct {
-	Version string `json:"version"`
+func (s *Server) version(*http.Request) (any, error) {
+	return api.Version{Version: s.config.Version}, nil
 }
-
-func (s *Server) version(*http.Request) (any, error) { return Version{s.config.Version}, nil }
 
 func (s *Server) stats(*http.Request) (any, error) {
 	stats := s.config.Stats()
 	held, limit := s.config.Addresses()
-	return Stats{LinkStats: statsOf(&stats), Panics: fault.Caught(), Addresses: held, MaxAddress: limit}, nil
+	return api.Stats{LinkStats: statsOf(&stats), Panics: fault.Caught(), Addresses: held, MaxAddress: limit}, nil
 }

@@ -16,11 +16,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
-func noNetdev(string) (Netdev, error) { return Netdev{}, errNoDevice }
+func noNetdev(string) (api.Netdev, error) { return api.Netdev{}, errNoDevice }
 
 // serve runs a server over b until the test ends and returns its client.
 func serve(t *testing.T, b Backend) *Client {
@@ -66,11 +67,11 @@ func TestLinks(t *testing.T) {
 	for name, b := range backends(t) {
 		t.Run(name, func(t *testing.T) {
 			c, ctx := serve(t, b), t.Context()
-			spec := LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Local: addr("192.0.2.1"), MaxAddress: new(Value("unlimited"))}
-			if err := c.AddLink(ctx, LinkChange{LinkSpec: spec}); err != nil {
+			spec := api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Local: addr("192.0.2.1"), MaxAddress: new(api.Value("unlimited"))}
+			if err := c.AddLink(ctx, api.LinkChange{LinkSpec: spec}); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.AddLink(ctx, LinkChange{LinkSpec: spec}); !errors.Is(err, vtep.ErrExist) || !strings.Contains(err.Error(), "File exists") {
+			if err := c.AddLink(ctx, api.LinkChange{LinkSpec: spec}); !errors.Is(err, api.ErrExist) || !strings.Contains(err.Error(), "File exists") {
 				t.Errorf("adding a link again: %v, want File exists", err)
 			}
 			l, err := c.Link(ctx, "vx1")
@@ -83,31 +84,31 @@ func TestLinks(t *testing.T) {
 			if slices.Contains(l.Netdev.Flags, "UP") {
 				t.Error("the link is up after an add")
 			}
-			if err := c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{Ageing: new(uint32(7))}, Up: new(true)}); err != nil {
+			if err := c.ChangeLink(ctx, "vx1", api.LinkChange{LinkSpec: api.LinkSpec{Ageing: new(uint32(7))}, Up: new(true)}); err != nil {
 				t.Fatal(err)
 			}
 			if l, err = c.Link(ctx, "vx1"); err != nil || *l.Spec.Ageing != 7 || *l.Spec.ID != 42 {
 				t.Errorf("after the change: %+v, %v", l.Spec, err)
 			}
-			if err := c.ChangeLink(ctx, "vx1", LinkChange{LinkSpec: LinkSpec{ID: new(uint32(1 << 24))}}); !errors.Is(err, vtep.ErrInvalid) {
+			if err := c.ChangeLink(ctx, "vx1", api.LinkChange{LinkSpec: api.LinkSpec{ID: new(uint32(1 << 24))}}); !errors.Is(err, api.ErrInvalid) {
 				t.Errorf("changing the VNI to 2^24: %v, want invalid", err)
 			}
-			if err := c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx2", ID: new(uint32(43))}, Up: new(true)}); err != nil {
+			if err := c.AddLink(ctx, api.LinkChange{LinkSpec: api.LinkSpec{Name: "vx2", ID: new(uint32(43))}, Up: new(true)}); err != nil {
 				t.Fatal(err)
 			}
 			links, err := c.Links(ctx)
 			if err != nil || len(links) != 2 || links[0].Netdev.Index > links[1].Netdev.Index {
 				t.Errorf("Links = %+v, %v, want two by index", links, err)
 			}
-			for _, err := range []error{c.DeleteLink(ctx, "nope"), c.ChangeLink(ctx, "nope", LinkChange{Up: new(true)})} {
-				if !errors.Is(err, vtep.ErrNoLink) || !strings.Contains(err.Error(), "Cannot find device") {
+			for _, err := range []error{c.DeleteLink(ctx, "nope"), c.ChangeLink(ctx, "nope", api.LinkChange{Up: new(true)})} {
+				if !errors.Is(err, api.ErrNoLink) || !strings.Contains(err.Error(), "Cannot find device") {
 					t.Errorf("of a link that is not there: %v, want Cannot find device", err)
 				}
 			}
 			if err := c.DeleteLink(ctx, "vx1"); err != nil {
 				t.Error(err)
 			}
-			if _, err := c.Link(ctx, "vx1"); !errors.Is(err, vtep.ErrNoLink) {
+			if _, err := c.Link(ctx, "vx1"); !errors.Is(err, api.ErrNoLink) {
 				t.Errorf("the deleted link: %v", err)
 			}
 		})
@@ -118,66 +119,66 @@ func TestFDB(t *testing.T) {
 	for name, b := range backends(t) {
 		t.Run(name, func(t *testing.T) {
 			c, ctx := serve(t, b), t.Context()
-			spec := LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Dev: new("eth0")}
-			if err := c.AddLink(ctx, LinkChange{LinkSpec: spec}); err != nil {
+			spec := api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Dev: new("eth0")}
+			if err := c.AddLink(ctx, api.LinkChange{LinkSpec: spec}); err != nil {
 				t.Fatal(err)
 			}
-			one := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: *addr("192.0.2.3")}
-			two := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:02", Dst: *addr("192.0.2.4"), Port: 8472, VNI: new(uint32(7)), State: Static, ExternLearn: true, Router: true}
-			three := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:03", Dst: *addr("192.0.2.3"), Port: 4789, VNI: new(uint32(42)), State: Dynamic}
-			for _, e := range []FDBEntry{three, two, one} {
+			one := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: *addr("192.0.2.3")}
+			two := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:02", Dst: *addr("192.0.2.4"), Port: 8472, VNI: new(uint32(7)), State: api.Static, ExternLearn: true, Router: true}
+			three := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:03", Dst: *addr("192.0.2.3"), Port: 4789, VNI: new(uint32(42)), State: api.Dynamic}
+			for _, e := range []api.FDBEntry{three, two, one} {
 				if err := c.ChangeFDB(ctx, "add", e); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := c.ChangeFDB(ctx, "add", one); !errors.Is(err, vtep.ErrExist) {
+			if err := c.ChangeFDB(ctx, "add", one); !errors.Is(err, api.ErrExist) {
 				t.Errorf("adding again: %v", err)
 			}
 			gone := one
 			gone.MAC = "02:00:00:00:00:09"
-			if err := c.ChangeFDB(ctx, "del", gone); !errors.Is(err, vtep.ErrNotExist) || !strings.Contains(err.Error(), "No such file or directory") {
+			if err := c.ChangeFDB(ctx, "del", gone); !errors.Is(err, api.ErrNotExist) || !strings.Contains(err.Error(), "No such file or directory") {
 				t.Errorf("deleting what is not there: %v", err)
 			}
 			// Shown as the kernel shows it: the link's own port and VNI left out,
 			// the default destination with the link's device.
-			one.State, three.Port, three.VNI = Permanent, 0, nil
-			def := FDBEntry{Dev: "vx1", MAC: "00:00:00:00:00:00", Dst: *addr("192.0.2.2"), Via: "eth0", State: Permanent}
+			one.State, three.Port, three.VNI = api.Permanent, 0, nil
+			def := api.FDBEntry{Dev: "vx1", MAC: "00:00:00:00:00:00", Dst: *addr("192.0.2.2"), Via: "eth0", State: api.Permanent}
 			for what, test := range map[string]struct {
-				filter FDBFilter
-				want   []FDBEntry
+				filter api.FDBFilter
+				want   []api.FDBEntry
 			}{
-				"all":           {FDBFilter{}, []FDBEntry{def, one, two, three}},
-				"dev":           {FDBFilter{Dev: "vx1"}, []FDBEntry{def, one, two, three}},
-				"mac":           {FDBFilter{MAC: "2:0:0:0:0:2"}, []FDBEntry{two}},
-				"dst":           {FDBFilter{Dst: *addr("192.0.2.3")}, []FDBEntry{one, three}},
-				"states":        {FDBFilter{States: []string{Static, Dynamic}}, []FDBEntry{two, three}},
-				"router":        {FDBFilter{Router: new(true)}, []FDBEntry{two}},
-				"no extern":     {FDBFilter{ExternLearn: new(false)}, []FDBEntry{def, one, three}},
-				"via":           {FDBFilter{Via: "eth0"}, []FDBEntry{def}},
-				"src_vni":       {FDBFilter{SrcVNI: new(uint32(42)), Router: new(true)}, []FDBEntry{two}},
-				"another vni's": {FDBFilter{SrcVNI: new(uint32(43))}, nil},
+				"all":           {api.FDBFilter{}, []api.FDBEntry{def, one, two, three}},
+				"dev":           {api.FDBFilter{Dev: "vx1"}, []api.FDBEntry{def, one, two, three}},
+				"mac":           {api.FDBFilter{MAC: "2:0:0:0:0:2"}, []api.FDBEntry{two}},
+				"dst":           {api.FDBFilter{Dst: *addr("192.0.2.3")}, []api.FDBEntry{one, three}},
+				"states":        {api.FDBFilter{States: []string{api.Static, api.Dynamic}}, []api.FDBEntry{two, three}},
+				"router":        {api.FDBFilter{Router: new(true)}, []api.FDBEntry{two}},
+				"no extern":     {api.FDBFilter{ExternLearn: new(false)}, []api.FDBEntry{def, one, three}},
+				"via":           {api.FDBFilter{Via: "eth0"}, []api.FDBEntry{def}},
+				"src_vni":       {api.FDBFilter{SrcVNI: new(uint32(42)), Router: new(true)}, []api.FDBEntry{two}},
+				"another vni's": {api.FDBFilter{SrcVNI: new(uint32(43))}, nil},
 			} {
 				got, err := c.FDB(ctx, test.filter)
 				if err != nil {
 					t.Errorf("%s: %v", what, err)
 				}
-				if d := cmp.Diff(test.want, append([]FDBEntry(nil), got...), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+				if d := cmp.Diff(test.want, append([]api.FDBEntry(nil), got...), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 					t.Errorf("%s (-want +got):\n%s", what, d)
 				}
 			}
-			if _, err := c.FDB(ctx, FDBFilter{Dev: "nope"}); !errors.Is(err, vtep.ErrNoLink) {
+			if _, err := c.FDB(ctx, api.FDBFilter{Dev: "nope"}); !errors.Is(err, api.ErrNoLink) {
 				t.Errorf("entries of no link: %v", err)
 			}
-			if n, err := c.FlushFDB(ctx, FDBFilter{Dev: "vx1", SrcVNI: new(uint32(43))}); n != 0 || err != nil {
+			if n, err := c.FlushFDB(ctx, api.FDBFilter{Dev: "vx1", SrcVNI: new(uint32(43))}); n != 0 || err != nil {
 				t.Errorf("flush of another VNI = %d, %v", n, err)
 			}
-			if n, err := c.FlushFDB(ctx, FDBFilter{Dev: "vx1", States: []string{Dynamic}}); n != 1 || err != nil {
+			if n, err := c.FlushFDB(ctx, api.FDBFilter{Dev: "vx1", States: []string{api.Dynamic}}); n != 1 || err != nil {
 				t.Errorf("flush dynamic = %d, %v, want 1", n, err)
 			}
-			if _, err := c.FlushFDB(ctx, FDBFilter{}); !errors.Is(err, vtep.ErrInvalid) {
+			if _, err := c.FlushFDB(ctx, api.FDBFilter{}); !errors.Is(err, api.ErrInvalid) {
 				t.Errorf("flush without a link: %v", err)
 			}
-			if err := c.ChangeFDB(ctx, "del", FDBEntry{Dev: "vx1", MAC: one.MAC}); err != nil {
+			if err := c.ChangeFDB(ctx, "del", api.FDBEntry{Dev: "vx1", MAC: one.MAC}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/internal/conns"
 )
 
@@ -120,11 +121,11 @@ func (p peerPolicy) mayWrite(ctx context.Context) error {
 	}
 	info, ours := p.socket.stat()
 	if !ours {
-		return fmt.Errorf("%w: be root or user %d to change links and entries; the socket's file is not the daemon's any more", ErrDenied, p.uid)
+		return fmt.Errorf("%w: be root or user %d to change links and entries; the socket's file is not the daemon's any more", api.ErrDenied, p.uid)
 	}
 	gid := info.Sys().(*syscall.Stat_t).Gid
 	if ok && slices.Contains(who.groups, gid) {
 		return nil
 	}
-	return fmt.Errorf("%w: be root, user %d or of group %d to change links and entries", ErrDenied, p.uid, gid)
+	return fmt.Errorf("%w: be root, user %d or of group %d to change links and entries", api.ErrDenied, p.uid, gid)
 }

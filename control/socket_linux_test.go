@@ -13,6 +13,8 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"github.com/uvtep/uvtep/api"
 )
 
 // What the test's binary does instead of testing, with the socket's path as the
@@ -51,25 +53,25 @@ func askAll(path string) int {
 	c := NewClient(path)
 	_, version := c.Version(ctx)
 	_, links := c.Links(ctx)
-	_, entries := c.FDB(ctx, FDBFilter{})
-	if errors.Is(version, ErrDenied) && errors.Is(links, ErrDenied) && errors.Is(entries, ErrDenied) {
+	_, entries := c.FDB(ctx, api.FDBFilter{})
+	if errors.Is(version, api.ErrDenied) && errors.Is(links, api.ErrDenied) && errors.Is(entries, api.ErrDenied) {
 		return mayNothing
 	}
-	e := FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01"}
-	_, flush := c.FlushFDB(ctx, FDBFilter{Dev: "vx1"})
+	e := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01"}
+	_, flush := c.FlushFDB(ctx, api.FDBFilter{Dev: "vx1"})
 	changes := []error{
-		c.AddLink(ctx, LinkChange{LinkSpec: LinkSpec{Name: "vx1", ID: new(uint32(1))}}),
-		c.ChangeLink(ctx, "vx1", LinkChange{Up: new(true)}), c.ChangeFDB(ctx, "add", e), c.ChangeFDB(ctx, "append", e),
+		c.AddLink(ctx, api.LinkChange{LinkSpec: api.LinkSpec{Name: "vx1", ID: new(uint32(1))}}),
+		c.ChangeLink(ctx, "vx1", api.LinkChange{Up: new(true)}), c.ChangeFDB(ctx, "add", e), c.ChangeFDB(ctx, "append", e),
 		c.ChangeFDB(ctx, "replace", e), c.ChangeFDB(ctx, "del", e), flush, c.DeleteLink(ctx, "vx1"),
 	}
-	if errors.Is(flush, ErrDenied) {
-		changes = slices.DeleteFunc(changes, func(err error) bool { return errors.Is(err, ErrDenied) })
+	if errors.Is(flush, api.ErrDenied) {
+		changes = slices.DeleteFunc(changes, func(err error) bool { return errors.Is(err, api.ErrDenied) })
 		if len(changes) == 0 && errors.Join(version, links, entries) == nil {
 			return mayRead
 		}
 	}
 	for _, err := range changes {
-		if errors.Is(err, ErrDenied) {
+		if errors.Is(err, api.ErrDenied) {
 			fmt.Println("some changes were denied")
 			return mayOther
 		}

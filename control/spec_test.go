@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -40,11 +41,11 @@ func TestSpecRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var s LinkSpec
+		var s api.LinkSpec
 		if err := json.Unmarshal(b, &s); err != nil {
 			t.Fatalf("%s: %v in %s", what, err, b)
 		}
-		got, err := s.Config()
+		got, err := LinkConfig(&s)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
@@ -56,69 +57,69 @@ func TestSpecRoundTrip(t *testing.T) {
 
 func TestApplyReplacesDestination(t *testing.T) {
 	c := vtep.LinkConfig{Remote: *addr("192.0.2.2")}
-	if err := (&LinkSpec{Group: addr("239.1.1.1")}).Apply(&c); err != nil || c.Remote.IsValid() || !c.Group.IsValid() {
+	if err := ApplyLink(&api.LinkSpec{Group: addr("239.1.1.1")}, &c); err != nil || c.Remote.IsValid() || !c.Group.IsValid() {
 		t.Errorf("group over remote: %+v, %v", c, err)
 	}
-	if err := (&LinkSpec{Remote: addr("192.0.2.2")}).Apply(&c); err != nil || !c.Remote.IsValid() || c.Group.IsValid() {
+	if err := ApplyLink(&api.LinkSpec{Remote: addr("192.0.2.2")}, &c); err != nil || !c.Remote.IsValid() || c.Group.IsValid() {
 		t.Errorf("remote over group: %+v, %v", c, err)
 	}
 	before := c
-	if err := (&LinkSpec{MTU: new(1400), TTL: new(Value("256"))}).Apply(&c); err == nil || c.MTU != before.MTU {
+	if err := ApplyLink(&api.LinkSpec{MTU: new(1400), TTL: new(api.Value("256"))}, &c); err == nil || c.MTU != before.MTU {
 		t.Errorf("a refused spec changed something: %+v, %v", c, err)
 	}
 }
 
 func TestValidate(t *testing.T) {
 	for what, test := range map[string]struct {
-		spec LinkSpec
+		spec api.LinkSpec
 		want string // in the error
 	}{
-		"id":                 {LinkSpec{ID: new(uint32(1 << 24))}, "0-16777215"},
-		"remote and group":   {LinkSpec{Remote: addr("192.0.2.2"), Group: addr("239.1.1.1")}, "write one of them"},
-		"multicast remote":   {LinkSpec{Remote: addr("239.1.1.1")}, "write group 239.1.1.1"},
-		"unicast group":      {LinkSpec{Group: addr("192.0.2.2")}, "write remote 192.0.2.2"},
-		"multicast local":    {LinkSpec{Local: addr("ff05::1")}, "this host's addresses"},
-		"families":           {LinkSpec{Remote: addr("192.0.2.2"), Local: addr("2001:db8::1")}, "two IPv4 or two IPv6"},
-		"families of group":  {LinkSpec{Group: addr("ff05::1"), Local: addr("192.0.2.1")}, "two IPv4 or two IPv6"},
-		"mapped":             {LinkSpec{Remote: addr("::ffff:192.0.2.2")}, "write 192.0.2.2"},
-		"zone":               {LinkSpec{Remote: addr("fe80::1%eth0")}, "dev eth0"},
-		"unspecified":        {LinkSpec{Remote: addr("0.0.0.0")}, "of a host"},
-		"no address":         {LinkSpec{Remote: &netip.Addr{}}, "of a host"},
-		"broadcast":          {LinkSpec{Remote: addr("255.255.255.255")}, "broadcast"},
-		"dstport 0":          {LinkSpec{DstPort: new(uint16(0))}, "4789"},
-		"srcport order":      {LinkSpec{SrcPort: &PortRange{2, 1}}, "lower port first"},
-		"srcport 0":          {LinkSpec{SrcPort: &PortRange{0, 1}}, "0 0 for the default"},
-		"ttl":                {LinkSpec{TTL: new(Value("256"))}, "auto or inherit"},
-		"ttl word":           {LinkSpec{TTL: new(Value("-1"))}, "auto or inherit"},
-		"tos":                {LinkSpec{TOS: new(Value("256"))}, "inherit"},
-		"flowlabel":          {LinkSpec{FlowLabel: new(Value("1048576"))}, "0-0xfffff"},
-		"flowlabel word":     {LinkSpec{FlowLabel: new(Value("auto"))}, "inherit"},
-		"mss":                {LinkSpec{MSS: new("1400")}, "clamp or none"},
-		"moveguard":          {LinkSpec{MoveGuard: new("yes")}, "on or off"},
-		"loopguard":          {LinkSpec{LoopGuard: new("yes")}, "on or off"},
-		"df":                 {LinkSpec{DF: new("maybe")}, "set or unset or inherit"},
-		"mtu low":            {LinkSpec{MTU: new(67)}, "68-"},
-		"mtu high":           {LinkSpec{MTU: new(70000)}, "68-"},
-		"mac":                {LinkSpec{Address: new("nope")}, "such as"},
-		"multicast mac":      {LinkSpec{Address: new("01:00:5e:00:00:01")}, "unicast"},
-		"zero mac":           {LinkSpec{Address: new("00:00:00:00:00:00")}, "not zero"},
-		"accept":             {LinkSpec{Accept: new("everybody")}, "peers, any"},
-		"accept empty":       {LinkSpec{Accept: new("")}, "peers, any"},
-		"accept comma":       {LinkSpec{Accept: new("192.0.2.1,")}, "peers, any"},
-		"samehost":           {LinkSpec{SameHost: new("any")}, "auto, none"},
-		"samehost mapped":    {LinkSpec{SameHost: new("::ffff:192.0.2.0/120")}, "IPv4 prefixes"},
-		"reserved":           {LinkSpec{Reserved: new("pass")}, "ignore or drop"},
-		"innervlan":          {LinkSpec{InnerVLAN: new("ignore")}, "pass or drop"},
-		"queues":             {LinkSpec{Queues: new(0)}, "1-256"},
-		"maxaddress":         {LinkSpec{MaxAddress: new(Value("-5"))}, "unlimited"},
-		"name too long":      {LinkSpec{Name: "sixteencharacter"}, "15 at most"},
-		"name with slash":    {LinkSpec{Name: "../etc"}, "slash"},
-		"name of format":     {LinkSpec{Name: "vx%d"}, "percent"},
-		"name of line break": {LinkSpec{Name: "a\nb"}, "control character"},
-		"dev":                {LinkSpec{Dev: new("")}, "dev"},
+		"id":                 {api.LinkSpec{ID: new(uint32(1 << 24))}, "0-16777215"},
+		"remote and group":   {api.LinkSpec{Remote: addr("192.0.2.2"), Group: addr("239.1.1.1")}, "write one of them"},
+		"multicast remote":   {api.LinkSpec{Remote: addr("239.1.1.1")}, "write group 239.1.1.1"},
+		"unicast group":      {api.LinkSpec{Group: addr("192.0.2.2")}, "write remote 192.0.2.2"},
+		"multicast local":    {api.LinkSpec{Local: addr("ff05::1")}, "this host's addresses"},
+		"families":           {api.LinkSpec{Remote: addr("192.0.2.2"), Local: addr("2001:db8::1")}, "two IPv4 or two IPv6"},
+		"families of group":  {api.LinkSpec{Group: addr("ff05::1"), Local: addr("192.0.2.1")}, "two IPv4 or two IPv6"},
+		"mapped":             {api.LinkSpec{Remote: addr("::ffff:192.0.2.2")}, "write 192.0.2.2"},
+		"zone":               {api.LinkSpec{Remote: addr("fe80::1%eth0")}, "dev eth0"},
+		"unspecified":        {api.LinkSpec{Remote: addr("0.0.0.0")}, "of a host"},
+		"no address":         {api.LinkSpec{Remote: &netip.Addr{}}, "of a host"},
+		"broadcast":          {api.LinkSpec{Remote: addr("255.255.255.255")}, "broadcast"},
+		"dstport 0":          {api.LinkSpec{DstPort: new(uint16(0))}, "4789"},
+		"srcport order":      {api.LinkSpec{SrcPort: &api.PortRange{2, 1}}, "lower port first"},
+		"srcport 0":          {api.LinkSpec{SrcPort: &api.PortRange{0, 1}}, "0 0 for the default"},
+		"ttl":                {api.LinkSpec{TTL: new(api.Value("256"))}, "auto or inherit"},
+		"ttl word":           {api.LinkSpec{TTL: new(api.Value("-1"))}, "auto or inherit"},
+		"tos":                {api.LinkSpec{TOS: new(api.Value("256"))}, "inherit"},
+		"flowlabel":          {api.LinkSpec{FlowLabel: new(api.Value("1048576"))}, "0-0xfffff"},
+		"flowlabel word":     {api.LinkSpec{FlowLabel: new(api.Value("auto"))}, "inherit"},
+		"mss":                {api.LinkSpec{MSS: new("1400")}, "clamp or none"},
+		"moveguard":          {api.LinkSpec{MoveGuard: new("yes")}, "on or off"},
+		"loopguard":          {api.LinkSpec{LoopGuard: new("yes")}, "on or off"},
+		"df":                 {api.LinkSpec{DF: new("maybe")}, "set or unset or inherit"},
+		"mtu low":            {api.LinkSpec{MTU: new(67)}, "68-"},
+		"mtu high":           {api.LinkSpec{MTU: new(70000)}, "68-"},
+		"mac":                {api.LinkSpec{Address: new("nope")}, "such as"},
+		"multicast mac":      {api.LinkSpec{Address: new("01:00:5e:00:00:01")}, "unicast"},
+		"zero mac":           {api.LinkSpec{Address: new("00:00:00:00:00:00")}, "not zero"},
+		"accept":             {api.LinkSpec{Accept: new("everybody")}, "peers, any"},
+		"accept empty":       {api.LinkSpec{Accept: new("")}, "peers, any"},
+		"accept comma":       {api.LinkSpec{Accept: new("192.0.2.1,")}, "peers, any"},
+		"samehost":           {api.LinkSpec{SameHost: new("any")}, "auto, none"},
+		"samehost mapped":    {api.LinkSpec{SameHost: new("::ffff:192.0.2.0/120")}, "IPv4 prefixes"},
+		"reserved":           {api.LinkSpec{Reserved: new("pass")}, "ignore or drop"},
+		"innervlan":          {api.LinkSpec{InnerVLAN: new("ignore")}, "pass or drop"},
+		"queues":             {api.LinkSpec{Queues: new(0)}, "1-256"},
+		"maxaddress":         {api.LinkSpec{MaxAddress: new(api.Value("-5"))}, "unlimited"},
+		"name too long":      {api.LinkSpec{Name: "sixteencharacter"}, "15 at most"},
+		"name with slash":    {api.LinkSpec{Name: "../etc"}, "slash"},
+		"name of format":     {api.LinkSpec{Name: "vx%d"}, "percent"},
+		"name of line break": {api.LinkSpec{Name: "a\nb"}, "control character"},
+		"dev":                {api.LinkSpec{Dev: new("")}, "dev"},
 	} {
-		err := test.spec.Validate()
-		if err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, vtep.ErrInvalid) {
+		err := ValidateLink(&test.spec)
+		if err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("%s: %v, want an error with %q", what, err, test.want)
 		}
 	}
@@ -126,7 +127,7 @@ func TestValidate(t *testing.T) {
 
 func TestValueJSON(t *testing.T) {
 	for in, want := range map[string]string{`5`: `5`, `"5"`: `5`, `"auto"`: `"auto"`} {
-		var v Value
+		var v api.Value
 		if err := json.Unmarshal([]byte(in), &v); err != nil {
 			t.Errorf("%s: %v", in, err)
 		}
@@ -135,7 +136,7 @@ func TestValueJSON(t *testing.T) {
 		}
 	}
 	for _, in := range []string{`-1`, `1.5`, `true`, `{}`, `[1]`, `99999999999`} {
-		if err := json.Unmarshal([]byte(in), new(Value)); err == nil {
+		if err := json.Unmarshal([]byte(in), new(api.Value)); err == nil {
 			t.Errorf("%s was taken", in)
 		}
 	}

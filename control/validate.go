@@ -1,23 +1,14 @@
 package control
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
-
-// invalidError is a refusal that says what to write instead. errors.Is finds
-// vtep.ErrInvalid in it.
-type invalidError string
-
-func (e invalidError) Error() string        { return string(e) }
-func (e invalidError) Is(target error) bool { return target == vtep.ErrInvalid }
-
-func invalid(format string, a ...any) error { return invalidError(fmt.Sprintf(format, a...)) }
 
 const (
 	minMTU     = 68      // IPv4's least, RFC 791; the kernel's too
@@ -32,41 +23,41 @@ const (
 func ValidName(name string) error {
 	switch {
 	case name == "":
-		return invalid("the link needs a name")
+		return api.Invalidf("the link needs a name")
 	case len(name) > maxNameLen:
-		return invalid("name %q has %d bytes: write %d at most", name, len(name), maxNameLen)
+		return api.Invalidf("name %q has %d bytes: write %d at most", name, len(name), maxNameLen)
 	case name == "." || name == "..":
-		return invalid("name %q cannot be a device's", name)
+		return api.Invalidf("name %q cannot be a device's", name)
 	}
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || r == 0xa0 || strings.ContainsRune("/:%\\\"", r) {
-			return invalid("name %q: a device name has no space, slash, colon, percent sign, quote or control character", name)
+			return api.Invalidf("name %q: a device name has no space, slash, colon, percent sign, quote or control character", name)
 		}
 	}
 	return nil
 }
 
-// Validate reports what cannot be in the fields that were said, each by itself
+// ValidateLink reports what cannot be in the fields that were said, each by itself
 // and together. A Name is not needed.
-func (s *LinkSpec) Validate() error {
-	for _, check := range []func() error{s.checkAddresses, s.checkPorts, s.checkHeader, s.checkNetdev, s.checkPolicy, s.checkOptions} {
-		if err := check(); err != nil {
+func ValidateLink(s *api.LinkSpec) error {
+	for _, check := range []func(*api.LinkSpec) error{checkAddresses, checkPorts, checkHeader, checkNetdev, checkPolicy, checkOptions} {
+		if err := check(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *LinkSpec) checkAddresses() error {
+func checkAddresses(s *api.LinkSpec) error {
 	if s.ID != nil && *s.ID > uint32(encap.MaxVNI) {
-		return invalid("id %d: a VNI has 24 bits, write 0-%d", *s.ID, encap.MaxVNI)
+		return api.Invalidf("id %d: a VNI has 24 bits, write 0-%d", *s.ID, encap.MaxVNI)
 	}
 	if s.Remote != nil && s.Group != nil {
-		return invalid("remote and group together: a link has one default destination, write one of them (more remotes: uvtep fdb append 00:00:00:00:00:00 dev NAME dst IP)")
+		return api.Invalidf("remote and group together: a link has one default destination, write one of them (more remotes: uvtep fdb append 00:00:00:00:00:00 dev NAME dst IP)")
 	}
 	if a := s.Remote; a != nil {
 		if a.IsMulticast() {
-			return invalid("remote %v is a multicast address: write group %v", a, a)
+			return api.Invalidf("remote %v is a multicast address: write group %v", a, a)
 		}
 		if err := unicast("remote", *a); err != nil {
 			return err
@@ -74,18 +65,18 @@ func (s *LinkSpec) checkAddresses() error {
 	}
 	if a := s.Group; a != nil {
 		if !a.IsValid() {
-			return invalid("group needs an IP address")
+			return api.Invalidf("group needs an IP address")
 		}
 		if !a.IsMulticast() {
-			return invalid("group %v is no multicast address: write remote %v, or a group such as 239.1.1.1 or ff05::100", a, a)
+			return api.Invalidf("group %v is no multicast address: write remote %v, or a group such as 239.1.1.1 or ff05::100", a, a)
 		}
 		if a.Zone() != "" {
-			return invalid("group %v: write the device as dev %s", a, a.Zone())
+			return api.Invalidf("group %v: write the device as dev %s", a, a.Zone())
 		}
 	}
 	if s.Local != nil {
 		if s.Local.IsMulticast() {
-			return invalid("local %v is a multicast address: write one of this host's addresses", s.Local)
+			return api.Invalidf("local %v is a multicast address: write one of this host's addresses", s.Local)
 		}
 		// Unspecified is the route's choice, as ip has it.
 		if err := unicast("local", *s.Local); err != nil && !s.Local.IsUnspecified() {
@@ -94,7 +85,7 @@ func (s *LinkSpec) checkAddresses() error {
 	}
 	for word, a := range map[string]*netip.Addr{"remote": s.Remote, "group": s.Group} {
 		if a != nil && s.Local != nil && a.Is4() != s.Local.Is4() {
-			return invalid("%s %v and local %v: write two IPv4 or two IPv6 addresses", word, a, s.Local)
+			return api.Invalidf("%s %v and local %v: write two IPv4 or two IPv6 addresses", word, a, s.Local)
 		}
 	}
 	return nil
@@ -104,47 +95,47 @@ func (s *LinkSpec) checkAddresses() error {
 func unicast(word string, a netip.Addr) error {
 	switch {
 	case !a.IsValid() || a.IsUnspecified():
-		return invalid("%s needs an IP address of a host", word)
+		return api.Invalidf("%s needs an IP address of a host", word)
 	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return invalid("%s %v is the broadcast address: write a host's", word, a)
+		return api.Invalidf("%s %v is the broadcast address: write a host's", word, a)
 	case a.Is4In6():
-		return invalid("%s %v: write %v", word, a, a.Unmap())
+		return api.Invalidf("%s %v: write %v", word, a, a.Unmap())
 	case a.Zone() != "":
-		return invalid("%s %v: write the device as dev %s", word, a, a.Zone())
+		return api.Invalidf("%s %v: write the device as dev %s", word, a, a.Zone())
 	}
 	return nil
 }
 
-func (s *LinkSpec) checkPorts() error {
+func checkPorts(s *api.LinkSpec) error {
 	if s.DstPort != nil && *s.DstPort == 0 {
-		return invalid("dstport 0: write 4789, the assigned port, or 8472, which `ip` means where a port is unset")
+		return api.Invalidf("dstport 0: write 4789, the assigned port, or 8472, which `ip` means where a port is unset")
 	}
 	if r := s.SrcPort; r != nil {
 		if r[0] > r[1] {
-			return invalid("srcport %d %d: write the lower port first", r[0], r[1])
+			return api.Invalidf("srcport %d %d: write the lower port first", r[0], r[1])
 		}
 		if r[0] == 0 && r[1] != 0 {
-			return invalid("srcport 0 %d: write 1 or more first, or 0 0 for the default", r[1])
+			return api.Invalidf("srcport 0 %d: write 1 or more first, or 0 0 for the default", r[1])
 		}
 	}
 	return nil
 }
 
-func (s *LinkSpec) checkHeader() error {
+func checkHeader(s *api.LinkSpec) error {
 	if s.TTL != nil && *s.TTL != "auto" && *s.TTL != "inherit" {
 		if n, ok := s.TTL.Number(); !ok || n > 255 {
-			return invalid("ttl %s: write 1-255, auto or inherit", *s.TTL)
+			return api.Invalidf("ttl %s: write 1-255, auto or inherit", *s.TTL)
 		}
 	}
 	if s.TOS != nil && *s.TOS != "inherit" {
 		if n, ok := s.TOS.Number(); !ok || n > 255 {
-			return invalid("tos %s: write 0x00-0xff or inherit", *s.TOS)
+			return api.Invalidf("tos %s: write 0x00-0xff or inherit", *s.TOS)
 		}
 	}
 	return oneOf("df", s.DF, "set", "unset", "inherit")
 }
 
-func (s *LinkSpec) checkNetdev() error {
+func checkNetdev(s *api.LinkSpec) error {
 	if s.Name != "" {
 		if err := ValidName(s.Name); err != nil {
 			return err
@@ -152,28 +143,28 @@ func (s *LinkSpec) checkNetdev() error {
 	}
 	if s.Dev != nil {
 		if err := ValidName(*s.Dev); err != nil {
-			return invalid("dev: %v", err)
+			return api.Invalidf("dev: %v", err)
 		}
 	}
 	if s.MTU != nil && (*s.MTU < minMTU || *s.MTU > maxMTU) {
-		return invalid("mtu %d: write %d-%d", *s.MTU, minMTU, maxMTU)
+		return api.Invalidf("mtu %d: write %d-%d", *s.MTU, minMTU, maxMTU)
 	}
 	if s.Queues != nil && (*s.Queues < 1 || *s.Queues > maxQueues) {
-		return invalid("queues %d: write 1-%d", *s.Queues, maxQueues)
+		return api.Invalidf("queues %d: write 1-%d", *s.Queues, maxQueues)
 	}
 	if s.Address != nil {
 		mac, err := encap.ParseMAC(*s.Address)
 		if err != nil {
-			return invalid("address %q: write a MAC address such as 02:00:00:00:00:01", *s.Address)
+			return api.Invalidf("address %q: write a MAC address such as 02:00:00:00:00:01", *s.Address)
 		}
 		if mac.IsZero() || mac.IsMulticast() {
-			return invalid("address %s: a device's MAC address is unicast and not zero, such as 02:00:00:00:00:01", *s.Address)
+			return api.Invalidf("address %s: a device's MAC address is unicast and not zero, such as 02:00:00:00:00:01", *s.Address)
 		}
 	}
 	return nil
 }
 
-func (s *LinkSpec) checkPolicy() error {
+func checkPolicy(s *api.LinkSpec) error {
 	if s.MaxAddress != nil && *s.MaxAddress != "unlimited" {
 		if _, err := maxAddresses(*s.MaxAddress); err != nil {
 			return err
@@ -196,7 +187,7 @@ func oneOf(word string, v *string, allowed ...string) error {
 	if v == nil || slices.Contains(allowed, *v) {
 		return nil
 	}
-	return invalid("%s %q: write %s", word, *v, strings.Join(allowed, " or "))
+	return api.Invalidf("%s %q: write %s", word, *v, strings.Join(allowed, " or "))
 }
 
 // parseAccept reads peers, any, or prefixes with commas between.
@@ -220,12 +211,12 @@ func parsePrefixes(word, words, s string) ([]netip.Prefix, error) {
 		if err != nil {
 			host, herr := netip.ParseAddr(one)
 			if herr != nil || host.Zone() != "" {
-				return nil, invalid("%s %q: write %s, or prefixes such as 192.0.2.0/24,2001:db8::/32", word, s, words)
+				return nil, api.Invalidf("%s %q: write %s, or prefixes such as 192.0.2.0/24,2001:db8::/32", word, s, words)
 			}
 			p = netip.PrefixFrom(host, host.BitLen())
 		}
 		if p.Addr().Is4In6() {
-			return nil, invalid("%s %q: write IPv4 prefixes as such", word, s)
+			return nil, api.Invalidf("%s %q: write IPv4 prefixes as such", word, s)
 		}
 		all = append(all, p.Masked())
 	}
@@ -255,23 +246,23 @@ func acceptText(a vtep.Accept, group bool) string {
 
 // maxAddresses is the number that v, the `maxaddress` of a link or of the daemon, is;
 // vtep.UnlimitedAddresses for unlimited.
-func maxAddresses(v Value) (int, error) {
+func maxAddresses(v api.Value) (int, error) {
 	if v == "unlimited" {
 		return vtep.UnlimitedAddresses, nil
 	}
 	n, ok := v.Number()
 	if !ok || n > maxEntries {
-		return 0, invalid("maxaddress %s: write a number up to %d or unlimited", v, maxEntries)
+		return 0, api.Invalidf("maxaddress %s: write a number up to %d or unlimited", v, maxEntries)
 	}
 	return int(n), nil
 }
 
 // TotalAddresses is the number of unicast entries that v, the `maxaddress` of the
 // daemon, lets all links' FDBs hold together, in vtep.Config's form.
-func TotalAddresses(v Value) (int, error) {
+func TotalAddresses(v api.Value) (int, error) {
 	n, err := maxAddresses(v)
 	if err == nil && n == 0 {
-		err = invalid("maxaddress 0 of the daemon: write how many addresses all links may hold together, or unlimited")
+		err = api.Invalidf("maxaddress 0 of the daemon: write how many addresses all links may hold together, or unlimited")
 	}
 	return n, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 )
@@ -36,7 +37,7 @@ one; where none is given, ip means 8472.`,
 			return a.configCheck(args[0])
 		},
 	})
-	var ask control.ConfigApply
+	var ask api.ConfigApply
 	apply := &cobra.Command{
 		Use:   "apply",
 		Short: "Have the daemon read its configuration file again, and say what came of it",
@@ -58,7 +59,7 @@ it is.`,
 	return c
 }
 
-func (a *app) configApply(ctx context.Context, ask control.ConfigApply) error {
+func (a *app) configApply(ctx context.Context, ask api.ConfigApply) error {
 	return a.withClient(func(c *control.Client) error {
 		applied, err := c.ApplyConfig(ctx, ask)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/migrate"
@@ -57,11 +58,11 @@ func (a *app) exported(ctx context.Context, file string) ([]migrate.Link, error)
 		}
 		return migrate.OfFile(f)
 	}
-	var links []control.Link
-	var entries []control.FDBEntry
+	var links []api.Link
+	var entries []api.FDBEntry
 	err := a.withClient(func(c *control.Client) (err error) {
 		if links, err = c.Links(ctx); err == nil {
-			entries, err = c.FDB(ctx, control.FDBFilter{})
+			entries, err = c.FDB(ctx, api.FDBFilter{})
 		}
 		return err
 	})

@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
-	"github.com/uvtep/uvtep/vtep"
 )
 
 const (
@@ -100,7 +100,7 @@ func (a *app) fdbGet(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		if len(entries) == 0 {
-			return fmt.Errorf("fdb get %s dev %s: %w", filter.MAC, filter.Dev, vtep.ErrNotExist)
+			return fmt.Errorf("fdb get %s dev %s: %w", filter.MAC, filter.Dev, api.ErrNotExist)
 		}
 		return a.showFDB(entries[:1], true)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 )
 
@@ -20,7 +21,7 @@ type fdbPrinter struct {
 
 // printFDB prints what each calls its argument with. What was printed before an
 // error stays.
-func (a *app) printFDB(device bool, each func(print func(*control.FDBEntry)) error) (err error) {
+func (a *app) printFDB(device bool, each func(print func(*api.FDBEntry)) error) (err error) {
 	p := fdbPrinter{a: a, device: device}
 	if a.json {
 		p.json = newJSON(a.out, a.pretty)
@@ -32,7 +33,7 @@ func (a *app) printFDB(device bool, each func(print func(*control.FDBEntry)) err
 	return errors.Join(err, p.text.Flush())
 }
 
-func (p *fdbPrinter) print(e *control.FDBEntry) {
+func (p *fdbPrinter) print(e *api.FDBEntry) {
 	if p.json != nil {
 		p.json.object("", func() { p.a.entryJSON(p.json, e, p.device) })
 		return
@@ -41,8 +42,8 @@ func (p *fdbPrinter) print(e *control.FDBEntry) {
 }
 
 // showFDB prints entries.
-func (a *app) showFDB(entries []control.FDBEntry, device bool) error {
-	return a.printFDB(device, func(print func(*control.FDBEntry)) error {
+func (a *app) showFDB(entries []api.FDBEntry, device bool) error {
+	return a.printFDB(device, func(print func(*api.FDBEntry)) error {
 		for i := range entries {
 			print(&entries[i])
 		}
@@ -52,7 +53,7 @@ func (a *app) showFDB(entries []control.FDBEntry, device bool) error {
 
 // listFDB prints a list as it comes.
 func (a *app) listFDB(list *control.FDBList, device bool) error {
-	return a.printFDB(device, func(print func(*control.FDBEntry)) error {
+	return a.printFDB(device, func(print func(*api.FDBEntry)) error {
 		for {
 			e, err := list.Next()
 			if errors.Is(err, io.EOF) {
@@ -67,7 +68,7 @@ func (a *app) listFDB(list *control.FDBList, device bool) error {
 }
 
 // entryText prints an entry as a line, with the trailing blank of one without a state.
-func (a *app) entryText(w io.Writer, e *control.FDBEntry, device bool) {
+func (a *app) entryText(w io.Writer, e *api.FDBEntry, device bool) {
 	fmt.Fprint(w, e.MAC, " ")
 	if device {
 		fmt.Fprintf(w, "dev %s ", e.Dev)
@@ -93,7 +94,7 @@ func (a *app) entryText(w io.Writer, e *control.FDBEntry, device bool) {
 	fmt.Fprintln(w, shownState(*e))
 }
 
-func flagsOf(e control.FDBEntry) []string {
+func flagsOf(e api.FDBEntry) []string {
 	flags := []string{"self"}
 	if e.Router {
 		flags = append(flags, "router")
@@ -105,14 +106,14 @@ func flagsOf(e control.FDBEntry) []string {
 }
 
 // shownState: NUD_REACHABLE, which is dynamic, has no word.
-func shownState(e control.FDBEntry) string {
-	if e.State == control.Dynamic {
+func shownState(e api.FDBEntry) string {
+	if e.State == api.Dynamic {
 		return ""
 	}
 	return e.State
 }
 
-func (a *app) entryJSON(j *jsonWriter, e *control.FDBEntry, device bool) {
+func (a *app) entryJSON(j *jsonWriter, e *api.FDBEntry, device bool) {
 	nonzero(j, "mac", e.MAC) // a miss may have none
 	if device {
 		j.value("ifname", e.Dev)

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/internal/names"
@@ -34,12 +34,12 @@ type followedFile struct {
 
 // applyRequest is a wish of the control API's.
 type applyRequest struct {
-	control.ConfigApply
+	api.ConfigApply
 	answer chan<- applyAnswer // has room for the answer
 }
 
 type applyAnswer struct {
-	control.ConfigApplied
+	api.ConfigApplied
 	err error
 }
 
@@ -105,18 +105,18 @@ func (f *followedFile) apply(b reload.Backend, log, answers *slog.Logger) error 
 }
 
 // ask has the file read again, for the control API.
-func (f *followedFile) ask(ctx context.Context, a control.ConfigApply) (control.ConfigApplied, error) {
+func (f *followedFile) ask(ctx context.Context, a api.ConfigApply) (api.ConfigApplied, error) {
 	answer := make(chan applyAnswer, 1)
 	select {
 	case f.asked <- applyRequest{a, answer}:
 	case <-ctx.Done():
-		return control.ConfigApplied{}, ctx.Err()
+		return api.ConfigApplied{}, ctx.Err()
 	}
 	select {
 	case got := <-answer:
 		return got.ConfigApplied, got.err
 	case <-ctx.Done():
-		return control.ConfigApplied{}, ctx.Err()
+		return api.ConfigApplied{}, ctx.Err()
 	}
 }
 
@@ -154,7 +154,7 @@ func (f *followedFile) run(ctx context.Context) error {
 
 // again reads the file once more. One with a mistake, or that may have been cut
 // off, changes nothing.
-func (f *followedFile) again(ctx context.Context, force bool) (applied control.ConfigApplied, err error) {
+func (f *followedFile) again(ctx context.Context, force bool) (applied api.ConfigApplied, err error) {
 	f.times++
 	log := f.answers.With("reload", f.times)
 	if fault.Catch(log, "applying the configuration file again", func() { applied, err = f.readAndApply(ctx, log, force) }) {
@@ -163,8 +163,8 @@ func (f *followedFile) again(ctx context.Context, force bool) (applied control.C
 	return applied, err
 }
 
-func (f *followedFile) readAndApply(ctx context.Context, log *slog.Logger, force bool) (control.ConfigApplied, error) {
-	none := control.ConfigApplied{}
+func (f *followedFile) readAndApply(ctx context.Context, log *slog.Logger, force bool) (api.ConfigApplied, error) {
+	none := api.ConfigApplied{}
 	file, err := f.now(ctx)
 	if err == nil && !force {
 		err = file.CheckEnd(f.applied)
@@ -197,5 +197,5 @@ func (f *followedFile) readAndApply(ctx context.Context, log *slog.Logger, force
 		log.Warn("control and metrics change when the daemon is started again")
 	}
 	log.Info("the configuration file is applied", "file", f.name, "links", len(file.Links))
-	return control.ConfigApplied{File: f.name, Links: len(file.Links), Removed: removed}, nil
+	return api.ConfigApplied{File: f.name, Links: len(file.Links), Removed: removed}, nil
 }

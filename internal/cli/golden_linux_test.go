@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -92,9 +92,9 @@ func TestLinkShowAsIP(t *testing.T) {
 // (size_columns in ip/ipaddress.c).
 func TestStatsColumns(t *testing.T) {
 	var b bytes.Buffer
-	showStats(&b, &control.LinkStats{
-		Rx: control.Counts{Bytes: 123456789012, Packets: 98765432, Errors: 1, Dropped: 22},
-		Tx: control.Counts{Bytes: 5, Packets: 6, Errors: 7654321, Dropped: 8},
+	showStats(&b, &api.LinkStats{
+		Rx: api.Counts{Bytes: 123456789012, Packets: 98765432, Errors: 1, Dropped: 22},
+		Tx: api.Counts{Bytes: 5, Packets: 6, Errors: 7654321, Dropped: 8},
 	}, false)
 	const want = `    RX:    bytes  packets  errors dropped  missed   mcast           
     123456789012 98765432       1      22       0       0 
@@ -106,14 +106,14 @@ func TestStatsColumns(t *testing.T) {
 	}
 }
 
-func printLink(t *testing.T, l control.Link, opts string) string {
+func printLink(t *testing.T, l api.Link, opts string) string {
 	t.Helper()
 	var b bytes.Buffer
 	a := app{
 		out: &b, json: strings.Contains(opts, "-j"), pretty: strings.Contains(opts, "-p"),
 		details: strings.Contains(opts, "-d"), statistics: strings.Count(opts, "-s"),
 	}
-	if err := a.showLinks([]control.Link{l}); err != nil {
+	if err := a.showLinks([]api.Link{l}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -156,7 +156,7 @@ func wantJSON(t *testing.T, what, want, got string) {
 
 // ipLink are the keys of `ip -j -d -s link show`.
 type ipLink struct {
-	control.Netdev
+	api.Netdev
 	LinkInfo struct {
 		Data struct {
 			ID                             uint32
@@ -178,10 +178,10 @@ type ipLink struct {
 			ZeroRx                         bool `json:"udp_zero_csum6_rx"`
 		} `json:"info_data"`
 	}
-	Stats struct{ Rx, Tx control.Counts } `json:"stats64"`
+	Stats struct{ Rx, Tx api.Counts } `json:"stats64"`
 }
 
-func linkOfIP(t *testing.T, text string) control.Link {
+func linkOfIP(t *testing.T, text string) api.Link {
 	t.Helper()
 	var all []ipLink
 	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) != 1 {
@@ -194,10 +194,10 @@ func linkOfIP(t *testing.T, text string) control.Link {
 		}
 		return b
 	}
-	s := control.LinkSpec{
+	s := api.LinkSpec{
 		ID: &d.ID, Remote: first(d.Remote, d.Remote6), Group: first(d.Group, d.Group6), Local: first(d.Local, d.Local6),
-		Dev: d.Link, DstPort: &d.Port, SrcPort: &control.PortRange{d.Ports.Low, d.Ports.High}, Learning: &d.Learning,
-		TTL: new(control.Value("inherit")), DF: &d.DF, Ageing: &d.Ageing, UDPCsum: &d.UDPCsum,
+		Dev: d.Link, DstPort: &d.Port, SrcPort: &api.PortRange{d.Ports.Low, d.Ports.High}, Learning: &d.Learning,
+		TTL: new(api.Value("inherit")), DF: &d.DF, Ageing: &d.Ageing, UDPCsum: &d.UDPCsum,
 		UDP6ZeroCsumTx: &d.ZeroTx, UDP6ZeroCsumRx: &d.ZeroRx,
 		Proxy: &d.Proxy, L2Miss: &d.L2Miss, L3Miss: &d.L3Miss, GBP: &d.GBP,
 	}
@@ -206,30 +206,30 @@ func linkOfIP(t *testing.T, text string) control.Link {
 	case *d.TTL == 0:
 		*s.TTL = "auto"
 	default:
-		*s.TTL = control.NumberValue(*d.TTL)
+		*s.TTL = api.NumberValue(*d.TTL)
 	}
 	if d.Label != nil {
 		n, err := strconv.ParseUint(*d.Label, 0, 20)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.FlowLabel = new(control.NumberValue(uint32(n)))
+		s.FlowLabel = new(api.NumberValue(uint32(n)))
 	}
 	if d.Limit != nil {
-		s.MaxAddress = new(control.NumberValue(*d.Limit))
+		s.MaxAddress = new(api.NumberValue(*d.Limit))
 	}
 	switch {
 	case d.TOS == nil:
 	case *d.TOS == "0x1":
-		s.TOS = new(control.Value("inherit"))
+		s.TOS = new(api.Value("inherit"))
 	default:
 		n, err := strconv.ParseUint(*d.TOS, 0, 8)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.TOS = new(control.NumberValue(uint8(n)))
+		s.TOS = new(api.NumberValue(uint8(n)))
 	}
-	return control.Link{Spec: s, Netdev: all[0].Netdev, Stats: control.LinkStats{Rx: all[0].Stats.Rx, Tx: all[0].Stats.Tx}}
+	return api.Link{Spec: s, Netdev: all[0].Netdev, Stats: api.LinkStats{Rx: all[0].Stats.Rx, Tx: all[0].Stats.Tx}}
 }
 
 // TestFDBShowAsBridge does the same with entries and bridge.
@@ -248,16 +248,16 @@ func TestFDBShowAsBridge(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &entries); err != nil {
 			t.Fatalf("%v in %s", err, text)
 		}
-		var wire []control.FDBEntry
+		var wire []api.FDBEntry
 		for _, e := range entries {
 			if !slices.Contains(e.Flags, "self") {
 				continue // the bridge's entry of a port
 			}
 			state := e.State
 			if state == "" {
-				state = control.Dynamic
+				state = api.Dynamic
 			}
-			wire = append(wire, control.FDBEntry{
+			wire = append(wire, api.FDBEntry{
 				Dev: dev, MAC: e.MAC, Dst: e.Dst, Port: e.Port, VNI: e.VNI, Via: e.ViaIf, State: state,
 				Router: slices.Contains(e.Flags, "router"), ExternLearn: slices.Contains(e.Flags, "extern_learn"),
 			})

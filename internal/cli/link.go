@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 )
@@ -96,16 +97,16 @@ func (a *app) linkShow(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return a.withClient(func(c *control.Client) error {
-		var links []control.Link
+		var links []api.Link
 		if filter.Name == "" {
 			links, err = c.Links(cmd.Context())
 		} else {
-			links = make([]control.Link, 1)
+			links = make([]api.Link, 1)
 			links[0], err = c.Link(cmd.Context(), filter.Name)
 		}
 		if err != nil {
 			return err
 		}
-		return a.showLinks(slices.DeleteFunc(links, func(l control.Link) bool { return !filter.Matches(&l.Netdev) }))
+		return a.showLinks(slices.DeleteFunc(links, func(l api.Link) bool { return !filter.Matches(&l.Netdev) }))
 	})
 }

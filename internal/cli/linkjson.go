@@ -5,12 +5,12 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 // showLinksJSON prints links with the keys of `ip -j link show`, and uvtep's
 // own under "uvtep".
-func (a *app) showLinksJSON(links []control.Link) error {
+func (a *app) showLinksJSON(links []api.Link) error {
 	j := newJSON(a.out, a.pretty)
 	j.array("", func() {
 		for i := range links {
@@ -20,7 +20,7 @@ func (a *app) showLinksJSON(links []control.Link) error {
 	return j.end()
 }
 
-func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
+func (a *app) linkJSON(j *jsonWriter, l *api.Link) {
 	d := &l.Netdev
 	if a.brief { // print_linkinfo_brief in ip/ipaddress.c
 		j.value("ifname", d.Name)
@@ -70,7 +70,7 @@ func (a *app) linkJSON(j *jsonWriter, l *control.Link) {
 }
 
 // vxlanJSON has the keys of vxlan_print_opt (ip/iplink_vxlan.c).
-func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
+func vxlanJSON(j *jsonWriter, s *api.LinkSpec) {
 	j.value("id", value(s.ID))
 	for _, a := range []struct {
 		name string
@@ -128,7 +128,7 @@ func vxlanJSON(j *jsonWriter, s *control.LinkSpec) {
 }
 
 // ownJSON is what a kernel vxlan device does not have.
-func ownJSON(j *jsonWriter, l *control.Link) {
+func ownJSON(j *jsonWriter, l *api.Link) {
 	j.value("accept", value(l.Spec.Accept))
 	j.value("reserved", value(l.Spec.Reserved))
 	j.value("innervlan", value(l.Spec.InnerVLAN))
@@ -142,8 +142,8 @@ func ownJSON(j *jsonWriter, l *control.Link) {
 }
 
 // statsJSON has the keys of print_stats64 (ip/ipaddress.c).
-func statsJSON(j *jsonWriter, s *control.LinkStats, errors bool) {
-	counts := func(c control.Counts, zeros ...string) {
+func statsJSON(j *jsonWriter, s *api.LinkStats, errors bool) {
+	counts := func(c api.Counts, zeros ...string) {
 		j.value("bytes", c.Bytes)
 		j.value("packets", c.Packets)
 		j.value("errors", c.Errors)
@@ -166,7 +166,7 @@ func statsJSON(j *jsonWriter, s *control.LinkStats, errors bool) {
 	j.object("tx", func() { counts(s.Tx, tx...) })
 }
 
-func dropsJSON(j *jsonWriter, s *control.LinkStats, shared map[string]uint64) {
+func dropsJSON(j *jsonWriter, s *api.LinkStats, shared map[string]uint64) {
 	reasons := func(drops map[string]uint64) func() {
 		return func() {
 			for _, reason := range slices.Sorted(maps.Keys(drops)) {

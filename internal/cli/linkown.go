@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 // showOwn prints the words of uvtep's own that were given.
-func showOwn(w io.Writer, s *control.LinkSpec) {
+func showOwn(w io.Writer, s *api.LinkSpec) {
 	if s.Trunk != nil {
 		fmt.Fprintf(w, " trunk %s vlan %d", *s.Trunk, value(s.VLAN))
 	}
@@ -48,7 +48,7 @@ func showOwn(w io.Writer, s *control.LinkSpec) {
 }
 
 // ownSpecJSON has what showOwn prints.
-func ownSpecJSON(j *jsonWriter, s *control.LinkSpec) {
+func ownSpecJSON(j *jsonWriter, s *api.LinkSpec) {
 	if s.Trunk != nil {
 		j.value("trunk", *s.Trunk)
 		j.value("vlan", value(s.VLAN))

@@ -9,13 +9,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 // showLinks prints links as `ip link show` does (print_linkinfo in
 // ip/ipaddress.c), with the daemon's counters for -s and lines of uvtep's own
 // for what the kernel does not have.
-func (a *app) showLinks(links []control.Link) error {
+func (a *app) showLinks(links []api.Link) error {
 	if a.json {
 		return a.showLinksJSON(links)
 	}
@@ -36,7 +36,7 @@ func (a *app) showLinks(links []control.Link) error {
 	return w.Flush()
 }
 
-func (a *app) showLink(w io.Writer, l *control.Link) {
+func (a *app) showLink(w io.Writer, l *api.Link) {
 	d := &l.Netdev
 	name := d.Name
 	if l.Spec.Trunk != nil {
@@ -97,7 +97,7 @@ func value[T any](p *T) (v T) {
 
 // showVXLAN prints the words of a link as vxlan_print_opt does
 // (ip/iplink_vxlan.c).
-func showVXLAN(w io.Writer, s *control.LinkSpec) {
+func showVXLAN(w io.Writer, s *api.LinkSpec) {
 	fmt.Fprintf(w, "id %d ", value(s.ID))
 	if s.Group != nil {
 		fmt.Fprintf(w, "group %v ", s.Group)
@@ -159,14 +159,14 @@ func showVXLAN(w io.Writer, s *control.LinkSpec) {
 }
 
 // tosText is a TOS or flow label as iproute2 prints it: hexadecimal, or inherit.
-func tosText(v control.Value) string {
+func tosText(v api.Value) string {
 	if n, ok := v.Number(); ok {
 		return fmt.Sprintf("%#x", n)
 	}
 	return string(v)
 }
 
-func showQueues(w io.Writer, d *control.Netdev) {
+func showQueues(w io.Writer, d *api.Netdev) {
 	word(w, "addrgenmode", d.AddrGenMode)
 	for _, n := range []struct {
 		name string
@@ -185,7 +185,7 @@ func showQueues(w io.Writer, d *control.Netdev) {
 // showStats prints counters as __print_link_stats does (print_stats64 in
 // ip/ipaddress.c). Columns grow with the largest number of either direction.
 // What only hardware has is 0.
-func showStats(w io.Writer, s *control.LinkStats, errors bool) {
+func showStats(w io.Writer, s *api.LinkStats, errors bool) {
 	rx := []uint64{s.Rx.Bytes, s.Rx.Packets, s.Rx.Errors, s.Rx.Dropped, 0, s.Rx.Multicast}
 	tx := []uint64{s.Tx.Bytes, s.Tx.Packets, s.Tx.Errors, s.Tx.Dropped, 0, 0}
 	widths := []int{len("*X errors:"), len("packets"), len("errors"), len("dropped"), len("heartbt"), len("overrun")}
@@ -239,7 +239,7 @@ func showReasons(w io.Writer, what string, drops map[string]uint64) {
 
 // showDrops prints the counters that the kernel has no place for, those that
 // are not zero.
-func showDrops(w io.Writer, s *control.LinkStats) {
+func showDrops(w io.Writer, s *api.LinkStats) {
 	showReasons(w, "drop", s.Drops)
 	for _, n := range []struct {
 		name string

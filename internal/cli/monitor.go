@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 )
 
@@ -48,7 +49,7 @@ func (a *app) monitor(cmd *cobra.Command, args []string) error {
 			}
 		case "all":
 			m.labels = true
-		case control.ObjectLink, control.ObjectFDB, control.ObjectDrop:
+		case api.ObjectLink, api.ObjectFDB, api.ObjectDrop:
 			what = append(what, word)
 		default:
 			return usagef("unknown word %q: write monitor link, fdb, drop or all, and dev NAME", word)
@@ -89,24 +90,24 @@ func (m *monitorPrinter) follow(ctx context.Context, stream *control.Monitor) er
 	}
 }
 
-func (m *monitorPrinter) print(e *control.Event) error {
+func (m *monitorPrinter) print(e *api.Event) error {
 	if m.json {
 		return m.printJSON(e)
 	}
-	if e.Event == control.EventLost {
+	if e.Event == api.EventLost {
 		_, err := fmt.Fprintf(m.err, "uvtep: %d events lost: they came faster than they could be printed\n", e.Lost)
 		return err
 	}
 	m.printTime(e.Time)
 	if m.labels {
-		fmt.Fprint(m.out, map[string]string{control.ObjectLink: "[LINK]", control.ObjectFDB: "[NEIGH]", control.ObjectDrop: "[DROP]"}[e.Object])
+		fmt.Fprint(m.out, map[string]string{api.ObjectLink: "[LINK]", api.ObjectFDB: "[NEIGH]", api.ObjectDrop: "[DROP]"}[e.Object])
 	}
-	fmt.Fprint(m.out, map[string]string{control.EventDel: "Deleted ", control.EventHold: "Held ", control.EventRelease: "Released "}[e.Event])
+	fmt.Fprint(m.out, map[string]string{api.EventDel: "Deleted ", api.EventHold: "Held ", api.EventRelease: "Released "}[e.Event])
 	switch {
 	case e.Link != nil:
 		l := *e.Link
 		l.Netdev.LinkMode, l.Netdev.TxQLen = "", 0 // which ip monitor leaves out
-		return m.showLinks([]control.Link{l})
+		return m.showLinks([]api.Link{l})
 	case e.Policy != nil:
 		_, err := fmt.Fprintf(m.out, "dev %s gbpid %d\n", e.Policy.Dev, e.Policy.ID)
 		return err
@@ -122,10 +123,10 @@ func (m *monitorPrinter) print(e *control.Event) error {
 		word(m.out, "dev", e.Drop.Dev)
 		_, err := fmt.Fprintf(m.out, "reason %s count %d\n", e.Drop.Reason, e.Drop.Count)
 		return err
-	case e.FDB != nil && e.Event == control.EventMiss:
+	case e.FDB != nil && e.Event == api.EventMiss:
 		return printMiss(m.out, e.FDB)
 	case e.FDB != nil:
-		return m.showFDB([]control.FDBEntry{*e.FDB}, true)
+		return m.showFDB([]api.FDBEntry{*e.FDB}, true)
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (m *monitorPrinter) printTime(t time.Time) {
 
 // printMiss prints what is missing as `ip monitor neigh` does for a kernel
 // device (print_neigh in ip/ipneigh.c, with the blanks that it leaves).
-func printMiss(w io.Writer, e *control.FDBEntry) error {
+func printMiss(w io.Writer, e *api.FDBEntry) error {
 	fmt.Fprint(w, "miss ")
 	if e.Dst.IsValid() {
 		fmt.Fprint(w, e.Dst, " ")
@@ -156,7 +157,7 @@ func printMiss(w io.Writer, e *control.FDBEntry) error {
 
 // printJSON prints an event as one line, with iproute2's keys for what it is
 // about.
-func (m *monitorPrinter) printJSON(e *control.Event) error {
+func (m *monitorPrinter) printJSON(e *api.Event) error {
 	j := newJSON(m.out, false)
 	j.object("", func() {
 		j.value("time", e.Time)

@@ -8,26 +8,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 // events are one of each kind.
-func events() map[string]control.Event {
+func events() map[string]api.Event {
 	when := time.Date(2026, 1, 2, 3, 4, 5, 6789000, time.Local)
 	ip := netip.MustParseAddr
-	return map[string]control.Event{
-		"new":     {Time: when, Event: "new", Object: "fdb", FDB: &control.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.2"), State: "permanent"}, Reason: "user"},
-		"move":    {Time: when, Event: "move", Object: "fdb", FDB: &control.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "dynamic"}, Reason: "learned", Old: ip("192.0.2.2")},
-		"aged":    {Time: when, Event: "del", Object: "fdb", FDB: &control.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "stale"}, Reason: "aged"},
-		"l2miss":  {Time: when, Event: "miss", Object: "fdb", FDB: &control.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:33", State: "stale"}},
-		"l3miss":  {Time: when, Event: "miss", Object: "fdb", FDB: &control.FDBEntry{Dev: "vx1", Dst: ip("2001:db8:2::5"), State: "stale"}},
-		"hold":    {Time: when, Event: "hold", Object: "fdb", FDB: &control.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "dynamic"}},
-		"release": {Time: when, Event: "release", Object: "fdb", FDB: &control.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "dynamic"}},
-		"policy":  {Time: when, Event: "policy", Object: "link", Policy: &control.Policy{Dev: "vx1", ID: 7}},
-		"drop":    {Time: when, Event: "drop", Object: "drop", Drop: &control.Drop{Dev: "vx1", Reason: "rx-not-peer", Count: 12}},
-		"nolink":  {Time: when, Event: "drop", Object: "drop", Drop: &control.Drop{Reason: "rx-unknown-vni", Count: 1}},
+	return map[string]api.Event{
+		"new":     {Time: when, Event: "new", Object: "fdb", FDB: &api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.2"), State: "permanent"}, Reason: "user"},
+		"move":    {Time: when, Event: "move", Object: "fdb", FDB: &api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "dynamic"}, Reason: "learned", Old: ip("192.0.2.2")},
+		"aged":    {Time: when, Event: "del", Object: "fdb", FDB: &api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "stale"}, Reason: "aged"},
+		"l2miss":  {Time: when, Event: "miss", Object: "fdb", FDB: &api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:33", State: "stale"}},
+		"l3miss":  {Time: when, Event: "miss", Object: "fdb", FDB: &api.FDBEntry{Dev: "vx1", Dst: ip("2001:db8:2::5"), State: "stale"}},
+		"hold":    {Time: when, Event: "hold", Object: "fdb", FDB: &api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "dynamic"}},
+		"release": {Time: when, Event: "release", Object: "fdb", FDB: &api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: ip("192.0.2.3"), State: "dynamic"}},
+		"policy":  {Time: when, Event: "policy", Object: "link", Policy: &api.Policy{Dev: "vx1", ID: 7}},
+		"drop":    {Time: when, Event: "drop", Object: "drop", Drop: &api.Drop{Dev: "vx1", Reason: "rx-not-peer", Count: 12}},
+		"nolink":  {Time: when, Event: "drop", Object: "drop", Drop: &api.Drop{Reason: "rx-unknown-vni", Count: 1}},
 		"lost":    {Time: when, Event: "lost", Lost: 7},
-		"link": {Time: when, Event: "del", Object: "link", Link: &control.Link{Netdev: control.Netdev{
+		"link": {Time: when, Event: "del", Object: "link", Link: &api.Link{Netdev: api.Netdev{
 			Index: 5, Name: "vx1", MAC: "02:00:00:00:00:ff", Broadcast: "ff:ff:ff:ff:ff:ff", MTU: 1450, Flags: []string{"BROADCAST", "MULTICAST"},
 			Qdisc: "noop", OperState: "DOWN", LinkMode: "DEFAULT", Group: "default", TxQLen: 4096,
 		}}},

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -25,7 +25,7 @@ func parseNoOffload(words []string) (vtep.NoOffload, error) {
 
 // showOffload prints what is in use, each part with the reason why it is less
 // than the most.
-func showOffload(w io.Writer, o *control.Offload) {
+func showOffload(w io.Writer, o *api.Offload) {
 	fmt.Fprintf(w, "\n    uvtep offload tap %s tap-write %s", list(o.TAP.Read), list(o.TAP.Write))
 	reason(w, "tap", o.TAP.Reason)
 	fmt.Fprintf(w, " udp-gso %d", o.UDPGSO.Segments)
@@ -56,7 +56,7 @@ func list(words []string) string {
 	return strings.Join(words, ",")
 }
 
-func offloadJSON(j *jsonWriter, o *control.Offload) {
+func offloadJSON(j *jsonWriter, o *api.Offload) {
 	j.object("tap", func() {
 		j.strings("read", o.TAP.Read)
 		j.strings("write", o.TAP.Write)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -31,14 +31,14 @@ func TestParseNoOffload(t *testing.T) {
 }
 
 func TestShowOffload(t *testing.T) {
-	for want, o := range map[string]control.Offload{
+	for want, o := range map[string]api.Offload{
 		"tap checksum,tso,uso tap-write tso,uso udp-gso 128 udp-gro on filter on": {
-			TAP:    control.TAPOffload{Read: []string{"checksum", "tso", "uso"}, Write: []string{"tso", "uso"}},
-			UDPGSO: control.UDPGSO{Segments: 128}, UDPGRO: control.UDPGRO{On: true}, Filter: control.Filter{On: true},
+			TAP:    api.TAPOffload{Read: []string{"checksum", "tso", "uso"}, Write: []string{"tso", "uso"}},
+			UDPGSO: api.UDPGSO{Segments: 128}, UDPGRO: api.UDPGRO{On: true}, Filter: api.Filter{On: true},
 		},
 		`tap checksum tap-write none tap-reason "a" udp-gso 1 udp-gso-reason "b" udp-gro off udp-gro-reason "c" filter off filter-reason "d"`: {
-			TAP:    control.TAPOffload{Read: []string{"checksum"}, Reason: "a"},
-			UDPGSO: control.UDPGSO{Segments: 1, Reason: "b"}, UDPGRO: control.UDPGRO{Reason: "c"}, Filter: control.Filter{Reason: "d"},
+			TAP:    api.TAPOffload{Read: []string{"checksum"}, Reason: "a"},
+			UDPGSO: api.UDPGSO{Segments: 1, Reason: "b"}, UDPGRO: api.UDPGRO{Reason: "c"}, Filter: api.Filter{Reason: "d"},
 		},
 	} {
 		var b bytes.Buffer

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 )
@@ -77,11 +78,11 @@ func (a *app) portShow(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return a.withClient(func(c *control.Client) error {
-		var ports []control.Port
+		var ports []api.Port
 		if name == "" {
 			ports, err = c.Ports(cmd.Context())
 		} else {
-			ports = make([]control.Port, 1)
+			ports = make([]api.Port, 1)
 			ports[0], err = c.Port(cmd.Context(), name)
 		}
 		if err != nil {
@@ -92,7 +93,7 @@ func (a *app) portShow(cmd *cobra.Command, args []string) error {
 }
 
 // showPorts prints ports as `ip link show` does devices, and a line for each VLAN.
-func (a *app) showPorts(ports []control.Port) error {
+func (a *app) showPorts(ports []api.Port) error {
 	if a.json {
 		enc := json.NewEncoder(a.out)
 		if a.pretty {

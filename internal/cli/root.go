@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -46,7 +47,7 @@ func (a *app) family() words.Family {
 // netnsSocket is where the daemon of a named network namespace listens: the
 // namespaces of `ip netns` share /run, so the default path can be one's only.
 func netnsSocket(name string) string {
-	return filepath.Join(filepath.Dir(control.DefaultPath), "netns", name+".sock")
+	return filepath.Join(filepath.Dir(api.DefaultPath), "netns", name+".sock")
 }
 
 // client is the daemon's client; close it.
@@ -67,7 +68,7 @@ func controlPath() string {
 	if path := os.Getenv(controlEnv); path != "" {
 		return path
 	}
-	return control.DefaultPath
+	return api.DefaultPath
 }
 
 func newRootCommand(a *app) *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/logging"
@@ -74,7 +75,7 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 		}
 	}
 	if o.maxAddress != "" {
-		n, bad := control.TotalAddresses(control.Value(o.maxAddress))
+		n, bad := control.TotalAddresses(api.Value(o.maxAddress))
 		if c.MaxAddresses = n; bad != nil {
 			err = usagef("--%v", bad)
 		}
@@ -93,7 +94,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	if err != nil {
 		return err
 	}
-	var link *control.LinkChange
+	var link *api.LinkChange
 	if len(sentence) > 0 {
 		l, err := config.ParseLinkAdd(sentence, a.family())
 		if err != nil {
@@ -166,8 +167,8 @@ func (o *runOptions) listenMetrics(v *vtep.VTEP, lines *logging.Log, log *slog.L
 }
 
 // addUp makes the link of a sentence and brings it up, unless it says down.
-func addUp(v control.LinkBackend, link *control.LinkChange) error {
-	c, err := link.Config()
+func addUp(v control.LinkBackend, link *api.LinkChange) error {
+	c, err := control.LinkConfig(&link.LinkSpec)
 	if err != nil {
 		return err
 	}

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 // showTrouble prints what is wrong with a remote.
-func showTrouble(w io.Writer, t *control.Trouble) {
+func showTrouble(w io.Writer, t *api.Trouble) {
 	fmt.Fprintf(w, "dst %s ", t.Dst)
 	if t.Port != 0 {
 		fmt.Fprintf(w, "port %d ", t.Port)
@@ -20,7 +20,7 @@ func showTrouble(w io.Writer, t *control.Trouble) {
 }
 
 // troublesJSON writes what is wrong with remotes, or was.
-func troublesJSON(j *jsonWriter, l *control.Link) {
+func troublesJSON(j *jsonWriter, l *api.Link) {
 	if len(l.Trouble) == 0 {
 		return
 	}
@@ -31,7 +31,7 @@ func troublesJSON(j *jsonWriter, l *control.Link) {
 	})
 }
 
-func troubleJSON(j *jsonWriter, t *control.Trouble) {
+func troubleJSON(j *jsonWriter, t *api.Trouble) {
 	j.value("dst", t.Dst)
 	nonzero(j, "port", t.Port)
 	j.value("what", t.What)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/internal/words"
@@ -14,8 +15,8 @@ import (
 type fdbParser struct {
 	*words.Sentence
 	verb   string
-	entry  control.FDBEntry
-	filter control.FDBFilter
+	entry  api.FDBEntry
+	filter api.FDBFilter
 	states []string // said of an entry or, of uvtep's own, to show
 	bits   nud      // what `show state` selects
 	not    nud      // what `show dynamic` leaves out
@@ -27,53 +28,53 @@ type fdbParser struct {
 // ParseFDBEntry reads what follows `fdb add|append|replace|del`: LLADDR dev
 // NAME [dst IP] [port PORT] [vni VNI] [via DEV] [permanent|static|dynamic]
 // [extern_learn] [router] [self [master]], in any order.
-func ParseFDBEntry(verb string, args []string, family words.Family) (control.FDBEntry, error) {
+func ParseFDBEntry(verb string, args []string, family words.Family) (api.FDBEntry, error) {
 	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: verb}
 	if err := p.parse(p.entryWord); err != nil {
-		return control.FDBEntry{}, err
+		return api.FDBEntry{}, err
 	}
 	if p.entry.Dev == "" || p.entry.MAC == "" {
-		return control.FDBEntry{}, words.Usagef("fdb %s needs a MAC address and a link: write fdb %s LLADDR dev NAME ...", verb, verb)
+		return api.FDBEntry{}, words.Usagef("fdb %s needs a MAC address and a link: write fdb %s LLADDR dev NAME ...", verb, verb)
 	}
 	if p.entry.Master && !p.self {
-		return control.FDBEntry{}, words.Usagef("master alone is for the bridge's entries: use bridge fdb, or write self master for both")
+		return api.FDBEntry{}, words.Usagef("master alone is for the bridge's entries: use bridge fdb, or write self master for both")
 	}
 	p.entry.State = entryState(p.states)
-	if err := p.entry.Validate(); err != nil {
-		return control.FDBEntry{}, words.Usagef("%v", err)
+	if err := control.ValidateEntry(&p.entry); err != nil {
+		return api.FDBEntry{}, words.Usagef("%v", err)
 	}
 	return p.entry, nil
 }
 
 // ParseFDBGet reads what follows `fdb get`: [to] LLADDR dev NAME [vni VNI].
-func ParseFDBGet(args []string, family words.Family) (control.FDBFilter, error) {
+func ParseFDBGet(args []string, family words.Family) (api.FDBFilter, error) {
 	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: "get"}
 	if err := p.parse(p.getWord); err != nil {
-		return control.FDBFilter{}, err
+		return api.FDBFilter{}, err
 	}
 	if p.filter.Dev == "" || p.filter.MAC == "" {
-		return control.FDBFilter{}, words.Usagef("fdb get needs a MAC address and a link: write fdb get LLADDR dev NAME")
+		return api.FDBFilter{}, words.Usagef("fdb get needs a MAC address and a link: write fdb get LLADDR dev NAME")
 	}
 	return p.filter, p.checkFilter()
 }
 
 // ParseFDBShow reads what follows `fdb show`: [dev NAME] [filters].
-func ParseFDBShow(args []string, family words.Family) (control.FDBFilter, error) {
+func ParseFDBShow(args []string, family words.Family) (api.FDBFilter, error) {
 	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: "show"}
 	if err := p.parse(p.filterWord); err != nil {
-		return control.FDBFilter{}, err
+		return api.FDBFilter{}, err
 	}
 	return p.filter, p.checkFilter()
 }
 
 // ParseFDBFlush reads what follows `fdb flush`: dev NAME [filters].
-func ParseFDBFlush(args []string, family words.Family) (control.FDBFilter, error) {
+func ParseFDBFlush(args []string, family words.Family) (api.FDBFilter, error) {
 	p := &fdbParser{Sentence: words.NewSentence(args, family), verb: "flush"}
 	if err := p.parse(p.filterWord); err != nil {
-		return control.FDBFilter{}, err
+		return api.FDBFilter{}, err
 	}
 	if p.filter.Dev == "" {
-		return control.FDBFilter{}, words.Usagef("fdb flush needs a link: write fdb flush dev NAME")
+		return api.FDBFilter{}, words.Usagef("fdb flush needs a link: write fdb flush dev NAME")
 	}
 	return p.filter, p.checkFilter()
 }
@@ -208,7 +209,7 @@ func (p *fdbParser) lladdr(word string) (err error) {
 }
 
 // remoteWord takes the words that name a link and a remote.
-func (p *fdbParser) remoteWord(word string, f *control.FDBFilter) (done bool, err error) {
+func (p *fdbParser) remoteWord(word string, f *api.FDBFilter) (done bool, err error) {
 	var n uint64
 	switch word {
 	case "dev":
@@ -327,7 +328,7 @@ func (p *fdbParser) showWord(word string) (done bool, err error) {
 // without takes one state out of those to be shown.
 func (p *fdbParser) without(state string) error {
 	if len(p.states) == 0 {
-		p.states = []string{control.Permanent, control.Static, control.Dynamic}
+		p.states = []string{api.Permanent, api.Static, api.Dynamic}
 	}
 	p.states = slices.DeleteFunc(p.states, func(s string) bool { return s == state })
 	if len(p.states) == 0 {
@@ -343,16 +344,16 @@ func (p *fdbParser) checkFilter() error {
 	})
 	switch {
 	case !ok, p.none:
-		p.filter.States = []string{control.Stale}
+		p.filter.States = []string{api.Stale}
 	case len(p.states) == 0:
 		p.filter.States = states
 	default:
 		p.filter.States = slices.DeleteFunc(p.states, func(s string) bool { return states != nil && !slices.Contains(states, s) })
 		if len(p.filter.States) == 0 {
-			p.filter.States = []string{control.Stale}
+			p.filter.States = []string{api.Stale}
 		}
 	}
-	if err := p.filter.Validate(); err != nil {
+	if err := control.ValidateFilter(&p.filter); err != nil {
 		return words.Usagef("%v", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -37,7 +38,7 @@ func TestParseFDBEntry(t *testing.T) {
 			t.Errorf("%s: %v", sentence, err)
 			continue
 		}
-		var w control.FDBEntry
+		var w api.FDBEntry
 		if err := json.Unmarshal([]byte(want), &w); err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func TestParseFDBFilters(t *testing.T) {
 			t.Errorf("%s: %v", sentence, err)
 			continue
 		}
-		var w control.FDBFilter
+		var w api.FDBFilter
 		if err := json.Unmarshal([]byte(want), &w); err != nil {
 			t.Fatal(err)
 		}
@@ -145,8 +146,8 @@ func TestParseFDBFilters(t *testing.T) {
 	}
 }
 
-func parseFilter(args []string) (control.FDBFilter, error) {
-	parse := map[string]func([]string, words.Family) (control.FDBFilter, error){"show": ParseFDBShow, "flush": ParseFDBFlush, "get": ParseFDBGet}
+func parseFilter(args []string) (api.FDBFilter, error) {
+	parse := map[string]func([]string, words.Family) (api.FDBFilter, error){"show": ParseFDBShow, "flush": ParseFDBFlush, "get": ParseFDBGet}
 	return parse[args[0]](args[1:], words.AnyFamily)
 }
 
@@ -163,14 +164,14 @@ func FuzzFDBSentence(f *testing.F) {
 		args := strings.Split(sentence, " ")
 		e, err := ParseFDBEntry("add", args, words.AnyFamily)
 		checkSentence(t, err)
-		if err == nil && e.Validate() != nil {
-			t.Errorf("the parser took what control refuses: %+v: %v", e, e.Validate())
+		if err == nil && control.ValidateEntry(&e) != nil {
+			t.Errorf("the parser took what control refuses: %+v: %v", e, control.ValidateEntry(&e))
 		}
-		for _, parse := range []func([]string, words.Family) (control.FDBFilter, error){ParseFDBShow, ParseFDBFlush, ParseFDBGet} {
+		for _, parse := range []func([]string, words.Family) (api.FDBFilter, error){ParseFDBShow, ParseFDBFlush, ParseFDBGet} {
 			filter, err := parse(args, words.AnyFamily)
 			checkSentence(t, err)
-			if err == nil && filter.Validate() != nil {
-				t.Errorf("the parser took what control refuses: %+v: %v", filter, filter.Validate())
+			if err == nil && control.ValidateFilter(&filter) != nil {
+				t.Errorf("the parser took what control refuses: %+v: %v", filter, control.ValidateFilter(&filter))
 			}
 		}
 	})

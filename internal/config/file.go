@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -28,7 +29,7 @@ type File struct {
 // FileLink is a link of a configuration file.
 type FileLink struct {
 	// LinkChange is what the words say but for the remotes; Up is never nil.
-	control.LinkChange
+	api.LinkChange
 	Remotes []Host // of `remote` or `remotes`, as given
 	FDB     []FileEntry
 	Place   Place
@@ -36,7 +37,7 @@ type FileLink struct {
 
 // FileEntry is an FDB entry of a configuration file.
 type FileEntry struct {
-	control.FDBEntry
+	api.FDBEntry
 	Place Place
 }
 
@@ -187,12 +188,12 @@ func (r *fileReader) list(key, want string, n *node) []*node {
 }
 
 func (r *fileReader) control(n *node) {
-	path, ok := r.scalar("control", control.DefaultPath, n)
+	path, ok := r.scalar("control", api.DefaultPath, n)
 	if !ok {
 		return
 	}
 	if !filepath.IsAbs(path) {
-		r.addf(n.place, "control %q: write the socket's path from the root, such as %s", path, control.DefaultPath)
+		r.addf(n.place, "control %q: write the socket's path from the root, such as %s", path, api.DefaultPath)
 	}
 	r.file.Control = path
 }
@@ -217,7 +218,7 @@ func (r *fileReader) maxAddress(n *node) {
 	if !ok {
 		return
 	}
-	limit, err := control.TotalAddresses(control.Value(text))
+	limit, err := control.TotalAddresses(api.Value(text))
 	r.add(n.place, err)
 	r.file.MaxAddresses = limit
 }

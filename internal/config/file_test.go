@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -142,7 +143,7 @@ func TestContract(t *testing.T) {
 		`{"dev":"vxlan42","mac":"00:00:00:00:00:00","dst":"192.0.2.8","port":8472,"vni":43,"via":"eth0"}`,
 		`{"dev":"vxlan42","mac":"02:00:00:00:00:08","dst":"192.0.2.7","state":"dynamic","extern_learn":true,"router":true}`,
 	} {
-		var e control.FDBEntry
+		var e api.FDBEntry
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
 			t.Fatal(err)
 		}
@@ -238,12 +239,12 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		for _, l := range r.file.Links {
-			c, err := l.Config()
+			c, err := control.LinkConfig(&l.LinkSpec)
 			if err != nil || c.Validate() != nil {
 				t.Errorf("the file was taken with a link that is refused: %+v: %v", l, err)
 			}
 			for _, e := range l.FDB {
-				if _, err := e.Entry(); err != nil {
+				if _, err := control.Entry(&e.FDBEntry); err != nil {
 					t.Errorf("the file was taken with an entry that is refused: %+v: %v", e, err)
 				}
 			}

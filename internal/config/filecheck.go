@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
 )
 
@@ -15,7 +16,7 @@ func (l *linkReader) whole() {
 			return
 		}
 	}
-	c, err := l.link.Config()
+	c, err := control.LinkConfig(&l.link.LinkSpec)
 	if err == nil {
 		err = c.Validate()
 	}

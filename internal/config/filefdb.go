@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/internal/words"
@@ -10,7 +11,7 @@ import (
 func (l *linkReader) entries(n *node) {
 	type key struct {
 		mac    string
-		remote control.FDBEntry // of a group: what makes two remotes the same
+		remote api.FDBEntry // of a group: what makes two remotes the same
 	}
 	first := make(map[key]Place)
 	for _, item := range l.list("fdb", `- {mac: "02:00:00:00:00:07", dst: 192.0.2.7}`, n) {
@@ -20,7 +21,7 @@ func (l *linkReader) entries(n *node) {
 		}
 		k := key{mac: e.MAC}
 		if isGroup(e.MAC) {
-			k.remote = control.FDBEntry{Dst: e.Dst, Port: e.Port, Via: e.Via}
+			k.remote = api.FDBEntry{Dst: e.Dst, Port: e.Port, Via: e.Via}
 			if e.VNI != nil {
 				k.remote.Used = uint64(*e.VNI) + 1
 			}
@@ -94,7 +95,7 @@ func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 		}
 		p.entry.MAC = mac.String()
 	case "state":
-		p.entry.State, err = p.OneOf(key, control.Permanent, control.Static, control.Dynamic)
+		p.entry.State, err = p.OneOf(key, api.Permanent, api.Static, api.Dynamic)
 	case "extern_learn", "router":
 		if !isBool {
 			return true, words.Usagef("%s %q: write true or false", key, v.text)
@@ -111,12 +112,12 @@ func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 }
 
 // checkEntry has control judge what an entry has so far.
-func (l *linkReader) checkEntry(e control.FDBEntry) error {
+func (l *linkReader) checkEntry(e api.FDBEntry) error {
 	e.Dev = "x" // the link's name has been judged
 	if e.MAC == "" {
 		e.MAC = encap.MAC{}.String()
 	}
-	if err := e.Validate(); err != nil {
+	if err := control.ValidateEntry(&e); err != nil {
 		return err
 	}
 	if e.Dst.IsValid() && e.Dst.Is6() != l.link.socket().v6 {

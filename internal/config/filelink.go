@@ -127,7 +127,7 @@ func (l *linkReader) word(p pair) {
 		err = l.tooMuch(p)
 	}
 	if err == nil {
-		err = l.parser.out.Validate()
+		err = control.ValidateLink(&l.parser.out.LinkSpec)
 	}
 	at := p.value.place
 	if p.value.kind == nullNode {
@@ -241,7 +241,7 @@ func (l *linkReader) remote(n *node) {
 			return
 		}
 		spec.Remote = &a
-		if l.add(n.place, spec.Validate()) {
+		if l.add(n.place, control.ValidateLink(&spec)) {
 			return
 		}
 		host = Host{Addr: a}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -12,19 +13,19 @@ type linkParser struct {
 	name    string
 	newName string
 	typed   bool // past `type vxlan`
-	out     control.LinkChange
+	out     api.LinkChange
 }
 
 // ParseLinkAdd reads what follows `link add`: NAME [type vxlan] id VNI ..., the
 // words in any order.
-func ParseLinkAdd(args []string, family words.Family) (control.LinkChange, error) {
+func ParseLinkAdd(args []string, family words.Family) (api.LinkChange, error) {
 	p := &linkParser{Sentence: words.NewSentence(args, family)}
 	if err := p.parse(); err != nil {
-		return control.LinkChange{}, err
+		return api.LinkChange{}, err
 	}
 	p.out.Name = p.name
 	if p.out.ID == nil {
-		return control.LinkChange{}, words.Usagef("link %s needs an id: write id VNI, 0-16777215", p.name)
+		return api.LinkChange{}, words.Usagef("link %s needs an id: write id VNI, 0-16777215", p.name)
 	}
 	return p.out, p.check()
 }
@@ -32,13 +33,13 @@ func ParseLinkAdd(args []string, family words.Family) (control.LinkChange, error
 // ParseLinkSet reads what follows `link set`: [dev] NAME and what is to change:
 // up, down, mtu, address, name NEW, and the words of `link add` with or without
 // `type vxlan` before them. The link's name is returned apart.
-func ParseLinkSet(args []string, family words.Family) (name string, change control.LinkChange, err error) {
+func ParseLinkSet(args []string, family words.Family) (name string, change api.LinkChange, err error) {
 	p := &linkParser{Sentence: words.NewSentence(args, family), change: true}
 	if err := p.parse(); err != nil {
-		return "", control.LinkChange{}, err
+		return "", api.LinkChange{}, err
 	}
 	if p.Empty() {
-		return "", control.LinkChange{}, words.Usagef("nothing to change of %s: write what, such as up or mtu 1450", p.name)
+		return "", api.LinkChange{}, words.Usagef("nothing to change of %s: write what, such as up or mtu 1450", p.name)
 	}
 	p.out.Name = p.newName
 	return p.name, p.out, p.check()
@@ -150,7 +151,7 @@ func (p *linkParser) word(word string, known map[string]linkWord) error {
 
 // check has control judge the whole and makes a UsageError of its refusal.
 func (p *linkParser) check() error {
-	if err := p.out.Validate(); err != nil {
+	if err := control.ValidateLink(&p.out.LinkSpec); err != nil {
 		return words.Usagef("%v", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -82,7 +83,7 @@ func TestParseLinkAdd(t *testing.T) {
 			t.Errorf("%s: %v", sentence, err)
 			continue
 		}
-		var w control.LinkChange
+		var w api.LinkChange
 		if err := json.Unmarshal([]byte(want), &w); err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +196,7 @@ func TestParseLinkSet(t *testing.T) {
 			t.Errorf("%s: name %q, %v", sentence, name, err)
 			continue
 		}
-		var w control.LinkChange
+		var w api.LinkChange
 		if err := json.Unmarshal([]byte(want), &w); err != nil {
 			t.Fatal(err)
 		}
@@ -261,13 +262,13 @@ func FuzzLinkSentence(f *testing.F) {
 		add, err := ParseLinkAdd(args, words.AnyFamily)
 		checkSentence(t, err)
 		if err == nil {
-			if _, err := add.Config(); err != nil {
+			if _, err := control.LinkConfig(&add.LinkSpec); err != nil {
 				t.Errorf("the parser took what control refuses: %v", err)
 			}
 		}
 		name, change, err := ParseLinkSet(args, words.AnyFamily)
 		checkSentence(t, err)
-		if err == nil && (control.ValidName(name) != nil || change.Validate() != nil) {
+		if err == nil && (control.ValidName(name) != nil || control.ValidateLink(&change.LinkSpec) != nil) {
 			t.Errorf("the parser took what control refuses: %q %+v", name, change)
 		}
 		_, err = ParseLinkName(args)

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -76,7 +77,7 @@ func asUsage(err error) error {
 }
 
 // Matches reports whether the filter selects a link, but for its name.
-func (f *LinkFilter) Matches(d *control.Netdev) bool {
+func (f *LinkFilter) Matches(d *api.Netdev) bool {
 	return !f.other &&
 		(!f.Up || slices.Contains(d.Flags, "UP")) &&
 		(f.Master == "" || d.Master == f.Master) &&

@@ -4,11 +4,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 func TestParseLinkShow(t *testing.T) {
-	devices := []control.Netdev{
+	devices := []api.Netdev{
 		{Name: "vx1", Flags: []string{"UP"}, Master: "br0", Group: "default"},
 		{Name: "vx2", Flags: []string{"BROADCAST"}, Group: "7"},
 	}

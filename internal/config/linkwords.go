@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/internal/words"
@@ -99,7 +100,7 @@ func (p *linkParser) srcport(word string) error {
 		return err
 	}
 	high, err := p.Number("srcport MIN", 0, 65535)
-	p.out.SrcPort = &control.PortRange{uint16(low), uint16(high)}
+	p.out.SrcPort = &api.PortRange{uint16(low), uint16(high)}
 	return err
 }
 
@@ -111,9 +112,9 @@ func (p *linkParser) ttl(string) error {
 	if err != nil {
 		return err
 	}
-	p.out.TTL = new(control.Value(v))
+	p.out.TTL = new(api.Value(v))
 	if n, err := words.ParseNumber(v); err == nil {
-		p.out.TTL = new(control.Value(strconv.FormatUint(n, 10)))
+		p.out.TTL = new(api.Value(strconv.FormatUint(n, 10)))
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ func (p *linkParser) tos(string) error {
 		return err
 	}
 	if v == "inherit" {
-		p.out.TOS = new(control.Value(v))
+		p.out.TOS = new(api.Value(v))
 		return nil
 	}
 	n, ok := dsfield(v)
@@ -141,7 +142,7 @@ func (p *linkParser) tos(string) error {
 		}
 		n = uint8(hex)
 	}
-	p.out.TOS = new(control.NumberValue(n))
+	p.out.TOS = new(api.NumberValue(n))
 	return nil
 }
 
@@ -198,9 +199,9 @@ func (p *linkParser) maxaddress(word string) error {
 	if err != nil {
 		return err
 	}
-	p.out.MaxAddress = new(control.Value(v))
+	p.out.MaxAddress = new(api.Value(v))
 	if n, err := words.ParseNumber(v); err == nil {
-		p.out.MaxAddress = new(control.Value(strconv.FormatUint(n, 10)))
+		p.out.MaxAddress = new(api.Value(strconv.FormatUint(n, 10)))
 	}
 	return nil
 }

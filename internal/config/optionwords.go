@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -127,9 +128,9 @@ func (p *linkParser) flowlabel(string) error {
 	if err != nil {
 		return err
 	}
-	p.out.FlowLabel = new(control.Value(v))
+	p.out.FlowLabel = new(api.Value(v))
 	if n, err := words.ParseNumber(v); err == nil {
-		p.out.FlowLabel = new(control.Value(strconv.FormatUint(n, 10)))
+		p.out.FlowLabel = new(api.Value(strconv.FormatUint(n, 10)))
 	}
 	return nil
 }

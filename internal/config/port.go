@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -18,19 +19,19 @@ func portWords() map[string]linkWord {
 }
 
 // ParsePortAdd reads what follows `port add`: NAME trunk and its words.
-func ParsePortAdd(args []string) (control.PortChange, error) {
+func ParsePortAdd(args []string) (api.PortChange, error) {
 	name, kind, change, err := parsePort(args)
 	if err == nil && kind == "" {
-		err = words.Usagef("port %s needs a type: write port add %s %s", name, name, control.TypeTrunk)
+		err = words.Usagef("port %s needs a type: write port add %s %s", name, name, api.TypeTrunk)
 	}
 	change.Name, change.Type = name, kind
 	return change, err
 }
 
 // ParsePortSet reads what follows `port set`: NAME and what is to change.
-func ParsePortSet(args []string) (name string, change control.PortChange, err error) {
+func ParsePortSet(args []string) (name string, change api.PortChange, err error) {
 	name, kind, change, err := parsePort(args)
-	if err == nil && kind == "" && change == (control.PortChange{}) {
+	if err == nil && kind == "" && change == (api.PortChange{}) {
 		err = words.Usagef("nothing to change of %s: write what, such as up or mtu 1450", name)
 	}
 	return name, change, err
@@ -59,7 +60,7 @@ func ParsePortName(args []string) (string, error) {
 	return word, nil
 }
 
-func parsePort(args []string) (name, kind string, change control.PortChange, err error) {
+func parsePort(args []string) (name, kind string, change api.PortChange, err error) {
 	known := portWords()
 	p := &linkParser{Sentence: words.NewSentence(args, words.AnyFamily)}
 	for {
@@ -79,10 +80,10 @@ func parsePort(args []string) (name, kind string, change control.PortChange, err
 			if err != nil {
 				err = words.Usagef("%v", err)
 			}
-		case word == control.TypeTrunk && kind == "":
+		case word == api.TypeTrunk && kind == "":
 			kind = word
 		case word == "type":
-			kind, err = p.OneOf("type", control.TypeTrunk)
+			kind, err = p.OneOf("type", api.TypeTrunk)
 		case known[full] != nil:
 			err = known[full](p, full)
 		default:
@@ -96,16 +97,16 @@ func parsePort(args []string) (name, kind string, change control.PortChange, err
 		return "", "", change, words.Usagef("the port needs a name: write it first, such as trunk0")
 	}
 	change = portChange(&p.out)
-	if err := change.Validate(); err != nil {
+	if err := control.ValidatePort(&change.PortSpec); err != nil {
 		return "", "", change, words.Usagef("%v", err)
 	}
 	return p.name, kind, change, nil
 }
 
 // portChange is what the words of a port say.
-func portChange(l *control.LinkChange) control.PortChange {
-	return control.PortChange{
-		PortSpec: control.PortSpec{
+func portChange(l *api.LinkChange) api.PortChange {
+	return api.PortChange{
+		PortSpec: api.PortSpec{
 			MTU: l.MTU, Address: l.Address, Queues: l.Queues, Persist: l.Persist, User: l.User, GroupOwner: l.GroupOwner,
 		},
 		Up: l.Up,
@@ -133,8 +134,8 @@ func (p *linkParser) vlan(word string) error {
 
 // FilePort is a port of a configuration file.
 type FilePort struct {
-	control.PortChange // Up is never nil
-	Place              Place
+	api.PortChange // Up is never nil
+	Place          Place
 }
 
 // readPorts reads `ports`: each key of one is a word of the port sentence.
@@ -149,8 +150,8 @@ func (r *fileReader) readPort(n *node) {
 		case key == "name":
 			l.name(p)
 		case key == "type":
-			if kind, ok := r.scalar("type", control.TypeTrunk, p.value); ok && kind != control.TypeTrunk {
-				r.addf(p.value.place, "type %q cannot be: write %s", kind, control.TypeTrunk)
+			if kind, ok := r.scalar("type", api.TypeTrunk, p.value); ok && kind != api.TypeTrunk {
+				r.addf(p.value.place, "type %q cannot be: write %s", kind, api.TypeTrunk)
 			}
 		case key == "up":
 			l.up(p)
@@ -164,7 +165,7 @@ func (r *fileReader) readPort(n *node) {
 		r.addf(n.place, "the port has no name: write name: trunk0")
 	}
 	port := FilePort{PortChange: portChange(&l.parser.out), Place: l.at.name}
-	port.Name, port.Type = l.parser.name, control.TypeTrunk
+	port.Name, port.Type = l.parser.name, api.TypeTrunk
 	if port.Up == nil {
 		port.Up = new(true)
 	}

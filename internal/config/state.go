@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/internal/words"
 )
 
@@ -29,9 +29,9 @@ func kernelStates() []struct {
 		word string
 		bits nud
 	}{
-		{control.Permanent, nudNoARP | nudPermanent},
-		{control.Static, nudNoARP | nudReachable},
-		{control.Dynamic, nudReachable},
+		{api.Permanent, nudNoARP | nudPermanent},
+		{api.Static, nudNoARP | nudReachable},
+		{api.Dynamic, nudReachable},
 	}
 }
 
@@ -57,12 +57,12 @@ func entryState(words []string) string {
 	switch {
 	case len(words) == 0:
 		return ""
-	case slices.Contains(words, control.Permanent):
-		return control.Permanent
-	case slices.Contains(words, control.Dynamic):
-		return control.Dynamic
+	case slices.Contains(words, api.Permanent):
+		return api.Permanent
+	case slices.Contains(words, api.Dynamic):
+		return api.Dynamic
 	}
-	return control.Static
+	return api.Static
 }
 
 // stateWord is the state that a word of an entry names (fdb_modify in
@@ -70,11 +70,11 @@ func entryState(words []string) string {
 func stateWord(word string) (string, bool) {
 	switch word {
 	case "permanent", "local":
-		return control.Permanent, true
+		return api.Permanent, true
 	case "static", "temp":
-		return control.Static, true
+		return api.Static, true
 	case "dynamic":
-		return control.Dynamic, true
+		return api.Dynamic, true
 	}
 	return "", false
 }
@@ -94,13 +94,13 @@ func (f *flushStates) word(word string) bool {
 	set := func(bits, mask nud) { f.want, f.mask = f.want|bits, f.mask|mask }
 	clear := func(bits, mask nud) { f.want, f.mask = f.want&^bits, f.mask|mask }
 	switch {
-	case state == control.Permanent && off:
+	case state == api.Permanent && off:
 		clear(nudPermanent, nudPermanent)
-	case state == control.Permanent:
+	case state == api.Permanent:
 		set(nudPermanent, nudPermanent)
-	case state == control.Static && off:
+	case state == api.Static && off:
 		clear(nudNoARP, nudNoARP)
-	case state == control.Static:
+	case state == api.Static:
 		set(nudNoARP, nudNoARP|nudPermanent)
 	case off: // nodynamic
 		set(nudNoARP, nudNoARP)

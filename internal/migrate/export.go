@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -108,7 +108,7 @@ func (s *sentence) flag(v *bool, kernels bool, word string) {
 // vxlan says a link's settings, those that are not the kernel's defaults
 // (vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c), and always the port: ip
 // means 8472 where it is unset.
-func (s *sentence) vxlan(l *control.LinkSpec) {
+func (s *sentence) vxlan(l *api.LinkSpec) {
 	s.say("id", strconv.FormatUint(uint64(value(l.ID)), 10))
 	for _, a := range []struct {
 		word string
@@ -160,7 +160,7 @@ func (s *sentence) vxlan(l *control.LinkSpec) {
 const kernelAgeing = 300
 
 // hexadecimal is how ip reads a TOS, and prints a flow label.
-func hexadecimal(v control.Value) string {
+func hexadecimal(v api.Value) string {
 	if n, ok := v.Number(); ok {
 		return fmt.Sprintf("%#x", n)
 	}
@@ -219,7 +219,7 @@ func (w *script) commentf(format string, a ...any) {
 }
 
 // isV6 is the address family of a link's underlay.
-func isV6(s *control.LinkSpec) bool {
+func isV6(s *api.LinkSpec) bool {
 	for _, a := range []*netip.Addr{s.Remote, s.Group, s.Local} {
 		if a != nil {
 			return a.Is6()

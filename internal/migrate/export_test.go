@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/migrate"
 )
@@ -26,16 +26,16 @@ func TestOfFile(t *testing.T) {
 // TestOfDaemon exports what a daemon shows of a device, whose name and alias
 // are somebody's who hopes for a shell.
 func TestOfDaemon(t *testing.T) {
-	spec := control.LinkSpec{Name: "$(id)", ID: new(uint32(42)), DstPort: new(uint16(4789)), Remote: new(netip.MustParseAddr("192.0.2.2")), Dev: new("a;b")}
-	links := []control.Link{{Spec: spec, Netdev: control.Netdev{
+	spec := api.LinkSpec{Name: "$(id)", ID: new(uint32(42)), DstPort: new(uint16(4789)), Remote: new(netip.MustParseAddr("192.0.2.2")), Dev: new("a;b")}
+	links := []api.Link{{Spec: spec, Netdev: api.Netdev{
 		Index: 4, Name: "$(id)", MAC: "02:00:00:00:00:01", MTU: 1450, Flags: []string{"BROADCAST", "NOARP", "UP"}, Master: "br 0", Group: "7", TxQLen: 5,
 		Alias: "it's\nrm -rf `x`", AddrGenMode: "none",
 	}}}
-	entries := []control.FDBEntry{
+	entries := []api.FDBEntry{
 		{Dev: "other", MAC: "00:00:00:00:00:00", Dst: netip.MustParseAddr("192.0.2.9")},
-		{Dev: "$(id)", MAC: "02:00:00:00:00:09", Dst: netip.MustParseAddr("192.0.2.9"), State: control.Dynamic},
-		{Dev: "$(id)", MAC: "00:00:00:00:00:00", Dst: netip.MustParseAddr("192.0.2.2"), Via: "a;b", State: control.Permanent},
-		{Dev: "$(id)", MAC: "00:00:00:00:00:00", Dst: netip.MustParseAddr("192.0.2.3"), Via: "a;b", State: control.Permanent},
+		{Dev: "$(id)", MAC: "02:00:00:00:00:09", Dst: netip.MustParseAddr("192.0.2.9"), State: api.Dynamic},
+		{Dev: "$(id)", MAC: "00:00:00:00:00:00", Dst: netip.MustParseAddr("192.0.2.2"), Via: "a;b", State: api.Permanent},
+		{Dev: "$(id)", MAC: "00:00:00:00:00:00", Dst: netip.MustParseAddr("192.0.2.3"), Via: "a;b", State: api.Permanent},
 	}
 	golden(t, "daemon.sh", string(migrate.ToIPRoute2(migrate.OfDaemon(links, entries))))
 }
@@ -56,9 +56,9 @@ func TestComments(t *testing.T) {
 func TestExportTrunk(t *testing.T) {
 	var links []migrate.Link
 	for i, name := range []string{"vxlan10", "vxlan20"} {
-		links = append(links, migrate.Link{Link: control.Link{
-			Spec:   control.LinkSpec{Name: name, ID: new(uint32(i)), DstPort: new(uint16(4789)), Trunk: new("tr0"), VLAN: new(uint16(10 + 10*i))},
-			Netdev: control.Netdev{Index: 4, Name: name, MAC: "02:00:00:00:00:01"},
+		links = append(links, migrate.Link{Link: api.Link{
+			Spec:   api.LinkSpec{Name: name, ID: new(uint32(i)), DstPort: new(uint16(4789)), Trunk: new("tr0"), VLAN: new(uint16(10 + 10*i))},
+			Netdev: api.Netdev{Index: 4, Name: name, MAC: "02:00:00:00:00:01"},
 		}})
 	}
 	got := string(migrate.ToIPRoute2(links))
@@ -75,7 +75,7 @@ func TestExportTrunk(t *testing.T) {
 // TestExportReserved: a mask of reserved bits is not lost in silence.
 func TestExportReserved(t *testing.T) {
 	for reserved, want := range map[string]bool{"drop": false, "ignore": true, "0xff": true} {
-		l := migrate.Link{Link: control.Link{Spec: control.LinkSpec{Name: "vx0", DstPort: new(uint16(4789)), Reserved: &reserved}}}
+		l := migrate.Link{Link: api.Link{Spec: api.LinkSpec{Name: "vx0", DstPort: new(uint16(4789)), Reserved: &reserved}}}
 		if got := string(migrate.ToIPRoute2([]migrate.Link{l})); strings.Contains(got, "reserved "+reserved) != want {
 			t.Errorf("reserved %s in a comment: want %v:\n%s", reserved, want, got)
 		}

@@ -4,19 +4,20 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 )
 
 // Link is a link to export, with its entries.
 type Link struct {
-	control.Link
-	FDB   []control.FDBEntry
+	api.Link
+	FDB   []api.FDBEntry
 	Names []string // remotes that a file gives by name
 }
 
 // OfDaemon pairs the links and the entries that a daemon shows.
-func OfDaemon(links []control.Link, entries []control.FDBEntry) []Link {
+func OfDaemon(links []api.Link, entries []api.FDBEntry) []Link {
 	out := make([]Link, len(links))
 	for i := range links {
 		out[i].Link = links[i]
@@ -35,11 +36,11 @@ func OfFile(f *config.File) ([]Link, error) {
 	out := make([]Link, 0, len(f.Links))
 	for i := range f.Links {
 		from := &f.Links[i]
-		c, err := from.Config()
+		c, err := control.LinkConfig(&from.LinkSpec)
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", from.Place, err)
 		}
-		l := Link{Link: control.Link{Spec: control.SpecOf(c), Netdev: control.Netdev{Name: from.Name}}}
+		l := Link{Link: api.Link{Spec: control.SpecOf(c), Netdev: api.Netdev{Name: from.Name}}}
 		if from.Address != nil {
 			l.Netdev.MAC = *from.Address
 		}
@@ -51,7 +52,7 @@ func OfFile(f *config.File) ([]Link, error) {
 		}
 		dev := value(from.Dev)
 		add := func(dst netip.Addr) {
-			l.FDB = append(l.FDB, control.FDBEntry{Dev: from.Name, MAC: zeroMAC, Dst: dst, Via: dev, State: control.Permanent})
+			l.FDB = append(l.FDB, api.FDBEntry{Dev: from.Name, MAC: zeroMAC, Dst: dst, Via: dev, State: api.Permanent})
 		}
 		if from.Group != nil {
 			add(*from.Group)

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 // entries writes the entries that were given to the link.
@@ -16,7 +16,7 @@ func (w *script) entries(l *Link) {
 	for i := range l.FDB {
 		e := &l.FDB[i]
 		switch {
-		case e.State == control.Dynamic && !e.ExternLearn:
+		case e.State == api.Dynamic && !e.ExternLearn:
 			learned++
 		case !standard && isDefault(l, e):
 			standard = true
@@ -35,14 +35,14 @@ func (w *script) entries(l *Link) {
 	}
 }
 
-func destination(s *control.LinkSpec) *netip.Addr {
+func destination(s *api.LinkSpec) *netip.Addr {
 	if s.Group != nil {
 		return s.Group
 	}
 	return s.Remote
 }
 
-func via(s *control.LinkSpec) string {
+func via(s *api.LinkSpec) string {
 	if s.Dev == nil {
 		return ""
 	}
@@ -51,14 +51,14 @@ func via(s *control.LinkSpec) string {
 
 // isDefault reports whether e is the entry that the link's remote or group
 // makes, here as in the kernel.
-func isDefault(l *Link, e *control.FDBEntry) bool {
+func isDefault(l *Link, e *api.FDBEntry) bool {
 	dst := destination(&l.Spec)
 	return dst != nil && e.MAC == zeroMAC && e.Dst == *dst && e.Port == 0 && e.VNI == nil && e.Via == value(l.Spec.Dev)
 }
 
 // entryLine is the command that makes an entry. A group has a list of remotes;
 // a unicast address has one, and the script may be run where it is known.
-func entryLine(dev string, e *control.FDBEntry) string {
+func entryLine(dev string, e *api.FDBEntry) string {
 	verb := "replace"
 	if isGroup(e.MAC) {
 		verb = "append"
@@ -76,7 +76,7 @@ func entryLine(dev string, e *control.FDBEntry) string {
 	s.text("via", e.Via)
 	s.say("self")
 	if e.State == "" {
-		s.say(control.Permanent)
+		s.say(api.Permanent)
 	} else {
 		s.say(e.State)
 	}

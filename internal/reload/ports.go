@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -49,7 +50,7 @@ func (k *Keeper) applyPorts() error {
 
 // applyPort makes a port, or changes what the file says otherwise of it than before.
 func (k *Keeper) applyPort(is *config.FilePort, exists bool) error {
-	c, err := is.Config()
+	c, err := control.TrunkConfig(&is.PortSpec)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (k *Keeper) applyPort(is *config.FilePort, exists bool) error {
 	case reflect.DeepEqual(was.PortSpec, is.PortSpec):
 	default:
 		var before vtep.TrunkConfig
-		if err = was.Apply(&before); err == nil {
+		if err = control.ApplyPort(&was.PortSpec, &before); err == nil {
 			err = k.backend.UpdateTrunk(is.Name, func(now *vtep.TrunkConfig) error {
 				merge(now, &before, &c)
 				return nil

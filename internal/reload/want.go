@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/internal/config"
@@ -27,7 +28,7 @@ type link struct {
 func linkOf(f *config.FileLink, known map[string]names.Answer, present netip.Addr) (link, error) {
 	l := link{up: *f.Up, place: f.Place}
 	var err error
-	if l.config, err = f.Config(); err != nil { // with the first address among the remotes
+	if l.config, err = control.LinkConfig(&f.LinkSpec); err != nil { // with the first address among the remotes
 		return l, err
 	}
 	remotes := addresses(f, known, present)
@@ -49,7 +50,7 @@ func linkOf(f *config.FileLink, known map[string]names.Answer, present netip.Add
 		add(vtep.FDBEntry{Link: l.config.Name, Remote: vtep.Remote{Addr: a, Via: l.config.Dev}, State: fdb.Permanent})
 	}
 	for i := range f.FDB {
-		e, err := f.FDB[i].Entry()
+		e, err := control.Entry(&f.FDB[i].FDBEntry)
 		if err != nil {
 			return l, err
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -16,11 +16,11 @@ func TestL16LocalBypass(t *testing.T) {
 		r := newRig(t, f)
 		own := r.local.Addr()
 		r.start("id 42 local", own.String(), "remote", own.String(), "dev", r.wire.A)
-		check(t, r.client.AddLink(t.Context(), control.LinkChange{
-			LinkSpec: control.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &own, Local: &own, DstPort: new(uint16(4790)), Learning: new(false)},
+		check(t, r.client.AddLink(t.Context(), api.LinkChange{
+			LinkSpec: api.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &own, Local: &own, DstPort: new(uint16(4790)), Learning: new(false)},
 			Up:       new(true),
 		}))
-		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: own, Port: 4790, VNI: new(uint32(43))})
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: own, Port: 4790, VNI: new(uint32(43))})
 		lo, other := must(r.dut.OpenPacket("lo"))(t), must(r.dut.OpenPacket("vxlan1"))(t)
 
 		first := frameTo(farMAC)

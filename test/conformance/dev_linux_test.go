@@ -3,7 +3,7 @@ package conformance
 import (
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -32,7 +32,7 @@ func (r *rig) rewire() {
 func TestC08DeviceReplaced(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startGroup(t, f)
-		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[1], Via: r.wire.A})
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1], Via: r.wire.A})
 		r.rewire()
 		r.until("join the group on the new device", func() bool { return r.members(f.group) == 1 })
 		if p := r.emit(frameTo(broadcast)); p.dst != f.group {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -18,7 +18,7 @@ const (
 // floodTo adds a remote to the flood list.
 func (r *rig) floodTo(peer int) {
 	r.Helper()
-	r.fdb("append", control.FDBEntry{MAC: allZeros, Dst: r.peers[peer]})
+	r.fdb("append", api.FDBEntry{MAC: allZeros, Dst: r.peers[peer]})
 }
 
 func TestC06LearnsAndAnswersUnicast(t *testing.T) {
@@ -91,9 +91,9 @@ func TestC07OnceToTheGroup(t *testing.T) {
 
 func TestL11FloodListEntriesDiffer(t *testing.T) {
 	r := startRig(t, ipv4Underlay())
-	r.fdb("append", control.FDBEntry{MAC: allZeros, Dst: r.peers[1], Port: 8472})
-	r.fdb("append", control.FDBEntry{MAC: allZeros, Dst: r.peers[1], VNI: new(uint32(77))})
-	r.fdb("append", control.FDBEntry{MAC: allZeros, Dst: r.peers[2], Port: 4790, VNI: new(uint32(0xffffff))})
+	r.fdb("append", api.FDBEntry{MAC: allZeros, Dst: r.peers[1], Port: 8472})
+	r.fdb("append", api.FDBEntry{MAC: allZeros, Dst: r.peers[1], VNI: new(uint32(77))})
+	r.fdb("append", api.FDBEntry{MAC: allZeros, Dst: r.peers[2], Port: 4790, VNI: new(uint32(0xffffff))})
 	want := map[string]int{
 		target(r.peers[0], 4789, 42):       1,
 		target(r.peers[1], 8472, 42):       1,
@@ -103,7 +103,7 @@ func TestL11FloodListEntriesDiffer(t *testing.T) {
 	if diff := cmp.Diff(want, r.flooded(frameTo(broadcast), 4)); diff != "" {
 		t.Errorf("copies (- want + got):\n%s", diff)
 	}
-	r.fdb("del", control.FDBEntry{MAC: allZeros, Dst: r.peers[1], Port: 8472})
+	r.fdb("del", api.FDBEntry{MAC: allZeros, Dst: r.peers[1], Port: 8472})
 	delete(want, target(r.peers[1], 8472, 42))
 	if diff := cmp.Diff(want, r.flooded(frameTo(broadcast), 3)); diff != "" {
 		t.Errorf("copies after one remote was deleted (- want + got):\n%s", diff)
@@ -112,8 +112,8 @@ func TestL11FloodListEntriesDiffer(t *testing.T) {
 
 func TestL14MulticastEntries(t *testing.T) {
 	r := startRig(t, ipv4Underlay())
-	r.fdb("add", control.FDBEntry{MAC: groupMAC, Dst: r.peers[1]})
-	r.fdb("append", control.FDBEntry{MAC: groupMAC, Dst: r.peers[2], Port: 4790})
+	r.fdb("add", api.FDBEntry{MAC: groupMAC, Dst: r.peers[1]})
+	r.fdb("append", api.FDBEntry{MAC: groupMAC, Dst: r.peers[2], Port: 4790})
 	want := map[string]int{target(r.peers[1], 4789, 42): 1, target(r.peers[2], 4790, 42): 1}
 	if diff := cmp.Diff(want, r.flooded(frameTo(groupMAC), 2)); diff != "" {
 		t.Errorf("copies of a frame to the group MAC (- want + got):\n%s", diff)
@@ -123,7 +123,7 @@ func TestL14MulticastEntries(t *testing.T) {
 			t.Errorf("a frame to %s went to %s, want the flood list's %s", dst, p.dst, r.peers[0])
 		}
 	}
-	r.fdb("del", control.FDBEntry{MAC: groupMAC})
+	r.fdb("del", api.FDBEntry{MAC: groupMAC})
 	if p := r.emit(frameTo(groupMAC)); p.dst != r.peers[0] {
 		t.Errorf("without its entry the group MAC goes to %s, want the flood list's %s", p.dst, r.peers[0])
 	}
@@ -133,7 +133,7 @@ func TestL14MulticastEntries(t *testing.T) {
 // is what the kernel silently leaves undone.
 func TestL12FDBRefusals(t *testing.T) {
 	r := startRig(t, ipv4Underlay())
-	r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
+	r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
 	p0, p1 := r.peers[0].String(), r.peers[1].String()
 	for _, c := range []struct {
 		words  string

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -15,7 +15,7 @@ func withHeader(b ...byte) func(*outer) { return func(o *outer) { copy(o.payload
 func TestL17GBP(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startRig(t, f, "gbp gbpid 4660 reserved drop")
-		events := r.listens(control.ObjectLink)
+		events := r.listens(api.ObjectLink)
 		sends := func(want ...byte) {
 			t.Helper()
 			for _, dst := range []string{broadcast, markerOut} {
@@ -28,7 +28,7 @@ func TestL17GBP(t *testing.T) {
 		policy := func(want uint16) {
 			t.Helper()
 			for told != want {
-				told = r.hears(events, control.EventPolicy).Policy.ID
+				told = r.hears(events, api.EventPolicy).Policy.ID
 			}
 			r.until("tell the policy id", func() bool { return r.stats().PolicyID == want })
 		}

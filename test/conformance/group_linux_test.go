@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -61,7 +61,7 @@ func atoi(s string) (n int) {
 
 func (r *rig) setUp(link string, up bool) {
 	r.Helper()
-	check(r.T, r.client.ChangeLink(r.Context(), link, control.LinkChange{Up: &up}))
+	check(r.T, r.client.ChangeLink(r.Context(), link, api.LinkChange{Up: &up}))
 }
 
 func TestC08JoinsTheGroup(t *testing.T) {
@@ -71,7 +71,7 @@ func TestC08JoinsTheGroup(t *testing.T) {
 			t.Fatalf("%d members before the daemon runs", n)
 		}
 		add := func(name string, vni uint32) {
-			check(t, r.client.AddLink(t.Context(), control.LinkChange{LinkSpec: control.LinkSpec{
+			check(t, r.client.AddLink(t.Context(), api.LinkChange{LinkSpec: api.LinkSpec{
 				Name: name, ID: &vni, Group: &f.group, Local: new(f.local.Addr()), Dev: &r.wire.A,
 			}}))
 		}
@@ -111,8 +111,8 @@ func TestC08JoinsTheGroup(t *testing.T) {
 func TestC08SharedGroup(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startGroup(t, f)
-		check(t, r.client.AddLink(t.Context(), control.LinkChange{
-			LinkSpec: control.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Group: &f.group, Local: new(f.local.Addr()), Dev: &r.wire.A},
+		check(t, r.client.AddLink(t.Context(), api.LinkChange{
+			LinkSpec: api.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Group: &f.group, Local: new(f.local.Addr()), Dev: &r.wire.A},
 			Up:       new(true),
 		}))
 		second := *r
@@ -129,8 +129,8 @@ func TestC08SharedGroup(t *testing.T) {
 
 func TestL15LinkDown(t *testing.T) {
 	r := startGroup(t, ipv4Underlay())
-	r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
-	r.fdb("add", control.FDBEntry{MAC: farMAC3, Dst: r.peers[1], State: control.Static})
+	r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
+	r.fdb("add", api.FDBEntry{MAC: farMAC3, Dst: r.peers[1], State: api.Static})
 	r.delivers(frameFrom(farMAC))
 	if e := r.entry(farMAC); e != r.peers[0] {
 		t.Fatalf("%s is behind %v, want %s", farMAC, e, r.peers[0])

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -168,8 +168,8 @@ func TestC04VNI24Bits(t *testing.T) {
 
 func TestC05VNIsAreApart(t *testing.T) {
 	r := startRig(t, ipv4Underlay())
-	check(t, r.client.AddLink(t.Context(), control.LinkChange{
-		LinkSpec: control.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &r.peers[0], Local: new(r.local.Addr())},
+	check(t, r.client.AddLink(t.Context(), api.LinkChange{
+		LinkSpec: api.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &r.peers[0], Local: new(r.local.Addr())},
 		Up:       new(true),
 	}))
 	second := *r

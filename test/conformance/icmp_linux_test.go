@@ -3,7 +3,7 @@ package conformance
 import (
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 )
 
 // TestN2PortUnreachable: what ICMP says of packets to a remote is counted and told,
@@ -13,7 +13,7 @@ func TestN2PortUnreachable(t *testing.T) {
 		r := startRig(t, f)
 		p := r.emit(frameTo(broadcast))
 		r.send(r.portUnreachable(p))
-		var got control.Trouble
+		var got api.Trouble
 		r.until("tell of the trouble", func() bool {
 			l := must(r.client.Link(r.Context(), "vxlan0"))(t)
 			if len(l.Trouble) == 1 {
@@ -21,7 +21,7 @@ func TestN2PortUnreachable(t *testing.T) {
 			}
 			return len(l.Trouble) == 1
 		})
-		if want := (control.Trouble{Dst: f.peers[0], Port: 4789, What: "port-unreachable", Count: 1, Now: true}); got != want {
+		if want := (api.Trouble{Dst: f.peers[0], Port: 4789, What: "port-unreachable", Count: 1, Now: true}); got != want {
 			t.Errorf("the trouble is %+v, want %+v", got, want)
 		}
 		for range 5 {

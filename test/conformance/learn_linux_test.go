@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -17,17 +17,17 @@ func isFrame(want []byte) func(lab.Packet) bool {
 }
 
 func TestL04PinnedMAC(t *testing.T) {
-	for _, state := range []string{control.Permanent, control.Static} {
+	for _, state := range []string{api.Permanent, api.Static} {
 		t.Run(state, func(t *testing.T) {
 			r := startRig(t, ipv4Underlay())
 			r.floodTo(1)
-			r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[1], State: state})
+			r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1], State: state})
 			r.refuses(vtep.RxStaticMAC, r.packet(frameFrom(farMAC)))
 			r.delivers(frameFrom(farMAC), from(r.peers[1]))
 			if p := r.emit(frameTo(farMAC)); p.dst != r.peers[1] {
 				t.Errorf("a frame to the pinned MAC went to %s, want %s", p.dst, r.peers[1])
 			}
-			all := must(r.client.FDB(t.Context(), control.FDBFilter{Dev: "vxlan0", MAC: farMAC}))(t)
+			all := must(r.client.FDB(t.Context(), api.FDBFilter{Dev: "vxlan0", MAC: farMAC}))(t)
 			if len(all) != 1 || all[0].State != state || all[0].Dst != r.peers[1] {
 				t.Errorf("the entry is now %+v", all)
 			}
@@ -73,7 +73,7 @@ func TestL06FullFDB(t *testing.T) {
 	const pinned, other = "02:00:00:00:00:30", "02:00:00:00:00:31"
 	r := startRig(t, ipv4Underlay(), "maxaddress 4") // one is the marker's
 	r.floodTo(1)
-	r.fdb("add", control.FDBEntry{MAC: pinned, Dst: r.peers[0], State: control.Static})
+	r.fdb("add", api.FDBEntry{MAC: pinned, Dst: r.peers[0], State: api.Static})
 	r.delivers(frameFrom(farMAC))
 	r.delivers(frameFrom(farMAC2))
 	r.delivers(frameFrom(farMAC3))
@@ -88,7 +88,7 @@ func TestL06FullFDB(t *testing.T) {
 	r.emits(frameTo(pinned), 1)
 	check(t, r.daemon.WaitStderr("the remote that holds most gives places", patience))
 	for n := range 2 {
-		r.fdb("add", control.FDBEntry{MAC: fmt.Sprintf("02:00:00:00:01:%02x", n), Dst: r.peers[0], State: control.Static})
+		r.fdb("add", api.FDBEntry{MAC: fmt.Sprintf("02:00:00:00:01:%02x", n), Dst: r.peers[0], State: api.Static})
 	}
 	r.delivers(frameFrom(farMAC3))
 	if e := r.entry(farMAC3); e.IsValid() {
@@ -98,7 +98,7 @@ func TestL06FullFDB(t *testing.T) {
 	if n := r.stats().NotLearned; n == 0 {
 		t.Error("no frame was counted as not learned")
 	}
-	r.fdb("del", control.FDBEntry{MAC: pinned})
+	r.fdb("del", api.FDBEntry{MAC: pinned})
 	r.delivers(frameFrom(farMAC3))
 	r.emits(frameTo(farMAC3), 1)
 }
@@ -121,12 +121,12 @@ func TestL07Ageing(t *testing.T) {
 	)
 	r := startRig(t, ipv4Underlay(), "ageing 3")
 	r.floodTo(1)
-	r.fdb("add", control.FDBEntry{MAC: extern, Dst: r.peers[0], State: control.Dynamic, ExternLearn: true})
-	r.fdb("add", control.FDBEntry{MAC: static, Dst: r.peers[0], State: control.Static})
+	r.fdb("add", api.FDBEntry{MAC: extern, Dst: r.peers[0], State: api.Dynamic, ExternLearn: true})
+	r.fdb("add", api.FDBEntry{MAC: static, Dst: r.peers[0], State: api.Static})
 	r.delivers(frameFrom(farMAC))
 	entries := func() map[string]bool {
 		macs := map[string]bool{}
-		for _, e := range must(r.client.FDB(t.Context(), control.FDBFilter{Dev: "vxlan0"}))(t) {
+		for _, e := range must(r.client.FDB(t.Context(), api.FDBFilter{Dev: "vxlan0"}))(t) {
 			macs[e.MAC] = true
 		}
 		return macs
@@ -139,8 +139,8 @@ func TestL07Ageing(t *testing.T) {
 		}
 		r.inject(frameTo(farMAC)) // does not keep the entry alive
 		r.delivers(frameFrom(farMAC2))
-		r.fdb("replace", control.FDBEntry{MAC: userSame, Dst: r.peers[0], State: control.Dynamic})
-		r.fdb("replace", control.FDBEntry{MAC: userChanges, Dst: r.peers[n%2], State: control.Dynamic})
+		r.fdb("replace", api.FDBEntry{MAC: userSame, Dst: r.peers[0], State: api.Dynamic})
+		r.fdb("replace", api.FDBEntry{MAC: userChanges, Dst: r.peers[n%2], State: api.Dynamic})
 		// Paces the loop; what is tested is the order of events, not their time.
 		_, _ = r.inner.WaitFor(func(lab.Packet) bool { return false }, 200*time.Millisecond)
 	}
@@ -164,7 +164,7 @@ func TestS03DefaultLimit(t *testing.T) {
 	r := startRig(t, ipv4Underlay())
 	r.floodTo(1)
 	link := must(r.client.Link(t.Context(), "vxlan0"))(t)
-	if link.Spec.MaxAddress == nil || *link.Spec.MaxAddress != control.NumberValue(limit) {
+	if link.Spec.MaxAddress == nil || *link.Spec.MaxAddress != api.NumberValue(limit) {
 		t.Errorf("the default maxaddress is %v, want %d", link.Spec.MaxAddress, limit)
 	}
 	// One packet, of which only the inner source changes: without a checksum.
@@ -180,7 +180,7 @@ func TestS03DefaultLimit(t *testing.T) {
 		r.until(fmt.Sprintf("take %d packets", sent), func() bool { return r.stats().Rx.Packets == uint64(sent) })
 	}
 	macs := map[string]bool{}
-	for _, e := range must(r.client.FDB(t.Context(), control.FDBFilter{Dev: "vxlan0"}))(t) {
+	for _, e := range must(r.client.FDB(t.Context(), api.FDBFilter{Dev: "vxlan0"}))(t) {
 		if e.MAC != allZeros {
 			macs[e.MAC] = true
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
@@ -13,7 +14,7 @@ import (
 func TestS06MoveGuard(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startRig(t, f, "accept any")
-		events := r.listens(control.ObjectFDB)
+		events := r.listens(api.ObjectFDB)
 		for n := range 7 { // it is learned and moves 6 times: once too often
 			r.delivers(frameFrom(farMAC), from(r.peers[n%2]))
 		}
@@ -28,7 +29,7 @@ func TestS06MoveGuard(t *testing.T) {
 		r.delivers(frameFrom(farMAC2), from(r.peers[1]))
 		r.delivers(frameFrom(farMAC2), from(r.peers[0])) // others move
 		check(t, r.daemon.WaitStderr("moved too often", patience))
-		if e := r.hears(events, control.EventHold); e.FDB.MAC != farMAC || e.FDB.Dst != r.peers[0] || e.FDB.Dev != "vxlan0" {
+		if e := r.hears(events, api.EventHold); e.FDB.MAC != farMAC || e.FDB.Dst != r.peers[0] || e.FDB.Dev != "vxlan0" {
 			t.Errorf("told of %+v, want %s behind %s", e.FDB, farMAC, r.peers[0])
 		}
 
@@ -39,7 +40,7 @@ func TestS06MoveGuard(t *testing.T) {
 			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
 			return r.entry(farMAC) == r.peers[1]
 		})
-		if e := r.hears(events, control.EventRelease); e.FDB.MAC != farMAC {
+		if e := r.hears(events, api.EventRelease); e.FDB.MAC != farMAC {
 			t.Errorf("told of %+v, want %s", e.FDB, farMAC)
 		}
 		before := r.stats().Moves
@@ -60,7 +61,7 @@ func (r *rig) listens(what string) *control.Monitor {
 }
 
 // hears waits for an event.
-func (r *rig) hears(m *control.Monitor, event string) control.Event {
+func (r *rig) hears(m *control.Monitor, event string) api.Event {
 	r.Helper()
 	for {
 		if e := must(m.Next())(r.T); e.Event == event {
@@ -99,7 +100,7 @@ func TestS06BUMLimit(t *testing.T) {
 // TestS06PeerBUMLimit: copies to one remote are limited, whatever the others get.
 func TestS06PeerBUMLimit(t *testing.T) {
 	r := startRig(t, ipv4Underlay(), "peerbumlimit 10")
-	r.fdb("append", control.FDBEntry{MAC: groupMAC, Dst: r.peers[1]})
+	r.fdb("append", api.FDBEntry{MAC: groupMAC, Dst: r.peers[1]})
 	sent := 0
 	r.until("refuse copies beyond the limit", func() bool {
 		for range 15 {

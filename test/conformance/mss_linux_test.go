@@ -8,7 +8,7 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -93,8 +93,8 @@ func TestM3ClampMSSToPath(t *testing.T) {
 		r := startRig(t, f, "mss clamp accept any")
 		const path = 1300
 		r.routeMTU(r.peers[1], path)
-		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
-		r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[0]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[0]})
 		of := map[string]netip.Addr{farMAC: r.peers[1], farMAC2: r.peers[0]}
 		crosses := func(far string, fits int) {
 			t.Helper()

@@ -10,7 +10,7 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -115,8 +115,8 @@ func TestC10RouteMTU(t *testing.T) {
 		r := startRig(t, f)
 		const path = 1300
 		r.routeMTU(r.peers[1], path)
-		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
-		r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[0]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[0]})
 		for range 2 {
 			if p := r.emit(frameOfMTU(farMAC, path-f.overhead())); p.ipLen != path {
 				t.Errorf("a frame that just fits made a packet of %d bytes, want %d", p.ipLen, path)
@@ -172,8 +172,8 @@ func TestC10PathMTUDiscovery(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		const path = 1290
 		r := startRig(t, f)
-		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[0]})
-		r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[0]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
 		large := func() []byte { return frameOfMTU(farMAC, 1500-f.overhead()) }
 		p := r.emit(large())
 		r.send(r.tooBig(p, r.peers[3], path))

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -157,7 +157,7 @@ func TestL10LearnedPort(t *testing.T) {
 			if p := r.emit(frameTo(farMAC)); p.dport != port {
 				t.Errorf("the answer went to port %d, want %d", p.dport, port)
 			}
-			all := must(r.client.FDB(t.Context(), control.FDBFilter{Dev: "vxlan0", MAC: farMAC}))(t)
+			all := must(r.client.FDB(t.Context(), api.FDBFilter{Dev: "vxlan0", MAC: farMAC}))(t)
 			if len(all) != 1 || all[0].Port != 0 {
 				t.Errorf("the entry is %+v, want one without a port of its own", all)
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/vishvananda/netlink"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -34,8 +34,8 @@ func TestM5ForgedTooBig(t *testing.T) {
 		r := startRig(t, f)
 		own := overlay(true)[0]
 		check(t, r.dut.Sysctl("net.ipv6.conf.vxlan0.disable_ipv6", "0"), r.dut.AddAddr("vxlan0", own))
-		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[0]})
-		r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[0]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
 		full := 1500 - f.overhead()
 		r.inject(frameOfMTU(farMAC, full))
 		p := r.sentOf(frameOfMTU(farMAC, full))

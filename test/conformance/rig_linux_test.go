@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
@@ -95,11 +96,11 @@ func (r *rig) start(words ...string) {
 	r.client = control.NewClient(r.socket)
 	r.Cleanup(r.client.Close)
 	r.inner = must(r.dut.OpenPacket("vxlan0"))(r.T)
-	r.fdb("add", control.FDBEntry{MAC: markerOut, Dst: r.peers[0]})
+	r.fdb("add", api.FDBEntry{MAC: markerOut, Dst: r.peers[0]})
 }
 
 // fdb changes the link's FDB.
-func (r *rig) fdb(verb string, e control.FDBEntry) {
+func (r *rig) fdb(verb string, e api.FDBEntry) {
 	r.Helper()
 	if e.Dev == "" {
 		e.Dev = "vxlan0"
@@ -110,7 +111,7 @@ func (r *rig) fdb(verb string, e control.FDBEntry) {
 // entry is the dst of a MAC's entry, invalid if it has none.
 func (r *rig) entry(mac string) netip.Addr {
 	r.Helper()
-	all := must(r.client.FDB(r.Context(), control.FDBFilter{Dev: "vxlan0", MAC: mac}))(r.T)
+	all := must(r.client.FDB(r.Context(), api.FDBFilter{Dev: "vxlan0", MAC: mac}))(r.T)
 	if len(all) == 0 {
 		return netip.Addr{}
 	}
@@ -125,7 +126,7 @@ func (r *rig) uvtepCLI(args ...string) (stdout, stderr string, err error) {
 }
 
 // stats are the link's counters.
-func (r *rig) stats() control.LinkStats {
+func (r *rig) stats() api.LinkStats {
 	r.Helper()
 	return must(r.client.Link(r.Context(), "vxlan0"))(r.T).Stats
 }

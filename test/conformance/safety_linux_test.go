@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -41,11 +41,11 @@ func TestS01AcceptPeers(t *testing.T) {
 				// Every entry that a user gives makes its dst a peer, as long as it is there.
 				r.floodTo(1)
 				r.acceptsFrom(1, true)
-				r.fdb("del", control.FDBEntry{MAC: allZeros, Dst: r.peers[1]})
+				r.fdb("del", api.FDBEntry{MAC: allZeros, Dst: r.peers[1]})
 				r.acceptsFrom(1, false) // what was learned behind it does not count
-				r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[2]})
+				r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[2]})
 				r.acceptsFrom(2, true)
-				r.fdb("replace", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
+				r.fdb("replace", api.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
 				r.acceptsFrom(2, false)
 				r.acceptsFrom(1, true)
 			})
@@ -166,8 +166,8 @@ func TestS04NoTunnelToTunnel(t *testing.T) {
 		r.delivers(frameTo(dst, func(f *inner) { f.src = farMAC2 }))
 	}
 	// Nor from one link to another.
-	check(t, r.client.AddLink(t.Context(), control.LinkChange{
-		LinkSpec: control.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &r.peers[1], Local: new(r.local.Addr())},
+	check(t, r.client.AddLink(t.Context(), api.LinkChange{
+		LinkSpec: api.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &r.peers[1], Local: new(r.local.Addr())},
 		Up:       new(true),
 	}))
 	r.delivers(frameTo(broadcast, func(f *inner) { f.src = farMAC2 }))

@@ -11,20 +11,20 @@ import (
 	"github.com/google/gopacket/layers"
 	"golang.org/x/sys/unix"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
 
 // addLink gives the daemon the link vxlan1 with VNI 43, up, and returns a rig
 // for it.
-func (r *rig) addLink(edit func(*control.LinkSpec)) *rig {
+func (r *rig) addLink(edit func(*api.LinkSpec)) *rig {
 	r.Helper()
-	spec := control.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &r.peers[0]}
+	spec := api.LinkSpec{Name: "vxlan1", ID: new(uint32(43)), Remote: &r.peers[0]}
 	if edit != nil {
 		edit(&spec)
 	}
-	check(r.T, r.client.AddLink(r.Context(), control.LinkChange{LinkSpec: spec, Up: new(true)}))
+	check(r.T, r.client.AddLink(r.Context(), api.LinkChange{LinkSpec: spec, Up: new(true)}))
 	other := *r
 	other.vni = *spec.ID
 	other.inner = must(r.dut.OpenPacket("vxlan1"))(r.T)
@@ -58,7 +58,7 @@ func TestS02WildcardBesideLocal(t *testing.T) {
 // the refusal harms nobody.
 func TestL13LinksDiffer(t *testing.T) {
 	r := startRig(t, ipv6Underlay())
-	err := r.client.AddLink(t.Context(), control.LinkChange{LinkSpec: control.LinkSpec{
+	err := r.client.AddLink(t.Context(), api.LinkChange{LinkSpec: api.LinkSpec{
 		Name: "vxlan1", ID: new(uint32(43)), Remote: &r.peers[0], Local: new(r.local.Addr()), UDP6ZeroCsumRx: new(true),
 	}})
 	if err == nil || !strings.Contains(err.Error(), "udp6zerocsumrx") {

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -51,7 +51,7 @@ func TestS01StrangersAreCounted(t *testing.T) {
 // TestS01PeersFromTheFirstPacketOn: a new peer's packets pass as soon as its entry is there.
 func TestS01PeersFromTheFirstPacketOn(t *testing.T) {
 	r := startRig(t, ipv4Underlay())
-	entry := control.FDBEntry{MAC: allZeros, Dst: r.peers[1]}
+	entry := api.FDBEntry{MAC: allZeros, Dst: r.peers[1]}
 	for range 30 {
 		r.fdb("append", entry)
 		r.delivers(frameFrom(farMAC), from(r.peers[1]))
@@ -59,9 +59,9 @@ func TestS01PeersFromTheFirstPacketOn(t *testing.T) {
 		r.refuses(vtep.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1])))
 	}
 	// Nor does one whose entry changes lose a packet.
-	r.fdb("add", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
+	r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
 	for i := range uint16(30) {
-		r.fdb("replace", control.FDBEntry{MAC: farMAC2, Dst: r.peers[1], Port: 4789 + i%2})
+		r.fdb("replace", api.FDBEntry{MAC: farMAC2, Dst: r.peers[1], Port: 4789 + i%2})
 		r.delivers(frameFrom(farMAC), from(r.peers[1]))
 	}
 }
@@ -75,8 +75,8 @@ func TestS01StrangersOfTheWildcard(t *testing.T) {
 			unspecified = netip.IPv6Unspecified()
 		}
 		id := uint32(43)
-		check(t, r.client.AddLink(t.Context(), control.LinkChange{
-			LinkSpec: control.LinkSpec{Name: "vxlan1", ID: &id, Remote: &r.peers[1], Local: &unspecified}, Up: new(true)}))
+		check(t, r.client.AddLink(t.Context(), api.LinkChange{
+			LinkSpec: api.LinkSpec{Name: "vxlan1", ID: &id, Remote: &r.peers[1], Local: &unspecified}, Up: new(true)}))
 		second := func() uint64 {
 			return must(r.client.Link(t.Context(), "vxlan1"))(t).Stats.Drops[vtep.RxNotPeer.String()]
 		}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -129,7 +129,7 @@ func isReason(name string) bool {
 // name, is in the page.
 func TestDocumentHasWords(t *testing.T) {
 	text := readDocument(t)
-	for f := range reflect.TypeFor[control.LinkSpec]().Fields() {
+	for f := range reflect.TypeFor[api.LinkSpec]().Fields() {
 		word, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch word {
 		case "name":

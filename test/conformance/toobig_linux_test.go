@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -17,7 +17,7 @@ func TestC10TellsTheHost(t *testing.T) {
 		r := startRig(t, f)
 		const path = 1400
 		r.routeMTU(r.peers[1], path)
-		r.fdb("add", control.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
 		check(t, r.dut.Sysctl("net.ipv6.conf.vxlan0.disable_ipv6", "0"))
 		far := must(net.ParseMAC(farMAC))(t)
 		for _, inner := range []struct{ own, other string }{

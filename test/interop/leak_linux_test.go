@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/test/lab"
 )
@@ -93,7 +94,7 @@ func churn(t *testing.T, rounds int) usage {
 func round(t *testing.T, c *control.Client, a, b *site, far *lab.PacketSocket, n int) {
 	t.Helper()
 	const name = "vxlan0"
-	add := control.LinkChange{LinkSpec: control.LinkSpec{
+	add := api.LinkChange{LinkSpec: api.LinkSpec{
 		Name: name, ID: new(uint32(42)), Local: &a.outer, Remote: &b.outer, Address: new(staticMAC(1)),
 	}, Up: new(true)}
 	if n%3 == 2 {

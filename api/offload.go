@@ -1,6 +1,4 @@
-package control
-
-import "github.com/uvtep/uvtep/vtep"
+package api
 
 // Offload says what the kernel does for a link at present, as far as it is
 // known. Reasons are given where less than the most is in use.
@@ -34,14 +32,4 @@ type UDPGRO struct {
 type Filter struct {
 	On     bool   `json:"on"`
 	Reason string `json:"reason,omitempty"`
-}
-
-// offloadOf is the wire form of a link's offloads.
-func offloadOf(o *vtep.LinkOffloads) Offload {
-	return Offload{
-		TAP:    TAPOffload{Read: o.TAP.Read.Words(), Write: o.TAP.Write.Words(), Reason: o.TAP.Reason()},
-		UDPGSO: UDPGSO{Segments: o.UDPGSO.Segments, Reason: o.UDPGSO.Reason},
-		UDPGRO: UDPGRO{On: o.UDPGRO.GRO, Reason: o.UDPGRO.Reason},
-		Filter: Filter{On: o.Filter.On, Reason: o.Filter.Reason},
-	}
 }

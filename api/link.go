@@ -1,0 +1,93 @@
+package api
+
+import "net/netip"
+
+// Link is a link as the daemon shows it. Spec has the values in force.
+type Link struct {
+	Spec      LinkSpec  `json:"spec"`
+	Netdev    Netdev    `json:"netdev"`
+	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from
+	Entries   int       `json:"entries"`              // in the FDB
+	Learned   int       `json:"proxy_learned"`        // addresses, with proxy learn
+	Offload   Offload   `json:"offload"`
+	Trouble   []Trouble `json:"trouble,omitempty"` // of remotes
+	Stats     LinkStats `json:"stats"`
+	// SharedDrops are those of the sockets that the link shares with others of its
+	// local address and dstport, by reason: whose packets they were is not known.
+	SharedDrops map[string]uint64 `json:"shared_drops,omitempty"`
+}
+
+// Trouble is what is wrong with a remote, or was.
+type Trouble struct {
+	Dev   string     `json:"dev,omitempty"` // in an event
+	Dst   netip.Addr `json:"dst"`
+	Port  uint16     `json:"port,omitempty"` // that ICMP told of
+	What  string     `json:"what"`           // loop, port-unreachable, ...: see docs/conformance.md
+	Count uint64     `json:"count"`          // ICMP messages; anybody can forge them
+	Now   bool       `json:"now"`            // it goes on
+}
+
+// Netdev is the link's network device, in the words of `ip -d -j link show`.
+// Index, Name, MAC, MTU and Flags are always there; the rest where the kernel
+// could be asked, which needs the device in the daemon's network namespace.
+type Netdev struct {
+	Index       int      `json:"ifindex"`
+	Name        string   `json:"ifname"`
+	MAC         string   `json:"address"`
+	Broadcast   string   `json:"broadcast,omitempty"`
+	MTU         int      `json:"mtu"`
+	Flags       []string `json:"flags"`
+	Qdisc       string   `json:"qdisc,omitempty"`
+	Master      string   `json:"master,omitempty"`
+	OperState   string   `json:"operstate,omitempty"`
+	LinkMode    string   `json:"linkmode,omitempty"`
+	Group       string   `json:"group,omitempty"`
+	TxQLen      uint32   `json:"txqlen,omitempty"`
+	Alias       string   `json:"ifalias,omitempty"`
+	Promiscuity uint32   `json:"promiscuity"`
+	AllMulti    uint32   `json:"allmulti"`
+	MinMTU      uint32   `json:"min_mtu,omitempty"`
+	MaxMTU      uint32   `json:"max_mtu,omitempty"`
+	AddrGenMode string   `json:"inet6_addr_gen_mode,omitempty"`
+	NumTxQueues uint32   `json:"num_tx_queues,omitempty"`
+	NumRxQueues uint32   `json:"num_rx_queues,omitempty"`
+	GSOMaxSize  uint32   `json:"gso_max_size,omitempty"`
+	GSOMaxSegs  uint32   `json:"gso_max_segs,omitempty"`
+	TSOMaxSize  uint32   `json:"tso_max_size,omitempty"`
+	TSOMaxSegs  uint32   `json:"tso_max_segs,omitempty"`
+	GROMaxSize  uint32   `json:"gro_max_size,omitempty"`
+}
+
+// Counts are the counters of one direction of a link.
+type Counts struct {
+	Bytes     uint64 `json:"bytes"`
+	Packets   uint64 `json:"packets"`
+	Errors    uint64 `json:"errors"`
+	Dropped   uint64 `json:"dropped"`
+	Multicast uint64 `json:"multicast,omitempty"` // of Rx only
+}
+
+// LinkStats counts since the link was added. Rx came from the underlay and went
+// into the device, Tx went the other way, as a kernel vxlan device counts.
+type LinkStats struct {
+	Rx         Counts            `json:"rx"`
+	Tx         Counts            `json:"tx"`
+	Reserved   uint64            `json:"reserved"`         // packets with reserved header bits set
+	NotLearned uint64            `json:"not_learned"`      // frames delivered while the FDB was full and nothing gave its place
+	Evicted    uint64            `json:"evicted"`          // FDB entries that gave their places to new addresses
+	Moves      uint64            `json:"moves"`            // MAC addresses that changed their remote
+	TooBigSent uint64            `json:"too_big_sent"`     // ICMP errors given to hosts whose frames were too big
+	Withheld   uint64            `json:"too_big_withheld"` // and those beyond the link's limit
+	Fragmented uint64            `json:"fragmented"`       // frames that left in fragments
+	Answered   uint64            `json:"answered"`         // ARP requests and neighbour solicitations, by proxy
+	PolicyID   uint16            `json:"policy_id"`        // of the last packet that carried one, with gbp
+	Drops      map[string]uint64 `json:"drops,omitempty"`
+}
+
+// Stats counts what belongs to no link.
+type Stats struct {
+	LinkStats
+	Panics     uint64 `json:"panics"`     // faults of uvtep that were caught: see its log
+	Addresses  int    `json:"addresses"`  // unicast entries of all links' FDBs
+	MaxAddress int    `json:"maxaddress"` // how many of them there may be, 0 for any number
+}
