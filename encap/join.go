@@ -24,8 +24,9 @@ const (
 // Finish; what it made of them is valid until the next Add after that.
 type Joiner struct {
 	runs [maxRuns]run
-	n    int // runs in use
-	at   int // the run that was used last
+	full bool // a frame found none
+	n    int  // runs in use
+	at   int  // the run that was used last
 	more [maxRuns][maxJoined - 1][]byte
 }
 
@@ -78,6 +79,7 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) (used int, ends 
 		r = j.take()
 	}
 	if r == nil {
+		j.full = true
 		return n + 1, false
 	}
 	r.start(hash, f.VLAN, n, f.Data, in, headers)
@@ -114,8 +116,9 @@ func (r *run) wholePacket(b []byte) bool {
 		int(binary.BigEndian.Uint16(b[l4+4:])) == len(b)-l4 && b[l4+6]|b[l4+7] != 0)
 }
 
-// Full reports whether no further superframe can begin before Finish.
-func (j *Joiner) Full() bool { return j.n == maxRuns }
+// Full reports whether a superframe could not begin for want of room: there is
+// some again after Finish.
+func (j *Joiner) Full() bool { return j.full }
 
 // Finish completes the superframes among frames and forgets them.
 func (j *Joiner) Finish(frames []Frame) {
@@ -124,7 +127,7 @@ func (j *Joiner) Finish(frames []Frame) {
 			r.finish(&frames[r.frame])
 		}
 	}
-	j.n, j.at = 0, 0
+	j.n, j.at, j.full = 0, 0, false
 }
 
 func (j *Joiner) closeAll() {

@@ -345,11 +345,17 @@ func TestAddSaysWhetherExtendMayFollow(t *testing.T) {
 		in := encap.ParseInner(b)
 		n, ends = j.Add(out, n, encap.Frame{Data: b}, &in)
 	}
-	if !ends || !j.Full() {
+	if !ends || j.Full() {
 		t.Fatalf("64 flows: ends %v, full %v", ends, j.Full())
 	}
 	in = encap.ParseInner(other)
 	if _, ends = j.Add(out, n, encap.Frame{Data: other}, &in); ends {
 		t.Error("a frame that found no place ends a superframe")
+	}
+	if !j.Full() {
+		t.Error("it does not say that it is full")
+	}
+	if j.Finish(out[:n+1]); j.Full() {
+		t.Error("it is full after Finish")
 	}
 }

@@ -108,6 +108,16 @@ func TestRouteLoopsOnce(t *testing.T) {
 	})
 }
 
+// asTCP makes a TCP packet of f, with the bytes that it has.
+func asTCP(f encap.Frame) encap.Frame {
+	at := 14 + 9
+	if f.Data[14]>>4 == 6 {
+		at = 14 + 6
+	}
+	f.Data[at] = encap.ProtoTCP
+	return f
+}
+
 // TestOwnPacketsComeBack: packets of the VTEP's own, whichever link they are of,
 // are dropped where a port gives them, and have it look at the routes at once.
 func TestOwnPacketsComeBack(t *testing.T) {
@@ -145,6 +155,7 @@ func TestOwnPacketsComeBack(t *testing.T) {
 				"another port":                     outerFrame(t, p.Src, p.Dst.Netip(), 40000, 4789, p.Payload),
 				"another VNI from another address": outerFrame(t, fresh, remote, p.SrcPort, 4789, pack(7, frame(macA, macB, "x"))),
 				"another remote":                   outerFrame(t, fresh, fresh.Next(), p.SrcPort, 4789, p.Payload),
+				"no UDP":                           asTCP(outerFrame(t, p.Src, p.Dst.Netip(), p.SrcPort, 4789, p.Payload)),
 				"no VXLAN":                         outerFrame(t, p.Src, p.Dst.Netip(), p.SrcPort, 4789, make([]byte, 40)),
 			} {
 				if sent := r.out(f); len(sent) != 1 {

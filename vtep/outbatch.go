@@ -12,7 +12,7 @@ type outBatch struct {
 	tx      Transmitter // nil: the batch is not in use
 	packets [outSize]encap.Packet
 	n       int
-	parts   [batch]outPart // as they lie in packets
+	parts   [batch]outPart // as they lie in packets: at most one for each frame of a read
 	used    int            // parts
 }
 
@@ -25,15 +25,6 @@ type outPart struct {
 	c    *counters
 }
 
-// is reports whether packets of l by lane of s belong to the last part.
-func (b *outBatch) is(l *Link, s *linkState, lane int) bool {
-	if b.used == 0 {
-		return false
-	}
-	p := &b.parts[b.used-1]
-	return p.link == l && p.s == s && p.lane == lane
-}
-
 // batchFor is the batch of the transmitter of a lane, whose last part is that of the
 // worker's link.
 func (w *portWorker) batchFor(s *linkState, lane int) *outBatch {
@@ -42,34 +33,24 @@ func (w *portWorker) batchFor(s *linkState, lane int) *outBatch {
 		b = w.batchOf(s.tx[lane])
 		w.lanes[lane] = b
 	}
-	if !b.is(w.link, s, lane) {
-		if b.used == len(b.parts) {
-			w.flush(b)
-		}
+	if b.used == 0 || b.parts[b.used-1].link != w.link { // of one link each lane has its own transmitter
 		b.parts[b.used] = outPart{b.n, w.link, s, lane, w.c}
 		b.used++
 	}
 	return b
 }
 
-// batchOf is the batch of tx. Where all are in use by others, one that is not the
-// link's own is sent.
+// batchOf is the batch of tx. Where others have all, these are sent.
 func (w *portWorker) batchOf(tx Transmitter) *outBatch {
-	var give *outBatch
 	for i := range w.out {
-		switch b := &w.out[i]; {
-		case b.tx == tx:
-			return b
-		case b.tx == nil:
+		if b := &w.out[i]; b.tx == tx || b.tx == nil {
 			b.tx = tx
 			return b
-		case b != w.lanes[0] && b != w.lanes[1] && (give == nil || b.n > give.n):
-			give = b
 		}
 	}
-	w.flush(give)
-	give.tx = tx
-	return give
+	w.flushAll()
+	w.out[0].tx = tx
+	return &w.out[0]
 }
 
 // flush sends the packets of a batch and counts what became of them.
@@ -95,9 +76,6 @@ func (w *portWorker) flush(b *outBatch) {
 func (w *portWorker) flushAll() {
 	for i := range w.out {
 		b := &w.out[i]
-		if b.tx == nil {
-			break
-		}
 		w.flush(b)
 		b.tx = nil
 	}

@@ -130,48 +130,32 @@ func (b *joinBatch) deliver(worker int) {
 const maxPorts = 8
 
 // joinBatches are those of a worker, made when they are needed.
-type joinBatches struct {
-	all  [maxPorts]*joinBatch
-	next int // to give way where all are in use
-}
+type joinBatches [maxPorts]*joinBatch
 
-// of is the batch of port.
+// of is the batch of port. Where others have all, these are written.
 func (p *joinBatches) of(port Port, worker int) *joinBatch {
-	var unused *joinBatch
-	for i, b := range p.all {
-		switch {
-		case b == nil:
-			if unused == nil {
-				unused = new(joinBatch)
-				p.all[i] = unused
-			}
-			unused.port = port
-			return unused
-		case b.port == port:
+	for i, b := range p {
+		if b == nil {
+			b = new(joinBatch)
+			p[i] = b
+		}
+		if b.port == port || b.port == nil {
+			b.port = port
 			return b
-		case b.port == nil && unused == nil:
-			unused = b
 		}
 	}
-	if unused == nil {
-		unused = p.all[p.next]
-		p.next = (p.next + 1) % len(p.all)
-		unused.deliver(worker)
-		unused.release()
-	}
-	unused.port = port
-	return unused
+	p.deliver(worker)
+	p[0].port = port
+	return p[0]
 }
 
 // deliver writes what all of them hold.
 func (p *joinBatches) deliver(worker int) {
-	for _, b := range p.all {
+	for _, b := range p {
 		if b == nil {
 			return
 		}
-		if b.port != nil {
-			b.deliver(worker)
-			b.release()
-		}
+		b.deliver(worker)
+		b.release()
 	}
 }

@@ -93,9 +93,11 @@ func FuzzReceive(f *testing.F) {
 type takenSender struct {
 	sinkSender
 	packets []encap.Packet
+	calls   int
 }
 
 func (s *takenSender) WriteBatch(p []encap.Packet) error {
+	s.calls++
 	for i := range p {
 		p[i].Result = encap.SendOK
 		q := p[i]
