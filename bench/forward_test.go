@@ -53,17 +53,18 @@ func (e *engine) wait() bool {
 	}
 }
 
-func (e *engine) OpenDevice(c tap.Config) (vtep.Device, error) {
-	d, err := e.Host.OpenDevice(c)
-	return &engineDevice{Device: d.(*vteptest.Device), e: e, buf: make([]byte, engineBatch*2048)}, err
+func (e *engine) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
+	_, _, err := e.Host.OpenPort(c)
+	d := &engineDevice{Device: e.Host.Device(c.Name), e: e, buf: make([]byte, engineBatch*2048)}
+	return d, d, err
 }
 
 func (e *engine) Listen(underlay.ReceiverConfig) (vtep.Receiver, error) {
 	return &engineReceiver{e: e, buf: make([]byte, engineBatch*max(2048, len(e.datagram)+engineRoom))}, nil
 }
 
-func (e *engine) OpenTransmitter(underlay.TransmitterConfig) (vtep.Transmitter, error) {
-	return engineTransmitter{e}, nil
+func (e *engine) OpenTransmitter(underlay.TransmitterConfig) (vtep.Transmitter, []uint16, error) {
+	return engineTransmitter{e}, nil, nil
 }
 
 type engineDevice struct {
@@ -100,8 +101,10 @@ const engineBatch = 64
 // engineRoom sets datagrams apart, so that their starts do not share cache sets.
 const engineRoom = 33 * 64
 
-// Superframes is true, as of a TAP.
-func (d *engineDevice) Superframes() bool { return true }
+// Offloads are those of a TAP.
+func (d *engineDevice) Offloads() tap.Offloads {
+	return tap.Offloads{Write: tap.OffloadTSO | tap.OffloadUSO}
+}
 
 type engineReceiver struct {
 	e   *engine
@@ -138,7 +141,6 @@ func (r *engineReceiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 type engineTransmitter struct{ e *engine }
 
 func (engineTransmitter) TakeErrors() []underlay.ICMPError      { return nil }
-func (engineTransmitter) Ports() []uint16                       { return nil }
 func (engineTransmitter) Offloads() underlay.Offloads           { return underlay.Offloads{Segments: 1} }
 func (engineTransmitter) Close() error                          { return nil }
 func (engineTransmitter) PathMTU(encap.Addr) (mtu int, ok bool) { return 0, false }

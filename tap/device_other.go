@@ -61,9 +61,6 @@ func (d *Device) Offloads() Offloads { return Offloads{} }
 // WriteOffload is none.
 func (d *Device) WriteOffload() Offload { return 0 }
 
-// Superframes reports that WriteBatch takes ordinary frames only.
-func (d *Device) Superframes() bool { return false }
-
 // ReadBatch blocks for one frame, valid until the next call. A closed device
 // gives os.ErrClosed.
 func (d *Device) ReadBatch(_ int, frames []encap.Frame) (int, error) {

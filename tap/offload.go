@@ -16,6 +16,10 @@ type Offloads struct {
 	Switched, Refused Offload
 }
 
+// Superframes reports that superframes in WriteBatch reach the kernel whole,
+// so that it pays to make them.
+func (o Offloads) Superframes() bool { return o.Write&OffloadTSO != 0 }
+
 // Reason says why less than the most is in use; "" where nothing is amiss.
 func (o Offloads) Reason() string {
 	var reasons []string

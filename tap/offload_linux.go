@@ -50,7 +50,3 @@ func setOffload(fd int, o Offload) error {
 // WriteOffload is what the kernel takes of superframes in WriteBatch, as far as
 // is known: all until it refuses one. Those of other kinds are cut here.
 func (d *Device) WriteOffload() Offload { return d.super.offload() }
-
-// Superframes reports that superframes in WriteBatch reach the kernel whole,
-// so that it pays to make them.
-func (d *Device) Superframes() bool { return d.WriteOffload()&OffloadTSO != 0 }

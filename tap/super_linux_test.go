@@ -197,8 +197,8 @@ func TestWriteCut(t *testing.T) {
 			if o := d.Offloads(); o.Write != tt.want&super || o.Switched != tt.config.NoWriteOffload || o.Switched|o.Refused != super&^tt.want {
 				t.Errorf("offloads %+v, want %v", o, tt.want)
 			}
-			if d.Superframes() != (tt.want&OffloadTSO != 0) {
-				t.Errorf("superframes: %v with %v", d.Superframes(), tt.want)
+			if d.Offloads().Superframes() != (tt.want&OffloadTSO != 0) {
+				t.Errorf("superframes: %v with %v", d.Offloads().Superframes(), tt.want)
 			}
 		})
 	}

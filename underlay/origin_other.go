@@ -2,7 +2,26 @@
 
 package underlay
 
-// FindOrigins knows of no device: nothing is joined by this system's kernel.
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// FindOrigins asks for the addresses of this host. It knows of no device: nothing is
+// joined by this system's kernel.
 func FindOrigins(map[uint32]Device) (Origins, error) {
-	return Origins{Devices: make(map[uint32]Device)}, nil
+	nets, err := net.InterfaceAddrs()
+	if err != nil {
+		return Origins{}, fmt.Errorf("underlay: addresses of this host: %w", err)
+	}
+	o := Origins{Devices: make(map[uint32]Device), Own: make(map[encap.Addr]struct{}, len(nets))}
+	for _, n := range nets {
+		if p, err := netip.ParsePrefix(n.String()); err == nil {
+			o.Own[encap.AddrFrom(p.Addr().Unmap().WithZone(""))] = struct{}{}
+		}
+	}
+	return o, nil
 }

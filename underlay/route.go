@@ -1,10 +1,6 @@
 package underlay
 
-import (
-	"fmt"
-	"net"
-	"net/netip"
-)
+import "net/netip"
 
 // Route is what the kernel would do with a packet to a remote.
 type Route struct {
@@ -29,21 +25,6 @@ type Route struct {
 type Lower struct {
 	Index, MTU int
 	TUN        bool // a TUN or TAP device
-}
-
-// Addrs are this host's own IP addresses, without zones.
-func Addrs() ([]netip.Addr, error) {
-	nets, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("underlay: addresses of this host: %w", err)
-	}
-	all := make([]netip.Addr, 0, len(nets))
-	for _, n := range nets {
-		if p, err := netip.ParsePrefix(n.String()); err == nil {
-			all = append(all, p.Addr().Unmap().WithZone(""))
-		}
-	}
-	return all, nil
 }
 
 // Interface is a device of the underlay.

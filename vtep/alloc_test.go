@@ -19,10 +19,10 @@ import (
 // allocate nothing.
 type sink struct{ closed chan struct{} }
 
-func (s sink) OpenDevice(tap.Config) (Device, error)            { return s, nil }
+func (s sink) OpenPort(tap.Config) (Port, Netdev, error)        { return s, s, nil }
 func (s sink) Listen(underlay.ReceiverConfig) (Receiver, error) { return sinkReceiver(s), nil }
-func (s sink) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter, error) {
-	return sinkSender{c.DF}, nil
+func (s sink) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter, []uint16, error) {
+	return sinkSender{c.DF}, []uint16{50000}, nil
 }
 func (s sink) RouteTo(netip.Addr, string) (underlay.Route, error) {
 	return underlay.Route{MTU: 1500}, nil
@@ -34,17 +34,12 @@ func (s sink) Interface(string) (underlay.Interface, error) {
 func (s sink) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
 	return underlay.Origins{Devices: map[uint32]underlay.Device{
 		1: {Origin: underlay.OriginWire, Martian: true}, 2: {Origin: underlay.OriginHere}, 3: {Origin: underlay.OriginMixed},
-	}}, nil
-}
-
-func (s sink) Addrs() ([]netip.Addr, error) {
-	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+	}, Own: map[encap.Addr]struct{}{encap.AddrFrom(netip.MustParseAddr("192.0.2.1")): {}}}, nil
 }
 
 func (s sink) Queues() int                 { return 1 }
-func (s sink) Offloads() tap.Offloads      { return tap.Offloads{} }
+func (s sink) Offloads() tap.Offloads      { return tap.Offloads{Write: tap.OffloadTSO} }
 func (s sink) Losses() (tap.Losses, error) { return tap.Losses{}, nil }
-func (s sink) Superframes() bool           { return true }
 func (s sink) ReadBatch(int, []encap.Frame) (int, error) {
 	<-s.closed
 	return 0, os.ErrClosed
@@ -94,7 +89,6 @@ func (t sinkSender) WriteBatch(p []encap.Packet) error {
 }
 func (sinkSender) PathMTU(encap.Addr) (mtu int, ok bool) { return 1500, true }
 func (sinkSender) TakeErrors() []underlay.ICMPError      { return nil }
-func (sinkSender) Ports() []uint16                       { return []uint16{50000} }
 func (sinkSender) Offloads() underlay.Offloads           { return underlay.Offloads{} }
 func (sinkSender) Close() error                          { return nil }
 

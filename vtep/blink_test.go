@@ -18,13 +18,14 @@ type blinkHost struct {
 }
 
 type blinkDevice struct {
-	vtep.Device
+	*vteptest.Device
 	blink chan struct{}
 }
 
-func (h blinkHost) OpenDevice(c tap.Config) (vtep.Device, error) {
-	d, err := h.Host.OpenDevice(c)
-	return blinkDevice{d, h.blink}, err
+func (h blinkHost) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
+	_, _, err := h.Host.OpenPort(c)
+	d := blinkDevice{h.Host.Device(c.Name), h.blink}
+	return d, d, err
 }
 
 func (d blinkDevice) Watch(ctx context.Context, fn func(tap.State)) error {

@@ -13,11 +13,11 @@ import (
 // remover is a Host that removes devices together.
 type remover struct {
 	*vteptest.Host
-	remove func([]vtep.Device)
+	remove func([]vtep.Port)
 }
 
-func (r *remover) RemoveDevices(d []vtep.Device) error {
-	r.remove(d)
+func (r *remover) RemoveNetdevs(p []vtep.Port) error {
+	r.remove(p)
 	return nil
 }
 
@@ -40,10 +40,10 @@ func TestCloseTogether(t *testing.T) {
 		must(t, err)
 		defer sub.Close()
 		calls := 0
-		h.remove = func(d []vtep.Device) {
+		h.remove = func(p []vtep.Port) {
 			calls++
-			if len(d) != links { // that on the trunk port has none, which has one itself
-				t.Errorf("%d devices are removed, want %d", len(d), links)
+			if len(p) != links { // that on the trunk port has none, which has one itself
+				t.Errorf("%d devices are removed, want %d", len(p), links)
 			}
 			if n := len(v.Links()); n != 0 { // would wait for ever with the lock held
 				t.Errorf("%d links are there yet", n)

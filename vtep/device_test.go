@@ -95,7 +95,7 @@ func TestDeviceNamesSwapped(t *testing.T) {
 		r := newRig(t, net, nil)
 		other := r.addUp(t, vtep.LinkConfig{Name: "other", VNI: 7, Remote: addrB})
 		for _, c := range []struct {
-			dev vtep.Device
+			dev *vteptest.Device
 			to  string
 		}{{r.dev, "tmp"}, {other, "vxlan0"}, {r.dev, "other"}} {
 			must(t, c.dev.Set(tap.Change{Name: c.to}))
@@ -117,11 +117,12 @@ func TestDeviceNamesSwapped(t *testing.T) {
 // before it.
 type staleHost struct{ *vteptest.Host }
 
-type staleDevice struct{ vtep.Device }
+type staleDevice struct{ *vteptest.Device }
 
-func (h staleHost) OpenDevice(c tap.Config) (vtep.Device, error) {
-	d, err := h.Host.OpenDevice(c)
-	return staleDevice{d}, err
+func (h staleHost) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
+	_, _, err := h.Host.OpenPort(c)
+	d := staleDevice{h.Host.Device(c.Name)}
+	return d, d, err
 }
 
 func (d staleDevice) Watch(ctx context.Context, fn func(tap.State)) error {

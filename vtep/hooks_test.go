@@ -48,14 +48,15 @@ type rules struct {
 	mtuOnly  bool               // devices take a new MTU, and refuse a new MAC after it
 }
 
-func (h *hooks) OpenDevice(c tap.Config) (vtep.Device, error) {
+func (h *hooks) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	if ask := h.current().device; ask != nil {
 		if err := ask(c); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	d, err := h.Host.OpenDevice(c)
-	return &hookedDevice{d, h}, err
+	_, _, err := h.Host.OpenPort(c)
+	d := &hookedDevice{h.Host.Device(c.Name), h}
+	return d, d, err
 }
 
 func (h *hooks) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
@@ -67,10 +68,10 @@ func (h *hooks) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
 	return h.Host.Listen(c)
 }
 
-func (h *hooks) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, error) {
+func (h *hooks) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, []uint16, error) {
 	if ask := h.current().transmit; ask != nil {
 		if err := ask(c); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	return h.Host.OpenTransmitter(c)
@@ -101,7 +102,7 @@ func (h *hooks) Interface(name string) (underlay.Interface, error) {
 
 // hookedDevice is a device of hooks.
 type hookedDevice struct {
-	vtep.Device
+	*vteptest.Device
 	hooks *hooks
 }
 

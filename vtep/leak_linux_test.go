@@ -91,9 +91,9 @@ type inside struct {
 	in *lab.Host
 }
 
-func (h *inside) OpenDevice(c tap.Config) (d vtep.Device, err error) {
-	err = h.in.Do(func() (err error) { d, err = h.SystemHost.OpenDevice(c); return err })
-	return d, err
+func (h *inside) OpenPort(c tap.Config) (p vtep.Port, d vtep.Netdev, err error) {
+	err = h.in.Do(func() (err error) { p, d, err = h.SystemHost.OpenPort(c); return err })
+	return p, d, err
 }
 
 func (h *inside) Listen(c underlay.ReceiverConfig) (r vtep.Receiver, err error) {
@@ -101,9 +101,9 @@ func (h *inside) Listen(c underlay.ReceiverConfig) (r vtep.Receiver, err error) 
 	return r, err
 }
 
-func (h *inside) OpenTransmitter(c underlay.TransmitterConfig) (x vtep.Transmitter, err error) {
-	err = h.in.Do(func() (err error) { x, err = h.SystemHost.OpenTransmitter(c); return err })
-	return x, err
+func (h *inside) OpenTransmitter(c underlay.TransmitterConfig) (x vtep.Transmitter, ports []uint16, err error) {
+	err = h.in.Do(func() (err error) { x, ports, err = h.SystemHost.OpenTransmitter(c); return err })
+	return x, ports, err
 }
 
 func (h *inside) RouteTo(dst netip.Addr, device string) (r underlay.Route, err error) {

@@ -1,7 +1,6 @@
 package vtep
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -17,7 +16,8 @@ import (
 type Link struct {
 	vtep    *VTEP
 	log     *slog.Logger
-	port    Device
+	netdev  *netdev    // its own, or that of its trunk port
+	at      attachment // to netdev
 	fdb     *fdb.Table
 	remotes *remotes
 	state   atomic.Pointer[linkState]
@@ -25,7 +25,6 @@ type Link struct {
 	// worker of an endpoint.
 	shards []counters
 
-	losses     portLosses
 	moves      moveLog
 	evicted    atomic.Uint64 // FDB entries that made room for new addresses
 	giver      atomic.Uint32 // the remote that the last of them was of
@@ -49,14 +48,12 @@ type Link struct {
 	first     remoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender
-	fragments *sender     // nil: there is none
-	ownDowns  int         // times that setDevice set the netdev down and Watch has not told yet
-	refused   tap.Offload // by the kernel, as logged
-	tuned     bool        // its underlay device was, or could not be
-	retry     bool        // something could not be had yet: see VTEP.everySecond
-	newDev    int         // index that dev had when it was last looked at
-	missing   error       // what that is
-	mayBypass bool        // one of its remotes is another link's, if its address is this host's
+	fragments *sender // nil: there is none
+	tuned     bool    // its underlay device was, or could not be
+	retry     bool    // something could not be had yet: see VTEP.everySecond
+	newDev    int     // index that dev had when it was last looked at
+	missing   error   // what that is
+	mayBypass bool    // one of its remotes is another link's, if its address is this host's
 	dropsTold dropTotals
 
 	conditions linkConditions
@@ -69,7 +66,6 @@ type Link struct {
 	looping    map[*remote]struct{}    // those whose route leads through this VTEP
 	lookedAt   fdb.Tick                // when packets that came back last had it look at routes
 	gone       bool
-	stopWatch  context.CancelFunc
 }
 
 // linkState is the immutable snapshot of a link that the data path reads.
@@ -106,14 +102,6 @@ type linkState struct {
 	maxBindings                       int            // addresses that a proxy may learn; 0: any number
 }
 
-// outPort is the port that the link's frames are written to.
-func (l *Link) outPort() Port {
-	if p := l.vlanPort(); p != nil {
-		return p.trunk.port
-	}
-	return l.port
-}
-
 // newState builds the snapshot from what the link holds.
 func (l *Link) newState(own encap.Addr, dev int) *linkState {
 	c := &l.cfg
@@ -126,9 +114,9 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		accept:       c.accept(),
 		prefixes:     c.Accept.Prefixes,
 		sameHost:     c.SameHost,
-		port:         l.outPort(),
+		port:         l.netdev.port,
 		vlan:         c.VLAN,
-		join:         l.port.Superframes(),
+		join:         l.netdev.joins(),
 		learn:        !c.NoLearning,
 		dropReserved: uint64(c.Reserved),
 		dropVLAN:     c.InnerVLAN == InnerVLANDrop,
@@ -197,7 +185,7 @@ func (l *Link) firstLearned(from encap.Addr) *remote {
 
 // netCounters is the shard of endpoint worker n.
 func (l *Link) netCounters(n int) *counters {
-	return &l.shards[l.port.Queues()+n]
+	return &l.shards[l.netdev.port.Queues()+n]
 }
 
 // sweep ages learned entries and gives up remotes that nothing refers to.

@@ -2,16 +2,10 @@ package vtep
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
-	"os"
 	"slices"
-	"time"
 
-	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 )
@@ -26,10 +20,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.closed {
-		return ErrClosed
-	}
-	if err := v.nameToAdd(c.Name); err != nil {
+	if err := v.mayAdd(c.Name); err != nil {
 		return err
 	}
 	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes(v.limits.remotes)}
@@ -40,7 +31,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 			l.closeTables()
 		}
 	}()
-	if err := v.openPort(l); err != nil {
+	if err := v.attach(l); err != nil {
 		l.remotes.filter.rule.Close()
 		return err
 	}
@@ -56,7 +47,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 		return err
 	}
 	if c.Persist { // last of all, so that a failure leaves no netdev
-		if err := l.port.Set(tap.Change{Persist: &c.Persist}); err != nil {
+		if err := l.at.set(tap.Change{Persist: &c.Persist}); err != nil {
 			v.dismantle(l)
 			return err
 		}
@@ -66,108 +57,38 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	v.findBypasses(l)
 	v.followNeighbours(l)
 	l.followBindings()
-	v.startLink(l)
+	l.at.attach(l)
 	v.tune(l)
 	return nil
 }
 
-// openPort creates the netdev with the MTU that fits its underlay.
-func (v *VTEP) openPort(l *Link) error {
+// attach opens the link's netdev, or takes a VLAN of a trunk port, with the MTU that
+// fits its underlay.
+func (v *VTEP) attach(l *Link) error {
 	mtu, source, err := v.linkMTU(&l.cfg, nil, v.routes(true))
 	if err != nil {
 		return err
 	}
 	l.mtuSource, l.derived = source, mtu
-	if l.port, err = v.openDevice(&l.cfg, mtu); err != nil {
+	if l.cfg.Trunk != "" {
+		return v.openVLAN(l, mtu)
+	}
+	c := &l.cfg
+	n, s, err := v.openNetdev(tap.Config{
+		Name: c.Name, Queues: c.Queues, MAC: c.Address, MTU: mtu, Owner: c.Owner, Group: c.OwnerGroup,
+	}, l.log)
+	if err != nil {
 		return err
 	}
-	l.shards = make([]counters, l.port.Queues()+v.workers)
-	if l.device, err = l.port.State(); err != nil {
-		return errors.Join(err, l.port.Close())
-	}
-	v.atHome(l.device)
+	l.attached(n, n, s)
+	n.lostTo, n.read = []*counters{&l.shards[0]}, l.fromPort
 	return nil
 }
 
-// atHome notes in which namespace the VTEP's netdevs are made.
-func (v *VTEP) atHome(first tap.State) {
-	if v.home == 0 {
-		v.home = first.Namespace
-	}
-}
-
-// openDevice creates the netdev, or takes the VLAN of a trunk port.
-func (v *VTEP) openDevice(c *LinkConfig, mtu int) (Device, error) {
-	if c.Trunk != "" {
-		return v.openVLAN(c, mtu)
-	}
-	return v.openTAP(tap.Config{
-		Name: c.Name, Queues: c.Queues, MAC: c.Address, MTU: mtu, Owner: c.Owner, Group: c.OwnerGroup,
-	})
-}
-
-// openTAP creates a netdev with what all of a VTEP's have.
-func (v *VTEP) openTAP(c tap.Config) (Device, error) {
-	c.Queues = max(c.Queues, 1)
-	c.TxQueueLen, c.GSOMaxSize, c.GSOMaxSegs = TxQueueLen, superframeSize(c.MTU), encap.MaxSegments
-	c.Offload, c.NoWriteOffload = v.off.tap()
-	c.Spin = v.spin
-	return v.host.OpenDevice(c)
-}
-
-// startLink starts the link's workers and follows its netdev.
-func (v *VTEP) startLink(l *Link) {
-	if p := l.vlanPort(); p != nil { // the trunk's workers and watcher are there
-		l.stopWatch = func() {}
-		p.attach(l)
-		return
-	}
-	for q := range l.port.Queues() {
-		v.spawnWorker(l.log, "a port's worker", func() { (&portWorker{link: l, queue: q, c: &l.shards[q]}).run() })
-	}
-	var was tap.State
-	l.stopWatch = v.watch(l.port, l.log, func(s tap.State, wentDown bool) {
-		neighbours := s.Neighbours != was.Neighbours
-		was.Neighbours = s.Neighbours
-		if s != was { // neighbours of a busy host come and go all the time
-			was = s
-			if wentDown {
-				v.onDown(l)
-			}
-			v.onTold(l, s)
-		}
-		if neighbours && l.state.Load().proxy {
-			v.onNeighbours(l)
-		}
-	}, func() { v.drop(l) })
-}
-
-// watch follows a netdev until it is told to stop. gone is called where the netdev was
-// deleted, with v.mu held.
-func (v *VTEP) watch(d Device, log *slog.Logger, changed func(s tap.State, wentDown bool), gone func()) context.CancelFunc {
-	ctx, cancel := context.WithCancel(context.Background())
-	v.spawnWorker(log, "the watch of a netdev", func() {
-		for {
-			up := false
-			err := d.Watch(ctx, func(s tap.State) {
-				changed(s, up && !s.Up)
-				up = s.Up
-			})
-			switch {
-			case err == nil, errors.Is(err, os.ErrClosed), ctx.Err() != nil: // told to stop, whatever became of the device
-				return
-			case errors.Is(err, tap.ErrGone):
-				log.Info("the netdev was deleted, forgetting it")
-				v.locked(gone)
-				return
-			}
-			log.Error("following the netdev failed, trying again", "err", err)
-			if !v.pause(time.Second) {
-				return
-			}
-		}
-	})
-	return cancel
+// attached notes what l is attached to, s being what it is seen to be.
+func (l *Link) attached(n *netdev, at attachment, s tap.State) {
+	l.netdev, l.at, l.device = n, at, s
+	l.shards = make([]counters, n.port.Queues()+n.vtep.workers)
 }
 
 // onDown forgets what was learned where the netdev was down for so short a time
@@ -176,10 +97,7 @@ func (v *VTEP) watch(d Device, log *slog.Logger, changed func(s tap.State, wentD
 func (v *VTEP) onDown(l *Link) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch {
-	case l.ownDowns > 0:
-		l.ownDowns--
-	case !l.gone && l.device.Up:
+	if !l.at.ownDown() && !l.gone && l.device.Up {
 		l.flushDynamic()
 	}
 }
@@ -204,11 +122,11 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 	if l.gone {
 		return nil
 	}
-	s, err := l.port.State()
+	s, err := l.at.state()
 	if err != nil || s == l.device {
 		return err
 	}
-	wasUp := l.device.Up
+	was := l.device
 	if v.links[l.cfg.Name] == l { // it is complete
 		v.forgetName(l)
 		v.present[s.Name] = l
@@ -216,15 +134,10 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 	l.device = s
 	_ = v.refresh(l) // it is tried again
 	l.tellComplete()
-	if wasUp && !s.Up {
+	if was.Up && !s.Up {
 		l.flushDynamic()
-		if own && l.vlanPort() == nil {
-			l.ownDowns++
-		}
 	}
-	if p := l.vlanPort(); p != nil {
-		p.count(s.MTU)
-	}
+	l.at.changed(&was, &s, own)
 	l.tellLink(LinkChanged)
 	return nil
 }
@@ -237,19 +150,10 @@ func (v *VTEP) DelLink(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := unpersist(l.port); err != nil {
+	if err := l.at.unpersist(); err != nil {
 		return err
 	}
 	v.drop(l)
-	return nil
-}
-
-// unpersist has a netdev go when d is closed. One that was there before may be
-// persistent whatever the configuration says; one that is gone need not go.
-func unpersist(d Device) error {
-	if err := d.Set(tap.Change{Persist: new(false)}); err != nil && !errors.Is(err, tap.ErrGone) {
-		return err
-	}
 	return nil
 }
 
@@ -259,7 +163,6 @@ func (v *VTEP) drop(l *Link) {
 		return
 	}
 	v.delist(l)
-	l.stopWatch()
 	info := l.info()
 	v.dismantle(l)
 	v.findBypasses(l)
@@ -282,9 +185,7 @@ func (v *VTEP) dismantle(l *Link) {
 	v.releaseSender(l.fragments)
 	l.senders, l.fragments = [2]*sender{}, nil
 	l.remotes.endFilter()
-	if err := l.port.Close(); err != nil {
-		l.log.Warn("closing the port failed", "err", err)
-	}
+	l.at.close()
 }
 
 // find looks a link up by its netdev's present name, or the one it was given.
@@ -321,8 +222,11 @@ func (v *VTEP) forgetName(l *Link) {
 	}
 }
 
-// nameToAdd refuses the name of what is there; the caller holds v.mu.
-func (v *VTEP) nameToAdd(name string) error {
+// mayAdd refuses the name of a link or port that is there; the caller holds v.mu.
+func (v *VTEP) mayAdd(name string) error {
+	if v.closed {
+		return ErrClosed
+	}
 	if err := v.nameOfNone(name); err != nil {
 		return err
 	}
@@ -338,7 +242,7 @@ func (v *VTEP) nameToAdd(name string) error {
 }
 
 // yieldName has a link that ip renamed give up the name that it was added
-// with, which is another's now; nameToAdd has said that it can.
+// with, which is another's now; mayAdd has said that it can.
 func (v *VTEP) yieldName(name string) {
 	if l := v.links[name]; l != nil {
 		delete(v.links, name)
@@ -391,7 +295,7 @@ func (v *VTEP) SetLinkUp(name string, up bool) error {
 
 // setDevice changes the netdev and follows the change before it returns.
 func (v *VTEP) setDevice(l *Link, c tap.Change) error {
-	if err := l.port.Set(c); err != nil {
+	if err := l.at.set(c); err != nil {
 		return err
 	}
 	return v.onDevice(l, true)

@@ -20,11 +20,11 @@ type portLosses struct {
 	read    uint64 // frames from the port when it was last looked at
 }
 
-// count brings counters in line with what d lost.
-func (p *portLosses) count(d Device, in ...*counters) {
+// count brings counters in line with what port lost.
+func (p *portLosses) count(port Port, in ...*counters) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, err := d.Losses()
+	now, err := port.Losses()
 	if err != nil {
 		return // it is gone, or on its way to another namespace
 	}
@@ -48,7 +48,7 @@ func (p *portLosses) idle(read uint64) bool {
 
 // fromPort is how many frames of l's port were read, but for those of superframes.
 func (l *Link) fromPort() (n uint64) {
-	for i := range l.shards[:l.port.Queues()] {
+	for i := range l.shards[:l.netdev.port.Queues()] {
 		c := &l.shards[i]
 		n += c.txPackets.Load() + c.answered.Load()
 		for r := range c.drops[:RxSocketOverflow] { // those of the way from a port
@@ -57,11 +57,6 @@ func (l *Link) fromPort() (n uint64) {
 	}
 	return n
 }
-
-// countLosses counts what l's port lost; nothing where it is a VLAN.
-func (l *Link) countLosses() { l.losses.count(l.port, &l.shards[0]) }
-
-func (t *trunk) countLosses() { t.losses.count(t.port, &t.vtep.counters[0], &t.nobody[0]) }
 
 // socketLosses is what was counted of an endpoint's losses.
 type socketLosses struct {
@@ -109,12 +104,9 @@ func (v *VTEP) countLosses(all bool) {
 		for _, ep := range v.endpoints {
 			count = append(count, ep.countLosses)
 		}
-		for _, t := range v.trunks {
-			count = append(count, t.countLosses)
-		}
-		for _, l := range v.links {
-			if l.vlanPort() == nil && (!l.losses.idle(l.fromPort()) || all) {
-				count = append(count, l.countLosses)
+		for n := range v.netdevs {
+			if n.read == nil || !n.losses.idle(n.read()) || all {
+				count = append(count, n.countLosses)
 			}
 		}
 	})
@@ -131,7 +123,7 @@ func (v *VTEP) countLossesOf(name string) {
 		if err != nil {
 			return
 		}
-		count = append(count, l.countLosses)
+		count = append(count, l.netdev.countLosses)
 		for _, ep := range l.endpoints {
 			count = append(count, ep.countLosses)
 		}

@@ -70,7 +70,7 @@ func (v *VTEP) followMTU(l *Link, routes *routes) {
 		return
 	}
 	size := superframeSize(mtu)
-	if err := l.port.Set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
+	if err := l.at.set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
 		l.log.Warn("the MTU that fits the underlay could not be set", "mtu", mtu, "from", from, "err", err)
 		return
 	}

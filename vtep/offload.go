@@ -46,7 +46,7 @@ type Filtering struct {
 
 // offloads collects what is in use for the link; the caller holds VTEP.mu.
 func (l *Link) offloads() LinkOffloads {
-	o := LinkOffloads{TAP: l.port.Offloads()}
+	o := LinkOffloads{TAP: l.netdev.dev.Offloads()}
 	for i, s := range l.senders {
 		if s == nil {
 			continue
@@ -76,7 +76,10 @@ func (v *VTEP) tellOffloads() {
 		v.log.Warn("packets of strangers are received before they are dropped", "reason", v.filterErr)
 	}
 	for _, l := range v.links {
-		l.tellOffloads()
+		l.followOffloads()
+	}
+	for n := range v.netdevs {
+		n.tellOffloads()
 	}
 	for _, s := range v.senders {
 		if o := s.tx.Offloads(); !s.key.NoSegment && o.Refused && o.Reason != s.told {
@@ -92,20 +95,20 @@ func (v *VTEP) tellOffloads() {
 	}
 }
 
-// tellOffloads logs what the kernel refused of the TAP, and stops joining
-// frames to superframes that it would have to be given cut.
-func (l *Link) tellOffloads() {
-	if s := l.state.Load(); s != nil && s.join != l.port.Superframes() {
+// followOffloads stops joining frames to superframes that the port would have to be
+// given cut.
+func (l *Link) followOffloads() {
+	if s, joins := l.state.Load(), l.netdev.joins(); s != nil && s.join != joins {
 		next := *s
-		next.join = l.port.Superframes()
+		next.join = joins
 		l.state.Store(&next)
 	}
-	told := &l.refused
-	if p := l.vlanPort(); p != nil {
-		told = &p.trunk.refused // once for all of its links
-	}
-	if o := l.port.Offloads(); o.Refused != *told {
-		*told = o.Refused
-		l.log.Warn("TAP offload falls back", "read", o.Read.String(), "write", o.Write.String(), "reason", o.Reason())
+}
+
+// tellOffloads logs what the kernel refused of the TAP.
+func (n *netdev) tellOffloads() {
+	if o := n.dev.Offloads(); o.Refused != n.refused {
+		n.refused = o.Refused
+		n.log.Warn("TAP offload falls back", "read", o.Read.String(), "write", o.Write.String(), "reason", o.Reason())
 	}
 }

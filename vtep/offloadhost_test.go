@@ -23,12 +23,10 @@ type offloadHost struct {
 	supers atomic.Int64 // written to ports
 }
 
-func (h *offloadHost) OpenDevice(c tap.Config) (vtep.Device, error) {
-	d, err := h.Host.OpenDevice(c)
-	if err != nil {
-		return nil, err
-	}
-	return &offloadDevice{d.(*vteptest.Device), h}, nil
+func (h *offloadHost) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
+	_, _, err := h.Host.OpenPort(c)
+	d := &offloadDevice{h.Host.Device(c.Name), h}
+	return d, d, err
 }
 
 func (h *offloadHost) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
@@ -39,17 +37,15 @@ func (h *offloadHost) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
 	return &offloadReceiver{Receiver: r, host: h}, err
 }
 
-func (h *offloadHost) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, error) {
-	x, err := h.Host.OpenTransmitter(c)
-	return offloadTransmitter{x, h}, err
+func (h *offloadHost) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, []uint16, error) {
+	x, ports, err := h.Host.OpenTransmitter(c)
+	return offloadTransmitter{x, h}, ports, err
 }
 
 type offloadDevice struct {
 	*vteptest.Device
 	host *offloadHost
 }
-
-func (d *offloadDevice) Superframes() bool { return !d.host.refuse.Load() }
 
 func (d *offloadDevice) Offloads() tap.Offloads {
 	const super = tap.OffloadTSO | tap.OffloadUSO

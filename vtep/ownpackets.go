@@ -72,16 +72,15 @@ func (v *VTEP) ownSources() *ownPackets {
 		return o
 	}
 	// A packet of such a transmitter may carry any address of this host.
-	hosts, err := v.host.Addrs()
+	v.findOrigins()
+	host, err := v.host.Origins(v.arrivals.Load().Devices)
 	if err != nil {
 		v.log.Debug("the addresses of this host cannot be read", "err", err)
 		if before := v.ownSent.Load(); before != nil {
 			maps.Copy(o.addrs, before.addrs)
 		}
 	}
-	for _, a := range hosts {
-		o.addrs[encap.AddrFrom(a)] = struct{}{}
-	}
+	maps.Copy(o.addrs, host.Own)
 	return o
 }
 

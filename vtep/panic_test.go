@@ -20,12 +20,13 @@ var poison = []byte("poison")
 // panicky is a host whose ports and transmitters panic at poison.
 type panicky struct{ *vteptest.Host }
 
-func (h *panicky) OpenDevice(c tap.Config) (vtep.Device, error) {
-	d, err := h.Host.OpenDevice(c)
-	return &panickyDevice{d}, err
+func (h *panicky) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
+	_, _, err := h.Host.OpenPort(c)
+	d := &panickyDevice{h.Host.Device(c.Name)}
+	return d, d, err
 }
 
-type panickyDevice struct{ vtep.Device }
+type panickyDevice struct{ *vteptest.Device }
 
 func (d *panickyDevice) WriteBatch(q int, frames []encap.Frame) (int, error) {
 	for i := range frames {

@@ -86,8 +86,7 @@ func (w *portWorker) tooBig(part *outPart, p *encap.Packet) {
 		part.c.unanswered.Add(1)
 		return
 	}
-	w.toPort[0].Data = reply
-	if n, _ := l.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
+	if w.toHost(s, reply) {
 		part.c.tooBig.Add(1)
 		w.told[w.nTold] = &p.Frame.Data[0]
 		w.nTold++

@@ -98,6 +98,13 @@ func (b *portBatch) release() {
 	b.port, b.used, b.at = nil, 0, 0
 }
 
+// toHost writes a frame of our own to the port of the link, by the worker's queue.
+func (w *portWorker) toHost(s *linkState, frame []byte) bool {
+	w.toPort[0] = encap.Frame{Data: frame, VLAN: s.vlan}
+	n, _ := s.port.WriteBatch(w.queue, w.toPort[:])
+	return n == 1
+}
+
 // joinBatch is a portBatch whose frames are joined to superframes on the way.
 type joinBatch struct {
 	portBatch

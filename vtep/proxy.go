@@ -47,8 +47,7 @@ func (w *portWorker) answers(s *linkState, f *encap.Frame, in *encap.Inner) bool
 			return false // it is on this side and answers itself
 		}
 	}
-	w.toPort[0].Data = q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0)
-	if n, _ := l.port.WriteBatch(w.queue, w.toPort[:]); n == 1 {
+	if w.toHost(s, q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0)) {
 		w.c.answered.Add(1)
 	} else {
 		w.c.drop(RxPort)
@@ -63,7 +62,7 @@ func (v *VTEP) followNeighbours(l *Link) {
 		l.neighbours.Store(nil)
 		return
 	}
-	all, err := l.port.Neighbours()
+	all, err := l.at.neighbours()
 	if err != nil {
 		l.log.Warn("the neighbours that the link answers for cannot be read", "err", err)
 		return

@@ -161,11 +161,11 @@ func (v *VTEP) takeSender(key senderKey) (*sender, error) {
 	key.NoSegment, key.ForceSegment = key.NoSegment || v.off.UDPGSO, v.forceGSO
 	s := v.senders[key]
 	if s == nil {
-		tx, err := v.host.OpenTransmitter(key.TransmitterConfig)
+		tx, ports, err := v.host.OpenTransmitter(key.TransmitterConfig)
 		if err != nil {
 			return nil, err
 		}
-		s = &sender{key: key, tx: tx, ports: tx.Ports()}
+		s = &sender{key: key, tx: tx, ports: ports}
 		v.senders[key] = s
 		v.noteSources()
 	}

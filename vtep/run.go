@@ -125,17 +125,17 @@ func (v *VTEP) everySecond() {
 // host removes the netdevs.
 func (v *VTEP) Close() error {
 	var (
-		gone  []goneLink
-		ports []closing
+		gone []goneLink
+		all  []*netdev
 	)
 	v.locked(func() {
 		if !v.closed {
 			v.closed = true
 			close(v.done)
 		}
-		gone, ports = v.dropAll()
+		gone, all = v.dropAll()
 	})
-	v.closePorts(ports)
+	v.closeNetdevs(all)
 	v.locked(func() {
 		for i := range gone {
 			gone[i].link.tellGone(&gone[i].was)
@@ -157,21 +157,19 @@ type goneLink struct {
 
 // dropAll is drop of all links and ports at once, but for what it returns: their
 // netdevs, and whom to tell of. The caller holds v.mu.
-func (v *VTEP) dropAll() (gone []goneLink, ports []closing) {
+func (v *VTEP) dropAll() (gone []goneLink, all []*netdev) {
 	for _, t := range v.trunks {
 		t.gone = true
-		t.stopWatch()
-		ports = append(ports, closing{t.port, t.log})
 	}
 	for _, l := range v.byIndex() {
 		gone = append(gone, goneLink{l, l.info()})
 		l.gone = true
-		l.stopWatch()
 		l.endpoints, l.senders, l.fragments = nil, [2]*sender{}, nil
 		l.remotes.endFilter()
-		if l.vlanPort() == nil {
-			ports = append(ports, closing{l.port, l.log})
-		}
+	}
+	for n := range v.netdevs {
+		n.forget()
+		all = append(all, n)
 	}
 	for _, ep := range v.endpoints {
 		ep.close()
@@ -185,43 +183,35 @@ func (v *VTEP) dropAll() (gone []goneLink, ports []closing) {
 	clear(v.endpoints)
 	clear(v.senders)
 	v.bypassers = newBypassers()
-	return gone, ports
-}
-
-// closing is a netdev that is closed, and the log of whose it is.
-type closing struct {
-	port Device
-	log  *slog.Logger
+	return gone, all
 }
 
 // atOnce is how many netdevs are closed side by side.
 const atOnce = 64
 
-// closePorts closes netdevs, together where the host can, else side by side: each
+// closeNetdevs closes netdevs, together where the host can, else side by side: each
 // by itself may have to wait for the kernel.
-func (v *VTEP) closePorts(ports []closing) {
-	if r, ok := v.host.(Remover); ok && len(ports) > 0 {
-		all := make([]Device, len(ports))
-		for i := range ports {
-			all[i] = ports[i].port
+func (v *VTEP) closeNetdevs(all []*netdev) {
+	if r, ok := v.host.(Remover); ok && len(all) > 0 {
+		ports := make([]Port, len(all))
+		for i, n := range all {
+			ports[i] = n.port
 		}
-		if err := r.RemoveDevices(all); err != nil {
+		if err := r.RemoveNetdevs(ports); err != nil {
 			v.log.Warn("removing the netdevs together failed, closing one after the other", "err", err)
 		}
 	}
 	var work sync.WaitGroup
-	next := make(chan closing)
-	for range min(atOnce, len(ports)) {
+	next := make(chan *netdev)
+	for range min(atOnce, len(all)) {
 		work.Go(func() {
-			for c := range next {
-				if err := c.port.Close(); err != nil {
-					c.log.Warn("closing the port failed", "err", err)
-				}
+			for n := range next {
+				n.closePort()
 			}
 		})
 	}
-	for _, c := range ports {
-		next <- c
+	for _, n := range all {
+		next <- n
 	}
 	close(next)
 	work.Wait()

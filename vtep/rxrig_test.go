@@ -29,10 +29,10 @@ type rxHost struct {
 	ports map[string]*rxPort
 }
 
-func (h rxHost) OpenDevice(c tap.Config) (Device, error) {
+func (h rxHost) OpenPort(c tap.Config) (Port, Netdev, error) {
 	p := &rxPort{sink: h.sink, join: h.join, mtu: c.MTU}
 	h.ports[c.Name] = p
-	return p, nil
+	return p, p, nil
 }
 
 type rxPort struct {
@@ -45,7 +45,12 @@ type rxPort struct {
 	refuse int // so many of the last frames of each write
 }
 
-func (p *rxPort) Superframes() bool { return p.join }
+func (p *rxPort) Offloads() (o tap.Offloads) {
+	if p.join {
+		o.Write = tap.OffloadTSO
+	}
+	return o
+}
 
 func (p *rxPort) State() (tap.State, error) {
 	s, err := p.sink.State()

@@ -9,8 +9,8 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// Port is an access port: where a link's Ethernet frames enter and leave the
-// host. vteptest.TestPort is the suite that every implementation passes.
+// Port is an access port: where Ethernet frames enter and leave the host.
+// vteptest.TestPort is the suite that every implementation passes.
 type Port interface {
 	// Queues is the number of queues; each is read by one worker.
 	Queues() int
@@ -22,27 +22,25 @@ type Port interface {
 	// WriteBatch hands frames to the host without keeping or changing them, and
 	// returns how many it took. It may be called concurrently.
 	WriteBatch(q int, frames []encap.Frame) (int, error)
-	// Superframes reports whether WriteBatch takes superframes.
-	Superframes() bool
-	// Close releases the port and wakes its readers.
+	// Losses is what was lost before it could be read, since the port was opened.
+	// It may take a while, and no lock of the VTEP's is held.
+	Losses() (tap.Losses, error)
+	// Close releases the port and its netdev, and wakes its readers.
 	Close() error
 }
 
-// Device is the netdev behind a port.
-type Device interface {
-	Port
+// Netdev is the network device behind a port. vteptest.TestNetdev is the suite that
+// every implementation passes.
+type Netdev interface {
 	State() (tap.State, error)
 	Set(tap.Change) error
-	// Offloads is what the kernel does for it at present.
-	Offloads() tap.Offloads
-	// Losses is what was lost before it could be read, since the device was opened.
-	// It may take a while, and no lock of the VTEP's is held.
-	Losses() (tap.Losses, error)
+	// Watch calls fn at once and then on each change of the netdev until ctx
+	// ends (nil) or the netdev is gone (tap.ErrGone).
+	Watch(ctx context.Context, fn func(tap.State)) error
 	// Neighbours are the usable entries of its neighbour tables.
 	Neighbours() ([]tap.Neighbour, error)
-	// Watch calls fn at once and then on each change of the device until ctx
-	// ends (nil) or the device is gone (tap.ErrGone).
-	Watch(ctx context.Context, fn func(tap.State)) error
+	// Offloads is what the kernel does for the port at present.
+	Offloads() tap.Offloads
 }
 
 // Receiver takes datagrams from the underlay on one local address and port.
@@ -88,8 +86,6 @@ type Transmitter interface {
 	// TakeErrors is what ICMP said of packets since the call before, whether
 	// something was sent meanwhile or not.
 	TakeErrors() []underlay.ICMPError
-	// Ports are its source ports.
-	Ports() []uint16
 	// Offloads is what the kernel does for it at present.
 	Offloads() underlay.Offloads
 	Close() error
@@ -97,9 +93,16 @@ type Transmitter interface {
 
 // Host opens what a VTEP stands on.
 type Host interface {
-	OpenDevice(tap.Config) (Device, error)
+	// OpenPort makes a netdev, which is down, and its port.
+	OpenPort(tap.Config) (Port, Netdev, error)
 	Listen(underlay.ReceiverConfig) (Receiver, error)
-	OpenTransmitter(underlay.TransmitterConfig) (Transmitter, error)
+	// OpenTransmitter tells the source ports, too.
+	OpenTransmitter(underlay.TransmitterConfig) (Transmitter, []uint16, error)
+	Network
+}
+
+// Network is what a Host knows of the network that it is in.
+type Network interface {
 	// RouteTo is the route to dst, out of device where that is not "".
 	RouteTo(dst netip.Addr, device string) (underlay.Route, error)
 	// Interface describes an underlay device.
@@ -107,12 +110,10 @@ type Host interface {
 	// Origins tells what is behind the underlay devices, and the host's addresses;
 	// of the devices only where known is nil, else those are given back.
 	Origins(known map[uint32]underlay.Device) (underlay.Origins, error)
-	// Addrs are the host's own IP addresses.
-	Addrs() ([]netip.Addr, error)
 }
 
-// Remover is a Host that removes many devices together in less time than each by
-// itself takes. What it leaves goes when it is closed.
+// Remover is a Host that removes the netdevs of many ports together in less time than
+// each by itself takes. What it leaves goes when the port is closed.
 type Remover interface {
-	RemoveDevices([]Device) error
+	RemoveNetdevs([]Port) error
 }

@@ -27,20 +27,20 @@ var (
 // NewFilter asks the kernel for a filter.
 func (h *SystemHost) NewFilter() (*underlay.Filter, error) { return underlay.NewFilter() }
 
-// OpenDevice creates a TAP.
-func (h *SystemHost) OpenDevice(c tap.Config) (Device, error) {
+// OpenPort creates a TAP.
+func (h *SystemHost) OpenPort(c tap.Config) (Port, Netdev, error) {
 	d, err := tap.Open(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d, nil
+	return d, d, nil
 }
 
-// RemoveDevices deletes the netdevs of TAPs that this host opened.
-func (h *SystemHost) RemoveDevices(devices []Device) error {
+// RemoveNetdevs deletes the netdevs of TAPs that this host opened.
+func (h *SystemHost) RemoveNetdevs(ports []Port) error {
 	var taps []*tap.Device
-	for _, d := range devices {
-		if t, ok := d.(*tap.Device); ok {
+	for _, p := range ports {
+		if t, ok := p.(*tap.Device); ok {
 			taps = append(taps, t)
 		}
 	}
@@ -68,12 +68,12 @@ func (h *SystemHost) Listen(c underlay.ReceiverConfig) (Receiver, error) {
 }
 
 // OpenTransmitter opens a pool of transmit sockets.
-func (h *SystemHost) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter, error) {
+func (h *SystemHost) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter, []uint16, error) {
 	t, err := underlay.OpenTransmitter(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t, nil
+	return t, t.Ports(), nil
 }
 
 // RouteTo asks the kernel.
@@ -89,11 +89,6 @@ func (h *SystemHost) Interface(name string) (underlay.Interface, error) {
 // Origins asks the kernel.
 func (h *SystemHost) Origins(known map[uint32]underlay.Device) (underlay.Origins, error) {
 	return underlay.FindOrigins(known)
-}
-
-// Addrs asks the kernel.
-func (h *SystemHost) Addrs() ([]netip.Addr, error) {
-	return underlay.Addrs()
 }
 
 // systemReceiver tells its host when it is closed.

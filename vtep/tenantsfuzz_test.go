@@ -157,7 +157,7 @@ func FuzzFromPort(f *testing.F) {
 				t.Fatalf("%d bytes became %d", len(b), len(frames[0]))
 			}
 		}
-		trunk := &trunk{vtep: r.v, nobody: make([]counters, 1)}
+		trunk := &trunk{netdev: l.netdev, nobody: make([]counters, 1)}
 		trunk.links[7].Store(l)
 		tw := &trunkWorker{trunk: trunk, portWorker: portWorker{portScratch: new(portScratch)}, nobody: &r.v.counters[0]}
 		tw.sort([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, fdb.Tick(1))

@@ -1,10 +1,7 @@
 package vtep
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -50,11 +47,7 @@ type TrunkVLAN struct {
 // link of its own (RFC 7348 section 6: a VLAN mapped to a VNI, its tag taken off
 // before encapsulation). So thousands of links cost no netdev and no worker each.
 type trunk struct {
-	vtep *VTEP
-	log  *slog.Logger
-	port Device
-
-	losses portLosses
+	*netdev
 	// nobody counts frames that belong to no link, by queue; VTEP.counters do, too.
 	nobody []counters
 	// links are by VLAN id. The workers read them without a lock; VTEP.mu's
@@ -62,14 +55,11 @@ type trunk struct {
 	links [encap.MaxVLAN + 1]atomic.Pointer[Link]
 
 	// The rest is guarded by VTEP.mu.
-	cfg       TrunkConfig
-	device    tap.State
-	mtus      map[int]int // how many links have which MTU
-	refused   tap.Offload // by the kernel, as logged
-	overflow  condition
-	gone      bool
-	ownDowns  int // times that SetTrunkUp set the netdev down and Watch has not told yet
-	stopWatch context.CancelFunc
+	cfg      TrunkConfig
+	device   tap.State
+	mtus     map[int]int // how many links have which MTU
+	overflow condition
+	gone     bool
 }
 
 // AddTrunk makes a trunk port: a netdev, which is down, without VLANs. Links
@@ -81,25 +71,19 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.closed {
-		return ErrClosed
-	}
-	if err := v.nameToAdd(c.Name); err != nil {
+	if err := v.mayAdd(c.Name); err != nil {
 		return err
 	}
 	tc := tap.Config{Name: c.Name, Queues: c.Queues, MAC: c.Address, MTU: c.MTU, Owner: c.Owner, Group: c.OwnerGroup, Persist: c.Persist}
 	if tc.MTU == 0 {
 		tc.MTU = DefaultMTU // until there are links
 	}
-	port, err := v.openTAP(tc)
+	n, s, err := v.openNetdev(tc, v.log.With("port", c.Name))
 	if err != nil {
 		return err
 	}
-	t := &trunk{vtep: v, log: v.log.With("port", c.Name), port: port, cfg: c, mtus: make(map[int]int), nobody: make([]counters, port.Queues())}
-	if t.device, err = port.State(); err != nil {
-		return errors.Join(err, port.Close())
-	}
-	v.atHome(t.device)
+	t := &trunk{netdev: n, device: s, cfg: c, mtus: make(map[int]int), nobody: make([]counters, n.port.Queues())}
+	n.lostTo = []*counters{&v.counters[0], &t.nobody[0]}
 	v.yieldName(c.Name)
 	v.trunks[c.Name] = t
 	v.startTrunk(t)
@@ -120,23 +104,20 @@ func (v *VTEP) startTrunk(t *trunk) {
 			(&trunkWorker{trunk: t, portWorker: portWorker{queue: q}, nobody: &v.counters[q%len(v.counters)]}).run()
 		})
 	}
-	t.stopWatch = v.watch(t.port, t.log, func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
+	t.watch(func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
 }
 
 // onTrunk follows a change of the netdev; wentDown says that it was down, if
 // only for a moment.
 func (v *VTEP) onTrunk(t *trunk, wentDown bool) {
 	v.mu.Lock()
-	s, err := t.port.State()
+	s, err := t.dev.State()
 	if err != nil || t.gone {
 		v.mu.Unlock()
 		return
 	}
 	t.device = s
-	if wentDown && t.ownDowns > 0 {
-		t.ownDowns--
-		wentDown = false // its links have followed: what they learned since stays
-	}
+	wentDown = wentDown && !t.ownDown() // else its links have followed: what they learned since stays
 	links := t.users()
 	v.mu.Unlock()
 	for _, l := range links {
@@ -171,7 +152,7 @@ func (t *trunk) fit() {
 		return
 	}
 	size := superframeSize(mtu)
-	if err := t.port.Set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
+	if err := t.dev.Set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
 		t.log.Warn("the MTU that fits its links could not be set", "mtu", mtu, "err", err)
 		return
 	}
@@ -214,8 +195,8 @@ func (t *trunk) update(edit func(*TrunkConfig) error) error {
 	}
 	ownerChange(&change, &undo, &t.device, t.cfg.owned(), c.owned())
 	if change != (tap.Change{}) {
-		if err := t.port.Set(change); err != nil {
-			_ = t.port.Set(undo) // of two changes the first may have been made
+		if err := t.dev.Set(change); err != nil {
+			_ = t.dev.Set(undo) // of two changes the first may have been made
 			return err
 		}
 	}
@@ -232,7 +213,7 @@ func (v *VTEP) SetTrunkUp(name string, up bool) error {
 	if err != nil {
 		return err
 	}
-	if err := t.port.Set(tap.Change{Up: &up}); err != nil {
+	if err := t.dev.Set(tap.Change{Up: &up}); err != nil {
 		return err
 	}
 	if !up {
@@ -257,7 +238,7 @@ func (v *VTEP) DelTrunk(name string) error {
 	if n := len(t.users()); n > 0 {
 		return invalid("port %s is the port of %d links: delete those first", name, n)
 	}
-	if err := unpersist(t.port); err != nil {
+	if err := t.unpersist(); err != nil {
 		return err
 	}
 	v.dropTrunk(t)
@@ -271,13 +252,10 @@ func (v *VTEP) dropTrunk(t *trunk) {
 	}
 	t.gone = true
 	delete(v.trunks, t.cfg.Name)
-	t.stopWatch()
 	for _, l := range t.users() {
 		v.drop(l)
 	}
-	if err := t.port.Close(); err != nil {
-		t.log.Warn("closing the port failed", "err", err)
-	}
+	t.close()
 }
 
 func (v *VTEP) findTrunk(name string) (*trunk, error) {

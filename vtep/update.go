@@ -124,7 +124,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		return invalid("the link has remotes of the other address family: delete them first")
 	}
 	if c.VLAN != before.VLAN {
-		if err := l.vlanPort().free(c.VLAN); err != nil {
+		if err := v.vlanFree(l, c); err != nil {
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		return err
 	}
 	if c.VLAN != before.VLAN {
-		l.vlanPort().attach(l)
+		l.at.attach(l)
 	}
 	l.tuned = false // it may have another device now
 	v.tune(l)

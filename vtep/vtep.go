@@ -70,6 +70,7 @@ type VTEP struct {
 	present   map[string]*Link // and by that of its netdev
 	reserved  map[string]bool  // names that updates under way give to links
 	trunks    map[string]*trunk
+	netdevs   map[*netdev]struct{}
 	endpoints map[endpointKey]*endpoint
 	senders   map[senderKey]*sender
 	bypassers bypassers
@@ -121,6 +122,7 @@ func New(c Config) *VTEP {
 		present:   make(map[string]*Link),
 		reserved:  make(map[string]bool),
 		trunks:    make(map[string]*trunk),
+		netdevs:   make(map[*netdev]struct{}),
 		endpoints: make(map[endpointKey]*endpoint),
 		senders:   make(map[senderKey]*sender),
 		bypassers: newBypassers(),

@@ -90,7 +90,7 @@ func (l *scratchList) give(s *portScratch) {
 }
 
 // run forwards until the port is closed or gone.
-func (w *portWorker) run() { w.read(w.link.vtep, w.link.port, w.link.log, w.fromPort) }
+func (w *portWorker) run() { w.read(w.link.vtep, w.link.netdev.port, w.link.log, w.fromPort) }
 
 // read hands what a queue of a port gives to forward, until the port is closed
 // or gone. While forward runs, w has its scratch memory.

@@ -16,7 +16,7 @@ import (
 // as in a real one.
 const depth = 4096
 
-// Device is a netdev in memory.
+// Device is a netdev in memory, and its port.
 type Device struct {
 	host   *Host
 	queues []chan encap.Frame // from the host's stack to the VTEP
@@ -34,7 +34,10 @@ type Device struct {
 	watchers   map[chan struct{}]struct{}
 }
 
-var _ vtep.Device = (*Device)(nil)
+var (
+	_ vtep.Port   = (*Device)(nil)
+	_ vtep.Netdev = (*Device)(nil)
+)
 
 func newDevice(h *Host, c tap.Config, index int) *Device {
 	d := &Device{
@@ -153,13 +156,10 @@ func (d *Device) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 	return taken, nil
 }
 
-// Superframes implements vtep.Port.
-func (d *Device) Superframes() bool { return false }
-
-// Offloads implements vtep.Device.
+// Offloads implements vtep.Netdev.
 func (d *Device) Offloads() tap.Offloads { return tap.Offloads{} }
 
-// Losses implements vtep.Device.
+// Losses implements vtep.Port.
 func (d *Device) Losses() (tap.Losses, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,7 +178,7 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// State implements vtep.Device.
+// State implements vtep.Netdev.
 func (d *Device) State() (tap.State, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -196,7 +196,7 @@ func (d *Device) usable() error {
 	return nil
 }
 
-// Set implements vtep.Device.
+// Set implements vtep.Netdev.
 func (d *Device) Set(c tap.Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -242,14 +242,14 @@ func (d *Device) SetNeighbours(n ...tap.Neighbour) {
 	}
 }
 
-// Neighbours implements vtep.Device.
+// Neighbours implements vtep.Netdev.
 func (d *Device) Neighbours() ([]tap.Neighbour, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.neighbours, d.usable()
 }
 
-// Watch implements vtep.Device.
+// Watch implements vtep.Netdev.
 func (d *Device) Watch(ctx context.Context, fn func(tap.State)) error {
 	changed := make(chan struct{}, 1)
 	d.mu.Lock()

@@ -35,11 +35,10 @@ func (s fakeSide) Receive(timeout time.Duration) ([]byte, error) {
 // openFake makes a device in memory.
 func openFake(t testing.TB) *vteptest.Device {
 	h := vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1"))
-	d, err := h.OpenDevice(tap.Config{Name: "vxlan0"})
-	if err != nil {
+	if _, _, err := h.OpenPort(tap.Config{Name: "vxlan0"}); err != nil {
 		t.Fatal(err)
 	}
-	return d.(*vteptest.Device)
+	return h.Device("vxlan0")
 }
 
 func TestFakePort(t *testing.T) {
@@ -52,10 +51,10 @@ func TestFakePort(t *testing.T) {
 	})
 }
 
-func TestFakeDevice(t *testing.T) {
-	vteptest.TestDevice(t, func(t testing.TB) (vtep.Device, func() error) {
+func TestFakeNetdev(t *testing.T) {
+	vteptest.TestNetdev(t, func(t testing.TB) (vtep.Port, vtep.Netdev, func() error) {
 		d := openFake(t)
-		return d, func() error { d.Delete(); return nil }
+		return d, d, func() error { d.Delete(); return nil }
 	})
 }
 
@@ -74,7 +73,7 @@ func TestFakeUnderlay(t *testing.T) {
 				}
 				a.Block(u.NoRoute)
 				var err error
-				u.Transmitter, err = a.OpenTransmitter(underlay.TransmitterConfig{
+				u.Transmitter, _, err = a.OpenTransmitter(underlay.TransmitterConfig{
 					V6: u.Src.Is6(), SrcPortMin: u.SrcPortMin, SrcPortMax: u.SrcPortMax,
 				})
 				if err != nil {

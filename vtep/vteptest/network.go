@@ -170,17 +170,17 @@ func (h *Host) owns(a netip.Addr) bool {
 	return slices.Contains(h.addrs, a)
 }
 
-// OpenDevice implements vtep.Host.
-func (h *Host) OpenDevice(c tap.Config) (vtep.Device, error) {
+// OpenPort implements vtep.Host.
+func (h *Host) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.devices[c.Name] != nil {
-		return nil, tap.ErrExist
+		return nil, nil, tap.ErrExist
 	}
 	h.index++
 	d := newDevice(h, c, h.index)
 	h.devices[c.Name] = d
-	return d, nil
+	return d, d, nil
 }
 
 // Listen implements vtep.Host.
@@ -198,7 +198,7 @@ func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
 }
 
 // OpenTransmitter implements vtep.Host.
-func (h *Host) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, error) {
+func (h *Host) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, []uint16, error) {
 	if c.SrcPortMin == 0 {
 		c.SrcPortMin, c.SrcPortMax = underlay.DefaultPortMin, underlay.DefaultPortMax
 	}
@@ -206,7 +206,7 @@ func (h *Host) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.senders = append(h.senders, t)
-	return t, nil
+	return t, t.ports(), nil
 }
 
 type transmitter struct {
@@ -244,7 +244,7 @@ func (t *transmitter) TakeErrors() []underlay.ICMPError {
 	return errs
 }
 
-func (t *transmitter) Ports() []uint16 {
+func (t *transmitter) ports() []uint16 {
 	all := make([]uint16, 0, int(t.cfg.SrcPortMax-t.cfg.SrcPortMin)+1)
 	for port := int(t.cfg.SrcPortMin); port <= int(t.cfg.SrcPortMax); port++ {
 		all = append(all, uint16(port))

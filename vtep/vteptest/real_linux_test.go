@@ -26,7 +26,7 @@ func (s realSide) Receive(timeout time.Duration) ([]byte, error) {
 }
 
 // openReal makes a TAP, down, in a namespace.
-func openReal(t testing.TB) (*lab.Host, vtep.Device) {
+func openReal(t testing.TB) (*lab.Host, vtep.Port, vtep.Netdev) {
 	t.Helper()
 	if err := lab.CheckTUN(); err != nil {
 		lab.SkipOrFail(t, err)
@@ -35,20 +35,21 @@ func openReal(t testing.TB) (*lab.Host, vtep.Device) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d vtep.Device
+	var p vtep.Port
+	var d vtep.Netdev
 	if err := h.Do(func() (err error) {
-		d, err = new(vtep.SystemHost).OpenDevice(tap.Config{Name: "vxlan0"})
+		p, d, err = new(vtep.SystemHost).OpenPort(tap.Config{Name: "vxlan0"})
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = d.Close() })
-	return h, d
+	t.Cleanup(func() { _ = p.Close() })
+	return h, p, d
 }
 
 func TestRealPort(t *testing.T) {
 	vteptest.TestPort(t, func(t testing.TB) (vtep.Port, vteptest.HostSide) {
-		h, d := openReal(t)
+		h, p, _ := openReal(t)
 		if err := h.SetUp("vxlan0", true); err != nil {
 			t.Fatal(err)
 		}
@@ -56,14 +57,14 @@ func TestRealPort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return d, realSide{socket}
+		return p, realSide{socket}
 	})
 }
 
-func TestRealDevice(t *testing.T) {
-	vteptest.TestDevice(t, func(t testing.TB) (vtep.Device, func() error) {
-		h, d := openReal(t)
-		return d, func() error { return h.DelLink("vxlan0") }
+func TestRealNetdev(t *testing.T) {
+	vteptest.TestNetdev(t, func(t testing.TB) (vtep.Port, vtep.Netdev, func() error) {
+		h, p, d := openReal(t)
+		return p, d, func() error { return h.DelLink("vxlan0") }
 	})
 }
 
@@ -112,7 +113,7 @@ func openWire(t testing.TB, u *vteptest.Underlay, bits, workers int) {
 	_, err = lab.Ping(a, netip.Addr{}, u.Dst.Addr(), 56, 1)
 	must(err)
 	must(a.Do(func() (err error) {
-		u.Transmitter, err = new(vtep.SystemHost).OpenTransmitter(underlay.TransmitterConfig{
+		u.Transmitter, _, err = new(vtep.SystemHost).OpenTransmitter(underlay.TransmitterConfig{
 			Local: u.Src, V6: u.Src.Is6(), SrcPortMin: u.SrcPortMin, SrcPortMax: u.SrcPortMax,
 		})
 		return err

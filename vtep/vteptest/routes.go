@@ -79,9 +79,6 @@ func (h *Host) RouteTo(dst netip.Addr, _ string) (underlay.Route, error) {
 	return r, nil
 }
 
-// Addrs implements vtep.Host.
-func (h *Host) Addrs() ([]netip.Addr, error) { return h.addrs, nil }
-
 // Interface implements vtep.Host: eth0 is the only underlay device.
 func (h *Host) Interface(name string) (underlay.Interface, error) {
 	if name != "eth0" {

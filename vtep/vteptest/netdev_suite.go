@@ -12,44 +12,55 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// TestDevice checks what vtep.Device promises beyond vtep.Port. open makes a
-// device, down, and a function that deletes the netdev behind its back.
-func TestDevice(t *testing.T, open func(t testing.TB) (d vtep.Device, remove func() error)) {
+// opened is a netdev with its port, and what deletes it behind their back.
+type opened struct {
+	vtep.Port
+	vtep.Netdev
+	remove func() error
+}
+
+// TestNetdev checks what vtep.Netdev promises, and of its vtep.Port what follows from the
+// netdev's state. open makes a netdev, down, and a function that deletes it behind the
+// port's back.
+func TestNetdev(t *testing.T, open func(t testing.TB) (p vtep.Port, d vtep.Netdev, remove func() error)) {
+	opens := func(t testing.TB) opened {
+		p, d, remove := open(t)
+		return opened{p, d, remove}
+	}
 	t.Run("set and watch", func(t *testing.T) {
-		d, _ := open(t)
+		d := opens(t)
 		testSetWatch(t, d)
 	})
 	t.Run("down", func(t *testing.T) {
-		d, _ := open(t)
+		d := opens(t)
 		n, err := d.WriteBatch(0, numberedFrames(0, 2, 64))
 		if n != 0 || !errors.Is(err, tap.ErrDown) {
 			t.Errorf("WriteBatch while down: %d, %v, want tap.ErrDown", n, err)
 		}
 	})
 	t.Run("deleted", func(t *testing.T) {
-		d, remove := open(t)
-		testDeleted(t, d, remove)
+		testDeleted(t, opens(t))
 	})
 	t.Run("closed", func(t *testing.T) {
-		d, _ := open(t)
+		d := opens(t)
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.State(); err == nil {
-			t.Error("State of a closed device: no error")
+			t.Error("State of a closed netdev: no error")
 		}
 		up := true
 		if err := d.Set(tap.Change{Up: &up}); err == nil {
-			t.Error("Set of a closed device: no error")
+			t.Error("Set of a closed netdev: no error")
 		}
 		if err := d.Watch(t.Context(), func(tap.State) {}); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("Watch of a closed device: %v, want os.ErrClosed", err)
+			t.Errorf("Watch of a closed netdev: %v, want os.ErrClosed", err)
 		}
 	})
 }
 
 // watching runs Watch until the test ends.
-func watching(t *testing.T, d vtep.Device) (states <-chan tap.State, end context.CancelFunc, result <-chan error) {
+func watching(t *testing.T, d vtep.Netdev) (states <-chan tap.State, end context.CancelFunc, result <-chan error) {
 	t.Helper()
 	seen, done := make(chan tap.State, 64), make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -87,7 +98,7 @@ func awaitResult(t *testing.T, result <-chan error) error {
 }
 
 // testSetWatch: what Set does State shows at once, and Watch soon.
-func testSetWatch(t *testing.T, d vtep.Device) {
+func testSetWatch(t *testing.T, d vtep.Netdev) {
 	t.Helper()
 	states, cancel, result := watching(t, d)
 	awaitState(t, states, "the state at the start", func(s tap.State) bool { return !s.Up && s.Name != "" && s.Index != 0 })
@@ -122,8 +133,8 @@ func testSetWatch(t *testing.T, d vtep.Device) {
 	}
 }
 
-// testDeleted: everybody who uses a deleted device is told tap.ErrGone.
-func testDeleted(t *testing.T, d vtep.Device, remove func() error) {
+// testDeleted: everybody who uses a deleted netdev is told tap.ErrGone.
+func testDeleted(t *testing.T, d opened) {
 	t.Helper()
 	up := true
 	if err := d.Set(tap.Change{Up: &up}); err != nil {
@@ -141,22 +152,22 @@ func testDeleted(t *testing.T, d vtep.Device, remove func() error) {
 		}
 	}()
 	time.Sleep(20 * time.Millisecond) // let the reader wait
-	if err := remove(); err != nil {
+	if err := d.remove(); err != nil {
 		t.Fatal(err)
 	}
 	if err := awaitResult(t, result); !errors.Is(err, tap.ErrGone) {
-		t.Errorf("Watch of a deleted device: %v, want tap.ErrGone", err)
+		t.Errorf("Watch of a deleted netdev: %v, want tap.ErrGone", err)
 	}
 	if err := awaitResult(t, read); !errors.Is(err, tap.ErrGone) {
-		t.Errorf("the reader of a deleted device was given %v, want tap.ErrGone", err)
+		t.Errorf("the reader of a deleted netdev was given %v, want tap.ErrGone", err)
 	}
 	if n, err := d.WriteBatch(0, numberedFrames(0, 1, 64)); n != 0 || err == nil {
-		t.Errorf("WriteBatch to a deleted device: %d, %v, want an error", n, err)
+		t.Errorf("WriteBatch to a deleted netdev: %d, %v, want an error", n, err)
 	}
 	if _, err := d.State(); !errors.Is(err, tap.ErrGone) {
-		t.Errorf("State of a deleted device: %v, want tap.ErrGone", err)
+		t.Errorf("State of a deleted netdev: %v, want tap.ErrGone", err)
 	}
 	if err := d.Close(); err != nil {
-		t.Errorf("Close of a deleted device: %v", err)
+		t.Errorf("Close of a deleted netdev: %v", err)
 	}
 }

@@ -1,0 +1,176 @@
+package vtep
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// netdev is a network device of the VTEP and the port behind it: of one link, or of a
+// trunk port that links share.
+type netdev struct {
+	vtep *VTEP
+	log  *slog.Logger // of whose it is
+	port Port
+	dev  Netdev
+
+	losses portLosses
+	lostTo []*counters   // where they count
+	read   func() uint64 // frames of the port that were read; nil: its losses are always asked for
+
+	// The rest is guarded by VTEP.mu.
+	refused   tap.Offload // by the kernel, as logged
+	ownDowns  int         // times that the VTEP set the netdev down and Watch has not told yet
+	stopWatch context.CancelFunc
+}
+
+// attachment is what a link has of a netdev: all of it, or a VLAN. The caller holds
+// VTEP.mu, but for set and neighbours.
+type attachment interface {
+	// state is what the link is seen to be.
+	state() (tap.State, error)
+	set(tap.Change) error
+	neighbours() ([]tap.Neighbour, error)
+	// attach has frames, and news of the netdev, come to l.
+	attach(l *Link)
+	// changed is told of each change, and whether the VTEP made it.
+	changed(was, is *tap.State, own bool)
+	// ownDown reports whether the VTEP itself set down what Watch tells of.
+	ownDown() bool
+	// unpersist has the netdev go when it is closed.
+	unpersist() error
+	close()
+}
+
+var _ attachment = (*netdev)(nil)
+
+// openNetdev creates a netdev with what all of a VTEP's have. The caller holds v.mu.
+func (v *VTEP) openNetdev(c tap.Config, log *slog.Logger) (*netdev, tap.State, error) {
+	c.Queues = max(c.Queues, 1)
+	c.TxQueueLen, c.GSOMaxSize, c.GSOMaxSegs = TxQueueLen, superframeSize(c.MTU), encap.MaxSegments
+	c.Offload, c.NoWriteOffload = v.off.tap()
+	c.Spin = v.spin
+	port, dev, err := v.host.OpenPort(c)
+	if err != nil {
+		return nil, tap.State{}, err
+	}
+	s, err := dev.State()
+	if err != nil {
+		return nil, s, errors.Join(err, port.Close())
+	}
+	if v.home == 0 {
+		v.home = s.Namespace // in which its netdevs are made
+	}
+	n := &netdev{vtep: v, log: log, port: port, dev: dev, stopWatch: func() {}}
+	v.netdevs[n] = struct{}{}
+	return n, s, nil
+}
+
+// joins reports whether the port takes superframes whole.
+func (n *netdev) joins() bool { return n.dev.Offloads().Superframes() }
+
+// countLosses counts what the port lost.
+func (n *netdev) countLosses() { n.losses.count(n.port, n.lostTo...) }
+
+func (n *netdev) state() (tap.State, error) { return n.dev.State() }
+
+func (n *netdev) set(c tap.Change) error { return n.dev.Set(c) }
+
+func (n *netdev) neighbours() ([]tap.Neighbour, error) { return n.dev.Neighbours() }
+
+// changed notes what the VTEP did itself: Watch tells of it later.
+func (n *netdev) changed(was, is *tap.State, own bool) {
+	if own && was.Up && !is.Up {
+		n.ownDowns++
+	}
+}
+
+func (n *netdev) ownDown() bool {
+	own := n.ownDowns > 0
+	if own {
+		n.ownDowns--
+	}
+	return own
+}
+
+// unpersist has the netdev go when it is closed. One that was there before may be
+// persistent whatever the configuration says; one that is gone need not go.
+func (n *netdev) unpersist() error {
+	if err := n.dev.Set(tap.Change{Persist: new(false)}); err != nil && !errors.Is(err, tap.ErrGone) {
+		return err
+	}
+	return nil
+}
+
+// forget stops what follows the netdev; it is left to close.
+func (n *netdev) forget() {
+	n.stopWatch()
+	delete(n.vtep.netdevs, n)
+}
+
+func (n *netdev) close() {
+	n.forget()
+	n.closePort()
+}
+
+func (n *netdev) closePort() {
+	if err := n.port.Close(); err != nil {
+		n.log.Warn("closing the port failed", "err", err)
+	}
+}
+
+// watch follows the netdev until it is told to stop: changed is told of each news, and
+// whether the netdev went down, gone is called where it was deleted, with VTEP.mu held.
+func (n *netdev) watch(changed func(s tap.State, wentDown bool), gone func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.vtep.spawnWorker(n.log, "the watch of a netdev", func() {
+		for {
+			up := false
+			err := n.dev.Watch(ctx, func(s tap.State) {
+				changed(s, up && !s.Up)
+				up = s.Up
+			})
+			switch {
+			case err == nil, errors.Is(err, os.ErrClosed), ctx.Err() != nil: // told to stop, whatever became of the netdev
+				return
+			case errors.Is(err, tap.ErrGone):
+				n.log.Info("the netdev was deleted, forgetting it")
+				n.vtep.locked(gone)
+				return
+			}
+			n.log.Error("following the netdev failed, trying again", "err", err)
+			if !n.vtep.pause(time.Second) {
+				return
+			}
+		}
+	})
+	n.stopWatch = cancel
+}
+
+// attach starts the workers of l's own netdev and follows it.
+func (n *netdev) attach(l *Link) {
+	v := n.vtep
+	for q := range n.port.Queues() {
+		v.spawnWorker(l.log, "a port's worker", func() { (&portWorker{link: l, queue: q, c: &l.shards[q]}).run() })
+	}
+	var was tap.State
+	n.watch(func(s tap.State, wentDown bool) {
+		neighbours := s.Neighbours != was.Neighbours
+		was.Neighbours = s.Neighbours
+		if s != was { // neighbours of a busy host come and go all the time
+			was = s
+			if wentDown {
+				v.onDown(l)
+			}
+			v.onTold(l, s)
+		}
+		if neighbours && l.state.Load().proxy {
+			v.onNeighbours(l)
+		}
+	}, func() { v.drop(l) })
+}
