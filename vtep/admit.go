@@ -21,7 +21,7 @@ type arrived struct {
 // VTEP: it runs the checks on a packet and its frame, fills in in, and learns the
 // frame's source. Header-only checks that tell which link a packet is for come
 // before.
-func (l *Link) admit(s *linkState, c *counters, a *arrived, frame []byte, in *encap.Inner, now fdb.Tick, clock *clock) (DropReason, bool) {
+func (l *dataLink) admit(s *linkState, c *counters, a *arrived, frame []byte, in *encap.Inner, now fdb.Tick, clock *clock) (DropReason, bool) {
 	if !s.up {
 		return RxLinkDown, false
 	}
@@ -56,7 +56,7 @@ func (l *Link) admit(s *linkState, c *counters, a *arrived, frame []byte, in *en
 		return RxOwnMAC, false
 	case s.dropVLAN && in.Tags > 0:
 		return RxInnerVLAN, false
-	case s.limited(frame) && !l.takes(s, a.peer, clock.read(l.vtep)):
+	case s.limited(frame) && !l.takes(s, a.peer, clock.read(l.plane)):
 		return RxPeerBUMLimit, false
 	}
 	if learn {

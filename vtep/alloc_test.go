@@ -176,7 +176,7 @@ func allocsFromPort(t *testing.T, l *Link, v6 bool) {
 	if err := l.vtep.FDBAdd(FDBEntry{Link: "vxlan0", MAC: there, Remote: Remote{Addr: l.cfg.Remote}, State: fdb.Permanent}); err != nil {
 		t.Fatal(err)
 	}
-	w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}
+	w := newPortWorker(l.dataLink, 0)
 	partial := encap.Frame{Data: ipFrame(there, here, v6, 200)}
 	in := encap.ParseInner(partial.Data)
 	partial.Offload = encap.Offload{Csum: encap.CsumPartial, CsumStart: in.L4, CsumOffset: 6}
@@ -193,7 +193,7 @@ func allocsFromPort(t *testing.T, l *Link, v6 bool) {
 		frames := []encap.Frame{f, f, f}
 		noAllocs(t, "from the port, "+what, func(now fdb.Tick) {
 			frames[1].Offload = f.Offload
-			w.fromPort(frames, now)
+			w.Forward(frames, now)
 		})
 	}
 }
@@ -205,7 +205,7 @@ func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
 	if err := l.vtep.FDBReplace(FDBEntry{Link: "vxlan0", MAC: pinned, Remote: Remote{Addr: remote.Next()}, State: fdb.Static}); err != nil {
 		t.Fatal(err)
 	}
-	w := &netWorker{ep: ep, c: &l.vtep.counters[0]}
+	w := newNetWorker(ep.dataEndpoint, 0)
 	for what, d := range map[string]encap.Datagram{
 		"refresh":     {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(remote)},
 		"own packet":  {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(l.cfg.Local)},
@@ -219,8 +219,7 @@ func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
 		d.Payload = append(h[:len(h):len(h)], d.Payload...)
 		batch := []encap.Datagram{d, d, d}
 		noAllocs(t, "from the underlay, "+what, func(now fdb.Tick) {
-			w.link = nil
-			w.fromUnderlay(batch, now)
+			w.Forward(batch, now)
 		})
 	}
 	// Learning a MAC anew takes memory in the table, moving one does not.
@@ -228,13 +227,11 @@ func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
 	h := encap.HeaderFor(42)
 	d := []encap.Datagram{{Payload: append(h[:len(h):len(h)], ipFrame(here, encap.MAC{2, 4}, v6, 200)...)}}
 	for _, d[0].Src = range peers {
-		w.link = nil
-		w.fromUnderlay(d, 1)
+		w.Forward(d, 1)
 	}
 	noAllocs(t, "from the underlay, move", func(now fdb.Tick) {
 		d[0].Src = peers[now%2]
-		w.link = nil
-		w.fromUnderlay(d, now)
+		w.Forward(d, now)
 	})
 }
 
@@ -252,7 +249,7 @@ func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
 		c.Proxy, c.ProxyLearn, c.L2Miss, c.L3Miss, c.GBP, c.PolicyID, c.ClampMSS, c.BUMLimit = true, true, true, true, true, 7, true, 2
 		c.FlowLabelInherit = v6
 	})
-	w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}
+	w := newPortWorker(l.dataLink, 0)
 	request := append(bytes.Repeat([]byte{0xff}, 6), here[:]...)
 	request = append(request, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 1, 0, 0, 0, 0, 198, 51, 100, 2, 0, 0, 0, 0, 0, 0, 198, 51, 100, 1)
 	unknown := bytes.Clone(request)
@@ -262,7 +259,7 @@ func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
 		"flooded beyond the limit": ipFrame(encap.MAC{255, 255, 255, 255, 255, 255}, here, v6, 200),
 	} {
 		frames := []encap.Frame{{Data: f}, {Data: f}, {Data: f}}
-		noAllocs(t, "from the port, "+what, func(now fdb.Tick) { w.fromPort(frames, now) })
+		noAllocs(t, "from the port, "+what, func(now fdb.Tick) { w.Forward(frames, now) })
 	}
 	if s := sumCounters(l.shards); s.Answered == 0 || s.Drops[TxNoNeighbour] == 0 || s.Drops[TxBUMLimit] == 0 {
 		t.Errorf("not every way was taken: %+v", s)
@@ -294,10 +291,10 @@ func TestNoAllocsBypass(t *testing.T) {
 		}
 	}
 	l := v.links["vxlan0"]
-	w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}
+	w := newPortWorker(l.dataLink, 0)
 	f := encap.Frame{Data: ipFrame(there, here, false, 200)}
-	w.fromPort([]encap.Frame{f}, 1) // learns
-	noAllocs(t, "to another link", func(now fdb.Tick) { w.fromPort([]encap.Frame{f, f}, now) })
+	w.Forward([]encap.Frame{f}, 1) // learns
+	noAllocs(t, "to another link", func(now fdb.Tick) { w.Forward([]encap.Frame{f, f}, now) })
 	if s := sumCounters(v.links["vxlan1"].shards); s.RxPackets < 400 {
 		t.Errorf("the other link received %+v", s)
 	}

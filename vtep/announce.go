@@ -93,34 +93,18 @@ func (l *Link) tellPolicy() {
 	l.vtep.events.tell(LinkEvents, &Event{Kind: PolicySeen, Policy: uint16(id), Entry: FDBEntry{Link: l.device.Name}})
 }
 
-// tellL2Miss tells that a frame for a unicast MAC address has no entry and no
-// default one (`l2miss`, vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c). It is
-// for the data path.
-func (l *Link) tellL2Miss(s *linkState, mac encap.MAC) {
-	if s.l2miss && !mac.IsMulticast() && l.vtep.events.wants(FDBEvents) {
-		l.vtep.events.offer(FDBEvents, &Event{Kind: L2Miss, Entry: FDBEntry{Link: s.name, MAC: mac}})
+// tellL2Miss tells of a MAC address without an entry. It is for the data path.
+func (v *VTEP) tellL2Miss(link string, mac encap.MAC) {
+	if v.events.wants(FDBEvents) {
+		v.events.offer(FDBEvents, &Event{Kind: L2Miss, Entry: FDBEntry{Link: link, MAC: mac}})
 	}
 }
 
-// tellL3Miss tells that an IP address without a neighbour was asked for
-// (`l3miss`, vxlan_ip_miss in drivers/net/vxlan/vxlan_core.c). It is for the
-// data path.
-func (l *Link) tellL3Miss(s *linkState, ip encap.Addr) {
-	if s.l3miss && l.vtep.events.wants(FDBEvents) {
-		l.vtep.events.offer(FDBEvents, &Event{Kind: L3Miss, Entry: FDBEntry{Link: s.name, Remote: Remote{Addr: ip.Netip()}}})
+// tellL3Miss tells of an IP address without a neighbour. It is for the data path.
+func (v *VTEP) tellL3Miss(link string, ip encap.Addr) {
+	if v.events.wants(FDBEvents) {
+		v.events.offer(FDBEvents, &Event{Kind: L3Miss, Entry: FDBEntry{Link: link, Remote: Remote{Addr: ip.Netip()}}})
 	}
-}
-
-// dropTotals are what was counted of each reason.
-type dropTotals [numDropReasons]uint64
-
-func totalDrops(shards []counters) (t dropTotals) {
-	for i := range shards {
-		for r := range t {
-			t[r] += shards[i].drops[r].Load()
-		}
-	}
-	return t
 }
 
 // newDrops calls fn with what was dropped since the call before: of links by
@@ -140,7 +124,7 @@ func (v *VTEP) newDrops(fn func(link string, r DropReason, n uint64)) {
 		look(l.device.Name, l.shards, &l.dropsTold)
 	}
 	v.takeFiltered()
-	look("", v.counters, &v.dropsTold)
+	look("", v.plane.counters, &v.dropsTold)
 }
 
 // tellDrops tells what was dropped since the call before, if somebody listens.

@@ -207,24 +207,6 @@ type LinkInfo struct {
 	ICMP                               map[TroubleKind]uint64 // messages about remotes, without zeros
 }
 
-// LinkStats counts since the link was added. Rx is what came from the underlay
-// and went into the port, tx what came from the port and went to remotes, one
-// for each copy, as the kernel counts.
-type LinkStats struct {
-	RxPackets, RxBytes, RxErrors, RxDropped, Multicast uint64
-	TxPackets, TxBytes, TxErrors, TxDropped            uint64
-	Reserved                                           uint64                // received with reserved header bits set, dropped or not
-	NotLearned                                         uint64                // received while the FDB was full, nothing giving its place: delivered, not learned
-	Evicted                                            uint64                // FDB entries that gave their places to new addresses
-	Moves                                              uint64                // learned entries that changed their remote
-	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
-	Answered                                           uint64                // questions for neighbours that were answered in their place
-	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
-	TooBigWithheld                                     uint64                // and those that the link's limit kept back
-	Fragmented                                         uint64                // frames that left in fragments, as short as each path must take
-	Drops                                              map[DropReason]uint64 // without zeros
-}
-
 // Remote is where frames go: a VTEP.
 type Remote struct {
 	Addr netip.Addr // invalid: none given

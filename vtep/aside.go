@@ -69,7 +69,7 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	var list []stormed
 	sure := true
 	for l := range ep.users {
-		rate, ok := l.aside.rate(l.remotes.filter.rule.Messages(), now, passed)
+		rate, ok := l.aside.rate(l.filter.rule.Messages(), now, passed)
 		list = append(list, stormed{l, rate})
 		sure = sure && ok
 	}
@@ -108,7 +108,7 @@ func storms(list []stormed, least uint64) (links []*Link) {
 
 // moveAside sets a link aside, or no longer.
 func (ep *endpoint) moveAside(l *Link, on bool) {
-	if err := l.remotes.setAside(on); err != nil {
+	if err := l.filter.setAside(on); err != nil {
 		l.log.Warn("a storm of packets stays in the others' way", "reason", err)
 		return
 	}
@@ -123,7 +123,7 @@ func (ep *endpoint) moveAside(l *Link, on bool) {
 // leaveAside has a link that leaves ep be set aside no longer.
 func (ep *endpoint) leaveAside(l *Link) {
 	if l.aside.is && !ep.key.group.IsValid() {
-		_ = l.remotes.setAside(false)
+		_ = l.filter.setAside(false)
 		ep.noteAside(l, false)
 	}
 }
@@ -172,15 +172,8 @@ func (ep *endpoint) openAside() bool {
 			v.log.Warn("a storm of packets is received before others", "reason", err)
 		}
 		fault.Restart(v.log, "the worker of a storm", v.pause, func() {
-			(&netWorker{ep: ep, socket: ep.receiver.Workers(), c: &v.counters[0]}).run()
+			ep.readSocket(ep.receiver.Workers(), 0)
 		})
 	})
 	return true
-}
-
-// setAside has the link's packets go to the socket for such, or to the others again.
-func (r *remotes) setAside(on bool) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.filter.rule.Aside(on)
 }

@@ -192,19 +192,8 @@ func (t *bindings) len() int {
 	return int(t.n.Load())
 }
 
-// followBindings gives a proxy that learns its table, and takes it from others.
-// The caller holds v.mu.
-func (l *Link) followBindings() {
-	switch has := l.bindings.Load() != nil; {
-	case has && !l.cfg.ProxyLearn:
-		l.bindings.Swap(nil).close()
-	case !has && l.cfg.ProxyLearn:
-		l.bindings.Store(newBindings(l.vtep.limits.bindings))
-	}
-}
-
 // hears learns what f, from the VTEP at from, says of who sent it.
-func (l *Link) hears(s *linkState, frame []byte, in *encap.Inner, from encap.Addr, now fdb.Tick) {
+func (l *dataLink) hears(s *linkState, frame []byte, in *encap.Inner, from encap.Addr, now fdb.Tick) {
 	c, ok := encap.ParseClaim(frame, in)
 	t := l.bindings.Load()
 	if !ok || t == nil {
@@ -223,7 +212,7 @@ func (l *Link) hears(s *linkState, frame []byte, in *encap.Inner, from encap.Add
 }
 
 // says notes what f, of this side, says of who sent it.
-func (l *Link) says(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
+func (l *dataLink) says(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
 	if c, ok := encap.ParseClaim(f.Data, in); ok {
 		if t := l.bindings.Load(); t != nil {
 			t.learn(&c, fdb.Nobody, 0, now)
@@ -233,7 +222,7 @@ func (l *Link) says(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
 
 // learnedNeighbour is the MAC of ip, and whether it is a router, for the question
 // f. tell is false where the question must reach its host all the same.
-func (l *Link) learnedNeighbour(ip encap.Addr, f *encap.Frame, now fdb.Tick) (mac encap.MAC, router, tell, ok bool) {
+func (l *dataLink) learnedNeighbour(ip encap.Addr, f *encap.Frame, now fdb.Tick) (mac encap.MAC, router, tell, ok bool) {
 	t := l.bindings.Load()
 	if t == nil {
 		return mac, false, false, false

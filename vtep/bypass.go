@@ -7,24 +7,6 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// bypass is the way to another link of this VTEP without the network: what a
-// remote that is this host's own address, with a link that listens there, has
-// (encap_bypass_if_local in drivers/net/vxlan/vxlan_core.c). It does not change.
-type bypass struct {
-	to *Link
-	// back is the sending link as a remote of to, by which to judges and learns
-	// where a frame came from. The kernel learns the loopback address, behind
-	// which an answer finds the link that sent it.
-	back *remote
-}
-
-// handBatch is frames on their way to other links of this VTEP, by one port.
-type handBatch struct {
-	to *Link
-	s  *linkState // of to
-	portBatch
-}
-
 // bypassers are the links that a link which comes or goes may concern, so that
 // among thousands not all have to be asked. Guarded by VTEP.mu.
 type bypassers struct {
@@ -100,12 +82,12 @@ func (v *VTEP) setBypass(l *Link, r *remote) {
 	if from.addr == (encap.Addr{}) {
 		from.addr = r.addr // to an address of its own, the kernel's source is that address
 	}
-	if b != nil && b.to == to && b.back.remoteKey == from {
+	if b != nil && b.to == to.dataLink && b.back.remoteKey == from {
 		return
 	}
 	back := to.remotes.keep(from)
 	v.bypassers.foreign[to] = struct{}{}
-	r.bypass.Store(&bypass{to: to, back: back})
+	r.bypass.Store(&bypass{to: to.dataLink, back: back})
 	v.setBypass(to, back) // the way back; it ends where both ways are set
 }
 
@@ -141,60 +123,9 @@ func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
 	for _, k := range [2]endpointKey{key, wild} {
 		for _, k.zeroChecksum6 = range [2]bool{false, true} {
 			if ep := v.endpoints[k]; ep != nil {
-				return ep.link(r.vni)
+				return ep.listener(r.vni)
 			}
 		}
 	}
 	return nil
-}
-
-// hand gives o's frame, which goes to r, to the link behind b, whole, with its
-// checksum as it is. What a packet from the network is judged by, it is judged by.
-func (w *portWorker) hand(o *outFrame, r *remote, b *bypass, policyID uint16) {
-	w.c.txPackets.Add(uint64(o.packet.Segments))
-	w.c.txBytes.Add(uint64(o.packet.Bytes))
-	h := &w.handed
-	if h.to != b.to {
-		w.handTo(b.to)
-	}
-	header := r.header
-	encap.SetPolicyID(&header, policyID)
-	a := arrived{carry: true, src: b.back.addr, peer: b.back.peer, back: b.back}
-	a.header, _ = encap.DecodeHeader(header[:])
-	f := &o.packet.Frame
-	var in encap.Inner
-	c := h.owner().c
-	if reason, ok := b.to.admit(h.s, c, &a, f.Data, &in, w.now, &w.clock); !ok {
-		c.drop(reason)
-		return
-	}
-	if h.s.clampMSS { // in place: other copies of a flooded SYN get the lowest of them
-		encap.ClampMSS(f, &in, h.s.mssMTU(a.peer, &in, w.now))
-	}
-	h.owner().taken.add(f, &in)
-	g := *f
-	g.VLAN = h.s.vlan
-	if h.add(&g); h.n == len(h.frames) {
-		h.write(w.queue)
-	}
-}
-
-// handTo has frames for l follow.
-func (w *portWorker) handTo(l *Link) {
-	h, s := &w.handed, l.state.Load()
-	c := l.netCounters(w.queue % l.vtep.workers)
-	if h.port != s.port || !h.turnTo(l, c) {
-		w.handOver()
-		h.port = s.port
-		h.turnTo(l, c)
-	}
-	h.to, h.s = l, s
-}
-
-// handOver writes the frames for other links to their port.
-func (w *portWorker) handOver() {
-	h := &w.handed
-	h.write(w.queue)
-	h.release()
-	h.to, h.s = nil, nil
 }

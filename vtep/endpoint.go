@@ -18,26 +18,23 @@ type endpoint struct {
 	key      endpointKey
 	receiver Receiver
 	gate     *underlay.Gate // nil: the kernel filters nothing
-	vnis     vniTable
-	// wild is the endpoint of every address and the same port, whose links
-	// this one serves, too; nil: there is none, or it is this one.
-	wild atomic.Pointer[endpoint]
+	*dataEndpoint
 
-	users map[*Link]encap.VNI // and what they are published as; guarded by VTEP.mu, as told
+	users map[*Link]encap.VNI // and what they are published as; guarded by VTEP.mu, as the next three
+	byVNI map[encap.VNI]*Link // as vnis has them
+	other *endpoint           // as wild has it
 	told  string              // why its offload fell back, as logged
 
-	messages  atomic.Uint64 // read
-	looked    uint64        // of them, at the last look for storms; guarded by VTEP.mu, as the rest is
-	asides    int           // links that are set aside
-	asideOpen bool          // there is a socket for them
-	asideErr  error         // there can be none
+	looked    uint64 // messages, at the last look for storms; guarded by VTEP.mu, as the rest is
+	asides    int    // links that are set aside
+	asideOpen bool   // there is a socket for them
+	asideErr  error  // there can be none
 
 	losses   socketLosses
 	working  atomic.Int32 // workers that have not ended
 	draining atomic.Bool
 
-	undecided atomic.Bool // a datagram could not be decided, see singly.go
-	singly    fdb.Tick    // does without UDP_GRO until then; 0: no. It does not change.
+	singly fdb.Tick // does without UDP_GRO until then; 0: no. It does not change.
 }
 
 // endpointKey is what makes two links share an endpoint.
@@ -52,15 +49,13 @@ type endpointKey struct {
 	zeroChecksum6 bool
 }
 
-// link is who a packet for vni is given to, nil if there is none. A packet for
-// an address that has a socket of its own is heard there and not on the
-// wildcard socket, so that an endpoint also serves the links of that one.
-func (ep *endpoint) link(vni encap.VNI) *Link {
-	if l := ep.vnis.link(vni); l != nil {
+// listener is the link that link is of, nil if there is none. The caller holds VTEP.mu.
+func (ep *endpoint) listener(vni encap.VNI) *Link {
+	if l := ep.byVNI[vni]; l != nil {
 		return l
 	}
-	if wild := ep.wild.Load(); wild != nil {
-		return wild.vnis.link(vni)
+	if ep.other != nil {
+		return ep.other.byVNI[vni]
 	}
 	return nil
 }
@@ -123,7 +118,10 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 	if err != nil {
 		v.log.Warn("strangers at an underlay socket are received before they are dropped", "port", key.port, "reason", err)
 	}
-	ep := &endpoint{vtep: v, key: key, gate: gate, users: make(map[*Link]encap.VNI), singly: singly}
+	ep := &endpoint{
+		vtep: v, key: key, gate: gate, dataEndpoint: newDataEndpoint(v.plane), singly: singly,
+		users: make(map[*Link]encap.VNI), byVNI: make(map[encap.VNI]*Link),
+	}
 	if instead != nil {
 		ep.inherit(instead)
 	}
@@ -158,14 +156,14 @@ func (v *VTEP) serve(ep *endpoint) {
 	for n := range ep.receiver.Workers() {
 		v.spawn(func() {
 			defer ep.ended()
-			fault.Restart(v.log, "a socket's worker", v.pause, func() { (&netWorker{ep: ep, n: n, socket: n, c: &v.counters[n%len(v.counters)]}).run() })
+			fault.Restart(v.log, "a socket's worker", v.pause, func() { ep.readSocket(n, n) })
 		})
 	}
 }
 
 // admits refuses a link whose VNI another user of ep has.
 func (ep *endpoint) admits(l *Link) error {
-	if u := ep.vnis.link(l.cfg.VNI); u != nil && u != l {
+	if u := ep.byVNI[l.cfg.VNI]; u != nil && u != l {
 		return fmt.Errorf("%w: link %s has VNI %d on the same address and port", ErrExist, u.cfg.Name, l.cfg.VNI)
 	}
 	return nil
@@ -190,7 +188,7 @@ func (v *VTEP) leave(l *Link, ep *endpoint) {
 	vni := ep.users[l]
 	delete(ep.users, l)
 	ep.leaveAside(l)
-	if (l.gone || len(ep.users) > 0) && ep.vnis.link(vni) == l {
+	if (l.gone || len(ep.users) > 0) && ep.byVNI[vni] == l {
 		ep.setLink(vni, nil)
 	}
 	if len(ep.users) > 0 {
@@ -198,7 +196,7 @@ func (v *VTEP) leave(l *Link, ep *endpoint) {
 	}
 	delete(v.endpoints, ep.key)
 	v.findWild()
-	if l.gone && ep.wild.Load() == nil {
+	if l.gone && ep.other == nil {
 		ep.close()
 		return
 	}
@@ -239,7 +237,7 @@ func (v *VTEP) publish(l *Link) {
 		if ep.admits(l) != nil {
 			continue // a VNI that was refused
 		}
-		if was := ep.users[l]; was != l.cfg.VNI && ep.vnis.link(was) == l {
+		if was := ep.users[l]; was != l.cfg.VNI && ep.byVNI[was] == l {
 			ep.setLink(was, nil)
 		}
 		ep.users[l] = l.cfg.VNI
@@ -250,11 +248,14 @@ func (v *VTEP) publish(l *Link) {
 
 // setLink gives the packets of a VNI to l, or to nobody.
 func (ep *endpoint) setLink(vni encap.VNI, l *Link) {
-	ep.vnis.set(vni, l)
 	if l == nil {
+		delete(ep.byVNI, vni)
+		ep.vnis.set(vni, nil)
 		ep.gate.DropVNI(vni)
 	} else {
-		ep.gate.SetVNI(vni, l.remotes.filter.rule)
+		ep.byVNI[vni] = l
+		ep.vnis.set(vni, l.dataLink)
+		ep.gate.SetVNI(vni, l.filter.rule)
 	}
 }
 
@@ -271,11 +272,18 @@ func (v *VTEP) findWild() {
 				other = v.endpoints[key]
 			}
 		}
-		ep.wild.Store(other)
-		if other != nil {
-			ep.gate.SetWild(other.gate)
-		} else {
-			ep.gate.SetWild(nil)
-		}
+		ep.setWild(other)
 	}
+}
+
+// setWild has ep serve the links of other, too, which may be nil.
+func (ep *endpoint) setWild(other *endpoint) {
+	ep.other = other
+	if other == nil {
+		ep.wild.Store(nil)
+		ep.gate.SetWild(nil)
+		return
+	}
+	ep.wild.Store(other.dataEndpoint)
+	ep.gate.SetWild(other.gate)
 }

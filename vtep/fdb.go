@@ -143,14 +143,6 @@ func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 	}), nil
 }
 
-// flushDynamic removes what is neither static nor permanent, a controller's
-// entries included, as the kernel does when the link goes down (vxlan_stop in
-// drivers/net/vxlan/vxlan_core.c; conformance L15).
-func (l *Link) flushDynamic() {
-	l.fdb.Flush(func(e *fdb.Entry) bool { return e.State == fdb.Dynamic })
-	l.bindings.Load().clear()
-}
-
 // matches reports whether f selects e, but for the link.
 func (f *FDBFilter) matches(e *FDBEntry) bool {
 	switch {

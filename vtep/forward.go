@@ -8,7 +8,7 @@ import (
 // The data path, in packet order. Nothing here allocates, locks, reads a clock
 // or logs; every early exit counts one DropReason.
 //
-// From a port (fromPort, one call a batch):
+// From a port (portWorker.Forward, one call a batch):
 //  1. length
 //  2. own packets that come back (ownpackets.go)
 //  3. inner VLAN policy
@@ -19,7 +19,7 @@ import (
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (bypass.go)
 //
-// From the underlay (fromUnderlay, one call a batch):
+// From the underlay (netWorker.Forward, one call a batch):
 //  1. what the kernel joined is walked packet by packet (samehost.go)
 //  2. header: length, I flag
 //  3. VNI to link
@@ -36,8 +36,8 @@ import (
 // A frame from the underlay goes to its port and never back to a remote: split
 // horizon (conformance S04) is the absence of that path.
 
-// fromPort forwards the frames that one read of a port gave.
-func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
+// Forward forwards the frames that one read of the port gave.
+func (w *portWorker) Forward(frames []encap.Frame, now fdb.Tick) {
 	w.begin(now)
 	w.forward(frames)
 	w.finish()
@@ -46,12 +46,15 @@ func (w *portWorker) fromPort(frames []encap.Frame, now fdb.Tick) {
 // begin is before the first frames of a read, finish after the last: what they
 // became leaves then.
 func (w *portWorker) begin(now fdb.Tick) {
+	w.portScratch = w.plane.scratch.take()
 	w.nTold, w.now, w.clock = 0, now, clock{}
 }
 
 func (w *portWorker) finish() {
 	w.flushAll()
 	w.handOver()
+	w.plane.scratch.give(w.portScratch)
+	w.portScratch = nil
 }
 
 // forward forwards frames of the worker's link.
@@ -115,7 +118,7 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 		w.c.drop(TxTooManySegments)
 		return false
 	}
-	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, w.clock.read(w.link.vtep)) {
+	if o.one == nil && s.bumLimit != 0 && !w.link.flood.takes(s.bumLimit, segments, w.clock.read(w.plane)) {
 		w.c.drop(TxBUMLimit)
 		return false
 	}
@@ -142,7 +145,7 @@ func (w *portWorker) prepare(s *linkState, o *outFrame, f *encap.Frame, now fdb.
 
 // destinations looks up where a frame goes: one remote, or the remotes of a
 // group MAC, or the flood list (RFC 7348 sections 4.1 and 4.2).
-func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*remote, []fdb.RemoteID) {
+func (l *dataLink) destinations(dst encap.MAC, now fdb.Tick) (*remote, []fdb.RemoteID) {
 	if !dst.IsMulticast() {
 		if id, ok := l.fdb.Lookup(dst, now); ok {
 			if r := l.remotes.at(id); r != nil {
@@ -182,11 +185,12 @@ func (w *portWorker) send(s *linkState, o *outFrame, r *remote) {
 	}
 }
 
-// fromUnderlay forwards the datagrams that one read of a receiver gave.
-func (w *netWorker) fromUnderlay(datagrams []encap.Datagram, now fdb.Tick) {
+// Forward forwards the datagrams that one read of a receiver gave.
+func (w *netWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
 	w.link, w.usual = nil, false // its state may have changed while we waited
-	w.arrivals, w.from.known = w.ep.vtep.arrivals.Load(), false
+	w.arrivals, w.from.known = w.ep.plane.arrivals.Load(), false
 	w.clock = clock{}
+	w.ep.messages.Add(uint64(len(datagrams)))
 	for i := range datagrams {
 		d := &datagrams[i]
 		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) {
@@ -250,7 +254,7 @@ func (w *netWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 			encap.SetInnerECN(f.Data, &in, ecn)
 		}
 	}
-	if s.fromThisHost(w.origin(d), d.Src) {
+	if s.fromThisHost(w.originOf(d), d.Src) {
 		restoreOffload(&f, &in, s.mtu)
 	}
 	if s.clampMSS {
@@ -279,7 +283,7 @@ func (w *netWorker) next(d *encap.Datagram, payload []byte) bool {
 }
 
 // turnTo has packets for l follow.
-func (w *netWorker) turnTo(l *Link) {
+func (w *netWorker) turnTo(l *dataLink) {
 	w.s, w.src, w.peer = l.state.Load(), encap.Addr{}, nil
 	w.to = w.ports.of(w.s.port, w.n)
 	if c := l.netCounters(w.n); !w.to.turnTo(l, c) {

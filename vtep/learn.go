@@ -7,7 +7,7 @@ import (
 
 // learn binds src to who the frame came from; false: it is held or pinned behind
 // another remote (conformance L04-L06, S06).
-func (l *Link) learn(c *counters, src encap.MAC, a *arrived, now fdb.Tick) (DropReason, bool) {
+func (l *dataLink) learn(c *counters, src encap.MAC, a *arrived, now fdb.Tick) (DropReason, bool) {
 	r := a.back
 	if r == nil && a.peer != nil {
 		r = a.peer.learned.Load()
@@ -38,7 +38,7 @@ func (l *Link) learn(c *counters, src encap.MAC, a *arrived, now fdb.Tick) (Drop
 }
 
 // held reports whether moveguard keeps src from being behind r.
-func (l *Link) held(src encap.MAC, r *remote) bool {
+func (l *dataLink) held(src encap.MAC, r *remote) bool {
 	if l.guard.held.Load() == 0 {
 		return false
 	}
@@ -51,4 +51,15 @@ func (l *Link) held(src encap.MAC, r *remote) bool {
 	}
 	at := l.remotes.at(id)
 	return at != nil && at.addr != r.addr && l.guard.parts(&at.addr, &r.addr)
+}
+
+// firstLearned makes the remote for the first MAC learned from an address.
+func (l *dataLink) firstLearned(from encap.Addr) *remote {
+	s := l.state.Load()
+	key := s.learned
+	key.addr = from
+	if key.zone != 0 && !from.Netip().IsLinkLocalUnicast() {
+		key.zone = 0
+	}
+	return l.remotes.learned(key, s.limit)
 }

@@ -19,9 +19,6 @@ const (
 	// remoteShare: a remote, with its peer, takes the memory of some 16 entries. One
 	// for each eight addresses, 131,072 by default, take 50 MiB.
 	remoteShare = 8
-	// ownRemotes are those that learning may make for a link whatever the other
-	// links have made.
-	ownRemotes = 64
 )
 
 func newLimits(addresses int) limits {
@@ -53,11 +50,4 @@ func (v *VTEP) SetMaxAddresses(n int) { v.limits.set(n) }
 // how many they may hold, 0 for any number.
 func (v *VTEP) Addresses() (held, limit int) {
 	return v.limits.addresses.Used(), max(v.limits.addresses.Max(), 0)
-}
-
-// closeTables gives up what the link was let keep, once it is gone.
-func (l *Link) closeTables() {
-	l.fdb.Close()
-	l.bindings.Load().close()
-	l.remotes.close()
 }

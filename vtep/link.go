@@ -2,9 +2,7 @@ package vtep
 
 import (
 	"log/slog"
-	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
@@ -12,31 +10,15 @@ import (
 	"github.com/uvtep/uvtep/tap"
 )
 
-// Link is one VNI: a port, a FDB and a configuration.
+// Link is one VNI: what its frames need, and its configuration.
 type Link struct {
-	vtep    *VTEP
-	log     *slog.Logger
-	netdev  *netdev    // its own, or that of its trunk port
-	at      attachment // to netdev
-	fdb     *fdb.Table
-	remotes *remotes
-	state   atomic.Pointer[linkState]
-	// shards are the counters: one for each port worker, then one for each
-	// worker of an endpoint.
-	shards []counters
-
-	moves      moveLog
-	evicted    atomic.Uint64 // FDB entries that made room for new addresses
-	giver      atomic.Uint32 // the remote that the last of them was of
-	guard      moveGuard
-	loops      loopGuard
-	flood      pace
-	answers    floodLimit                 // of frames that are too big
-	strangers  pace                       // of what comes from those who are no peers
-	neighbours atomic.Pointer[neighbours] // nil but for a proxy
-	bindings   atomic.Pointer[bindings]   // nil but for one that learns
-	cameBack   atomic.Bool                // an own packet, since it was last looked
-	lastPolicy atomic.Uint32              // id of the last packet that carried one
+	*dataLink
+	vtep   *VTEP
+	log    *slog.Logger
+	netdev *netdev    // its own, or that of its trunk port
+	at     attachment // to netdev
+	moves  moveLog
+	filter peerFilter
 
 	updating sync.Mutex // held over a whole update; locked before VTEP.mu
 
@@ -68,40 +50,6 @@ type Link struct {
 	gone       bool
 }
 
-// linkState is the immutable snapshot of a link that the data path reads.
-type linkState struct {
-	name     string // the netdev's present one
-	up       bool
-	mac      encap.MAC
-	mtu      int
-	own      encap.Addr // outer source address, where known
-	accept   AcceptMode
-	prefixes []netip.Prefix
-	sameHost SameHost
-
-	port Port   // where frames go: its own, or that of its trunk
-	vlan uint16 // that they carry there; 0: none
-
-	join                              bool // segments of one flow to superframes
-	learn, dropVLAN                   bool
-	dropReserved                      uint64 // reserved header bits that drop a packet
-	proxy, gbp, l2miss, l3miss        bool
-	proxyLearn                        bool
-	moveGuard, loopGuard, clampMSS    bool
-	bumLimit, peerBUMLimit            uint32 // flooded frames a second; 0: no limit
-	policyID                          uint16 // sent where it is not 0
-	ttlInherit, tosInherit, dfInherit bool
-	ttl, tos                          uint8
-	flowLabel                         uint32
-	labelInherit                      bool
-	tx                                [2]Transmitter // by lane
-	fragments                         Transmitter    // for short frames that a path refuses; nil: none
-	dev                               uint32         // index of the underlay device, or 0
-	learned                           remoteKey      // of learned remotes, but for the address
-	limit                             int            // remotes that learning may make
-	maxBindings                       int            // addresses that a proxy may learn; 0: any number
-}
-
 // newState builds the snapshot from what the link holds.
 func (l *Link) newState(own encap.Addr, dev int) *linkState {
 	c := &l.cfg
@@ -111,9 +59,8 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		mac:          l.device.MAC,
 		mtu:          l.device.MTU,
 		own:          own,
-		accept:       c.accept(),
-		prefixes:     c.Accept.Prefixes,
-		sameHost:     c.SameHost,
+		peersOnly:    c.accept() == AcceptPeers,
+		trustNobody:  c.SameHost.Mode == SameHostNone,
 		port:         l.netdev.port,
 		vlan:         c.VLAN,
 		join:         l.netdev.joins(),
@@ -139,7 +86,7 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 		l2miss:       c.L2Miss,
 		l3miss:       c.L3Miss,
 		policyID:     c.PolicyID,
-		tx:           [2]Transmitter{l.senders[0].tx, l.senders[1].tx},
+		tx:           [2]packetSender{l.senders[0].tx, l.senders[1].tx},
 		dev:          uint32(dev),
 		learned:      remoteKey{port: c.dstPort(), vni: c.VNI},
 	}
@@ -148,6 +95,12 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 	}
 	if l.fragments != nil {
 		s.fragments = l.fragments.tx
+	}
+	if c.accept() == AcceptPrefixes {
+		s.sources = c.Accept.Prefixes
+	}
+	if c.SameHost.Mode == SameHostPrefixes {
+		s.sameHost = c.SameHost.Prefixes
 	}
 	s.maxBindings = c.maxAddresses()
 	if n := c.maxAddresses(); n > 0 {
@@ -160,44 +113,13 @@ func (l *Link) newState(own encap.Addr, dev int) *linkState {
 // remotes that configuration names.
 const maxConfiguredRemotes = 1024
 
-// accepts applies the peer policy (conformance S01).
-func (s *linkState) accepts(src encap.Addr, p *peer) bool {
-	switch s.accept {
-	case AcceptPeers:
-		return p != nil && p.configured.Load() > 0
-	case AcceptPrefixes:
-		return contains(s.prefixes, src)
-	default:
-		return true
-	}
-}
-
-// firstLearned makes the remote for the first MAC learned from an address.
-func (l *Link) firstLearned(from encap.Addr) *remote {
-	s := l.state.Load()
-	key := s.learned
-	key.addr = from
-	if key.zone != 0 && !from.Netip().IsLinkLocalUnicast() {
-		key.zone = 0
-	}
-	return l.remotes.learned(key, s.limit)
-}
-
-// netCounters is the shard of endpoint worker n.
-func (l *Link) netCounters(n int) *counters {
-	return &l.shards[l.netdev.port.Queues()+n]
-}
-
 // sweep ages learned entries and gives up remotes that nothing refers to.
 func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Lock()
 	ageing := l.cfg.ageing()
 	l.vtep.mu.Unlock()
-	ticks := fdb.Tick((max(ageing, 0) + time.Second - 1) / time.Second) // 0 ages nothing
-	l.fdb.Age(now, ticks)
-	l.bindings.Load().age(now, ticks)
-	l.remotes.sweep()
-	l.vtep.onNeighbours(l) // in case that events were lost
+	l.age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
+	l.vtep.onNeighbours(l)                                           // in case that events were lost
 }
 
 // info describes the link; the caller holds VTEP.mu.

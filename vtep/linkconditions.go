@@ -68,22 +68,13 @@ func (l *Link) tellEvicting(now fdb.Tick) {
 // tellConditions logs what is wrong with the link, from its counters. The caller
 // holds VTEP.mu.
 func (l *Link) tellConditions(now fdb.Tick) {
-	var unreachable, refused, notLearned, looped, overflow, loop uint64
-	for i := range l.shards {
-		c := &l.shards[i]
-		unreachable += c.drops[TxUnreachable].Load()
-		refused += c.drops[TxRefused].Load()
-		looped += c.drops[TxLoop].Load()
-		notLearned += c.notLearned.Load()
-		overflow += c.drops[TxPortOverflow].Load()
-		loop += c.drops[TxFloodLoop].Load()
-	}
-	l.conditions.unreachable.follow(l.log, now, unreachable, &unreachableText)
-	l.conditions.refused.follow(l.log, now, refused, &refusedText)
-	l.conditions.looped.follow(l.log, now, looped, &loopedText)
-	l.conditions.loop.follow(l.log, now, loop, &loopText)
-	l.conditions.overflow.follow(l.log, now, overflow, &overflowText)
-	l.conditions.full.follow(l.log, now, notLearned, &fullText)
+	drops, c := totalDrops(l.shards), &l.conditions
+	c.unreachable.follow(l.log, now, drops[TxUnreachable], &unreachableText)
+	c.refused.follow(l.log, now, drops[TxRefused], &refusedText)
+	c.looped.follow(l.log, now, drops[TxLoop], &loopedText)
+	c.loop.follow(l.log, now, drops[TxFloodLoop], &loopText)
+	c.overflow.follow(l.log, now, drops[TxPortOverflow], &overflowText)
+	c.full.follow(l.log, now, totalNotLearned(l.shards), &fullText)
 	l.tellEvicting(now)
 }
 
@@ -103,7 +94,7 @@ func (l *Link) tellComplete() {
 
 // tellConditions logs what is wrong with what links share. The caller holds v.mu.
 func (v *VTEP) tellConditions(now fdb.Tick) {
-	v.socketsFull.follow(v.log, now, totalDrops(v.counters)[RxSocketOverflow], &socketText)
+	v.socketsFull.follow(v.log, now, totalDrops(v.plane.counters)[RxSocketOverflow], &socketText)
 	for _, t := range v.trunks {
 		t.overflow.follow(t.log, now, totalDrops(t.nobody)[TxPortOverflow], &overflowText)
 	}

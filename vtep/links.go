@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 )
 
@@ -23,16 +22,18 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	if err := v.mayAdd(c.Name); err != nil {
 		return err
 	}
-	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c, remotes: newRemotes(v.limits.remotes)}
-	l.remotes.filter.rule = v.filter.Rule()
-	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses(), Budget: v.limits.addresses, OnChange: l.onFDB, SameAddr: l.remotes.sameAddr})
+	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c}
+	l.dataLink = newDataLink(v.plane, linkTables{
+		maxAddresses: c.maxAddresses(), addresses: v.limits.addresses, remotes: v.limits.remotes, peers: &l.filter, onChange: l.onFDB,
+	})
+	l.filter.remotes, l.filter.rule = l.remotes, v.filter.Rule()
 	defer func() {
 		if err != nil {
-			l.closeTables()
+			l.close()
 		}
 	}()
 	if err := v.attach(l); err != nil {
-		l.remotes.filter.rule.Close()
+		l.filter.end()
 		return err
 	}
 	if err := v.refresh(l); err != nil {
@@ -56,7 +57,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	v.enlist(l)
 	v.findBypasses(l)
 	v.followNeighbours(l)
-	l.followBindings()
+	l.learnNeighbours(c.ProxyLearn, v.limits.bindings)
 	l.at.attach(l)
 	v.tune(l)
 	return nil
@@ -88,7 +89,7 @@ func (v *VTEP) attach(l *Link) error {
 // attached notes what l is attached to, s being what it is seen to be.
 func (l *Link) attached(n *netdev, at attachment, s tap.State) {
 	l.netdev, l.at, l.device = n, at, s
-	l.shards = make([]counters, n.port.Queues()+n.vtep.workers)
+	l.setQueues(n.port.Queues())
 }
 
 // onDown forgets what was learned where the netdev was down for so short a time
@@ -98,7 +99,7 @@ func (v *VTEP) onDown(l *Link) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !l.at.ownDown() && !l.gone && l.device.Up {
-		l.flushDynamic()
+		l.forget()
 	}
 }
 
@@ -135,7 +136,7 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 	_ = v.refresh(l) // it is tried again
 	l.tellComplete()
 	if was.Up && !s.Up {
-		l.flushDynamic()
+		l.forget()
 	}
 	l.at.changed(&was, &s, own)
 	l.tellLink(LinkChanged)
@@ -167,7 +168,7 @@ func (v *VTEP) drop(l *Link) {
 	v.dismantle(l)
 	v.findBypasses(l)
 	l.tellGone(&info)
-	l.closeTables()
+	l.close()
 }
 
 // dismantle gives back the link's endpoints, transmitters and port.
@@ -184,7 +185,7 @@ func (v *VTEP) dismantle(l *Link) {
 	}
 	v.releaseSender(l.fragments)
 	l.senders, l.fragments = [2]*sender{}, nil
-	l.remotes.endFilter()
+	l.filter.end()
 	l.at.close()
 }
 

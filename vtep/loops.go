@@ -9,14 +9,6 @@ import (
 // another: whoever forges such packets must not make the control plane busy.
 const lookAgain fdb.Tick = 10
 
-// looped notes that an own packet came back, so that routes are looked at within
-// a second. It is for the data path.
-func (l *Link) looped() {
-	if !l.cameBack.Load() {
-		l.cameBack.Store(true)
-	}
-}
-
 // loopChanges are the remotes of all links whose routes began or ended to lead
 // through the tunnel, for one line of the log each.
 type loopChanges struct{ began, ended []loopChange }

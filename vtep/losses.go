@@ -29,8 +29,8 @@ func (p *portLosses) count(port Port, in ...*counters) {
 		return // it is gone, or on its way to another namespace
 	}
 	for _, c := range in {
-		c.drops[TxPortOverflow].Add(now.Overflow - p.counted.Overflow)
-		c.drops[TxUnreadable].Add(now.Unreadable - p.counted.Unreadable)
+		c.count(TxPortOverflow, now.Overflow-p.counted.Overflow)
+		c.count(TxUnreadable, now.Unreadable-p.counted.Unreadable)
 	}
 	p.counted = now
 }
@@ -46,18 +46,6 @@ func (p *portLosses) idle(read uint64) bool {
 	return read == was
 }
 
-// fromPort is how many frames of l's port were read, but for those of superframes.
-func (l *Link) fromPort() (n uint64) {
-	for i := range l.shards[:l.netdev.port.Queues()] {
-		c := &l.shards[i]
-		n += c.txPackets.Load() + c.answered.Load()
-		for r := range c.drops[:RxSocketOverflow] { // those of the way from a port
-			n += c.drops[r].Load()
-		}
-	}
-	return n
-}
-
 // socketLosses is what was counted of an endpoint's losses.
 type socketLosses struct {
 	mu      sync.Mutex // before the receiver's locks
@@ -69,9 +57,9 @@ func (ep *endpoint) countLosses() {
 	p := &ep.losses
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, c := ep.receiver.Losses(), &ep.vtep.counters[0]
-	c.drops[RxSocketOverflow].Add(now.Overflow - p.counted.Overflow)
-	c.drops[RxUnreadable].Add(now.Unreadable - p.counted.Unreadable)
+	now, c := ep.receiver.Losses(), &ep.plane.counters[0]
+	c.count(RxSocketOverflow, now.Overflow-p.counted.Overflow)
+	c.count(RxUnreadable, now.Unreadable-p.counted.Unreadable)
 	p.counted = now
 }
 

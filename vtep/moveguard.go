@@ -277,28 +277,9 @@ func (g *moveGuard) expirePair(p *pairMoves, now fdb.Tick, all bool, news *guard
 	return false
 }
 
-// guardMoves lets go of MACs, has those that are held be where they were, and logs
-// and tells which they are, once a second.
-func (l *Link) guardMoves(now fdb.Tick) {
-	news := l.guard.expire(now, l.cfg.NoMoveGuard)
-	for i, mac := range news.held {
-		l.goHome(mac, news.homes[i], now)
-	}
-	if n := len(news.held); n > 0 {
-		l.log.Warn("MAC addresses moved too often and are held where they were before", "held", n, "one", news.held[0].String(),
-			"moves", maxMoves, "seconds", int(guardWindow))
-	}
-	if news.pairs > 0 {
-		l.log.Warn("too many MAC addresses move between two remotes, further ones stay where they are", "pairs", news.pairs,
-			"moves", maxPairMoves, "seconds", int(guardWindow))
-	}
-	l.tellGuard(EntryHeld, news.held)
-	l.tellGuard(EntryReleased, news.freed)
-}
-
 // goHome has a MAC that is held be behind the remote that had it before, if it is
 // known and that remote still is.
-func (l *Link) goHome(mac encap.MAC, home encap.Addr, now fdb.Tick) {
+func (l *dataLink) goHome(mac encap.MAC, home encap.Addr, now fdb.Tick) {
 	if _, _, known := l.fdb.Peek(mac); !known {
 		return
 	}

@@ -231,7 +231,7 @@ func testPeerBUMLimit(t *testing.T) {
 	s := *l.state.Load()
 	s.up, s.join = true, true
 	l.state.Store(&s)
-	w := &netWorker{ep: l.endpoints[0], c: &l.vtep.counters[0]}
+	w := newNetWorker(l.endpoints[0].dataEndpoint, 0)
 	all := encap.MAC{255, 255, 255, 255, 255, 255}
 	h := encap.HeaderFor(42)
 	receive := func(dst encap.MAC, from netip.Addr, n int, now fdb.Tick) uint64 {
@@ -240,8 +240,7 @@ func testPeerBUMLimit(t *testing.T) {
 		for i := range batch {
 			batch[i] = encap.Datagram{Payload: append(h[:len(h):len(h)], wholeFrame(dst)...), Src: encap.AddrFrom(from)}
 		}
-		w.link = nil
-		w.fromUnderlay(batch, now)
+		w.Forward(batch, now)
 		after := sumCounters(l.shards)
 		if got := after.RxPackets - before.RxPackets + after.Drops[RxPeerBUMLimit] - before.Drops[RxPeerBUMLimit]; got != uint64(n) {
 			t.Errorf("%d of %d frames are accounted for", got, n)

@@ -30,24 +30,11 @@ func (m *moveLog) take() (count int, last fdb.Event) {
 	return count, last
 }
 
-// onFDB follows a change of the FDB. It runs under a shard's lock.
+// onFDB tells of a change of the FDB. It runs under a shard's lock.
 func (l *Link) onFDB(e fdb.Event) {
-	l.remotes.follow(e)
 	l.tellFDB(&e)
-	if e.Reason == fdb.ReasonEvicted {
-		l.evicted.Add(1)
-		l.giver.Store(uint32(e.Remote))
-	}
 	if e.Kind == fdb.Moved {
 		l.moves.note(e)
-		if s := l.state.Load(); s != nil && s.moveGuard {
-			if from, to := l.remotes.at(e.Old), l.remotes.at(e.Remote); from != nil && to != nil {
-				l.guard.note(e.MAC, from.addr, to.addr, e.Updated)
-			}
-		}
-	}
-	if e.Reason == fdb.ReasonUser {
-		l.guard.release(e.MAC)
 	}
 }
 
@@ -62,4 +49,23 @@ func (l *Link) logMoves() {
 		return
 	}
 	l.log.Warn("MAC addresses moved to another remote", "moves", n, "last", last.MAC.String(), "from", from.addr.String(), "to", to.addr.String())
+}
+
+// guardMoves lets go of MACs, has those that are held be where they were, and logs
+// and tells which they are, once a second.
+func (l *Link) guardMoves(now fdb.Tick) {
+	news := l.guard.expire(now, l.cfg.NoMoveGuard)
+	for i, mac := range news.held {
+		l.goHome(mac, news.homes[i], now)
+	}
+	if n := len(news.held); n > 0 {
+		l.log.Warn("MAC addresses moved too often and are held where they were before", "held", n, "one", news.held[0].String(),
+			"moves", maxMoves, "seconds", int(guardWindow))
+	}
+	if news.pairs > 0 {
+		l.log.Warn("too many MAC addresses move between two remotes, further ones stay where they are", "pairs", news.pairs,
+			"moves", maxPairMoves, "seconds", int(guardWindow))
+	}
+	l.tellGuard(EntryHeld, news.held)
+	l.tellGuard(EntryReleased, news.freed)
 }

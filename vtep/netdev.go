@@ -156,7 +156,7 @@ func (n *netdev) watch(changed func(s tap.State, wentDown bool), gone func()) {
 func (n *netdev) attach(l *Link) {
 	v := n.vtep
 	for q := range n.port.Queues() {
-		v.spawnWorker(l.log, "a port's worker", func() { (&portWorker{link: l, queue: q, c: &l.shards[q]}).run() })
+		v.spawnWorker(l.log, "a port's worker", func() { v.readPort(n, q, newPortWorker(l.dataLink, q).Forward) })
 	}
 	var was tap.State
 	n.watch(func(s tap.State, wentDown bool) {

@@ -9,7 +9,7 @@ const outSize = 512
 // outBatch is packets on their way to one transmitter, of one link or, from a trunk
 // port, of several that share it.
 type outBatch struct {
-	tx      Transmitter // nil: the batch is not in use
+	tx      packetSender // nil: the batch is not in use
 	packets [outSize]encap.Packet
 	n       int
 	parts   [batch]outPart // as they lie in packets: at most one for each frame of a read
@@ -19,7 +19,7 @@ type outBatch struct {
 // outPart is who the packets from the index from on are of, up to the next part.
 type outPart struct {
 	from int
-	link *Link
+	link *dataLink
 	s    *linkState
 	lane int // of s
 	c    *counters
@@ -41,7 +41,7 @@ func (w *portWorker) batchFor(s *linkState, lane int) *outBatch {
 }
 
 // batchOf is the batch of tx. Where others have all, these are sent.
-func (w *portWorker) batchOf(tx Transmitter) *outBatch {
+func (w *portWorker) batchOf(tx packetSender) *outBatch {
 	for i := range w.out {
 		if b := &w.out[i]; b.tx == tx || b.tx == nil {
 			b.tx = tx

@@ -2,7 +2,6 @@ package vtep
 
 import (
 	"encoding/binary"
-	"maps"
 
 	"github.com/uvtep/uvtep/encap"
 )
@@ -29,7 +28,7 @@ func (w *portWorker) comesBack(s *linkState, b []byte, in *encap.Inner) bool {
 	if in.L4 == 0 {
 		return false
 	}
-	o, port := w.link.vtep.ownSent.Load(), binary.BigEndian.Uint16(b[in.L4:])
+	o, port := w.plane.ownSent.Load(), binary.BigEndian.Uint16(b[in.L4:])
 	return o.ports[port/64]&(1<<(port%64)) != 0 && w.looksOwn(s, o, b, in)
 }
 
@@ -49,46 +48,7 @@ func (w *portWorker) looksOwn(s *linkState, o *ownPackets, b []byte, in *encap.I
 	if !o.wild {
 		return false
 	}
-	w.link.vtep.strangeSource.Store(true)
+	w.plane.strangeSource.Store(true)
 	p := w.link.remotes.peers.lookup(dst)
-	return h.VNI == s.learned.vni && p != nil && p.configured.Load() > 0
-}
-
-// ownSources is what ownPackets are made of: the source ports of the transmitters,
-// and their addresses. The caller holds v.mu.
-func (v *VTEP) ownSources() *ownPackets {
-	o := &ownPackets{addrs: make(map[encap.Addr]struct{})}
-	for _, s := range v.senders {
-		for _, port := range s.ports {
-			o.ports[port/64] |= 1 << (port % 64)
-		}
-		if local := s.key.Local; local.IsValid() {
-			o.addrs[encap.AddrFrom(local)] = struct{}{}
-		} else {
-			o.wild = true
-		}
-	}
-	if !o.wild {
-		return o
-	}
-	// A packet of such a transmitter may carry any address of this host.
-	v.findOrigins()
-	host, err := v.host.Origins(v.arrivals.Load().Devices)
-	if err != nil {
-		v.log.Debug("the addresses of this host cannot be read", "err", err)
-		if before := v.ownSent.Load(); before != nil {
-			maps.Copy(o.addrs, before.addrs)
-		}
-	}
-	maps.Copy(o.addrs, host.Own)
-	return o
-}
-
-// noteSources has the data path know the transmitters and the host's addresses
-// as they are now. The caller holds v.mu.
-func (v *VTEP) noteSources() {
-	now, before := v.ownSources(), v.ownSent.Load()
-	if before == nil || now.ports != before.ports || now.wild != before.wild || !maps.Equal(now.addrs, before.addrs) {
-		v.ownSent.Store(now)
-	}
+	return h.VNI == s.learned.vni && p.isPeer()
 }

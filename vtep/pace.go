@@ -35,16 +35,12 @@ func (p *pace) takes(limit uint32, n int, now time.Duration) bool {
 	}
 }
 
-// elapsed is the clock of limits: the time since the VTEP began. Workers read it
-// once a batch, and only where a limit asks for it.
-func (v *VTEP) elapsed() time.Duration { return time.Since(v.start) }
-
 // clock is the time of a worker's batch, once a limit has asked for it.
 type clock struct{ at time.Duration }
 
-func (c *clock) read(v *VTEP) time.Duration {
+func (c *clock) read(p *plane) time.Duration {
 	if c.at == 0 {
-		c.at = v.elapsed()
+		c.at = p.elapsed()
 	}
 	return c.at
 }
@@ -56,7 +52,7 @@ func (w *portWorker) floods(s *linkState, o *outFrame, r *remote) bool {
 		w.c.drop(TxNoRemote)
 		return false
 	}
-	if s.peerBUMLimit == 0 || r.peer.to.takes(s.peerBUMLimit, int(o.packet.Segments), w.clock.read(w.link.vtep)) {
+	if s.peerBUMLimit == 0 || r.peer.to.takes(s.peerBUMLimit, int(o.packet.Segments), w.clock.read(w.plane)) {
 		return true
 	}
 	w.c.drop(TxPeerBUMLimit)
@@ -72,7 +68,7 @@ func (s *linkState) limited(b []byte) bool {
 
 // takes reports whether a limited frame of p may come in. Those who are no peers,
 // or not yet, share one limit.
-func (l *Link) takes(s *linkState, p *peer, now time.Duration) bool {
+func (l *dataLink) takes(s *linkState, p *peer, now time.Duration) bool {
 	if p == nil {
 		return l.strangers.takes(s.peerBUMLimit, 1, now)
 	}

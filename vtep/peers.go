@@ -22,6 +22,9 @@ type peer struct {
 	remotes  int       // remotes with this address; guarded by remotes.mu
 }
 
+// isPeer reports whether `accept peers` lets in packets of p, which may be nil.
+func (p *peer) isPeer() bool { return p != nil && p.configured.Load() > 0 }
+
 // peerTable maps addresses to peers. Readers take no lock; writers hold
 // remotes.mu. Each bucket is a list linked by atomic pointers; growing makes
 // new nodes, so that a reader of the old buckets still sees whole lists.

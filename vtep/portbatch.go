@@ -13,7 +13,7 @@ const maxOwners = 64
 // portBatch is frames on their way to one port, of one link or, where that is a
 // trunk port, of several, whose VLANs they carry.
 type portBatch struct {
-	port    Port // nil: the batch is not in use
+	port    framePort // nil: the batch is not in use
 	frames  [maxPending]encap.Frame
 	n       int
 	ownerOf [maxPending]uint8 // index in owners
@@ -24,14 +24,14 @@ type portBatch struct {
 
 // owner is a link that has frames in a portBatch.
 type owner struct {
-	link  *Link
+	link  *dataLink
 	c     *counters
 	taken tally // what its frames add to c
 }
 
 // turnTo has frames of l, which count in c, follow. It reports false where there
 // are too many links' already: the batch has to be written first.
-func (b *portBatch) turnTo(l *Link, c *counters) bool {
+func (b *portBatch) turnTo(l *dataLink, c *counters) bool {
 	for i := range b.owners[:b.used] {
 		if b.owners[i].link == l {
 			b.at = i
@@ -140,7 +140,7 @@ const maxPorts = 8
 type joinBatches [maxPorts]*joinBatch
 
 // of is the batch of port. Where others have all, these are written.
-func (p *joinBatches) of(port Port, worker int) *joinBatch {
+func (p *joinBatches) of(port framePort, worker int) *joinBatch {
 	for i, b := range p {
 		if b == nil {
 			b = new(joinBatch)

@@ -38,7 +38,7 @@ func (v *VTEP) refresh(l *Link) error {
 	if was := l.state.Swap(l.newState(own, dev.Index)); was != nil {
 		l.moveDev(was.dev, uint32(dev.Index))
 	}
-	l.remotes.setFilter(l.state.Load())
+	l.filter.set(l.state.Load())
 	v.countSameHost(l)
 	v.publish(l)
 	for _, ep := range left { // the new ones hear by now
@@ -67,7 +67,7 @@ func (l *Link) followDevice() {
 	s := *old
 	s.up, s.mac, s.mtu = l.device.Up, l.device.MAC, l.device.MTU
 	l.state.Store(&s)
-	l.remotes.setFilter(&s)
+	l.filter.set(&s)
 }
 
 // rejoin makes l a user of exactly the endpoints for keys, and returns those

@@ -51,7 +51,7 @@ type remotes struct {
 	pool *fdb.Budget // of remotes that learning made, of all links
 
 	mu      sync.Mutex // after link.mu and the FDB's shard locks
-	filter  peerFilter
+	watch   peerWatch
 	byKey   map[remoteKey]*remote
 	most    int            // remotes that byKey had room for when it was made, or has since
 	free    []fdb.RemoteID // numbers given up, the least last
@@ -61,11 +61,22 @@ type remotes struct {
 	refused bool           // none is made by learning any more
 }
 
+// ownRemotes are those that learning may make for a link whatever the other
+// links have made.
+const ownRemotes = 64
+
 // minRemotes is the least that the tables of remotes and peers have room for.
 const minRemotes = 8
 
-func newRemotes(pool *fdb.Budget) *remotes {
-	r := &remotes{peers: newPeerTable(), byKey: make(map[remoteKey]*remote), pool: pool}
+// peerWatch is told who becomes a peer, and who is none any more, while the remotes' lock
+// is held: before the FDB has the entry that makes one.
+type peerWatch interface {
+	Came(encap.Addr)
+	Left(encap.Addr)
+}
+
+func newRemotes(pool *fdb.Budget, watch peerWatch) *remotes {
+	r := &remotes{watch: watch, peers: newPeerTable(), byKey: make(map[remoteKey]*remote), pool: pool}
 	ids := make([]atomic.Pointer[remote], minRemotes)
 	r.byID.Store(&ids)
 	return r
@@ -137,6 +148,12 @@ func (r *remotes) each(fn func(*remote)) {
 		}
 	}
 }
+
+// eachPeer calls fn for every address that a remote has. fn may take the lock.
+func (r *remotes) eachPeer(fn func(*peer)) { r.peers.each(fn) }
+
+// peer is what is known of an address, nil if nothing is.
+func (r *remotes) peer(a encap.Addr) *peer { return r.peers.lookup(a) }
 
 // find is the remote for key, nil if there is none.
 func (r *remotes) find(key remoteKey) *remote {
@@ -228,9 +245,9 @@ func (r *remotes) count(id fdb.RemoteID, refs int, users int32) {
 	rem.idle = false
 	switch now := rem.peer.configured.Add(users); {
 	case users > 0 && now == users:
-		r.filter.came(rem.peer)
+		r.watch.Came(rem.addr)
 	case users < 0 && now == 0:
-		r.filter.left(rem.peer)
+		r.watch.Left(rem.addr)
 	}
 }
 

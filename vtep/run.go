@@ -54,13 +54,13 @@ func (v *VTEP) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return v.Close()
-		case <-v.woken:
+		case <-v.plane.woken:
 			fault.Catch(v.log, "what the data path noted", v.onWake)
 			n--
 			continue
 		case <-second.C:
 		}
-		v.tick.Store(uint32(time.Since(v.start) / time.Second))
+		v.plane.advance()
 		fault.Catch(v.log, "counting losses", func() { v.countLosses(n%int(sweepEvery/time.Second) == 0) })
 		fault.Catch(v.log, "what is done every second", v.everySecond)
 		fault.Catch(v.log, "asking for new devices", v.meetDevices)
@@ -94,7 +94,7 @@ func (v *VTEP) sweep() {
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.strangeSource.Swap(false) {
+	if v.plane.strangeSource.Swap(false) {
 		v.noteSources()
 	}
 	v.tellOffloads()
@@ -106,7 +106,7 @@ func (v *VTEP) everySecond() {
 	for _, l := range v.links {
 		l.logMoves()
 		l.guardMoves(v.now())
-		l.remotes.pruneFilter()
+		l.filter.prune()
 		l.tellConditions(v.now())
 		l.tellPolicy()
 		if l.mayBypass {
@@ -165,7 +165,7 @@ func (v *VTEP) dropAll() (gone []goneLink, all []*netdev) {
 		gone = append(gone, goneLink{l, l.info()})
 		l.gone = true
 		l.endpoints, l.senders, l.fragments = nil, [2]*sender{}, nil
-		l.remotes.endFilter()
+		l.filter.end()
 	}
 	for n := range v.netdevs {
 		n.forget()

@@ -92,7 +92,7 @@ func newRxRig(t testing.TB, join bool, links ...LinkConfig) *rxRig {
 		}
 	}
 	ep := v.links[links[0].Name].endpoints[0]
-	return &rxRig{t: t, v: v, ports: h.ports, w: &netWorker{ep: ep, c: &v.counters[0]}}
+	return &rxRig{t: t, v: v, ports: h.ports, w: newNetWorker(ep.dataEndpoint, 0)}
 }
 
 func must(t testing.TB, err error) {
@@ -107,8 +107,7 @@ func (r *rxRig) hear(batch ...encap.Datagram) {
 	for i := range batch {
 		batch[i].Payload = bytes.Clone(batch[i].Payload)
 	}
-	r.w.link, r.w.usual = nil, false
-	r.w.fromUnderlay(batch, fdb.Tick(1))
+	r.w.Forward(batch, fdb.Tick(1))
 }
 
 // arrived takes what a link's port, or its VLAN of a trunk port, was given,

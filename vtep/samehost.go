@@ -2,10 +2,8 @@ package vtep
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/underlay"
 )
 
 // A kernel VTEP on this host hands over what it leaves to a device that never
@@ -14,30 +12,44 @@ import (
 // certain, and tenants choose the bytes. What follows is inferred from where the
 // kernel says that a datagram came from; SECURITY.md lists who could lie.
 
+// origin says where datagrams may come from.
+type origin uint8
+
+const (
+	// originUnknown: nothing is known of the device that it arrived by.
+	originUnknown origin = iota
+	// originWire: somebody outside this host sent it as it is.
+	originWire
+	// originMixed: a sender on this host may be behind the device as well.
+	originMixed
+	// originHere: only senders on this host are behind the device.
+	originHere
+)
+
 // arrivals is the immutable snapshot of where datagrams come from that the data
 // path reads.
 type arrivals struct {
-	underlay.Origins
+	of       func(device uint32, src encap.Addr) origin
 	prefixes []netip.Prefix // of senders on this host, by any link's `samehost`
 	nobody   bool           // every link has `samehost none`
 }
 
 // origin is where d came from. Of one whose sender a prefix names, the bytes are
 // not trusted, whatever device it came by.
-func (w *netWorker) origin(d *encap.Datagram) underlay.Origin {
+func (w *netWorker) originOf(d *encap.Datagram) origin {
 	f := &w.from
 	if f.known && d.Device == f.device && d.Src == f.src {
 		return f.origin
 	}
-	*f = arrival{known: true, device: d.Device, src: d.Src, origin: w.arrivals.Of(d.Device, d.Src)}
+	*f = arrival{known: true, device: d.Device, src: d.Src, origin: w.arrivals.of(d.Device, d.Src)}
 	switch f.origin {
-	case underlay.OriginUnknown:
-		w.ep.vtep.meet(d.Device)
-	case underlay.OriginWire:
+	case originUnknown:
+		w.ep.plane.meet(d.Device)
+	case originWire:
 		if len(w.arrivals.prefixes) > 0 && contains(w.arrivals.prefixes, d.Src) {
-			f.origin = underlay.OriginMixed
+			f.origin = originMixed
 		}
-	case underlay.OriginMixed, underlay.OriginHere:
+	case originMixed, originHere:
 	}
 	return f.origin
 }
@@ -59,7 +71,7 @@ func contains(prefixes []netip.Prefix, a encap.Addr) bool {
 // dropped, and the endpoint goes on without UDP_GRO, where the kernel itself cuts
 // what it joined.
 func (w *netWorker) isTrain(d *encap.Datagram) bool {
-	if w.origin(d) == underlay.OriginWire || w.arrivals.nobody || alike(d.Payload, int(d.SegSize)) {
+	if w.originOf(d) == originWire || w.arrivals.nobody || alike(d.Payload, int(d.SegSize)) {
 		return true
 	}
 	w.undecided(d)
@@ -115,21 +127,14 @@ func (w *netWorker) undecided(d *encap.Datagram) {
 	default:
 		c.drop(RxUndecided)
 		w.ep.undecided.Store(true)
-		w.ep.vtep.wake()
+		w.ep.plane.wake()
 	}
 }
 
 // fromThisHost reports whether what a kernel VTEP leaves undone is restored in what
 // src sent.
-func (s *linkState) fromThisHost(origin underlay.Origin, src encap.Addr) bool {
-	switch s.sameHost.Mode {
-	case SameHostNone:
-		return false
-	case SameHostPrefixes:
-		return origin == underlay.OriginHere || contains(s.sameHost.Prefixes, src)
-	default:
-		return origin == underlay.OriginHere
-	}
+func (s *linkState) fromThisHost(from origin, src encap.Addr) bool {
+	return !s.trustNobody && (from == originHere || contains(s.sameHost, src))
 }
 
 // restoreOffload finds what a kernel VTEP on the same host left to a device
@@ -145,105 +150,5 @@ func restoreOffload(f *encap.Frame, in *encap.Inner, mtu int) {
 	}
 	if encap.LooksPartial(f.Data, in) {
 		f.Offload, _ = encap.PartialOffload(in)
-	}
-}
-
-// meet notes a device that nothing is known of, for the control plane to ask about.
-func (v *VTEP) meet(device uint32) {
-	if device != 0 && v.unmet.Load() != device {
-		v.unmet.Store(device)
-		v.wake()
-	}
-}
-
-// meetDevices asks the kernel about the device that was noted, at most once a
-// second. What it does not know either is taken for one that senders on this host
-// may be behind.
-func (v *VTEP) meetDevices() {
-	device := v.unmet.Load()
-	if device == 0 || v.meetAgain > v.now() {
-		return
-	}
-	v.meetAgain = v.now() + 1
-	o, err := v.host.Origins(nil)
-	if err != nil {
-		v.log.Warn("asking for the devices of the underlay failed, trying again", "err", err)
-		return
-	}
-	if o.Devices[device].Origin == underlay.OriginUnknown {
-		o.Devices[device] = underlay.Device{Origin: underlay.OriginMixed}
-	}
-	v.unmet.Store(0)
-	v.locked(func() { v.publishArrivals(o) })
-}
-
-// followAddresses looks which addresses are this host's.
-func (v *VTEP) followAddresses() {
-	known := v.arrivals.Load().Devices
-	if known == nil {
-		return // there is no endpoint yet
-	}
-	o, err := v.host.Origins(known)
-	if err != nil {
-		v.log.Warn("asking for the addresses of the underlay failed, trying again", "err", err)
-		return
-	}
-	v.locked(func() { v.publishArrivals(o) })
-}
-
-// findOrigins asks for devices and addresses before the first endpoint is opened.
-// Where that fails all are unknown. The caller holds v.mu.
-func (v *VTEP) findOrigins() {
-	if v.arrivals.Load().Devices != nil {
-		return
-	}
-	o, err := v.host.Origins(nil)
-	if err != nil {
-		v.log.Warn("asking for the devices of the underlay failed", "err", err)
-		return
-	}
-	v.publishArrivals(o)
-}
-
-// publishArrivals gives the data path a new snapshot; the caller holds v.mu.
-func (v *VTEP) publishArrivals(o underlay.Origins) {
-	a := &arrivals{Origins: o, nobody: v.sameHost.links == 0}
-	for p := range v.sameHost.prefixes {
-		a.prefixes = append(a.prefixes, p)
-	}
-	v.arrivals.Store(a)
-}
-
-// sameHostWords is what the links say of senders on this host, taken together:
-// before its VNI is looked at, a datagram is of no link. Guarded by VTEP.mu.
-type sameHostWords struct {
-	links    int                  // without `samehost none`
-	prefixes map[netip.Prefix]int // how many links have which
-}
-
-func (c *sameHostWords) count(w SameHost, n int) {
-	if w.Mode != SameHostNone {
-		c.links += n
-	}
-	for _, p := range w.Prefixes {
-		if c.prefixes[p] += n; c.prefixes[p] == 0 {
-			delete(c.prefixes, p)
-		}
-	}
-}
-
-// countSameHost follows what l says; the caller holds v.mu.
-func (v *VTEP) countSameHost(l *Link) {
-	is := l.cfg.SameHost
-	if was := l.sameHost; was != nil && (l.gone || was.Mode != is.Mode || !slices.Equal(was.Prefixes, is.Prefixes)) {
-		v.sameHost.count(*was, -1)
-		l.sameHost = nil
-	}
-	if l.sameHost == nil && !l.gone {
-		l.sameHost = &is
-		v.sameHost.count(is, 1)
-	}
-	if a := v.arrivals.Load(); a.nobody != (v.sameHost.links == 0) || len(a.prefixes) != len(v.sameHost.prefixes) || len(is.Prefixes) > 0 {
-		v.publishArrivals(a.Origins)
 	}
 }

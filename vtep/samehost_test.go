@@ -218,14 +218,14 @@ func TestSameHostWord(t *testing.T) {
 		if err := r.v.DelLink("vxlan43"); err != nil {
 			t.Fatal(err)
 		}
-		a := r.v.arrivals.Load()
+		a := r.v.plane.arrivals.Load()
 		if a.nobody != (tt.w42.Mode == SameHostNone) || len(a.prefixes) != len(tt.w42.Prefixes) {
 			t.Errorf("%s: with one link left: nobody %v, prefixes %v", tt.name, a.nobody, a.prefixes)
 		}
 		if err := r.v.UpdateLink("vxlan42", func(c *LinkConfig) error { c.SameHost = none; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if a := r.v.arrivals.Load(); !a.nobody || len(a.prefixes) != 0 {
+		if a := r.v.plane.arrivals.Load(); !a.nobody || len(a.prefixes) != 0 {
 			t.Errorf("%s: after a change to none: nobody %v, prefixes %v", tt.name, a.nobody, a.prefixes)
 		}
 	}

@@ -12,16 +12,12 @@ import (
 // Port is an access port: where Ethernet frames enter and leave the host.
 // vteptest.TestPort is the suite that every implementation passes.
 type Port interface {
-	// Queues is the number of queues; each is read by one worker.
-	Queues() int
+	framePort
 	// ReadBatch blocks until queue q has a frame, fills frames and returns how
 	// many. Their Data is valid, and may be written to, until the next
 	// ReadBatch of q. A closed port gives os.ErrClosed, one whose device is gone
 	// tap.ErrGone.
 	ReadBatch(q int, frames []encap.Frame) (int, error)
-	// WriteBatch hands frames to the host without keeping or changing them, and
-	// returns how many it took. It may be called concurrently.
-	WriteBatch(q int, frames []encap.Frame) (int, error)
 	// Losses is what was lost before it could be read, since the port was opened.
 	// It may take a while, and no lock of the VTEP's is held.
 	Losses() (tap.Losses, error)
@@ -77,12 +73,7 @@ type FilterHost interface {
 
 // Transmitter sends to the underlay from a range of source ports.
 type Transmitter interface {
-	// WriteBatch sends p, in order within a flow hash and remote, and sets the Result of
-	// each. The error is net.ErrClosed or nil. It may be called concurrently.
-	WriteBatch(p []encap.Packet) error
-	// PathMTU is the size of the IP packets that reach dst, where a refusal as
-	// encap.SendTooBig told.
-	PathMTU(dst encap.Addr) (mtu int, ok bool)
+	packetSender
 	// TakeErrors is what ICMP said of packets since the call before, whether
 	// something was sent meanwhile or not.
 	TakeErrors() []underlay.ICMPError

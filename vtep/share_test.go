@@ -10,6 +10,12 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
+// nobodyWatches is told of peers and does nothing.
+type nobodyWatches struct{}
+
+func (nobodyWatches) Came(encap.Addr) {}
+func (nobodyWatches) Left(encap.Addr) {}
+
 func heapNow() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -83,7 +89,7 @@ func TestRemotesLeaveNothing(t *testing.T) {
 // TestRemoteNumbersComeBack: where some remotes stay, the least numbers are given out
 // again first, so that the tables can shrink, and each number has the right remote.
 func TestRemoteNumbersComeBack(t *testing.T) {
-	r := newRemotes(nil)
+	r := newRemotes(nil, nobodyWatches{})
 	key := func(i int) remoteKey { return remoteKey{addr: encap.AddrFrom(nth(i)), port: 4789} }
 	for i := range 1000 {
 		r.intern(key(i))
@@ -155,7 +161,7 @@ func TestBindingShares(t *testing.T) {
 // learning, and each may make a few whatever the others did.
 func TestLearnedRemotesAreBounded(t *testing.T) {
 	l := newLimits(8000) // 1,000 remotes
-	a, b := newRemotes(l.remotes), newRemotes(l.remotes)
+	a, b := newRemotes(l.remotes, nobodyWatches{}), newRemotes(l.remotes, nobodyWatches{})
 	made := func(r *remotes) (n int) {
 		for i := range 5000 {
 			if r.learned(remoteKey{addr: encap.AddrFrom(nth(i))}, 0) != nil {
@@ -186,12 +192,14 @@ func TestTotalAddresses(t *testing.T) {
 	l := newSinkLink(t)
 	v := l.vtep
 	v.SetMaxAddresses(limit)
-	all := []*Link{l}
+	all := []*dataLink{l.dataLink}
 	for range links - 1 {
-		o := &Link{vtep: v, log: v.log, remotes: newRemotes(v.limits.remotes)}
+		o := newDataLink(v.plane, linkTables{
+			maxAddresses: DefaultMaxAddresses, addresses: v.limits.addresses, remotes: v.limits.remotes,
+			peers: nobodyWatches{}, onChange: func(fdb.Event) {},
+		})
 		o.state.Store(l.state.Load())
-		o.shards = make([]counters, 2)
-		o.fdb = fdb.New(fdb.Config{MaxAddresses: DefaultMaxAddresses, Budget: v.limits.addresses, OnChange: o.onFDB, SameAddr: o.remotes.sameAddr})
+		o.setQueues(1)
 		all = append(all, o)
 	}
 	from := encap.AddrFrom(nth(1))
@@ -211,7 +219,7 @@ func TestTotalAddresses(t *testing.T) {
 		}
 	}
 	for _, o := range all[1:] {
-		o.closeTables()
+		o.close()
 	}
 	if held, _ := v.Addresses(); held != l.fdb.Len() {
 		t.Errorf("%d addresses are held, %d by the link that is left", held, l.fdb.Len())

@@ -12,14 +12,6 @@ import (
 // UDP superframes do so again and again.
 const singlyFor = 10 * time.Minute
 
-// wake has Run look at once at what the data path noted. It never waits.
-func (v *VTEP) wake() {
-	select {
-	case v.woken <- struct{}{}:
-	default: // Run was told and has not looked yet
-	}
-}
-
 // onWake does what the data path noted.
 func (v *VTEP) onWake() {
 	v.meetDevices()
@@ -76,13 +68,12 @@ func (v *VTEP) reopen(ep *endpoint, until fdb.Tick) error {
 func (ep *endpoint) inherit(other *endpoint) {
 	for l, vni := range other.users {
 		ep.users[l] = vni
-		if other.vnis.link(vni) == l {
+		if other.byVNI[vni] == l {
 			ep.setLink(vni, l)
 		}
 	}
-	if wild := other.wild.Load(); wild != nil {
-		ep.wild.Store(wild)
-		ep.gate.SetWild(wild.gate)
+	if other.other != nil {
+		ep.setWild(other.other)
 	}
 }
 

@@ -6,6 +6,24 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
+// LinkStats counts since the link was added. Rx is what came from the underlay
+// and went into the port, tx what came from the port and went to remotes, one
+// for each copy, as the kernel counts.
+type LinkStats struct {
+	RxPackets, RxBytes, RxErrors, RxDropped, Multicast uint64
+	TxPackets, TxBytes, TxErrors, TxDropped            uint64
+	Reserved                                           uint64                // received with reserved header bits set, dropped or not
+	NotLearned                                         uint64                // received while the FDB was full, nothing giving its place: delivered, not learned
+	Evicted                                            uint64                // FDB entries that gave their places to new addresses
+	Moves                                              uint64                // learned entries that changed their remote
+	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
+	Answered                                           uint64                // questions for neighbours that were answered in their place
+	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
+	TooBigWithheld                                     uint64                // and those that the link's limit kept back
+	Fragmented                                         uint64                // frames that left in fragments, as short as each path must take
+	Drops                                              map[DropReason]uint64 // without zeros
+}
+
 // counters are one worker's for one link. A worker writes its own only, so
 // that the atomic additions never contend; readers sum over workers.
 type counters struct {
@@ -51,6 +69,9 @@ func (c *counters) received(t *tally) {
 
 func (c *counters) drop(r DropReason) { c.drops[r].Add(1) }
 
+// count counts n drops.
+func (c *counters) count(r DropReason, n uint64) { c.drops[r].Add(n) }
+
 // sum adds up shards.
 func sumCounters(shards []counters) LinkStats {
 	s := LinkStats{Drops: make(map[DropReason]uint64)}
@@ -87,4 +108,24 @@ func sumCounters(shards []counters) LinkStats {
 		}
 	}
 	return s
+}
+
+// dropTotals are what was counted of each reason.
+type dropTotals [numDropReasons]uint64
+
+func totalDrops(shards []counters) (t dropTotals) {
+	for i := range shards {
+		for r := range t {
+			t[r] += shards[i].drops[r].Load()
+		}
+	}
+	return t
+}
+
+// totalNotLearned is how many frames were delivered while the FDB was full.
+func totalNotLearned(shards []counters) (n uint64) {
+	for i := range shards {
+		n += shards[i].notLearned.Load()
+	}
+	return n
 }

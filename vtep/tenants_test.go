@@ -72,7 +72,7 @@ func (tw *twins) hear(all []message) {
 		joined = append(joined, d)
 	}
 	tw.fast.hear(joined...)
-	tw.slow.w.arrivals, tw.slow.w.from.known = tw.slow.v.arrivals.Load(), false
+	tw.slow.w.arrivals, tw.slow.w.from.known = tw.slow.v.plane.arrivals.Load(), false
 	for i, m := range all {
 		if m.decidable() {
 			single = append(single, m...)

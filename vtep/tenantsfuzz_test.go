@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/fdb"
 )
 
 // messagesIn reads fuzzed bytes as what a receiver reads: for each message two bytes
@@ -127,7 +126,7 @@ func FuzzFromPort(f *testing.F) {
 		l := r.v.links["vxlan42"]
 		tx := &takenSender{}
 		s := *l.state.Load()
-		s.tx = [2]Transmitter{tx, tx}
+		s.tx = [2]packetSender{tx, tx}
 		l.state.Store(&s)
 		o := encap.Offload{Kind: encap.GSOKind(kind % 5), SegSize: size}
 		if o.Kind == encap.GSONone {
@@ -136,8 +135,8 @@ func FuzzFromPort(f *testing.F) {
 		if partial {
 			o.Csum, o.CsumStart, o.CsumOffset = encap.CsumPartial, start, offset
 		}
-		w := &portWorker{link: l, c: &l.shards[0], portScratch: new(portScratch)}
-		w.fromPort([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, 1)
+		w := newPortWorker(l.dataLink, 0)
+		w.Forward([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, 1)
 		frames := sentFrames(t, tx.packets)
 		if len(tx.packets) > 1 || len(frames) > encap.MaxSegments {
 			t.Fatalf("one frame became %d packets, %d frames", len(tx.packets), len(frames))
@@ -157,10 +156,9 @@ func FuzzFromPort(f *testing.F) {
 				t.Fatalf("%d bytes became %d", len(b), len(frames[0]))
 			}
 		}
-		trunk := &trunk{netdev: l.netdev, nobody: make([]counters, 1)}
-		trunk.links[7].Store(l)
-		tw := &trunkWorker{trunk: trunk, portWorker: portWorker{portScratch: new(portScratch)}, nobody: &r.v.counters[0]}
-		tw.sort([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, fdb.Tick(1))
+		trunk := newDataTrunk(1)
+		trunk.setVLAN(7, l.dataLink)
+		newTrunkWorker(r.v.plane, trunk, 0).Forward([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, 1)
 	})
 }
 

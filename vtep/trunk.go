@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 )
 
@@ -48,15 +46,12 @@ type TrunkVLAN struct {
 // before encapsulation). So thousands of links cost no netdev and no worker each.
 type trunk struct {
 	*netdev
-	// nobody counts frames that belong to no link, by queue; VTEP.counters do, too.
-	nobody []counters
-	// links are by VLAN id. The workers read them without a lock; VTEP.mu's
-	// holder writes.
-	links [encap.MaxVLAN + 1]atomic.Pointer[Link]
+	*dataTrunk
 
 	// The rest is guarded by VTEP.mu.
 	cfg      TrunkConfig
 	device   tap.State
+	vlans    map[uint16]*Link
 	mtus     map[int]int // how many links have which MTU
 	overflow condition
 	gone     bool
@@ -82,8 +77,11 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	if err != nil {
 		return err
 	}
-	t := &trunk{netdev: n, device: s, cfg: c, mtus: make(map[int]int), nobody: make([]counters, n.port.Queues())}
-	n.lostTo = []*counters{&v.counters[0], &t.nobody[0]}
+	t := &trunk{
+		netdev: n, dataTrunk: newDataTrunk(n.port.Queues()), device: s, cfg: c,
+		vlans: make(map[uint16]*Link), mtus: make(map[int]int),
+	}
+	n.lostTo = []*counters{&v.plane.counters[0], &t.nobody[0]}
 	v.yieldName(c.Name)
 	v.trunks[c.Name] = t
 	v.startTrunk(t)
@@ -101,7 +99,7 @@ func (c *TrunkConfig) Validate() error {
 func (v *VTEP) startTrunk(t *trunk) {
 	for q := range t.port.Queues() {
 		v.spawnWorker(t.log, "a trunk port's worker", func() {
-			(&trunkWorker{trunk: t, portWorker: portWorker{queue: q}, nobody: &v.counters[q%len(v.counters)]}).run()
+			v.readPort(t.netdev, q, newTrunkWorker(v.plane, t.dataTrunk, q).Forward)
 		})
 	}
 	t.watch(func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
@@ -130,13 +128,22 @@ func (v *VTEP) onTrunk(t *trunk, wentDown bool) {
 
 // users are the links of t; the caller holds v.mu.
 func (t *trunk) users() []*Link {
-	var all []*Link
-	for i := range t.links {
-		if l := t.links[i].Load(); l != nil {
-			all = append(all, l)
-		}
+	all := make([]*Link, 0, len(t.vlans))
+	for _, vlan := range slices.Sorted(maps.Keys(t.vlans)) {
+		all = append(all, t.vlans[vlan])
 	}
 	return all
+}
+
+// give has the frames of a VLAN be l's, or nobody's. The caller holds v.mu.
+func (t *trunk) give(vlan uint16, l *Link) {
+	if l == nil {
+		delete(t.vlans, vlan)
+		t.setVLAN(vlan, nil)
+		return
+	}
+	t.vlans[vlan] = l
+	t.setVLAN(vlan, l.dataLink)
 }
 
 // fit gives the netdev the least MTU of its links, unless its own was given. The
@@ -287,45 +294,4 @@ func (v *VTEP) Trunks() []TrunkInfo {
 		all = append(all, i)
 	}
 	return all
-}
-
-// trunkWorker reads one queue of a trunk port.
-type trunkWorker struct {
-	trunk *trunk
-	portWorker
-	nobody *counters // for frames that belong to no link
-}
-
-// run forwards until the port is closed or gone.
-func (w *trunkWorker) run() { w.read(w.trunk.vtep, w.trunk.port, w.trunk.log, w.sort) }
-
-// sort takes the tags off and gives each run of frames of one VLAN to its link. What
-// becomes of all of them leaves together.
-func (w *trunkWorker) sort(frames []encap.Frame, now fdb.Tick) {
-	w.begin(now)
-	start := 0
-	var link *Link
-	for i := range frames {
-		to := w.trunk.links[encap.PopVLAN(&frames[i])].Load() // 0, no tag, has no link
-		if to != link {
-			w.give(link, frames[start:i])
-			start, link = i, to
-		}
-	}
-	w.give(link, frames[start:])
-	w.finish()
-}
-
-func (w *trunkWorker) give(to *Link, frames []encap.Frame) {
-	switch {
-	case len(frames) == 0:
-	case to == nil:
-		w.nobody.drops[TxUnknownVLAN].Add(uint64(len(frames)))
-		w.trunk.nobody[w.queue].drops[TxUnknownVLAN].Add(uint64(len(frames)))
-	case !to.state.Load().up: // a netdev that is down would give none
-		to.shards[w.queue].drops[TxLinkDown].Add(uint64(len(frames)))
-	default:
-		w.link, w.c = to, &to.shards[w.queue]
-		w.forward(frames)
-	}
 }

@@ -35,8 +35,7 @@ func newTxRig(t *testing.T, links int, edit func(*LinkConfig)) *txRig {
 		must(t, r.v.FDBAdd(FDBEntry{Link: c.Name, MAC: there, Remote: Remote{Addr: peer1}, State: fdb.Static}))
 		r.links = append(r.links, l)
 	}
-	trunk := r.v.trunks["trunk0"]
-	r.w = &trunkWorker{trunk: trunk, portWorker: portWorker{portScratch: new(portScratch)}, nobody: &r.v.counters[0]}
+	r.w = newTrunkWorker(r.v.plane, r.v.trunks["trunk0"].dataTrunk, 0)
 	return r
 }
 
@@ -44,7 +43,7 @@ func newTxRig(t *testing.T, links int, edit func(*LinkConfig)) *txRig {
 func (r *txRig) by(tx Transmitter, links ...*Link) {
 	for _, l := range links {
 		s := *l.state.Load()
-		s.tx, s.fragments = [2]Transmitter{tx, tx}, nil
+		s.tx, s.fragments = [2]packetSender{tx, tx}, nil
 		l.state.Store(&s)
 	}
 }
@@ -83,7 +82,7 @@ func TestOneSendARead(t *testing.T) {
 			for n := range links * rounds {
 				frames = append(frames, in(n%links, ipFrame(there, here, false, 100)))
 			}
-			r.w.sort(frames, 1)
+			r.w.Forward(frames, 1)
 			for i, l := range r.links {
 				tx := txs[i%transmitters]
 				if n, s := tx.of(l.cfg.VNI), r.stats(l.cfg.Name); n != rounds || s.TxPackets != rounds || len(s.Drops) > 0 {
@@ -108,7 +107,7 @@ func TestManyCopies(t *testing.T) {
 		must(t, r.v.FDBAppend(FDBEntry{Link: "v0", Remote: Remote{Addr: a}, State: fdb.Permanent}))
 		a = a.Next()
 	}
-	r.w.sort([]encap.Frame{in(0, ipFrame(encap.MAC{1, 2}, here, false, 100)), in(0, ipFrame(encap.MAC{1, 2}, here, false, 100))}, 1)
+	r.w.Forward([]encap.Frame{in(0, ipFrame(encap.MAC{1, 2}, here, false, 100)), in(0, ipFrame(encap.MAC{1, 2}, here, false, 100))}, 1)
 	if want := 2 * (outSize + 100); len(tx.packets) != want || r.stats("v0").TxPackets != uint64(want) {
 		t.Errorf("%d packets, want %d", len(tx.packets), want)
 	}
@@ -147,7 +146,7 @@ func TestTransmitterCloses(t *testing.T) {
 		}}
 		r.by(old, r.links[0])
 		f := in(0, ipFrame(there, here, false, 100))
-		r.w.sort([]encap.Frame{f, in(0, ipFrame(there, here, false, 100)), in(0, ipFrame(there, here, false, 100)), in(0, ipFrame(there, here, false, 100))}, 1)
+		r.w.Forward([]encap.Frame{f, in(0, ipFrame(there, here, false, 100)), in(0, ipFrame(there, here, false, 100)), in(0, ipFrame(there, here, false, 100))}, 1)
 		again, refused := 0, uint64(2)
 		if replaced {
 			again, refused = 2, 0
@@ -175,7 +174,7 @@ func TestFragmentsTooBig(t *testing.T) {
 	s := *r.links[0].state.Load()
 	s.fragments = narrow{}
 	r.links[0].state.Store(&s)
-	r.w.sort([]encap.Frame{in(0, ipFrame(there, here, false, 100))}, 1)
+	r.w.Forward([]encap.Frame{in(0, ipFrame(there, here, false, 100))}, 1)
 	if s := r.stats("v0"); s.Drops[TxTooBig] != 1 {
 		t.Errorf("drops %v", s.Drops)
 	}
@@ -192,7 +191,7 @@ func TestUnicastIsNoFlood(t *testing.T) {
 		for range batch {
 			frames = append(frames, in(0, ipFrame(there, here, false, 100)))
 		}
-		r.w.sort(frames, 1)
+		r.w.Forward(frames, 1)
 	}
 	if s := r.stats("v0"); len(tx.packets) != 20*batch || len(s.Drops) > 0 {
 		t.Errorf("%d packets left; drops %v", len(tx.packets), s.Drops)
@@ -208,7 +207,7 @@ func TestTooManySegments(t *testing.T) {
 		r.by(tx, r.links[0])
 		f := in(0, ipFrame(there, here, false, 42+100*segments))
 		f.Offload = encap.Offload{Kind: encap.GSOUDP, SegSize: 100, Csum: encap.CsumPartial, CsumStart: 38, CsumOffset: 6}
-		r.w.sort([]encap.Frame{f}, 1)
+		r.w.Forward([]encap.Frame{f}, 1)
 		if s := r.stats("v0"); s.Drops[TxTooManySegments] != want || len(tx.packets) != 1-int(want) {
 			t.Errorf("%d segments: %d packets, drops %v", segments, len(tx.packets), s.Drops)
 		}
@@ -222,7 +221,7 @@ func TestMSSIsClamped(t *testing.T) {
 	r.by(tx, r.links[0])
 	b := append(ipFrame(there, here, false, 0)[:34], 0, 9, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0x23, 0)
 	b[16], b[17], b[23] = 0, 44, encap.ProtoTCP
-	r.w.sort([]encap.Frame{in(0, b)}, 1)
+	r.w.Forward([]encap.Frame{in(0, b)}, 1)
 	if len(tx.packets) != 1 {
 		t.Fatalf("%d packets", len(tx.packets))
 	}
@@ -246,7 +245,7 @@ func TestEntryByAnotherDevice(t *testing.T) {
 		s.dev = dev
 		l.state.Store(&s)
 		tx.packets = nil
-		r.w.sort([]encap.Frame{in(0, ipFrame(mac, here, false, 100))}, 1)
+		r.w.Forward([]encap.Frame{in(0, ipFrame(mac, here, false, 100))}, 1)
 		if len(tx.packets) != 1 || tx.packets[0].Zone != want {
 			t.Errorf("the link's device is %d: %+v, want zone %d", dev, tx.packets, want)
 		}

@@ -164,7 +164,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.Proxy != before.Proxy {
 		v.followNeighbours(l)
 	}
-	l.followBindings()
+	l.learnNeighbours(c.ProxyLearn, v.limits.bindings)
 	return nil
 }
 

@@ -49,7 +49,7 @@ func (v *VTEP) vlanFree(l *Link, c *LinkConfig) error {
 
 // free refuses a VLAN that another link than l has; the caller holds VTEP.mu.
 func (t *trunk) free(l *Link, vlan uint16) error {
-	if o := t.links[vlan].Load(); o != nil && o != l {
+	if o := t.vlans[vlan]; o != nil && o != l {
 		return fmt.Errorf("%w: VLAN %d of port %s is link %s", ErrExist, vlan, t.cfg.Name, o.cfg.Name)
 	}
 	return nil
@@ -60,9 +60,9 @@ func (t *trunk) free(l *Link, vlan uint16) error {
 func (a *vlan) attach(l *Link) {
 	before := a.id
 	a.id = l.cfg.VLAN
-	a.trunk.links[a.id].Store(l)
-	if before != a.id {
-		a.trunk.links[before].Store(nil) // 0 has none
+	a.trunk.give(a.id, l)
+	if before != 0 && before != a.id {
+		a.trunk.give(before, nil)
 	}
 	a.count(l.device.MTU)
 }
@@ -126,7 +126,7 @@ func (a *vlan) unpersist() error { return nil }
 // close has the trunk's workers find the link no more.
 func (a *vlan) close() {
 	if a.id != 0 {
-		a.trunk.links[a.id].Store(nil)
+		a.trunk.give(a.id, nil)
 		a.count(0)
 	}
 }

@@ -18,13 +18,13 @@ type (
 		low [256]atomic.Pointer[vniLow]
 	}
 	vniLow struct {
-		links [256]atomic.Pointer[Link]
+		links [256]atomic.Pointer[dataLink]
 		used  int // the writer's
 	}
 )
 
 // link is the link of a VNI, nil if there is none.
-func (t *vniTable) link(vni encap.VNI) *Link {
+func (t *vniTable) link(vni encap.VNI) *dataLink {
 	middle := t.top[vni>>16&255].Load()
 	if middle == nil {
 		return nil
@@ -37,7 +37,7 @@ func (t *vniTable) link(vni encap.VNI) *Link {
 }
 
 // set gives a VNI its link, or takes it away where l is nil.
-func (t *vniTable) set(vni encap.VNI, l *Link) {
+func (t *vniTable) set(vni encap.VNI, l *dataLink) {
 	top := &t.top[vni>>16&255]
 	middle := top.Load()
 	if middle == nil {

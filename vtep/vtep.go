@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/uvtep/uvtep/fdb"
@@ -35,32 +34,20 @@ type Config struct {
 
 // VTEP is a VXLAN tunnel endpoint: the links of one network namespace.
 type VTEP struct {
-	host     Host
-	log      *slog.Logger
-	workers  int
-	off      NoOffload
-	forceGSO bool
-	spin     time.Duration
-	tuner    Tuner
-	start    time.Time
-	tick     atomic.Uint32
-	// counters are for packets that belong to no link, by endpoint worker.
-	counters []counters
-	events   events
-	limits   limits // of what all links together learn
-	ownSent  atomic.Pointer[ownPackets]
-	// strangeSource: a packet came out of a port that may be an own one, from an
-	// address that this host did not have.
-	strangeSource atomic.Bool
+	host      Host
+	log       *slog.Logger
+	workers   int
+	off       NoOffload
+	forceGSO  bool
+	spin      time.Duration
+	tuner     Tuner
+	plane     *plane
+	events    events
+	limits    limits   // of what all links together learn
+	meetAgain fdb.Tick // when Run may ask about devices again; Run's own
 
-	arrivals  atomic.Pointer[arrivals] // never nil
-	unmet     atomic.Uint32            // index of a device that nothing is known of; 0: none
-	woken     chan struct{}            // the data path noted something for Run
-	meetAgain fdb.Tick                 // when Run may ask about devices again; Run's own
-
-	scratch scratchList    // of port workers
-	work    sync.WaitGroup // what spawn started
-	done    chan struct{}  // closed by Close
+	work sync.WaitGroup // what spawn started
+	done chan struct{}  // closed by Close
 
 	// mu is the control plane's lock. The lock order: Link.updating, mu, a FDB shard's
 	// lock, remotes.mu. The data path never takes the first two.
@@ -86,6 +73,7 @@ type VTEP struct {
 	tuned      map[int]bool     // underlay devices, by index
 	dropsTold  dropTotals       // of counters
 	sameHost   sameHostWords
+	origins    underlay.Origins // as plane.arrivals tells them
 
 	socketsFull condition
 }
@@ -116,7 +104,6 @@ func New(c Config) *VTEP {
 		forceGSO:  c.ForceUDPGSO,
 		spin:      c.Spin,
 		tuner:     c.Tuner,
-		start:     time.Now(), //nolint:forbidigo // once, to count ticks from
 		done:      make(chan struct{}),
 		links:     make(map[string]*Link),
 		present:   make(map[string]*Link),
@@ -128,25 +115,23 @@ func New(c Config) *VTEP {
 		bypassers: newBypassers(),
 		limits:    newLimits(c.MaxAddresses),
 		tuned:     make(map[int]bool),
-		woken:     make(chan struct{}, 1),
 		sameHost:  sameHostWords{prefixes: make(map[netip.Prefix]int)},
 	}
-	v.arrivals.Store(&arrivals{})
 	if v.log == nil {
 		v.log = slog.Default()
 	}
 	if v.workers == 0 {
 		v.workers = runtime.GOMAXPROCS(0)
 	}
-	v.counters = make([]counters, v.workers)
+	v.plane = newPlane(v.workers)
+	v.plane.onL2Miss, v.plane.onL3Miss = v.tellL2Miss, v.tellL3Miss
 	v.openFilter()
 	v.stormAt = stormMessages
-	v.ownSent.Store(new(ownPackets))
 	return v
 }
 
 // now is the FDB's clock: seconds since New, kept by Run.
-func (v *VTEP) now() fdb.Tick { return fdb.Tick(v.tick.Load()) }
+func (v *VTEP) now() fdb.Tick { return v.plane.now() }
 
 // Stats counts what belongs to no link: packets without a VXLAN header, without the
 // I flag, and of unknown VNIs, what sockets lost, and frames of no VLAN and losses
@@ -154,5 +139,5 @@ func (v *VTEP) now() fdb.Tick { return fdb.Tick(v.tick.Load()) }
 func (v *VTEP) Stats() LinkStats {
 	v.countLosses(false)
 	v.locked(v.takeFiltered)
-	return sumCounters(v.counters)
+	return sumCounters(v.plane.counters)
 }

@@ -1,31 +1,30 @@
 package vtep
 
 import (
-	"errors"
-	"log/slog"
-	"net"
-	"os"
 	"sync"
-	"time"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
-	"github.com/uvtep/uvtep/tap"
-	"github.com/uvtep/uvtep/underlay"
 )
 
 // batch is how many frames, datagrams or packets one system call or write
 // handles at most. Workers take what is there and never wait for more.
 const batch = 256
 
-// portWorker reads one queue of a link's port.
+// portWorker forwards what comes out of one queue of a link's port.
 type portWorker struct {
-	link  *Link
+	plane *plane
+	link  *dataLink
 	queue int
 	c     *counters
 	now   fdb.Tick // of the batch under way
 	clock clock
 	*portScratch
+}
+
+// newPortWorker forwards what comes out of queue of l's own port.
+func newPortWorker(l *dataLink, queue int) *portWorker {
+	return &portWorker{plane: l.plane, link: l, queue: queue, c: &l.shards[queue]}
 }
 
 // portScratch is the memory that a portWorker needs while it forwards a batch.
@@ -89,53 +88,22 @@ func (l *scratchList) give(s *portScratch) {
 	}
 }
 
-// run forwards until the port is closed or gone.
-func (w *portWorker) run() { w.read(w.link.vtep, w.link.netdev.port, w.link.log, w.fromPort) }
-
-// read hands what a queue of a port gives to forward, until the port is closed
-// or gone. While forward runs, w has its scratch memory.
-func (w *portWorker) read(v *VTEP, port Port, log *slog.Logger, forward func([]encap.Frame, fdb.Tick)) {
-	frames := make([]encap.Frame, batch)
-	for {
-		n, err := port.ReadBatch(w.queue, frames)
-		if n > 0 {
-			w.portScratch = v.scratch.take()
-			forward(frames[:n], v.now())
-			v.scratch.give(w.portScratch)
-			w.portScratch = nil
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrClosed), errors.Is(err, tap.ErrGone):
-			return
-		default:
-			// A reader that ends would cut the link off for good.
-			log.Error("reading the port failed, trying again", "queue", w.queue, "err", err)
-			if !v.pause(time.Second) {
-				return
-			}
-		}
-	}
-}
-
 // arrival is where a datagram came from, as far as is known.
 type arrival struct {
 	known  bool
 	device uint32
 	src    encap.Addr
-	origin underlay.Origin
+	origin origin
 }
 
-// netWorker reads one socket of an endpoint.
+// netWorker forwards what comes out of one socket of an endpoint.
 type netWorker struct {
-	ep *endpoint
-	n  int // counter shard
-	// socket is of the receiver; as n, but for the one of links set aside.
-	socket int
-	c      *counters // for what belongs to no link
+	ep *dataEndpoint
+	n  int       // counter shard
+	c  *counters // for what belongs to no link
 
 	// Of the packet before, which the next mostly resembles.
-	link     *Link
+	link     *dataLink
 	s        *linkState
 	vni      encap.VNI
 	src      encap.Addr
@@ -156,24 +124,7 @@ type netWorker struct {
 	to    *joinBatch // of link's port
 }
 
-// run forwards until the receiver is closed.
-func (w *netWorker) run() {
-	datagrams := make([]encap.Datagram, batch)
-	for {
-		n, err := w.ep.receiver.ReadBatch(w.socket, datagrams)
-		if n > 0 {
-			w.ep.messages.Add(uint64(n))
-			w.fromUnderlay(datagrams[:n], w.ep.vtep.now())
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed):
-			return
-		default:
-			w.ep.vtep.log.Error("reading the underlay failed, trying again", "port", w.ep.key.port, "err", err)
-			if !w.ep.vtep.pause(time.Second) {
-				return
-			}
-		}
-	}
+// newNetWorker is worker n of ep.
+func newNetWorker(ep *dataEndpoint, n int) *netWorker {
+	return &netWorker{ep: ep, n: n, c: &ep.plane.counters[n%len(ep.plane.counters)]}
 }

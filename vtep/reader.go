@@ -1,0 +1,58 @@
+package vtep
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
+)
+
+// readPort hands what a queue of a port gives to forward, until the port is closed
+// or gone.
+func (v *VTEP) readPort(n *netdev, queue int, forward func([]encap.Frame, fdb.Tick)) {
+	frames := make([]encap.Frame, batch)
+	for {
+		k, err := n.port.ReadBatch(queue, frames)
+		if k > 0 {
+			forward(frames[:k], v.now())
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrClosed), errors.Is(err, tap.ErrGone):
+			return
+		default:
+			// A reader that ends would cut the link off for good.
+			n.log.Error("reading the port failed, trying again", "queue", queue, "err", err)
+			if !v.pause(time.Second) {
+				return
+			}
+		}
+	}
+}
+
+// readSocket hands what a socket of an endpoint gives to a worker, until the receiver is
+// closed. n is the worker's number; as socket, but for that of links set aside.
+func (ep *endpoint) readSocket(socket, n int) {
+	w := newNetWorker(ep.dataEndpoint, n)
+	datagrams := make([]encap.Datagram, batch)
+	for {
+		k, err := ep.receiver.ReadBatch(socket, datagrams)
+		if k > 0 {
+			w.Forward(datagrams[:k], ep.plane.now())
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed):
+			return
+		default:
+			ep.vtep.log.Error("reading the underlay failed, trying again", "port", ep.key.port, "err", err)
+			if !ep.vtep.pause(time.Second) {
+				return
+			}
+		}
+	}
+}

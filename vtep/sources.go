@@ -1,0 +1,46 @@
+package vtep
+
+import (
+	"maps"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// ownSources is what ownPackets are made of: the source ports of the transmitters,
+// and their addresses. The caller holds v.mu.
+func (v *VTEP) ownSources() *ownPackets {
+	o := &ownPackets{addrs: make(map[encap.Addr]struct{})}
+	for _, s := range v.senders {
+		for _, port := range s.ports {
+			o.ports[port/64] |= 1 << (port % 64)
+		}
+		if local := s.key.Local; local.IsValid() {
+			o.addrs[encap.AddrFrom(local)] = struct{}{}
+		} else {
+			o.wild = true
+		}
+	}
+	if !o.wild {
+		return o
+	}
+	// A packet of such a transmitter may carry any address of this host.
+	v.findOrigins()
+	host, err := v.host.Origins(v.origins.Devices)
+	if err != nil {
+		v.log.Debug("the addresses of this host cannot be read", "err", err)
+		if before := v.plane.ownSent.Load(); before != nil {
+			maps.Copy(o.addrs, before.addrs)
+		}
+	}
+	maps.Copy(o.addrs, host.Own)
+	return o
+}
+
+// noteSources has the data path know the transmitters and the host's addresses
+// as they are now. The caller holds v.mu.
+func (v *VTEP) noteSources() {
+	now, before := v.ownSources(), v.plane.ownSent.Load()
+	if before == nil || now.ports != before.ports || now.wild != before.wild || !maps.Equal(now.addrs, before.addrs) {
+		v.plane.ownSent.Store(now)
+	}
+}
