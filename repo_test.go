@@ -2,6 +2,7 @@ package uvtep_test
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"encoding/json"
 	"errors"
 	"go/ast"
@@ -101,6 +102,47 @@ func TestImportGraph(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s imports %v, ARCHITECTURE.md says %v", dir, got, want)
+		}
+	}
+}
+
+// TestProgramOfClient: a program that imports client is linked with api, the standard
+// library and nothing else, and downloads no more: `go mod tidy` asks for what the tests
+// of its imports need, too (docs/decisions/0010-what-client-costs.md).
+func TestProgramOfClient(t *testing.T) {
+	dir := t.TempDir()
+	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	text := "package main\n\nimport \"" + module + "/client\"\n\nfunc main() { client.New(client.DefaultPath).Close() }\n"
+	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", source).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := []string{module + "/api", module + "/client"}
+	if got, want := strings.Fields(string(out)), append(ours, "command-line-arguments"); !slices.Equal(got, want) {
+		t.Errorf("it is made of %q, want %q", got, want)
+	}
+	args := append([]string{"list", "-deps", "-test", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, ours...)
+	if out, err = exec.Command("go", args...).Output(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if !slices.ContainsFunc(ours, func(p string) bool { return strings.HasPrefix(line, p) }) {
+			t.Errorf("its download includes what tests import: %s", line)
+		}
+	}
+	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range info.Deps {
+		if m.Path != module {
+			t.Errorf("module %s is linked", m.Path)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -119,7 +119,7 @@ func daemon(name, exe string, flags, words []string) system {
 				return err
 			}
 			p.daemons = append(p.daemons, d)
-			p.controls = append(p.controls, control.NewClient(socket))
+			p.controls = append(p.controls, client.New(socket))
 			return e.host.AddAddr("vxlan0", e.overlay)
 		},
 	}
@@ -130,11 +130,11 @@ type pair struct {
 	lab      *lab.Lab
 	a, b     *lab.Host
 	wire     *lab.Wire
-	daemons  []*lab.Process    // uvtep's, a's first
-	controls []*control.Client // theirs
-	bare     float64           // KiB of memory that a's daemon had before prepare
-	count    int               // of what prepare gave it
-	remotes  int               // of the flood list, where it is filled by hand
+	daemons  []*lab.Process   // uvtep's, a's first
+	controls []*client.Client // theirs
+	bare     float64          // KiB of memory that a's daemon had before prepare
+	count    int              // of what prepare gave it
+	remotes  int              // of the flood list, where it is filled by hand
 }
 
 // The overlay's addresses.

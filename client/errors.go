@@ -1,8 +1,9 @@
 package client
 
 import (
+	"errors"
+
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
 )
 
 // What a daemon refuses, as errors.Is finds it in the error of a call.
@@ -25,9 +26,9 @@ var (
 	// ErrDenied: the caller may look and not write.
 	ErrDenied = api.ErrDenied
 	// ErrNotRunning: no daemon answers on the socket, or it ended.
-	ErrNotRunning = control.ErrNotRunning
+	ErrNotRunning = errors.New("no uvtep daemon is running")
 	// ErrNotAnswering: there is a daemon, and it answers nobody: it is stopped, or
 	// hangs. It is told after 5 s; a request that takes longer while the daemon
 	// answers others is waited for.
-	ErrNotAnswering = control.ErrNotAnswering
+	ErrNotAnswering = errors.New("the uvtep daemon does not answer")
 )

@@ -2,42 +2,57 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 
 	"github.com/uvtep/uvtep/client"
-	"github.com/uvtep/uvtep/control"
-	"github.com/uvtep/uvtep/vtep"
-	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
-// startDaemon serves a VTEP on an in-memory host, which stands here for `uvtep
-// run`, and returns its socket and what ends it.
+// startDaemon answers as `uvtep run` does to what the example asks, for which it
+// stands here, and returns its socket and what ends it.
 func startDaemon() (socket string, end func()) {
 	dir, err := os.MkdirTemp("", "uvtep")
 	if err != nil {
 		panic(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	v := vtep.New(vtep.Config{Host: vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1")), Log: log})
 	socket = filepath.Join(dir, "uvtep.sock")
-	s, err := control.Listen(control.ServerConfig{Path: socket, Backend: v, Subscribe: v.Subscribe, Log: log})
+	l, err := net.Listen("unix", socket)
 	if err != nil {
 		panic(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- s.Serve(ctx) }()
-	return socket, func() {
-		cancel()
-		if err := errors.Join(<-ended, v.Close(), os.RemoveAll(dir)); err != nil {
+	again := make(chan struct{}) // closed when the entry is added again
+	added := make(chan client.FDBEntry, 1)
+	daemon := http.NewServeMux()
+	daemon.HandleFunc("POST /v1/links", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "{}") })
+	daemon.HandleFunc("POST /v1/fdb/add", func(w http.ResponseWriter, r *http.Request) {
+		e := client.FDBEntry{State: client.Permanent}
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
 			panic(err)
 		}
-	}
+		select {
+		case added <- e:
+			fmt.Fprintln(w, "{}")
+		default:
+			close(again)
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprintln(w, `{"error":"File exists","code":"exist"}`)
+		}
+	})
+	daemon.HandleFunc("GET /v1/monitor", func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).Flush() // it listens from here on
+		<-again
+		e := <-added
+		_ = json.NewEncoder(w).Encode(client.Event{Event: client.EventNew, Object: client.ObjectFDB, FDB: &e})
+	})
+	s := &http.Server{Handler: daemon}
+	go func() { _ = s.Serve(l) }()
+	return socket, func() { _ = errors.Join(s.Close(), os.RemoveAll(dir)) }
 }
 
 // A controller makes a link, listens to what happens to its entries, and gives

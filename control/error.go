@@ -11,9 +11,6 @@ import (
 // ErrRunning is returned by Listen where another daemon answers on the socket.
 var ErrRunning = errors.New("another uvtep daemon is running")
 
-// ErrNotRunning is returned by a Client where no daemon answers.
-var ErrNotRunning = errors.New("no uvtep daemon is running")
-
 // refusal is what is answered where an error of the core's or of the API's has one
 // of two causes: an error of the core's, where there is one, and one of the API's.
 type refusal struct {

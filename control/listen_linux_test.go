@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/client"
 )
 
 // listenAt is Listen with a bound on the time that it may take.
@@ -148,7 +150,7 @@ func TestEndLeavesOthersSocket(t *testing.T) {
 	if err := first.Serve(gone); err != nil {
 		t.Error(err)
 	}
-	c := NewClient(path)
+	c := client.New(path)
 	defer c.Close()
 	if _, err := c.Links(t.Context()); err != nil {
 		t.Errorf("after the end of the first daemon: %v", err)

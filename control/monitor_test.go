@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
@@ -28,7 +29,7 @@ func applyForced(_ context.Context, a api.ConfigApply) (api.ConfigApplied, error
 
 // watched is a server over a VTEP on an in-memory host, with its client, its
 // socket and what ends it.
-func watched(t *testing.T) (v *vtep.VTEP, c *Client, path string, end func()) {
+func watched(t *testing.T) (v *vtep.VTEP, c *client.Client, path string, end func()) {
 	t.Helper()
 	host := vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1"))
 	v = vtep.New(vtep.Config{Host: host, Log: slog.New(slog.DiscardHandler), Workers: 1})
@@ -47,7 +48,7 @@ func watched(t *testing.T) (v *vtep.VTEP, c *Client, path string, end func()) {
 		}
 		ended <- nil // for another call
 	}
-	c = NewClient(path)
+	c = client.New(path)
 	t.Cleanup(func() {
 		c.Close()
 		end()
@@ -58,7 +59,7 @@ func watched(t *testing.T) (v *vtep.VTEP, c *Client, path string, end func()) {
 	return v, c, path, end
 }
 
-func mustMonitor(t *testing.T, c *Client, what ...string) *Monitor {
+func mustMonitor(t *testing.T, c *client.Client, what ...string) *client.Monitor {
 	t.Helper()
 	m, err := c.Monitor(t.Context(), what...)
 	if err != nil {
@@ -68,7 +69,7 @@ func mustMonitor(t *testing.T, c *Client, what ...string) *Monitor {
 	return m
 }
 
-func mustNext(t *testing.T, m *Monitor) api.Event {
+func mustNext(t *testing.T, m *client.Monitor) api.Event {
 	t.Helper()
 	e, err := m.Next()
 	if err != nil {
@@ -89,7 +90,7 @@ func TestMonitor(t *testing.T) {
 		e.Time.Before(begin) || e.Time.After(time.Now()) {
 		t.Errorf("the link: %+v", e)
 	}
-	for _, m := range []*Monitor{all, entries} {
+	for _, m := range []*client.Monitor{all, entries} {
 		if e := mustNext(t, m); e.Event != api.EventNew || e.Object != api.ObjectFDB || e.FDB == nil || e.FDB.Dst != *addr("192.0.2.2") ||
 			e.FDB.State != api.Permanent || e.FDB.Dev != "vx1" || e.Reason != "user" {
 			t.Errorf("the default entry: %+v", e)
@@ -108,7 +109,7 @@ func TestMonitor(t *testing.T) {
 		t.Errorf("the link's end: %+v", e)
 	}
 	end()
-	if e, err := all.Next(); !errors.Is(err, ErrNotRunning) {
+	if e, err := all.Next(); !errors.Is(err, client.ErrNotRunning) {
 		t.Errorf("after the daemon's end: %+v, %v", e, err)
 	}
 }
@@ -223,7 +224,7 @@ func TestMonitorRefusals(t *testing.T) {
 	if _, err := c.Monitor(t.Context(), "fdb", "nope"); !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("monitor nope: %v", err)
 	}
-	without := serve(t, &fakeBackend{})
+	without := dial(t, serve(t, &fakeBackend{}))
 	if _, err := without.Monitor(t.Context()); err == nil {
 		t.Error("a server without events has a monitor")
 	}

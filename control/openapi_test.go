@@ -7,10 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,6 +27,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -170,6 +175,32 @@ func (i *inspector) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
+// inspected is a client of the server at path, by way of i.
+func inspected(t *testing.T, path string, i *inspector) *client.Client {
+	t.Helper()
+	i.next = web(t, path)
+	between := filepath.Join(t.TempDir(), "between.sock")
+	l, err := net.Listen("unix", between)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "uvtep" },
+		Transport:     i,
+		FlushInterval: -1, // at once
+		ErrorLog:      log.New(io.Discard, "", 0),
+	}}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		<-ended
+	})
+	return dial(t, between)
+}
+
 // stubborn is a backend that the kernel refuses things.
 type stubborn struct{ Backend }
 
@@ -193,14 +224,10 @@ func TestOpenAPIAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	inspect := func(c *Client) *Client {
-		c.http.Transport = &inspector{t: t, router: router, next: c.http.Transport, seen: seen}
-		return c
-	}
-	v, real, _, _ := watched(t)
-	inspect(real)
+	v, _, path, _ := watched(t)
+	real := inspected(t, path, &inspector{t: t, router: router, seen: seen})
 	exercise(t, real)
-	eventLines(t, doc, real)
+	eventLines(t, doc, real, path)
 	if err := v.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +240,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	if _, err := real.Monitor(t.Context()); !errors.Is(err, api.ErrClosed) {
 		t.Errorf("on a closed VTEP: %v", err)
 	}
-	stubborns(t, inspect(serve(t, stubborn{&fakeBackend{}})))
+	stubborns(t, inspected(t, serve(t, stubborn{&fakeBackend{}}), &inspector{t: t, router: router, seen: seen}))
 	for op, statuses := range operations(doc) {
 		for _, status := range statuses {
 			// Who may write is another test's: TestPeer.
@@ -232,7 +259,7 @@ type call struct {
 }
 
 // exercisePorts is exercise for ports.
-func exercisePorts(ctx context.Context, c *Client) []call {
+func exercisePorts(ctx context.Context, c *client.Client) []call {
 	spec := api.PortSpec{Name: "trunk0", Type: api.TypeTrunk, MTU: new(1400), Address: new("02:00:00:00:00:01")}
 	link := api.LinkSpec{Name: "v10", ID: new(uint32(1010)), Trunk: new("trunk0"), VLAN: new(uint16(10))}
 	calls := []call{
@@ -258,7 +285,7 @@ func exercisePorts(ctx context.Context, c *Client) []call {
 }
 
 // tooLarge sends a body beyond the limit to each path that takes one.
-func tooLarge(ctx context.Context, c *Client) []call {
+func tooLarge(ctx context.Context, c *client.Client) []call {
 	long := strings.Repeat("x", maxBody)
 	link, port := api.LinkChange{LinkSpec: api.LinkSpec{Accept: &long}}, api.PortChange{PortSpec: api.PortSpec{Address: &long}}
 	_, err := c.FlushFDB(ctx, api.FDBFilter{Via: long})
@@ -270,7 +297,7 @@ func tooLarge(ctx context.Context, c *Client) []call {
 }
 
 // exercise asks for everything once, and for what is refused.
-func exercise(t *testing.T, c *Client) {
+func exercise(t *testing.T, c *client.Client) {
 	ctx := t.Context()
 	spec := api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Local: addr("192.0.2.1"), TTL: new(api.Value("inherit")),
 		SrcPort: &api.PortRange{1000, 2000}, MaxAddress: new(api.Value("9")), Accept: new("192.0.2.0/24")}
@@ -338,7 +365,7 @@ func exercise(t *testing.T, c *Client) {
 }
 
 // stubborns asks a backend that refuses.
-func stubborns(t *testing.T, c *Client) {
+func stubborns(t *testing.T, c *client.Client) {
 	ctx := t.Context()
 	e := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Dst: netip.MustParseAddr("192.0.2.3")}
 	_, flush := c.FlushFDB(ctx, api.FDBFilter{Dev: "vx1"})
@@ -360,9 +387,18 @@ func stubborns(t *testing.T, c *Client) {
 }
 
 // eventLines holds lines of the stream to the schema of an Event.
-func eventLines(t *testing.T, doc *openapi3.T, c *Client) {
-	m := mustMonitor(t, c)
+func eventLines(t *testing.T, doc *openapi3.T, c *client.Client, path string) {
 	ctx := t.Context()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://uvtep/v1/monitor", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := web(t, path).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Body.Close() }()
+	lines := json.NewDecoder(stream.Body)
 	for _, err := range []error{
 		c.AddLink(ctx, api.LinkChange{LinkSpec: api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2")}}), c.DeleteLink(ctx, "vx1"),
 	} {
@@ -372,7 +408,7 @@ func eventLines(t *testing.T, doc *openapi3.T, c *Client) {
 	}
 	for range 4 { // the link and its default entry come and go
 		var line any
-		if err := m.lines.Decode(&line); err != nil {
+		if err := lines.Decode(&line); err != nil {
 			t.Fatal(err)
 		}
 		if err := doc.Components.Schemas["Event"].Value.VisitJSON(line); err != nil {

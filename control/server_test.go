@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -17,16 +18,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
 func noNetdev(string) (api.Netdev, error) { return api.Netdev{}, errNoDevice }
 
-// serve runs a server over b until the test ends and returns its client.
-func serve(t *testing.T, b Backend) *Client {
+// serve runs a server over b until the test ends and returns its socket.
+func serve(t *testing.T, b Backend) (path string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "uvtep.sock")
+	path = filepath.Join(t.TempDir(), "uvtep.sock")
 	s, err := Listen(ServerConfig{Path: path, Backend: b, Version: "v1.2.3", Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -34,9 +36,7 @@ func serve(t *testing.T, b Backend) *Client {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	c := NewClient(path)
 	t.Cleanup(func() {
-		c.Close()
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Serve = %v, want nil after its context ended", err)
@@ -45,7 +45,25 @@ func serve(t *testing.T, b Backend) *Client {
 			t.Errorf("the socket is left behind: %v", err)
 		}
 	})
+	return path
+}
+
+// dial is a client of the server whose socket is at path, until the test ends.
+func dial(t *testing.T, path string) *client.Client {
+	t.Helper()
+	c := client.New(path)
+	t.Cleanup(c.Close)
 	return c
+}
+
+// web leads requests of HTTP to the socket at path.
+func web(t *testing.T, path string) *http.Transport {
+	t.Helper()
+	over := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	t.Cleanup(over.CloseIdleConnections)
+	return over
 }
 
 // backends are what the tests run over: the fake, and the real one on an
@@ -66,7 +84,7 @@ func addr(s string) *netip.Addr { return new(netip.MustParseAddr(s)) }
 func TestLinks(t *testing.T) {
 	for name, b := range backends(t) {
 		t.Run(name, func(t *testing.T) {
-			c, ctx := serve(t, b), t.Context()
+			c, ctx := dial(t, serve(t, b)), t.Context()
 			spec := api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Local: addr("192.0.2.1"), MaxAddress: new(api.Value("unlimited"))}
 			if err := c.AddLink(ctx, api.LinkChange{LinkSpec: spec}); err != nil {
 				t.Fatal(err)
@@ -118,7 +136,7 @@ func TestLinks(t *testing.T) {
 func TestFDB(t *testing.T) {
 	for name, b := range backends(t) {
 		t.Run(name, func(t *testing.T) {
-			c, ctx := serve(t, b), t.Context()
+			c, ctx := dial(t, serve(t, b)), t.Context()
 			spec := api.LinkSpec{Name: "vx1", ID: new(uint32(42)), Remote: addr("192.0.2.2"), Dev: new("eth0")}
 			if err := c.AddLink(ctx, api.LinkChange{LinkSpec: spec}); err != nil {
 				t.Fatal(err)
@@ -186,13 +204,13 @@ func TestFDB(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if v, err := serve(t, &fakeBackend{}).Version(t.Context()); v != "v1.2.3" || err != nil {
+	if v, err := dial(t, serve(t, &fakeBackend{})).Version(t.Context()); v != "v1.2.3" || err != nil {
 		t.Errorf("Version = %q, %v", v, err)
 	}
 }
 
 func TestBadRequests(t *testing.T) {
-	c := serve(t, &fakeBackend{})
+	over := web(t, serve(t, &fakeBackend{}))
 	for what, test := range map[string]struct {
 		method, path, body string
 		status             int
@@ -222,7 +240,7 @@ func TestBadRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := c.http.Do(req)
+			res, err := over.RoundTrip(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -260,7 +278,7 @@ func TestListen(t *testing.T) {
 	if _, err := os.Lstat(path); err != nil {
 		t.Fatal("the test's socket file is gone", err)
 	}
-	if _, err := NewClient(path).Version(t.Context()); !errors.Is(err, ErrNotRunning) {
+	if _, err := client.New(path).Version(t.Context()); !errors.Is(err, client.ErrNotRunning) {
 		t.Errorf("a client of a dead daemon: %v, want ErrNotRunning", err)
 	}
 	if s, err = Listen(config); err != nil {
@@ -269,7 +287,7 @@ func TestListen(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := NewClient(path).Version(t.Context()); !errors.Is(err, ErrNotRunning) {
+	if _, err := client.New(path).Version(t.Context()); !errors.Is(err, client.ErrNotRunning) {
 		t.Errorf("a client without a daemon: %v, want ErrNotRunning", err)
 	}
 	config.Path = filepath.Join(dir, "file")

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/client"
 )
 
 // What the test's binary does instead of testing, with the socket's path as the
@@ -50,7 +51,7 @@ const (
 // either all must be refused, or none.
 func askAll(path string) int {
 	ctx := context.Background()
-	c := NewClient(path)
+	c := client.New(path)
 	_, version := c.Version(ctx)
 	_, links := c.Links(ctx)
 	_, entries := c.FDB(ctx, api.FDBFilter{})

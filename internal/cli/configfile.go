@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
 )
 
@@ -60,7 +60,7 @@ it is.`,
 }
 
 func (a *app) configApply(ctx context.Context, ask api.ConfigApply) error {
-	return a.withClient(func(c *control.Client) error {
+	return a.withClient(func(c *client.Client) error {
 		applied, err := c.ApplyConfig(ctx, ask)
 		if err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/migrate"
 )
@@ -60,7 +60,7 @@ func (a *app) exported(ctx context.Context, file string) ([]migrate.Link, error)
 	}
 	var links []api.Link
 	var entries []api.FDBEntry
-	err := a.withClient(func(c *control.Client) (err error) {
+	err := a.withClient(func(c *client.Client) (err error) {
 		if links, err = c.Links(ctx); err == nil {
 			entries, err = c.FDB(ctx, api.FDBFilter{})
 		}

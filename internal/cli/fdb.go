@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
 )
 
@@ -69,7 +69,7 @@ func (a *app) fdbChange(cmd *cobra.Command, verb string, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error { return c.ChangeFDB(cmd.Context(), verb, entry) })
+	return a.withClient(func(c *client.Client) error { return c.ChangeFDB(cmd.Context(), verb, entry) })
 }
 
 func (a *app) fdbShow(cmd *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ func (a *app) fdbShow(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error {
+	return a.withClient(func(c *client.Client) error {
 		list, err := c.ListFDB(cmd.Context(), filter)
 		if err != nil {
 			return err
@@ -94,7 +94,7 @@ func (a *app) fdbGet(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error {
+	return a.withClient(func(c *client.Client) error {
 		entries, err := c.FDB(cmd.Context(), filter)
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (a *app) fdbFlush(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error {
+	return a.withClient(func(c *client.Client) error {
 		_, err := c.FlushFDB(cmd.Context(), filter)
 		return err
 	})

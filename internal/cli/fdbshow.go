@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 )
 
 // fdbPrinter prints entries as `bridge fdb show` does (print_fdb in bridge/fdb.c), one
@@ -52,7 +52,7 @@ func (a *app) showFDB(entries []api.FDBEntry, device bool) error {
 }
 
 // listFDB prints a list as it comes.
-func (a *app) listFDB(list *control.FDBList, device bool) error {
+func (a *app) listFDB(list *client.FDBList, device bool) error {
 	return a.printFDB(device, func(print func(*api.FDBEntry)) error {
 		for {
 			e, err := list.Next()

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
 )
 
@@ -69,7 +69,7 @@ func (a *app) linkAdd(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error { return c.AddLink(cmd.Context(), change) })
+	return a.withClient(func(c *client.Client) error { return c.AddLink(cmd.Context(), change) })
 }
 
 func (a *app) linkSet(cmd *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ func (a *app) linkSet(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error { return c.ChangeLink(cmd.Context(), name, change) })
+	return a.withClient(func(c *client.Client) error { return c.ChangeLink(cmd.Context(), name, change) })
 }
 
 func (a *app) linkDel(cmd *cobra.Command, args []string) error {
@@ -88,7 +88,7 @@ func (a *app) linkDel(cmd *cobra.Command, args []string) error {
 	if name == "" {
 		return usagef("link del needs the link's name: write uvtep link del NAME")
 	}
-	return a.withClient(func(c *control.Client) error { return c.DeleteLink(cmd.Context(), name) })
+	return a.withClient(func(c *client.Client) error { return c.DeleteLink(cmd.Context(), name) })
 }
 
 func (a *app) linkShow(cmd *cobra.Command, args []string) error {
@@ -96,7 +96,7 @@ func (a *app) linkShow(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error {
+	return a.withClient(func(c *client.Client) error {
 		var links []api.Link
 		if filter.Name == "" {
 			links, err = c.Links(cmd.Context())

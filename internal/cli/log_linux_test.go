@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -94,7 +94,7 @@ func (p *piped) endsWith(status int) {
 
 // answers asks the daemon for its links within a time.
 func (h host) answers() error {
-	c := control.NewClient(h.socket)
+	c := client.New(h.socket)
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -106,7 +106,7 @@ func (h host) answers() error {
 // warning that is written with the control plane's lock held.
 func (h host) complain() {
 	h.t.Helper()
-	c := control.NewClient(h.socket)
+	c := client.New(h.socket)
 	defer c.Close()
 	if err := lab.Eventually(timeout, func() error {
 		l, err := c.Link(h.t.Context(), "vxlan0")

@@ -19,7 +19,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/words"
 )
@@ -68,7 +68,7 @@ func report(stderr io.Writer, err error) int {
 	if _, ok := errors.AsType[config.FileErrors](err); ok {
 		return exitUsage
 	}
-	if errors.Is(err, control.ErrNotRunning) {
+	if errors.Is(err, client.ErrNotRunning) {
 		return exitNotRunning
 	}
 	return exitRefused

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -17,7 +17,7 @@ func TestMaxAddressOfTheDaemon(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f.yaml")
 	write := func(text string) { writeFile(t, name, text+"links: []\n") }
 	limit := func() int {
-		c := control.NewClient(a.socket)
+		c := client.New(a.socket)
 		defer c.Close()
 		s, err := c.Stats(t.Context())
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/control"
 )
 
@@ -59,7 +60,7 @@ func (a *app) monitor(cmd *cobra.Command, args []string) error {
 		what = nil
 	}
 	ctx := cmd.Context()
-	return a.withClient(func(c *control.Client) error {
+	return a.withClient(func(c *client.Client) error {
 		stream, err := c.MonitorLink(ctx, dev, slices.Compact(slices.Sorted(slices.Values(what)))...)
 		if err != nil {
 			return err
@@ -75,7 +76,7 @@ type monitorPrinter struct {
 	labels bool
 }
 
-func (m *monitorPrinter) follow(ctx context.Context, stream *control.Monitor) error {
+func (m *monitorPrinter) follow(ctx context.Context, stream *client.Monitor) error {
 	for {
 		e, err := stream.Next()
 		if err == nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
 )
 
@@ -50,7 +50,7 @@ func (a *app) portAdd(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error { return c.AddPort(cmd.Context(), change) })
+	return a.withClient(func(c *client.Client) error { return c.AddPort(cmd.Context(), change) })
 }
 
 func (a *app) portSet(cmd *cobra.Command, args []string) error {
@@ -58,7 +58,7 @@ func (a *app) portSet(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error { return c.ChangePort(cmd.Context(), name, change) })
+	return a.withClient(func(c *client.Client) error { return c.ChangePort(cmd.Context(), name, change) })
 }
 
 func (a *app) portDel(cmd *cobra.Command, args []string) error {
@@ -69,7 +69,7 @@ func (a *app) portDel(cmd *cobra.Command, args []string) error {
 	if name == "" {
 		return usagef("port del needs the port's name: write uvtep port del NAME")
 	}
-	return a.withClient(func(c *control.Client) error { return c.DeletePort(cmd.Context(), name) })
+	return a.withClient(func(c *client.Client) error { return c.DeletePort(cmd.Context(), name) })
 }
 
 func (a *app) portShow(cmd *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ func (a *app) portShow(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(func(c *control.Client) error {
+	return a.withClient(func(c *client.Client) error {
 		var ports []api.Port
 		if name == "" {
 			ports, err = c.Ports(cmd.Context())

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/words"
 )
 
@@ -51,10 +51,10 @@ func netnsSocket(name string) string {
 }
 
 // client is the daemon's client; close it.
-func (a *app) client() *control.Client { return control.NewClient(a.control) }
+func (a *app) client() *client.Client { return client.New(a.control) }
 
 // withClient runs fn with a client of the daemon.
-func (a *app) withClient(fn func(*control.Client) error) error {
+func (a *app) withClient(fn func(*client.Client) error) error {
 	c := a.client()
 	defer c.Close()
 	return fn(c)

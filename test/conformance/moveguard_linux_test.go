@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -53,7 +53,7 @@ func TestS06MoveGuard(t *testing.T) {
 }
 
 // listens begins to hear of objects.
-func (r *rig) listens(what string) *control.Monitor {
+func (r *rig) listens(what string) *client.Monitor {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), 6*patience)
 	r.Cleanup(cancel)
@@ -61,7 +61,7 @@ func (r *rig) listens(what string) *control.Monitor {
 }
 
 // hears waits for an event.
-func (r *rig) hears(m *control.Monitor, event string) api.Event {
+func (r *rig) hears(m *client.Monitor, event string) api.Event {
 	r.Helper()
 	for {
 		if e := must(m.Next())(r.T); e.Event == event {

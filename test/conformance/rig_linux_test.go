@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -31,7 +31,7 @@ type rig struct {
 	dut, probe *lab.Host
 	wire       *lab.Wire
 	daemon     *lab.Process
-	client     *control.Client
+	client     *client.Client
 	socket     string
 	under      *lab.PacketSocket // the probe's end of the wire
 	inner      *lab.PacketSocket // the link's netdev, on the host's side
@@ -93,7 +93,7 @@ func (r *rig) start(words ...string) {
 		}
 	})
 	check(r.T, r.daemon.WaitStderr("uvtep: ready", patience))
-	r.client = control.NewClient(r.socket)
+	r.client = client.New(r.socket)
 	r.Cleanup(r.client.Close)
 	r.inner = must(r.dut.OpenPacket("vxlan0"))(r.T)
 	r.fdb("add", api.FDBEntry{MAC: markerOut, Dst: r.peers[0]})

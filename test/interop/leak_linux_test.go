@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -64,7 +64,7 @@ func churn(t *testing.T, rounds int) usage {
 	far := must(b.OpenPacket("vxlan0"))(t)
 	before := devices(t, a.Host)
 	atRest := files(t, a.daemon.proc)
-	c := control.NewClient(a.daemon.socket)
+	c := client.New(a.daemon.socket)
 	for n := range rounds {
 		round(t, c, a, b, far, n)
 		if t.Failed() {
@@ -91,7 +91,7 @@ func churn(t *testing.T, rounds int) usage {
 
 // round is one life of a link: every third with a group, every fourth with a
 // port of its own.
-func round(t *testing.T, c *control.Client, a, b *site, far *lab.PacketSocket, n int) {
+func round(t *testing.T, c *client.Client, a, b *site, far *lab.PacketSocket, n int) {
 	t.Helper()
 	const name = "vxlan0"
 	add := api.LinkChange{LinkSpec: api.LinkSpec{

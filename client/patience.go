@@ -1,4 +1,4 @@
-package control
+package client
 
 import (
 	"context"
@@ -12,10 +12,6 @@ import (
 	"syscall"
 	"time"
 )
-
-// ErrNotAnswering is returned by a Client where there is a daemon that answers
-// nobody: it is stopped, or hangs.
-var ErrNotAnswering = errors.New("the uvtep daemon does not answer")
 
 // patience is how long a Client waits for a daemon. A request may take its time, as
 // long as the daemon answers others meanwhile: which of two requests is slow and

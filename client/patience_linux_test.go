@@ -1,4 +1,4 @@
-package control
+package client
 
 import (
 	"errors"
@@ -9,17 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/api"
 )
 
 // hurried is a client that waits for a tenth of the usual time.
 func hurried(path string) *Client {
-	c := NewClient(path)
+	c := New(path)
 	usual := usualPatience()
 	c.patience = patience{quiet: usual.quiet / 10, alive: usual.alive / 10, whole: usual.whole / 10}
 	return c
@@ -62,12 +61,12 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "uvtep.sock")
-			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = unix.Close(fd) })
-			if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+			t.Cleanup(func() { _ = syscall.Close(fd) })
+			if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}), syscall.Listen(fd, 0)); err != nil {
 				t.Fatal(err)
 			}
 			for range wait { // the queue has room for one
