@@ -10,8 +10,10 @@
 // keeps the figures, from which bench/report makes docs/performance.md. The
 // end-to-end part needs root, as the lab it builds does.
 //
-// BenchmarkIsolation measures what strangers and storms cost others, beside another
-// build of uvtep where UVTEP_BENCH_BEFORE names one, in turn:
+// BenchmarkIsolation measures what strangers and storms cost others.
 //
-//	UVTEP_BENCH_BEFORE=/path/to/uvtep go test -run '^$' -bench Isolation -benchtime 2s ./bench
+// Where UVTEP_BENCH_BEFORE names another build of uvtep, both that and the rows of
+// the end-to-end part are measured beside it, in turn, in place of the kernel:
+//
+//	UVTEP_BENCH_BEFORE=/path/to/uvtep go test -run '^$' -bench 'Isolation|EndToEnd' -benchtime 2s ./bench
 package bench

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/uvtep/uvtep/test/load"
@@ -20,10 +21,18 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.Run("Check", h.benchmarkCheck)
 }
 
-// both are the systems of every row, the ratio's reference first.
+// both are the systems of every row, the ratio's reference first: the kernel, or
+// another build of uvtep.
 func (h *harness) both() []system {
-	return []system{kernel(), daemon("uvtep", h.exe, nil, nil)}
+	other := kernel()
+	if exe := os.Getenv(beforeEnv); exe != "" {
+		other = daemon("before", exe, nil, nil)
+	}
+	return []system{other, daemon("uvtep", h.exe, nil, nil)}
 }
+
+// reference is the name of what ratios are to.
+func (h *harness) reference() string { return h.both()[0].name }
 
 func (h *harness) benchmarkTCP(b *testing.B) {
 	for _, under := range []string{"as-is", "jumbo", "nic", "nic-gro", "none", "none-gro"} {
@@ -39,9 +48,9 @@ func (h *harness) benchmarkTCP(b *testing.B) {
 				if under == "as-is" && streams <= 4 {
 					systems = append(systems, openVSwitch())
 				}
-				h.row(b, fmt.Sprintf("streams=%d/forward", streams), "kernel", g.contestants(h.tcp(streams, false), systems...))
+				h.row(b, fmt.Sprintf("streams=%d/forward", streams), h.reference(), g.contestants(h.tcp(streams, false), systems...))
 				if full {
-					h.row(b, fmt.Sprintf("streams=%d/reverse", streams), "kernel", g.contestants(h.tcp(streams, true), h.both()...))
+					h.row(b, fmt.Sprintf("streams=%d/reverse", streams), h.reference(), g.contestants(h.tcp(streams, true), h.both()...))
 				}
 			}
 		})
@@ -81,11 +90,11 @@ func (h *harness) benchmarkUDP(b *testing.B) {
 		}
 		for _, flows := range []int{1, 64} {
 			m := h.udp(load.FloodConfig{Sizes: sizes, Flows: flows})
-			h.row(b, fmt.Sprintf("%s/flows=%d", row.name, flows), "kernel", g.contestants(m, h.both()...))
+			h.row(b, fmt.Sprintf("%s/flows=%d", row.name, flows), h.reference(), g.contestants(m, h.both()...))
 		}
 	}
 	m := h.udp(load.FloodConfig{Sizes: []int{payload(64)}, Segment: 32})
-	h.row(b, "gso/flows=1", "kernel", g.contestants(m, h.both()...))
+	h.row(b, "gso/flows=1", h.reference(), g.contestants(m, h.both()...))
 }
 
 // udp measures what arrives of datagrams sent as fast as the sender can, what part is lost
@@ -106,7 +115,7 @@ func (h *harness) benchmarkRTT(b *testing.B) {
 	g := h.group("as-is")
 	defer g.close(b)
 	systems := append(h.both(), daemon("uvtep-spin", h.exe, []string{"--spin"}, nil))
-	h.row(b, "64B", "kernel", g.contestants(func(p *pair) ([]figure, error) {
+	h.row(b, "64B", h.reference(), g.contestants(func(p *pair) ([]figure, error) {
 		r, err := load.Ping(load.PingConfig{From: p.a, To: p.b, Dst: overlayB.Addr(), Size: payload(64), Duration: h.round})
 		if err == nil && r.Lost > int64(len(r.RTT)/100) {
 			err = fmt.Errorf("%d of %d echoes are missing", r.Lost, len(r.RTT))

@@ -24,6 +24,9 @@ type engine struct {
 	frame    []byte // what the port supplies
 	datagram []byte // what the underlay supplies
 	segSize  int    // of the datagrams in it; 0: it is one
+	vlans    int    // of the trunk port, whose frames and VNIs take turns; 0: there is no trunk
+	next     int    // whose turn it is
+	calls    int    // writes of the other side
 	left     int    // still to be supplied, by the one reader of the side in use
 	arrived  int    // counted by the one writer of the other side
 	want     int
@@ -32,11 +35,18 @@ type engine struct {
 	closed   chan struct{}
 }
 
-// count notes n arrivals.
+// count notes n arrivals in one write.
 func (e *engine) count(n int) {
+	e.calls++
 	if e.arrived += n; e.arrived == e.want {
 		close(e.done)
 	}
+}
+
+// turn is whose turn it is, from 0 on.
+func (e *engine) turn() int {
+	e.next = (e.next + 1) % e.vlans
+	return e.next
 }
 
 // wait blocks until there is something to supply; false: closed.
@@ -85,6 +95,9 @@ func (d *engineDevice) ReadBatch(_ int, frames []encap.Frame) (int, error) {
 	for i := range n {
 		b := d.buf[i*2048:]
 		frames[i] = encap.Frame{Data: b[:copy(b, d.e.frame)]}
+		if d.e.vlans > 0 {
+			binary.BigEndian.PutUint16(b[14:], uint16(1+d.e.turn()))
+		}
 	}
 	d.e.left -= n
 	return n, nil
@@ -130,6 +143,10 @@ func (r *engineReceiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
 	}
 	for i := range n {
 		b := r.buf[i*(len(r.buf)/engineBatch):]
+		if r.e.vlans > 0 {
+			h := encap.HeaderFor(encap.VNI(42 + r.e.turn()))
+			copy(r.e.datagram, h[:])
+		}
 		d[i] = encap.Datagram{
 			Payload: b[:copy(b, r.e.datagram)], Src: encap.AddrFrom(addrB), SrcPort: 50000, SegSize: uint16(r.e.segSize),
 		}
@@ -191,6 +208,23 @@ func BenchmarkForward(b *testing.B) {
 	}
 }
 
+// BenchmarkForwardTrunk is the data path of a trunk port whose VLANs take turns, with
+// one transmitter and one port: also how many frames a write of these has.
+func BenchmarkForwardTrunk(b *testing.B) {
+	const size = 64
+	for _, vlans := range []int{1, 4, 64} {
+		b.Run(fmt.Sprintf("vlans=%d/port-to-remote", vlans), func(b *testing.B) {
+			f := udpFrame(macB, macA, size)
+			tagged := append(append(append([]byte{}, f[:12]...), 0x81, 0, 0, 0), f[12:]...)
+			benchmarkForward(b, size, &engine{frame: tagged, vlans: vlans})
+		})
+		b.Run(fmt.Sprintf("vlans=%d/remote-to-port", vlans), func(b *testing.B) {
+			h := encap.HeaderFor(42)
+			benchmarkForward(b, size, &engine{datagram: append(h[:], udpFrame(macA, macB, size)...), vlans: vlans})
+		})
+	}
+}
+
 func benchmarkForward(b *testing.B, size int, e *engine) {
 	e.Host = vteptest.NewNetwork().Host(addrA)
 	e.left, e.want = b.N, b.N
@@ -199,14 +233,24 @@ func benchmarkForward(b *testing.B, size int, e *engine) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- v.Run(ctx) }()
-	if err := v.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 42, Local: addrA, Remote: addrB}); err != nil {
-		b.Fatal(err)
+	check := func(err error) {
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
-	if err := v.FDBAdd(vtep.FDBEntry{Link: "vxlan0", MAC: macB, Remote: vtep.Remote{Addr: addrB}}); err != nil {
-		b.Fatal(err)
+	links := []vtep.LinkConfig{{Name: "vxlan0", VNI: 42, Local: addrA, Remote: addrB}}
+	if e.vlans > 0 {
+		check(v.AddTrunk(vtep.TrunkConfig{Name: "trunk0"}))
+		check(v.SetTrunkUp("trunk0", true))
+		links = nil
+		for i := range e.vlans {
+			links = append(links, vtep.LinkConfig{Name: fmt.Sprint("v", i), VNI: encap.VNI(42 + i), Local: addrA, Remote: addrB, Trunk: "trunk0", VLAN: uint16(1 + i)})
+		}
 	}
-	if err := v.SetLinkUp("vxlan0", true); err != nil {
-		b.Fatal(err)
+	for _, c := range links {
+		check(v.AddLink(c))
+		check(v.FDBAdd(vtep.FDBEntry{Link: c.Name, MAC: macB, Remote: vtep.Remote{Addr: addrB}}))
+		check(v.SetLinkUp(c.Name, true))
 	}
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
@@ -214,6 +258,7 @@ func benchmarkForward(b *testing.B, size int, e *engine) {
 	close(e.start)
 	<-e.done
 	b.StopTimer()
+	b.ReportMetric(float64(b.N)/float64(e.calls), "frames/write")
 	close(e.closed)
 	cancel()
 	if err := <-ended; err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// beforeEnv names another build of uvtep, which BenchmarkIsolation measures in turn with this one.
+// beforeEnv names another build of uvtep, which is measured in turn with this one.
 const beforeEnv = "UVTEP_BENCH_BEFORE"
 
 const (

@@ -46,7 +46,7 @@ func (h *harness) benchmarkReplicate(b *testing.B) {
 					return h.replicate(p, remotes, burst)
 				}})
 			}
-			h.row(b, fmt.Sprintf("remotes=%d/burst=%d", remotes, burst), "kernel", list)
+			h.row(b, fmt.Sprintf("remotes=%d/burst=%d", remotes, burst), h.reference(), list)
 		}
 	}
 }

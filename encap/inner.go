@@ -83,10 +83,16 @@ type Inner struct {
 
 // ParseInner describes the frame b, which may be cut anywhere and hostile. It
 // skips up to two VLAN tags and eight IPv6 extension headers.
-func ParseInner(b []byte) Inner {
-	var in Inner
+func ParseInner(b []byte) (in Inner) {
+	in.Parse(b)
+	return in
+}
+
+// Parse is ParseInner into in, whatever it was.
+func (in *Inner) Parse(b []byte) {
+	*in = Inner{}
 	if len(b) < EthernetHeaderLen {
-		return in
+		return
 	}
 	l3 := EthernetHeaderLen
 	in.EtherType = binary.BigEndian.Uint16(b[12:])
@@ -96,7 +102,7 @@ func ParseInner(b []byte) Inner {
 		}
 		in.Tags++ // counted though cut: a VLAN policy must see it
 		if len(b) < l3+vlanTagLen {
-			return in
+			return
 		}
 		if in.Tags == 1 {
 			in.VID = binary.BigEndian.Uint16(b[l3:]) & 0x0fff
@@ -111,7 +117,6 @@ func ParseInner(b []byte) Inner {
 	case EtherTypeIPv6:
 		in.parseIPv6(b, l3)
 	}
-	return in
 }
 
 // parseIPv4 reads the header at b[l3:], RFC 791 section 3.1. A header that

@@ -47,7 +47,7 @@ func (l *dataLink) admit(s *linkState, c *counters, a *arrived, frame []byte, in
 	if len(frame) < encap.EthernetHeaderLen {
 		return RxTooShort, false
 	}
-	*in = encap.ParseInner(frame)
+	in.Parse(frame)
 	src := encap.EthSrc(frame)
 	switch {
 	case src.IsMulticast() || src.IsZero():

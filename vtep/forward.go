@@ -286,9 +286,9 @@ func (w *netWorker) next(d *encap.Datagram, payload []byte) bool {
 func (w *netWorker) turnTo(l *dataLink) {
 	w.s, w.src, w.peer = l.state.Load(), encap.Addr{}, nil
 	w.to = w.ports.of(w.s.port, w.n)
-	if c := l.netCounters(w.n); !w.to.turnTo(l, c) {
+	if c := l.netCounters(w.n); !w.to.turnTo(l, w.s.vlan, c) {
 		w.to.deliver(w.n)
-		w.to.turnTo(l, c)
+		w.to.turnTo(l, w.s.vlan, c)
 	}
 }
 

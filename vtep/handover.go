@@ -55,10 +55,10 @@ func (w *portWorker) hand(o *outFrame, r *remote, b *bypass, policyID uint16) {
 func (w *portWorker) handTo(l *dataLink) {
 	h, s := &w.handed, l.state.Load()
 	c := l.netCounters(w.queue % len(l.plane.counters))
-	if h.port != s.port || !h.turnTo(l, c) {
+	if h.port != s.port || !h.turnTo(l, s.vlan, c) {
 		w.handOver()
 		h.port = s.port
-		h.turnTo(l, c)
+		h.turnTo(l, s.vlan, c)
 	}
 	h.to, h.s = l, s
 }

@@ -18,31 +18,33 @@ type portBatch struct {
 	n       int
 	ownerOf [maxPending]uint8 // index in owners
 	owners  [maxOwners]owner
-	used    int // owners
-	at      int // the owner of what is added next
+	used    int                      // owners
+	at      int                      // the owner of what is added next
+	byVLAN  [encap.MaxVLAN + 1]uint8 // where in owners a VLAN's link is, if it is there
 }
 
 // owner is a link that has frames in a portBatch.
 type owner struct {
 	link  *dataLink
+	vlan  uint16
 	c     *counters
 	taken tally // what its frames add to c
 }
 
-// turnTo has frames of l, which count in c, follow. It reports false where there
-// are too many links' already: the batch has to be written first.
-func (b *portBatch) turnTo(l *dataLink, c *counters) bool {
-	for i := range b.owners[:b.used] {
-		if b.owners[i].link == l {
-			b.at = i
-			return true
-		}
+// turnTo has frames of l, which has that VLAN of the port and counts in c, follow. It
+// reports false where there are too many links' already: the batch has to be written
+// first.
+func (b *portBatch) turnTo(l *dataLink, vlan uint16, c *counters) bool {
+	if i := int(b.byVLAN[vlan]); i < b.used && b.owners[i].link == l {
+		b.at = i
+		return true
 	}
 	if b.used == len(b.owners) {
 		return false
 	}
 	b.at = b.used
-	b.owners[b.at] = owner{link: l, c: c}
+	b.byVLAN[vlan] = uint8(b.at)
+	b.owners[b.at] = owner{link: l, vlan: vlan, c: c}
 	b.used++
 	return true
 }
@@ -71,7 +73,9 @@ func (b *portBatch) write(worker int) {
 		b.n = 0
 	}
 	if b.used > 0 {
-		b.owners[0] = owner{link: b.owners[b.at].link, c: b.owners[b.at].c}
+		o := &b.owners[b.at]
+		b.owners[0] = owner{link: o.link, vlan: o.vlan, c: o.c}
+		b.byVLAN[o.vlan] = 0
 		b.used, b.at = 1, 0
 	}
 }
