@@ -78,11 +78,11 @@ func (q *queue) read(frames []encap.Frame) (int, error) {
 
 // readReady reads until frames is full, the slab has no room for another
 // superframe, or nothing is left. It reports false, "wait", when there was
-// nothing at all, also after spinning; the slab goes back meanwhile. The
+// nothing at all, also after spinning; the slab is returned meanwhile. The
 // runtime's poller is edge-triggered: only EAGAIN may lead to waiting.
 func (q *queue) readReady(fd uintptr) bool {
 	if q.slab == nil {
-		q.slab = slabs.take()
+		q.slab = slabs.Borrow(nil)
 	}
 	at := 0
 	for q.n < len(q.frames) && at+maxRead <= len(q.slab) {
@@ -133,10 +133,10 @@ func (q *queue) take(b []byte) bool {
 	return true
 }
 
-// release gives the slab back.
+// release returns the slab.
 func (q *queue) release() {
 	if q.slab != nil {
-		slabs.give(q.slab)
+		slabs.Return(q.slab)
 		q.slab = nil
 	}
 }

@@ -1,6 +1,6 @@
 package tap
 
-import "sync"
+import "github.com/uvtep/uvtep/internal/lend"
 
 const (
 	// maxRead is the longest that a read of a queue gives: header, Ethernet
@@ -12,44 +12,15 @@ const (
 	slabSize = 264 << 10
 	// slabAlign is the cache line, at which each frame's header starts.
 	slabAlign = 64
-	// maxIdleSlabs bounds what a burst on many devices leaves behind.
-	maxIdleSlabs = 16
 )
 
 // slab is the memory of one batch: frames of any length one after the other,
 // since a buffer of maxRead for each would be 4 MiB.
 type slab [slabSize]byte
 
-// slabList lends slabs to readers that have something to read, so that an idle
-// queue holds none: thousands of idle devices share a few.
-type slabList struct {
-	mu   sync.Mutex
-	idle []*slab
-}
-
-// slabs is shared by all devices of the process: what one gives back another
-// takes. It holds no state but memory.
+// slabs is shared by all devices of the process. A reader borrows a slab once it has
+// something to read, so that an idle queue has none: thousands of idle devices share
+// a few.
 //
 //nolint:gochecknoglobals // memory shared between devices that know nothing of each other
-var slabs slabList
-
-func (l *slabList) take() *slab {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	last := len(l.idle) - 1
-	if last < 0 {
-		return new(slab)
-	}
-	s := l.idle[last]
-	l.idle[last] = nil
-	l.idle = l.idle[:last]
-	return s
-}
-
-func (l *slabList) give(s *slab) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.idle) < maxIdleSlabs {
-		l.idle = append(l.idle, s)
-	}
-}
+var slabs lend.List[slab]

@@ -127,8 +127,8 @@ func (q *queue) writeCut(f *encap.Frame) syscall.Errno {
 	if f.Len()+encap.TaggedMACsLen-encap.MACsLen > maxRead {
 		return unix.EINVAL
 	}
-	s := slabs.take()
-	defer slabs.give(s)
+	s := slabs.Borrow(nil)
+	defer slabs.Return(s)
 	offload := f.Offload
 	if f.VLAN != 0 {
 		offload.CsumStart += encap.TaggedMACsLen - encap.MACsLen

@@ -1,9 +1,9 @@
 package underlay
 
 import (
-	"sync"
 	"unsafe"
 
+	"github.com/uvtep/uvtep/internal/lend"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,8 +24,6 @@ const (
 	// eight bytes, the alignment of a cmsghdr: TOS, segment size and in6_pktinfo
 	// take eleven.
 	readControl = 16
-	// idleBlocks bounds what is kept for the next burst.
-	idleBlocks = 16
 )
 
 // mmsghdr is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
@@ -68,32 +66,8 @@ func (b *readBlock) rearm(n int) {
 	}
 }
 
-// Buffers is receive memory, 4 MiB a busy worker. A reader that waits holds
+// Buffers is receive memory, 4 MiB a busy worker. A reader that waits has
 // none, so that receivers with one Buffers among them (see
 // [ReceiverConfig].Buffers) cost what the busy ones need. The zero value is
 // ready to use.
-type Buffers struct {
-	mu   sync.Mutex // innermost: nothing is locked below it
-	idle []*readBlock
-}
-
-func (p *Buffers) take() *readBlock {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := len(p.idle)
-	if n == 0 {
-		return newReadBlock()
-	}
-	b := p.idle[n-1]
-	p.idle[n-1] = nil
-	p.idle = p.idle[:n-1]
-	return b
-}
-
-func (p *Buffers) give(b *readBlock) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.idle) < idleBlocks {
-		p.idle = append(p.idle, b)
-	}
-}
+type Buffers struct{ blocks lend.List[readBlock] }

@@ -59,7 +59,7 @@ func newReader(conn *net.UDPConn, cfg *ReceiverConfig) (*reader, error) {
 // processor away from one that copies for 20 microseconds.
 func (r *reader) recvmmsg(fd uintptr) bool {
 	if r.block == nil {
-		r.block = r.buffers.take()
+		r.block = r.buffers.blocks.Borrow(newReadBlock)
 	}
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.block.msgs[0])),
@@ -71,7 +71,7 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 			if r.spin.Again() && !r.closed.Load() {
 				continue
 			}
-			r.buffers.give(r.block)
+			r.buffers.blocks.Return(r.block)
 			r.block = nil
 			return false
 		}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"unsafe"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -102,7 +101,7 @@ type calls struct {
 // record watches the one sender that tx has so far.
 func record(tx *Transmitter) *calls {
 	c := &calls{}
-	s := tx.take()
+	s := tx.senders.Borrow(tx.newSender)
 	send := s.call
 	s.call = func(fd uintptr) {
 		list := s.list
@@ -134,7 +133,7 @@ func record(tx *Transmitter) *calls {
 			s.sent = 0
 		}
 	}
-	tx.give(s)
+	tx.senders.Return(s)
 	return c
 }
 
@@ -307,12 +306,5 @@ func TestSuperframesThatCannotBeCutAreRefused(t *testing.T) {
 	send(t, tx, encap.SendOK, packet(b.v4, port, "good"))
 	if g := receive(t, rx, 0, 1)[0]; g.payload != payloadOf("good") {
 		t.Errorf("%d bytes arrived: %s", len(g.payload), fmt.Sprintf("%.40q", g.payload))
-	}
-}
-
-// TestSenderMemory is the budget of a caller of WriteBatch.
-func TestSenderMemory(t *testing.T) {
-	if n := unsafe.Sizeof(sender{}); n > 250<<10 {
-		t.Errorf("a sender takes %d bytes", n)
 	}
 }

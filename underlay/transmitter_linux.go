@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/lend"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -35,8 +36,7 @@ type Transmitter struct {
 
 	segments segmentation
 
-	mu   sync.Mutex // innermost: nothing is locked below it
-	idle []*sender  // one for each caller of WriteBatch that there ever was at once
+	senders lend.List[sender]
 }
 
 // poolSocket is a socket bound to one source port. It is a blocking os.File,
@@ -224,23 +224,4 @@ func (t *Transmitter) Close() error {
 		return fmt.Errorf("underlay: close: %w", err)
 	}
 	return nil
-}
-
-// take hands out the memory of one WriteBatch call.
-func (t *Transmitter) take() *sender {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n := len(t.idle)
-	if n == 0 {
-		return newSender(t)
-	}
-	s := t.idle[n-1]
-	t.idle = t.idle[:n-1]
-	return s
-}
-
-func (t *Transmitter) give(s *sender) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.idle = append(t.idle, s)
 }

@@ -62,7 +62,7 @@ type sender struct {
 	setRecvErr func(fd uintptr)
 }
 
-func newSender(t *Transmitter) *sender {
+func (t *Transmitter) newSender() *sender {
 	s := &sender{t: t}
 	s.chains.init(rand.Uint64(), len(t.sockets))
 	s.call, s.setRecvErr = s.sendmmsg, s.setOption
@@ -88,7 +88,7 @@ func newSender(t *Transmitter) *sender {
 // neighbour, a congested device) must not hold up the others. The error is
 // net.ErrClosed after Close, else nil.
 func (t *Transmitter) WriteBatch(p []encap.Packet) error {
-	s := t.take()
+	s := t.senders.Borrow(t.newSender)
 	s.err = nil
 	for len(p) > 0 && s.err == nil {
 		n := s.sort(p[:min(len(p), writeChunk)])
@@ -100,7 +100,7 @@ func (t *Transmitter) WriteBatch(p []encap.Packet) error {
 		p[i].Result = encap.SendRefused
 	}
 	err := s.err
-	t.give(s)
+	t.senders.Return(s)
 	return err
 }
 

@@ -46,14 +46,14 @@ func (w *portWorker) Forward(frames []encap.Frame, now fdb.Tick) {
 // begin is before the first frames of a read, finish after the last: what they
 // became leaves then.
 func (w *portWorker) begin(now fdb.Tick) {
-	w.portScratch = w.plane.scratch.take()
+	w.portScratch = w.plane.scratch.Borrow(nil)
 	w.nTold, w.now, w.clock = 0, now, clock{}
 }
 
 func (w *portWorker) finish() {
 	w.flushAll()
 	w.handOver()
-	w.plane.scratch.give(w.portScratch)
+	w.plane.scratch.Return(w.portScratch)
 	w.portScratch = nil
 }
 

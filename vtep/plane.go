@@ -6,6 +6,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/internal/lend"
 )
 
 // plane is what the frames of all links share.
@@ -14,7 +15,7 @@ type plane struct {
 	tick  atomic.Uint32
 	// counters are for packets that belong to no link, by endpoint worker.
 	counters []counters
-	scratch  scratchList // of port workers
+	scratch  lend.List[portScratch] // of port workers
 
 	ownSent atomic.Pointer[ownPackets]
 	// strangeSource: a packet came out of a port that may be an own one, from an

@@ -1,8 +1,6 @@
 package vtep
 
 import (
-	"sync"
-
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 )
@@ -57,35 +55,6 @@ func floodRun(out []outFrame) int {
 		}
 	}
 	return len(out)
-}
-
-// scratchList lends portScratches.
-type scratchList struct {
-	mu   sync.Mutex
-	idle []*portScratch
-}
-
-// maxIdleScratch bounds what a burst on many links leaves behind.
-const maxIdleScratch = 16
-
-func (l *scratchList) take() *portScratch {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := len(l.idle)
-	if n == 0 {
-		return new(portScratch)
-	}
-	s := l.idle[n-1]
-	l.idle = l.idle[:n-1]
-	return s
-}
-
-func (l *scratchList) give(s *portScratch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.idle) < maxIdleScratch {
-		l.idle = append(l.idle, s)
-	}
 }
 
 // arrival is where a datagram came from, as far as is known.
