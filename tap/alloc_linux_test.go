@@ -4,16 +4,14 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/uvtep/uvtep/encap"
 )
 
 func TestNoAllocations(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{Spin: 20 * time.Microsecond})
 	mustSet(t, d, Change{Up: new(true)})
-	s := packetSocket(t, mustState(t, d).Index)
+	s := packets(t, h, d)
 	out := []encap.Frame{{Data: testFrame(60, 1)}, {Data: testFrame(1514, 2)}, inPieces(tcpSuperframe(), maxMore)}
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := d.WriteBatch(0, out); err != nil {
@@ -36,7 +34,7 @@ func TestNoAllocations(t *testing.T) {
 	in := make([]encap.Frame, 8)
 	send := testFrame(60, 3)
 	if n := testing.AllocsPerRun(100, func() {
-		if _, err := unix.Write(s, send); err != nil {
+		if err := s.Send(send); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.ReadBatch(0, in); err != nil {
@@ -51,7 +49,7 @@ func TestNoAllocations(t *testing.T) {
 	defer close(kick)
 	go func() {
 		for range kick {
-			if _, err := unix.Write(s, send); err != nil {
+			if err := s.Send(send); err != nil {
 				t.Error(err)
 			}
 		}
@@ -68,11 +66,11 @@ func TestNoAllocations(t *testing.T) {
 
 // A device that waits for traffic holds no read buffer.
 func TestIdleReaderHoldsNoMemory(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{})
 	mustSet(t, d, Change{Up: new(true)})
-	s := packetSocket(t, mustState(t, d).Index)
-	if _, err := unix.Write(s, testFrame(60, 1)); err != nil {
+	s := packets(t, h, d)
+	if err := s.Send(testFrame(60, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.ReadBatch(0, make([]encap.Frame, 1)); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // BenchmarkBridge measures how a reader waits: two TAPs in two namespaces, one
@@ -36,12 +37,12 @@ func BenchmarkBridge(b *testing.B) {
 				{"poller-batch4", Config{}, 0, 4},
 			} {
 				b.Run(tt.name, func(b *testing.B) {
-					privateNetns(b)
+					h := onHost(b)
 					if tt.procs > 0 {
 						defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(tt.procs))
 					}
 					tt.c.Offload, tt.c.TxQueueLen = OffloadTSO|OffloadUSO, 4000
-					w := newBridge(b, tt.c, kind == "tcp", tt.batch)
+					w := newBridge(b, h, tt.c, kind == "tcp", tt.batch)
 					for b.Loop() {
 						w.load(b, kind, loadTime)
 					}
@@ -65,28 +66,27 @@ type bridge struct {
 	frames  int64
 }
 
-func newBridge(b *testing.B, c Config, stream bool, batch int) *bridge {
+func newBridge(b *testing.B, h *lab.Host, c Config, stream bool, batch int) *bridge {
 	w := &bridge{}
 	at := netip.AddrPortFrom(hostIP, 5001)
 	peer := netip.AddrPortFrom(peerIP, 5001)
-	w.a = openHost(b, c, hostIP, peerIP, hostMAC, peerMAC)
+	w.a = openHost(b, h, c, hostIP, peerIP, hostMAC, peerMAC)
 	var listen func() *os.File
-	otherNetns(b, func() {
-		w.b = openHost(b, c, peerIP, hostIP, peerMAC, hostMAC)
+	other := newHost(b, h.Lab(), "other")
+	check(b, other.Do(func() error {
+		w.b = openHost(b, other, c, peerIP, hostIP, peerMAC, hostMAC)
 		if !stream {
 			f := file(b)(net.DialUDP("udp4", net.UDPAddrFromAddrPort(peer), net.UDPAddrFromAddrPort(at)))
 			listen = func() *os.File { return f }
-			return
+			return nil
 		}
 		l, err := net.Listen("tcp", peer.String())
-		if err != nil {
-			b.Fatal(err)
-		}
 		listen = func() *os.File {
 			defer l.Close()
 			return file(b)(l.Accept())
 		}
-	})
+		return err
+	}))
 	w.copy(w.a, w.b, batch, true)
 	w.copy(w.b, w.a, batch, false)
 	if stream {

@@ -18,29 +18,20 @@ import (
 
 // The stack takes a TCP superframe whole.
 func TestWriteTCPSuperframe(t *testing.T) {
-	privateNetns(t)
-	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
-	s := packetSocket(t, mustState(t, d).Index)
+	h := onHost(t)
+	d := openHost(t, h, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	s := packets(t, h, d)
 	super := tcpSuperframe()
 	if n, err := d.WriteBatch(0, []encap.Frame{super}); n != 1 || err != nil {
 		t.Fatalf("WriteBatch: %d, %v", n, err)
 	}
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := unix.Read(s, buf)
-		if err != nil {
-			t.Fatalf("the superframe was not seen: %v", err)
-		}
-		if bytes.Equal(buf[:n], super.Data) {
-			return
-		}
-	}
+	seen(t, s, super.Data)
 }
 
 // A UDP superframe arrives as the datagrams that it stands for.
 func TestWriteUDPSuperframe(t *testing.T) {
-	privateNetns(t)
-	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	h := onHost(t)
+	d := openHost(t, h, Config{}, hostIP, peerIP, hostMAC, peerMAC)
 	l, port := listenUDP(t)
 	payload := make([]byte, 3*1000+10)
 	for i := range payload {
@@ -61,8 +52,8 @@ func TestWriteUDPSuperframe(t *testing.T) {
 
 // With USO on, one sendmsg with UDP_SEGMENT is one frame.
 func TestReadUDPSuperframe(t *testing.T) {
-	privateNetns(t)
-	d := openHost(t, Config{Offload: OffloadUSO}, hostIP, peerIP, hostMAC, peerMAC)
+	h := onHost(t)
+	d := openHost(t, h, Config{Offload: OffloadUSO}, hostIP, peerIP, hostMAC, peerMAC)
 	if d.Offload()&OffloadUSO == 0 {
 		t.Skip("this kernel has no USO on TAPs (before 6.2)")
 	}
@@ -102,22 +93,21 @@ func TestTCPThroughSuperframes(t *testing.T) {
 		{"IPv6", netip.MustParseAddr("2001:db8:2::1"), netip.MustParseAddr("2001:db8:2::2"), encap.GSOTCPv6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			privateNetns(t)
+			h := onHost(t)
 			c := Config{Offload: OffloadTSO}
-			allowIPv6(t)
-			a := openHost(t, c, tt.host, tt.peer, hostMAC, peerMAC)
+			ipv6(t, h, "default", true)
+			a := openHost(t, h, c, tt.host, tt.peer, hostMAC, peerMAC)
 			var (
 				b *Device
 				l net.Listener
 			)
-			otherNetns(t, func() {
-				allowIPv6(t)
-				b = openHost(t, c, tt.peer, tt.host, peerMAC, hostMAC)
-				var err error
-				if l, err = net.Listen("tcp", netip.AddrPortFrom(tt.peer, 5001).String()); err != nil {
-					t.Fatal(err)
-				}
-			})
+			other := newHost(t, h.Lab(), "other")
+			ipv6(t, other, "default", true)
+			check(t, other.Do(func() (err error) {
+				b = openHost(t, other, c, tt.peer, tt.host, peerMAC, hostMAC)
+				l, err = net.Listen("tcp", netip.AddrPortFrom(tt.peer, 5001).String())
+				return err
+			}))
 			defer l.Close()
 			w := newWire(tt.kind)
 			w.join(t, a, b)
@@ -132,12 +122,6 @@ func TestTCPThroughSuperframes(t *testing.T) {
 			t.Logf("%d superframes, the longest of %d bytes", w.super.Load(), w.longest.Load())
 		})
 	}
-}
-
-// allowIPv6 takes back what unshareNet set.
-func allowIPv6(t *testing.T) {
-	t.Helper()
-	sysctl(t, "net/ipv6/conf/default/disable_ipv6", "0")
 }
 
 // wire copies frames between two devices and counts superframes of one kind.

@@ -1,19 +1,21 @@
 package tap
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // Addresses of the tests: the host side of the TAP and the peer behind it.
@@ -24,57 +26,42 @@ var (
 	peerMAC = encap.MAC{0x02, 0, 0x5e, 0x10, 0, 2}
 )
 
-// privateNetns puts the test's goroutine into a network namespace of its own.
-// The goroutine stays locked, so its thread ends with the test, and with it
-// the namespace and what was left in it.
-func privateNetns(t testing.TB) {
+// onHost puts the test's goroutine on a host of a lab of its own, until it ends.
+func onHost(t testing.TB) *lab.Host {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("makes network namespaces and TAPs: run as root")
-	}
-	runtime.LockOSThread()
-	unshareNet(t)
+	h := newHost(t, lab.ForTest(t), "home")
+	check(t, h.Enter())
+	return h
 }
 
-// unshareNet moves the thread to a new namespace. Without IPv6 the kernel
-// sends nothing by itself through a netdev that comes up.
-func unshareNet(t testing.TB) {
+// newHost makes a host without IPv6, so that the kernel sends nothing by itself
+// through a netdev that comes up.
+func newHost(t testing.TB, l *lab.Lab, name string) *lab.Host {
 	t.Helper()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatalf("unshare: %v", err)
-	}
-	sysctl(t, "net/ipv6/conf/default/disable_ipv6", "1")
+	h, err := l.Host(name)
+	check(t, err)
+	ipv6(t, h, "default", false)
+	return h
 }
 
-// sysctl sets a variable of the thread's namespace, if the kernel has it.
-func sysctl(t testing.TB, name, value string) {
+// ipv6 switches IPv6 of a netdev on or off, or of those to come ("default"), if the
+// kernel has it.
+func ipv6(t testing.TB, h *lab.Host, dev string, on bool) {
 	t.Helper()
-	if err := os.WriteFile("/proc/sys/"+name, []byte(value), 0o644); err != nil && !os.IsNotExist(err) {
+	off := "1"
+	if on {
+		off = "0"
+	}
+	if err := h.Sysctl("net.ipv6.conf."+dev+".disable_ipv6", off); err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
 }
 
-// otherNetns makes a second namespace and runs fn in it.
-func otherNetns(t testing.TB, fn func()) netns.NsHandle {
+func check(t testing.TB, err error) {
 	t.Helper()
-	here, err := netns.Get()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer here.Close()
-	unshareNet(t)
-	other, err := netns.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = other.Close() })
-	if fn != nil {
-		fn()
-	}
-	if err := netns.Set(here); err != nil {
-		t.Fatal(err)
-	}
-	return other
 }
 
 // drop takes a capability from the test's thread, for the rest of its life.
@@ -130,55 +117,38 @@ func mustLink(t testing.TB, name string) netlink.Link {
 	return l
 }
 
-// openHost opens a TAP with an address of the host side, up, behind which
-// peerIP is a known neighbour.
-func openHost(t testing.TB, c Config, host, peer netip.Addr, mac, neigh encap.MAC) *Device {
+// openHost opens a TAP of h with an address of the host side, up, behind which peer
+// is a known neighbour.
+func openHost(t testing.TB, h *lab.Host, c Config, host, peer netip.Addr, mac, neigh encap.MAC) *Device {
 	t.Helper()
 	c.MAC = mac
 	d := mustOpen(t, c)
 	mustSet(t, d, Change{Up: new(true)})
-	addPeer(t, mustState(t, d).Name, host, peer, neigh)
+	addPeer(t, h, mustState(t, d).Name, host, peer, neigh)
 	return d
 }
 
 // addPeer gives the netdev an address, and a neighbour behind it.
-func addPeer(t testing.TB, name string, host, peer netip.Addr, neigh encap.MAC) {
+func addPeer(t testing.TB, h *lab.Host, name string, host, peer netip.Addr, neigh encap.MAC) {
 	t.Helper()
-	l := mustLink(t, name)
-	addr, err := netlink.ParseAddr(netip.PrefixFrom(host, host.BitLen()-8).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// An IPv6 address is of use at once, without duplicate address detection.
-	addr.Flags = unix.IFA_F_NODAD
-	if err := netlink.AddrAdd(l, addr); err != nil {
-		t.Fatal(err)
-	}
-	err = netlink.NeighAdd(&netlink.Neigh{
-		LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT,
-		IP: peer.AsSlice(), HardwareAddr: neigh[:],
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, h.AddAddr(name, netip.PrefixFrom(host, host.BitLen()-8)))
+	check(t, h.SetNeighbour(name, peer, neigh[:]))
 }
 
-// packetSocket is an AF_PACKET socket on the netdev with the index.
-func packetSocket(t *testing.T, index int) int {
+// packets opens a socket for raw frames on the netdev of d, which is on h.
+func packets(t *testing.T, h *lab.Host, d *Device) *lab.PacketSocket {
 	t.Helper()
-	all := int(uint16(unix.ETH_P_ALL)<<8 | uint16(unix.ETH_P_ALL)>>8)
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, all)
-	if err != nil {
-		t.Fatal(err)
+	s, err := h.OpenPacket(mustState(t, d).Name)
+	check(t, err)
+	return s
+}
+
+// seen waits for a frame that is want, and throws others away.
+func seen(t *testing.T, s *lab.PacketSocket, want []byte) {
+	t.Helper()
+	if _, err := s.WaitFor(func(p lab.Packet) bool { return bytes.Equal(p.Data, want) }, 5*time.Second); err != nil {
+		t.Fatalf("the frame of %d bytes was not seen: %v", len(want), err)
 	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: uint16(all), Ifindex: index}); err != nil {
-		t.Fatal(err)
-	}
-	return fd
 }
 
 // testFrame is a frame of an experimental EtherType (IEEE 802 section 9.2.4)

@@ -2,6 +2,7 @@ package tap
 
 import (
 	"encoding/binary"
+	"errors"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +13,7 @@ import (
 // TestLosses: each frame that the host sent was read or is counted as lost, from when
 // the device was opened on, and so does what a read gave that is no frame.
 func TestLosses(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	const sent, room = 3000, 100
 	flood := func(c Config) (read int, l Losses) {
 		d, err := Open(c)
@@ -21,13 +22,13 @@ func TestLosses(t *testing.T) {
 		}
 		defer d.Close()
 		mustSet(t, d, Change{Up: new(true)})
-		s := packetSocket(t, mustState(t, d).Index)
+		s := packets(t, h, d)
 		for i := range sent {
-			if _, err := unix.Write(s, testFrame(60, uint32(i))); err != nil && err != unix.ENOBUFS {
+			if err := s.Send(testFrame(60, uint32(i))); err != nil && !errors.Is(err, unix.ENOBUFS) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := unix.Write(s, testFrame(60, sent)); err != nil && err != unix.ENOBUFS { // it is lost, too
+		if err := s.Send(testFrame(60, sent)); err != nil && !errors.Is(err, unix.ENOBUFS) { // it is lost, too
 			t.Fatal(err)
 		}
 		frames := make([]encap.Frame, 64)

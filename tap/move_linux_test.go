@@ -6,35 +6,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
-// moveTo moves the netdev of d to ns, as `ip link set ... netns` does.
-func moveTo(t *testing.T, name string, ns netns.NsHandle) {
-	t.Helper()
-	if err := netlink.LinkSetNsFd(mustLink(t, name), int(ns)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestMove(t *testing.T) {
-	privateNetns(t)
+	home := onHost(t)
 	d := mustOpen(t, Config{Name: "vxlan0", MAC: hostMAC})
 	d.lookEvery = time.Hour // events must do
 	o := observe(t, d)
 	here := <-o.states
 	// The index is taken over there, so the netdev gets another.
 	var squatter *Device
-	away := otherNetns(t, func() {
+	away := newHost(t, home.Lab(), "away")
+	check(t, away.Do(func() error {
 		for squatter == nil || mustState(t, squatter).Index < here.Index {
 			squatter = mustOpen(t, Config{})
 		}
-	})
-	moveTo(t, "vxlan0", away)
+		return nil
+	}))
+	check(t, home.MoveLink("vxlan0", away))
 	moved := o.expect(t, "move", func(s State) bool { return s.Namespace != here.Namespace })
 	if moved.Namespace != mustState(t, squatter).Namespace || moved.Index == here.Index || moved.Name != "vxlan0" {
 		t.Errorf("after the move: %+v", moved)
@@ -50,81 +43,46 @@ func TestMove(t *testing.T) {
 	trafficIn(t, d, away)
 
 	// Once more, out of a namespace that is not ours, and home again.
-	third := otherNetns(t, nil)
-	in(t, away, func() { moveTo(t, "eth0", third) })
+	third := newHost(t, home.Lab(), "third")
+	check(t, away.MoveLink("eth0", third))
 	far := o.expect(t, "second move", func(s State) bool {
 		return s.Namespace != here.Namespace && s.Namespace != moved.Namespace
 	})
 	mustSet(t, d, Change{MTU: new(1300), Up: new(true)})
 	o.expect(t, "MTU there", func(s State) bool { return s.MTU == 1300 && s.Namespace == far.Namespace })
-	self, err := netns.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer self.Close()
-	in(t, third, func() { moveTo(t, "eth0", self) })
+	check(t, third.MoveLink("eth0", home))
 	o.expect(t, "the way home", func(s State) bool { return s.Namespace == here.Namespace })
 	mustSet(t, d, Change{Up: new(true)})
-	trafficIn(t, d, self)
-}
-
-// in runs fn in the namespace ns.
-func in(t *testing.T, ns netns.NsHandle, fn func()) {
-	t.Helper()
-	here, err := netns.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer here.Close()
-	if err := netns.Set(ns); err != nil {
-		t.Fatal(err)
-	}
-	fn()
-	if err := netns.Set(here); err != nil {
-		t.Fatal(err)
-	}
+	trafficIn(t, d, home)
 }
 
 // trafficIn checks that frames pass in both directions while the netdev of d
-// is in ns.
-func trafficIn(t *testing.T, d *Device, ns netns.NsHandle) {
+// is on h.
+func trafficIn(t *testing.T, d *Device, h *lab.Host) {
 	t.Helper()
-	index := mustState(t, d).Index
-	var s int
-	in(t, ns, func() { s = packetSocket(t, index) })
+	s := packets(t, h, d)
 	want := testFrame(100, 42)
-	if _, err := unix.Write(s, want); err != nil {
-		t.Fatal(err)
-	}
+	check(t, s.Send(want))
 	readOne(t, d, func(f *encap.Frame) bool { return bytes.Equal(f.Data, want) })
 	back := testFrame(100, 43)
 	if n, err := d.WriteBatch(0, []encap.Frame{{Data: back}}); n != 1 || err != nil {
 		t.Fatalf("WriteBatch: %d, %v", n, err)
 	}
-	buf := make([]byte, 2000)
-	for {
-		n, err := unix.Read(s, buf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if bytes.Equal(buf[:n], back) {
-			return
-		}
-	}
+	seen(t, s, back)
 }
 
 // The namespace dies with the device in it, as when a container ends: watching
 // it does not keep it alive, and Watch says so, although nobody reads.
 func TestNamespaceDies(t *testing.T) {
-	privateNetns(t)
+	home := onHost(t)
 	d := mustOpen(t, Config{Name: "vxlan0"})
 	d.lookEvery = time.Hour // events must do
 	o := observe(t, d)
 	here := <-o.states
-	away := otherNetns(t, nil)
-	moveTo(t, "vxlan0", away)
+	away := newHost(t, home.Lab(), "away")
+	check(t, home.MoveLink("vxlan0", away))
 	o.expect(t, "move", func(s State) bool { return s.Namespace != here.Namespace })
-	if err := away.Close(); err != nil {
+	if err := away.Abandon(); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.end(t); !errors.Is(err, ErrGone) {
@@ -135,18 +93,18 @@ func TestNamespaceDies(t *testing.T) {
 
 // Without CAP_NET_BROADCAST no event comes from another namespace: Watch looks.
 func TestMoveWithoutBroadcast(t *testing.T) {
-	privateNetns(t)
+	home := onHost(t)
 	drop(t, unix.CAP_NET_BROADCAST)
 	d := mustOpen(t, Config{Name: "vxlan0"})
 	d.lookEvery = 20 * time.Millisecond
 	o := observe(t, d)
 	here := <-o.states
-	away := otherNetns(t, nil)
-	moveTo(t, "vxlan0", away)
+	away := newHost(t, home.Lab(), "away")
+	check(t, home.MoveLink("vxlan0", away))
 	o.expect(t, "move", func(s State) bool { return s.Namespace != here.Namespace })
 	mustSet(t, d, Change{MTU: new(1400)})
 	o.expect(t, "MTU", func(s State) bool { return s.MTU == 1400 })
-	if err := away.Close(); err != nil {
+	if err := away.Abandon(); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.end(t); !errors.Is(err, ErrGone) {

@@ -17,11 +17,11 @@ import (
 // TestNeighbours: the table is read and its changes are heard of, also after
 // the netdev moved to another namespace.
 func TestNeighbours(t *testing.T) {
-	privateNetns(t)
+	home := onHost(t)
 	d := mustOpen(t, Config{Name: "vxlan0"})
-	sysctl(t, "net/ipv6/conf/vxlan0/disable_ipv6", "0")
+	ipv6(t, home, "vxlan0", true)
 	mustSet(t, d, Change{Up: new(true)})
-	away := otherNetns(t, nil)
+	away := newHost(t, home.Lab(), "away")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	heard, ended := make(chan State, 1000), make(chan error, 1)
@@ -68,10 +68,10 @@ func TestNeighbours(t *testing.T) {
 	}
 	has("removed, and one that is not usable", Neighbour{ip6, mac})
 
-	moveTo(t, "vxlan0", away)
+	check(t, home.MoveLink("vxlan0", away))
 	has("moved")
 	mustSet(t, d, Change{Up: new(true)})
-	in(t, away, func() { add(netlink.Neigh{IP: ip4.AsSlice(), HardwareAddr: mac[:], State: netlink.NUD_PERMANENT}) })
+	check(t, away.SetNeighbour("vxlan0", ip4, mac[:]))
 	has("added over there", Neighbour{ip4, mac})
 	cancel()
 	if err := <-ended; err != nil {

@@ -13,7 +13,7 @@ import (
 // open yet. What is persistent, elsewhere, closed before or somebody else's stays,
 // whatever groups and names the user gave.
 func TestRemove(t *testing.T) {
-	privateNetns(t)
+	home := onHost(t)
 	const n = 2*fewest + 3
 	devices := make([]*Device, n)
 	open := func(c Config) *Device {
@@ -41,7 +41,7 @@ func TestRemove(t *testing.T) {
 		}
 		return l
 	}
-	other := otherNetns(t, nil)
+	other := newHost(t, home.Lab(), "other")
 	must := func(errs ...error) {
 		t.Helper()
 		if err := errors.Join(errs...); err != nil {
@@ -49,7 +49,7 @@ func TestRemove(t *testing.T) {
 		}
 	}
 	must(
-		netlink.LinkSetNsFd(link("many1"), int(other)),
+		home.MoveLink("many1", other),
 		netlink.LinkSetGroup(link("many2"), 7),
 		netlink.LinkSetGroup(link("stranger"), 7),
 		netlink.LinkSetDown(link("many3")),
@@ -78,7 +78,7 @@ func TestRemove(t *testing.T) {
 // TestRemoveRefusesGroup: nothing is deleted by a group that a netdev which is not
 // to go has got meanwhile.
 func TestRemoveRefusesGroup(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	h := &hub{}
 	devices := make([]*Device, 3)
 	for i := range devices {
@@ -121,7 +121,7 @@ func TestFreeGroups(t *testing.T) {
 
 // TestStateOfTruncated: a link message that ends early gives what it has.
 func TestStateOfTruncated(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d, err := Open(Config{Name: "whole", MTU: 1400})
 	if err != nil {
 		t.Fatal(err)

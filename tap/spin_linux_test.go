@@ -5,15 +5,14 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
-	"golang.org/x/sys/unix"
 )
 
 // A spinning reader gets frames, and Close ends it in the midst of a spell.
 func TestSpinningReader(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{Spin: time.Hour})
 	mustSet(t, d, Change{Up: new(true)})
-	s := packetSocket(t, mustState(t, d).Index)
+	s := packets(t, h, d)
 	got := make(chan error)
 	go func() {
 		frames := make([]encap.Frame, 4)
@@ -26,7 +25,7 @@ func TestSpinningReader(t *testing.T) {
 		}
 	}()
 	for i := range 3 {
-		if _, err := unix.Write(s, testFrame(60, uint32(i))); err != nil {
+		if err := s.Send(testFrame(60, uint32(i))); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-got; err != nil {

@@ -12,9 +12,9 @@ import (
 // A flow's frames come through one queue, whichever its other direction is
 // written through: the kernel by itself would move it there.
 func TestFlowKeepsItsQueue(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	const queues = 4
-	d := openHost(t, Config{Queues: queues}, hostIP, peerIP, hostMAC, peerMAC)
+	d := openHost(t, h, Config{Queues: queues}, hostIP, peerIP, hostMAC, peerMAC)
 	l, port := listenUDP(t)
 	came := make(chan int, 64)
 	for q := range queues {

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // tcpSuperframe is a superframe of three segments from the peer to the host.
@@ -56,26 +58,11 @@ func inPieces(f encap.Frame, count int) encap.Frame {
 	return p
 }
 
-// seen reads from the packet socket until it is given want.
-func seen(t *testing.T, s int, want []byte) {
-	t.Helper()
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := unix.Read(s, buf)
-		if err != nil {
-			t.Fatalf("the frame of %d bytes was not seen: %v", len(want), err)
-		}
-		if bytes.Equal(buf[:n], want) {
-			return
-		}
-	}
-}
-
 // However a superframe lies in memory, the host gets the same.
 func TestWritePieces(t *testing.T) {
-	privateNetns(t)
-	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
-	s := packetSocket(t, mustState(t, d).Index)
+	h := onHost(t)
+	d := openHost(t, h, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	s := packets(t, h, d)
 	for _, count := range []int{1, 2, 6, 7, 8, 63, maxMore} {
 		whole := tcpSuperframe()
 		whole.Data[38] = byte(count) // in the sequence number
@@ -106,9 +93,9 @@ func TestWritePieces(t *testing.T) {
 
 // Writers of one queue share no vector.
 func TestConcurrentPieces(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	const writers, rounds, size, count = 4, 8, 100, 20
-	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	d := openHost(t, h, Config{}, hostIP, peerIP, hostMAC, peerMAC)
 	l, port := listenUDP(t)
 	if err := l.SetReadBuffer(4 << 20); err != nil {
 		t.Fatal(err)
@@ -155,11 +142,11 @@ func TestWriteCut(t *testing.T) {
 		{"all switched off", Config{NoWriteOffload: OffloadUSO | OffloadTSO}, false, 0, OffloadChecksum},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			privateNetns(t)
-			d := openHost(t, tt.config, hostIP, peerIP, hostMAC, peerMAC)
+			h := onHost(t)
+			d := openHost(t, h, tt.config, hostIP, peerIP, hostMAC, peerMAC)
 			d.super.deny = tt.deny
 			l, port := listenUDP(t)
-			s := packetSocket(t, mustState(t, d).Index)
+			s := packets(t, h, d)
 			f := udpSuperframe(port, 1000, 4)
 			f.Data = f.Data[:len(f.Data)-500]
 			f.Data[17], f.Data[39] = 0, 0 // lengths, set below
@@ -180,10 +167,9 @@ func TestWriteCut(t *testing.T) {
 					if got := receive(t, l); got != want {
 						t.Errorf("datagram %d: %d bytes, want %d", i, len(got), len(want))
 					}
-					buf := make([]byte, 1<<16)
-					n, err := unix.Read(s, buf)
-					if err != nil || n != 42+len(want) {
-						t.Errorf("frame %d of %d bytes on the netdev, want %d (%v)", i, n, 42+len(want), err)
+					any := func(lab.Packet) bool { return true }
+					if p, err := s.WaitFor(any, 5*time.Second); err != nil || p.Length != 42+len(want) {
+						t.Errorf("frame %d of %d bytes on the netdev, want %d (%v)", i, p.Length, 42+len(want), err)
 					}
 				}
 			}
@@ -206,8 +192,8 @@ func TestWriteCut(t *testing.T) {
 
 // A malformed superframe does not make the device cut all others.
 func TestMalformedSuperframeIsNotHeldAgainstKernel(t *testing.T) {
-	privateNetns(t)
-	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	h := onHost(t)
+	d := openHost(t, h, Config{}, hostIP, peerIP, hostMAC, peerMAC)
 	bad := tcpSuperframe()
 	bad.Offload.CsumStart = 60_000
 	good := tcpSuperframe()
@@ -244,7 +230,7 @@ func TestOffloadFallback(t *testing.T) {
 		{OffloadNone, all, 0},
 	} {
 		t.Run(fmt.Sprintf("%v without %v", tt.want, tt.lacks), func(t *testing.T) {
-			privateNetns(t)
+			onHost(t)
 			var last Offload
 			d := mustOpen(t, Config{Offload: tt.want, setOffload: func(fd int, o Offload) error {
 				if o&tt.lacks != 0 {
@@ -258,7 +244,7 @@ func TestOffloadFallback(t *testing.T) {
 			}
 		})
 	}
-	privateNetns(t)
+	onHost(t)
 	_, err := Open(Config{setOffload: func(int, Offload) error { return unix.EBADFD }})
 	if !errors.Is(err, unix.EBADFD) {
 		t.Errorf("another error: %v, want it passed on", err)
@@ -279,9 +265,9 @@ func TestGSOLimits(t *testing.T) {
 		{"size that suffices", Config{GSOMaxSize: 30_000, GSOMaxSegs: 43}, 25042, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			privateNetns(t)
+			h := onHost(t)
 			tt.config.Offload = OffloadUSO | OffloadTSO
-			d := openHost(t, tt.config, hostIP, peerIP, hostMAC, peerMAC)
+			d := openHost(t, h, tt.config, hostIP, peerIP, hostMAC, peerMAC)
 			s := mustState(t, d)
 			if c := tt.config; c.GSOMaxSize != 0 && s.GSOMaxSize != c.GSOMaxSize || c.GSOMaxSegs != 0 && s.GSOMaxSegs != c.GSOMaxSegs {
 				t.Errorf("state %+v, want the limits %d and %d", s, c.GSOMaxSize, c.GSOMaxSegs)
@@ -308,7 +294,7 @@ func TestGSOLimits(t *testing.T) {
 			}
 		})
 	}
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{})
 	mustSet(t, d, Change{GSOMaxSize: new(32_000), GSOMaxSegs: new(10), TxQueueLen: new(77)})
 	if s := mustState(t, d); s.GSOMaxSize != 32_000 || s.GSOMaxSegs != 10 || s.TxQueueLen != 77 {
@@ -336,13 +322,12 @@ func sendSegments(t *testing.T, size, count int) {
 	}
 }
 
-// A superframe of a VLAN has its tag as the host gets it, whole or cut. A packet
-// socket is given the tag beside the frame: the conformance tests look at it.
+// A superframe of a VLAN has its tag as the host gets it, whole or cut.
 func TestWriteTagged(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	for _, config := range []Config{{}, {NoWriteOffload: OffloadTSO | OffloadUSO}} {
-		d := openHost(t, config, hostIP, peerIP, hostMAC, peerMAC)
-		s := packetSocket(t, mustState(t, d).Index)
+		d := openHost(t, h, config, hostIP, peerIP, hostMAC, peerMAC)
+		s := packets(t, h, d)
 		for _, count := range []int{1, 3} {
 			f := inPieces(tcpSuperframe(), count)
 			f.VLAN = 7
@@ -350,7 +335,7 @@ func TestWriteTagged(t *testing.T) {
 				t.Fatalf("%d pieces: %d, %v", count, n, err)
 			}
 			for _, b := range received(t, tcpSuperframe(), config.NoWriteOffload != 0) {
-				seen(t, s, b)
+				seen(t, s, slices.Insert(b, encap.MACsLen, 0x81, 0, 0, 7))
 			}
 			if f.VLAN != 7 || f.Len() != len(tcpSuperframe().Data) {
 				t.Error("the frame changed")
@@ -366,7 +351,7 @@ func TestWriteTagged(t *testing.T) {
 func received(t *testing.T, f encap.Frame, isCut bool) (all [][]byte) {
 	t.Helper()
 	if !isCut {
-		return [][]byte{f.Data}
+		return [][]byte{bytes.Clone(f.Data)}
 	}
 	var cut encap.Segmenter
 	if !cut.Init(&f) {

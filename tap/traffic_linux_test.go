@@ -16,18 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/test/lab"
 )
 
 // From the host to the reader, and back, through AF_PACKET on the netdev.
 func TestFrames(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{MTU: 9000})
 	mustSet(t, d, Change{Up: new(true)})
-	s := packetSocket(t, mustState(t, d).Index)
+	s := packets(t, h, d)
 
 	sizes := []int{60, 1514, 9014}
 	for i, size := range sizes {
-		if _, err := unix.Write(s, testFrame(size, uint32(i))); err != nil {
+		if err := s.Send(testFrame(size, uint32(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,30 +56,27 @@ func TestFrames(t *testing.T) {
 	if n, err := d.WriteBatch(0, out); n != len(out) || err != nil {
 		t.Fatalf("WriteBatch: %d, %v", n, err)
 	}
-	buf := make([]byte, 1<<16)
 	for i, size := range sizes {
-		n, err := unix.Read(s, buf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(buf[:n], testFrame(size, uint32(100+i))) {
-			t.Errorf("written frame %d differs (%d bytes, want %d)", i, n, size)
+		p, err := s.WaitFor(func(p lab.Packet) bool { return !p.Outgoing }, 5*time.Second)
+		check(t, err)
+		if !bytes.Equal(p.Data, testFrame(size, uint32(100+i))) {
+			t.Errorf("written frame %d differs (%d bytes, want %d)", i, p.Length, size)
 		}
 	}
 }
 
 // Batches take what there is and leave what does not fit for the next.
 func TestReadBatchLimits(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{MTU: 65521})
 	mustSet(t, d, Change{Up: new(true)})
-	s := packetSocket(t, mustState(t, d).Index)
+	s := packets(t, h, d)
 	if n, err := d.ReadBatch(0, nil); n != 0 || err != nil {
 		t.Errorf("no room for a frame: %d, %v; want 0 at once", n, err)
 	}
 	const count = 9
 	for i := range uint32(count) {
-		if _, err := unix.Write(s, testFrame(65535, i)); err != nil {
+		if err := s.Send(testFrame(65535, i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,13 +100,13 @@ func TestReadBatchLimits(t *testing.T) {
 
 // A batch holds 64 frames of the usual MTU.
 func TestReadBatchFull(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{})
 	mustSet(t, d, Change{Up: new(true)})
-	s := packetSocket(t, mustState(t, d).Index)
+	s := packets(t, h, d)
 	const count = 64
 	for i := range uint32(count) {
-		if _, err := unix.Write(s, testFrame(1514, i)); err != nil {
+		if err := s.Send(testFrame(1514, i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,8 +131,8 @@ func TestChecksumFromHost(t *testing.T) {
 		{OffloadNone, encap.Offload{}},
 	} {
 		t.Run(tt.offload.String(), func(t *testing.T) {
-			privateNetns(t)
-			d := openHost(t, Config{Offload: tt.offload}, hostIP, peerIP, hostMAC, peerMAC)
+			h := onHost(t)
+			d := openHost(t, h, Config{Offload: tt.offload}, hostIP, peerIP, hostMAC, peerMAC)
 			c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(peerIP, 9)))
 			if err != nil {
 				t.Fatal(err)
@@ -162,7 +160,7 @@ func TestChecksumFromHost(t *testing.T) {
 
 // A tag that the netdev's driver inserts moves the checksum by its 4 bytes.
 func TestChecksumBehindVLANTag(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{MAC: hostMAC})
 	mustSet(t, d, Change{Up: new(true)})
 	parent := mustState(t, d).Index
@@ -176,7 +174,7 @@ func TestChecksumBehindVLANTag(t *testing.T) {
 	if err := netlink.LinkSetUp(mustLink(t, "tag7")); err != nil {
 		t.Fatal(err)
 	}
-	addPeer(t, "tag7", hostIP, peerIP, peerMAC)
+	addPeer(t, h, "tag7", hostIP, peerIP, peerMAC)
 	c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(peerIP, 9)))
 	if err != nil {
 		t.Fatal(err)
@@ -200,8 +198,8 @@ func isIPv4(f *encap.Frame) bool {
 // The stack takes a datagram with a partial checksum if the header says so,
 // and only then.
 func TestChecksumToHost(t *testing.T) {
-	privateNetns(t)
-	d := openHost(t, Config{}, hostIP, peerIP, hostMAC, peerMAC)
+	h := onHost(t)
+	d := openHost(t, h, Config{}, hostIP, peerIP, hostMAC, peerMAC)
 	l, port := listenUDP(t)
 	frames := []encap.Frame{
 		{Data: udpFrame(port, []byte("laundered"))}, // claims to be complete
@@ -245,7 +243,7 @@ func receive(t *testing.T, l *net.UDPConn) string {
 }
 
 func TestRefusedFrames(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{})
 	mustSet(t, d, Change{Up: new(true)})
 	outside := partialUDP()
@@ -263,7 +261,7 @@ func TestRefusedFrames(t *testing.T) {
 }
 
 func TestDown(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{})
 	frames := []encap.Frame{{Data: testFrame(60, 1)}, {Data: testFrame(60, 2)}}
 	if n, err := d.WriteBatch(0, frames); n != 0 || !errors.Is(err, ErrDown) {
@@ -281,7 +279,7 @@ func TestDown(t *testing.T) {
 
 // A reader that waits while the device goes down and up gets what comes then.
 func TestReaderOutlivesDown(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	d := mustOpen(t, Config{})
 	mustSet(t, d, Change{Up: new(true)})
 	got := make(chan error, 1)
@@ -295,8 +293,8 @@ func TestReaderOutlivesDown(t *testing.T) {
 	}()
 	mustSet(t, d, Change{Up: new(false)})
 	mustSet(t, d, Change{Up: new(true)})
-	s := packetSocket(t, mustState(t, d).Index)
-	if _, err := unix.Write(s, testFrame(60, 7)); err != nil {
+	s := packets(t, h, d)
+	if err := s.Send(testFrame(60, 7)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-got; err != nil {
@@ -307,9 +305,9 @@ func TestReaderOutlivesDown(t *testing.T) {
 // Flows spread over the queues, none is lost, and each queue can write, from
 // several goroutines at once.
 func TestMultiQueue(t *testing.T) {
-	privateNetns(t)
+	h := onHost(t)
 	const queues, flows, writers = 4, 64, 3
-	d := openHost(t, Config{Queues: queues}, hostIP, peerIP, hostMAC, peerMAC)
+	d := openHost(t, h, Config{Queues: queues}, hostIP, peerIP, hostMAC, peerMAC)
 	var (
 		total atomic.Int32
 		per   [queues]atomic.Int32

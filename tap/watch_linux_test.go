@@ -71,7 +71,7 @@ func (o *observer) end(t *testing.T) error {
 }
 
 func TestWatch(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{Name: "vxlan0", MAC: hostMAC})
 	o := observe(t, d)
 	first := <-o.states
@@ -117,7 +117,7 @@ func TestWatch(t *testing.T) {
 // A toggle that is over before anybody looks is reported all the same: what
 // was learned on the link depends on it.
 func TestWatchReportsShortDown(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{})
 	mustSet(t, d, Change{Up: new(true)})
 	o := observe(t, d)
@@ -130,7 +130,7 @@ func TestWatchReportsShortDown(t *testing.T) {
 
 // What another device does is no news, nor is leaving a bridge a deletion.
 func TestWatchIgnoresOthers(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d, other := mustOpen(t, Config{}), mustOpen(t, Config{})
 	o := observe(t, d)
 	<-o.states
@@ -159,7 +159,7 @@ func TestWatchIgnoresOthers(t *testing.T) {
 
 // Many watched devices share one event loop and one socket.
 func TestWatchIsShared(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	const devices = 50
 	ds := make([]*Device, devices)
 	for i := range ds {
@@ -203,7 +203,7 @@ func TestWatchIsShared(t *testing.T) {
 }
 
 func TestWatchAfterLostEvents(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{})
 	o := observe(t, d)
 	<-o.states
@@ -219,7 +219,7 @@ func TestWatchAfterLostEvents(t *testing.T) {
 }
 
 func TestDeleted(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{Name: "vxlan0", Queues: 2})
 	mustSet(t, d, Change{Up: new(true)})
 	o := observe(t, d)
@@ -269,7 +269,7 @@ func expectGone(t *testing.T, d *Device) {
 
 // Nobody reads, so only the event can tell.
 func TestWatchHearsDeletion(t *testing.T) {
-	privateNetns(t)
+	onHost(t)
 	d := mustOpen(t, Config{Name: "vxlan0"})
 	o := observe(t, d)
 	<-o.states

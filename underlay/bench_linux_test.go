@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
-	"github.com/vishvananda/netlink"
 )
 
 // BenchmarkWriteReadBatch sends over the loopback to a port that the receiver of
@@ -56,7 +55,5 @@ func BenchmarkWriteReadBatch(b *testing.B) {
 // addNeighbour lets h reach dst at the peer.
 func addNeighbour(tb testing.TB, h *host, dst netip.Addr, peer *host) {
 	tb.Helper()
-	h.do(tb, func() error {
-		return netlink.NeighSet(&netlink.Neigh{LinkIndex: h.index, State: netlink.NUD_PERMANENT, IP: dst.AsSlice(), HardwareAddr: peer.mac})
-	})
+	check(tb, h.SetNeighbour("eth0", dst, peer.mac))
 }

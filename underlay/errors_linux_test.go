@@ -11,6 +11,7 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/test/lab"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -123,7 +124,7 @@ func TestPathMTUFromICMP(t *testing.T) {
 		send(t, tx, encap.SendOK, packet(dst, port, larger))
 		receive(t, rx, 0, 1)
 		original := wire.udp(t, payloadOf(larger)).Data()[encap.EthernetHeaderLen:]
-		wire.injectTooBig(t, a, v6, original, 1360)
+		wire.injectTooBig(t, b, a, v6, original, 1360)
 		awaitError(t, tx)
 		// The refusal must be of this packet, whose error the kernel reports
 		// at once, and not only of the pending ICMP error.
@@ -137,17 +138,17 @@ func TestPathMTUFromICMP(t *testing.T) {
 
 // injectTooBig sends ICMP fragmentation needed (RFC 1191 section 4) or packet
 // too big (RFC 4443 section 3.2) about original.
-func (c *capture) injectTooBig(t *testing.T, to *host, v6 bool, original []byte, mtu uint16) {
+func (c capture) injectTooBig(t *testing.T, from, to *host, v6 bool, original []byte, mtu uint16) {
 	t.Helper()
-	eth := &layers.Ethernet{SrcMAC: c.h.mac, DstMAC: to.mac, EthernetType: layers.EthernetTypeIPv4}
+	eth := &layers.Ethernet{SrcMAC: from.mac, DstMAC: to.mac, EthernetType: layers.EthernetTypeIPv4}
 	if !v6 {
 		c.inject(t, eth,
-			&layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: c.h.v4.AsSlice(), DstIP: to.v4.AsSlice()},
+			&layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: from.v4.AsSlice(), DstIP: to.v4.AsSlice()},
 			&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(3, 4), Seq: mtu}, payload(original[:28]))
 		return
 	}
 	eth.EthernetType = layers.EthernetTypeIPv6
-	ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolICMPv6, SrcIP: c.h.v6.AsSlice(), DstIP: to.v6.AsSlice()}
+	ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolICMPv6, SrcIP: from.v6.AsSlice(), DstIP: to.v6.AsSlice()}
 	icmp := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(2, 0)}
 	if err := icmp.SetNetworkLayerForChecksum(ip); err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func TestUnreachableAndRecovery(t *testing.T) {
 	}{{false, "198.51.100.9"}, {true, "2001:db8:9::9"}} {
 		a, b := newWire(t)
 		dst := netip.MustParseAddr(c.dst)
-		b.do(t, func() error { return addAddr("lo", netip.PrefixFrom(dst, dst.BitLen())) })
+		check(t, b.AddAddr("lo", netip.PrefixFrom(dst, dst.BitLen())))
 		rx := b.listen(t, ReceiverConfig{V6: c.v6, Port: port})
 		tx := a.transmitter(t, TransmitterConfig{V6: c.v6})
 		send(t, tx, encap.SendUnreachable, packet(dst, port, "1"), packet(dst, port, "2"))
@@ -205,19 +206,14 @@ func TestUnreachableAndRecovery(t *testing.T) {
 			if _, err := RouteTo(dst, ""); err == nil {
 				t.Errorf("route to %s", dst)
 			}
-			return netlink.RouteAdd(&netlink.Route{Dst: ipNet(netip.PrefixFrom(dst, dst.BitLen())), Gw: b.addr(c.v6).AsSlice()})
+			return nil
 		})
+		check(t, a.AddRoute(lab.Route{Dst: netip.PrefixFrom(dst, dst.BitLen()), Via: b.addr(c.v6)}))
 		send(t, tx, encap.SendOK, packet(dst, port, "3"))
 		if g := receive(t, rx, 0, 2); g[0].payload != payloadOf("reachable") || g[1].payload != payloadOf("3") {
 			t.Errorf("received %+v", g)
 		}
-		a.do(t, func() error {
-			eth0, err := netlink.LinkByName("eth0")
-			if err != nil {
-				return err
-			}
-			return netlink.LinkSetDown(eth0)
-		})
+		check(t, a.SetUp("eth0", false))
 		send(t, tx, encap.SendUnreachable, packet(dst, port, "4"))
 	}
 }
@@ -306,7 +302,7 @@ func TestBadConfigurations(t *testing.T) {
 		{TransmitterConfig{Sockets: -1}, "-1 sockets"},
 		{TransmitterConfig{MulticastInterface: 999}, "interface 999"},
 	} {
-		err := a.try(func() error { _, err := OpenTransmitter(c.cfg); return err })
+		err := a.Do(func() error { _, err := OpenTransmitter(c.cfg); return err })
 		wantError(t, err, nil, "underlay: transmitter", c.words)
 	}
 	a.do(t, func() error {

@@ -77,7 +77,7 @@ func (h *host) sockets(t testing.TB, to netip.AddrPort, from ...netip.Addr) (all
 				bits = 64
 			}
 			if a != h.addr(a.Is6()) {
-				if err := addAddr("eth0", netip.PrefixFrom(a, bits)); err != nil {
+				if err := h.AddAddr("eth0", netip.PrefixFrom(a, bits)); err != nil {
 					return err
 				}
 			}

@@ -151,7 +151,7 @@ func (h *host) strangerIsRefused(t *testing.T, addr string) {
 		})
 		return errors.Join(cerr, err)
 	}}
-	err := h.try(func() error {
+	err := h.Do(func() error {
 		c, err := stranger.ListenPacket(t.Context(), "udp4", addr)
 		if err == nil {
 			c.Close()

@@ -73,14 +73,14 @@ func TestTakeErrors(t *testing.T) {
 			}
 		}
 		for typeCode, kind := range kinds {
-			wire.injectBytes(t, icmpAbout(t, b, a, v6, typeCode[0], typeCode[1], original))
+			check(t, wire.Send(icmpAbout(t, b, a, v6, typeCode[0], typeCode[1], original)))
 			awaitError(t, tx)
 			want := []ICMPError{{Dst: encap.AddrFrom(b.addr(v6)), Port: port, Kind: kind, Count: 1}}
 			if got := tx.TakeErrors(); !reflect.DeepEqual(got, want) {
 				t.Errorf("type and code %v: errors %+v, want %+v", typeCode, got, want)
 			}
 		}
-		wire.injectTooBig(t, a, v6, original, 1400)
+		wire.injectTooBig(t, b, a, v6, original, 1400)
 		awaitError(t, tx)
 		if got := tx.TakeErrors(); got != nil {
 			t.Errorf("too big is no error of this kind: %+v", got)
@@ -122,7 +122,7 @@ func errorStorm(t *testing.T, v6 bool, kind, code uint8) {
 	go func() {
 		n := 0
 		for ; !stop.Load(); n++ {
-			wire.injectBytes(t, message)
+			check(t, wire.Send(message))
 		}
 		done <- n
 	}()

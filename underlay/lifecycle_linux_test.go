@@ -92,7 +92,7 @@ func TestLocalConfiguredLater(t *testing.T) {
 		if !v6 { // the kernel does not check the source address of IPv6
 			send(t, tx, encap.SendUnreachable, packet(b.addr(v6), port, "too early"))
 		}
-		a.do(t, func() error { return addAddr("eth0", later) })
+		check(t, a.AddAddr("eth0", later))
 		send(t, tx, encap.SendOK, packet(b.addr(v6), port, "out"))
 		if g := receive(t, peerRx, 0, 1)[0]; g.payload != payloadOf("out") || g.src.Addr() != later.Addr() {
 			t.Errorf("received %+v", g)
@@ -110,7 +110,7 @@ func TestReceiverHearsItsDeviceAndAddressAlone(t *testing.T) {
 		if v6 {
 			other = netip.MustParsePrefix("2001:db8::3/64")
 		}
-		b.do(t, func() error { return addAddr("eth0", other) })
+		check(t, b.AddAddr("eth0", other))
 		loose := b.listen(t, ReceiverConfig{V6: v6, Port: 4790, Device: "eth0"})
 		b.listen(t, ReceiverConfig{V6: v6, Port: 4790, Device: "lo"})
 		first := b.listen(t, ReceiverConfig{V6: v6, Port: port, Local: b.addr(v6)})

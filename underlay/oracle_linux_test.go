@@ -117,7 +117,7 @@ func TestKernelVTEPTellsTheInnerSize(t *testing.T) {
 		if err := netlink.LinkSetUp(vxlan); err != nil {
 			return err
 		}
-		if err := addAddr("vxlan0", netip.MustParsePrefix("198.51.100.1/24")); err != nil {
+		if err := a.AddAddr("vxlan0", netip.MustParsePrefix("198.51.100.1/24")); err != nil {
 			return err
 		}
 		return netlink.NeighSet(&netlink.Neigh{LinkIndex: vxlan.Index, State: netlink.NUD_PERMANENT, IP: far.AsSlice(), HardwareAddr: mac})

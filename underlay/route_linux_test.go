@@ -1,7 +1,6 @@
 package underlay
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"reflect"
@@ -24,14 +23,6 @@ func (h *host) device(t *testing.T, link netlink.Link) int {
 	return link.Attrs().Index
 }
 
-func linkUp(device string) error {
-	link, err := netlink.LinkByName(device)
-	if err != nil {
-		return err
-	}
-	return netlink.LinkSetUp(link)
-}
-
 // TestRouteOfSeveralHops: the MTU is the least of what the next hops and the
 // route itself allow, whichever a packet would take.
 func TestRouteOfSeveralHops(t *testing.T) {
@@ -44,7 +35,8 @@ func TestRouteOfSeveralHops(t *testing.T) {
 		if v6 {
 			dst, gateway, own = netip.MustParsePrefix("2001:db8:9::/48"), net.ParseIP("2001:db8:8::9"), netip.MustParsePrefix("2001:db8:8::1/64")
 		}
-		a.do(t, func() error { return errors.Join(addAddr("eth1", own), linkUp("far")) })
+		check(t, a.AddAddr("eth1", own))
+		check(t, a.SetUp("far", true))
 		for _, c := range []struct{ metric, want int }{{0, 1550}, {1400, 1400}, {9000, 1550}} {
 			a.do(t, func() error {
 				err := netlink.RouteReplace(&netlink.Route{Dst: ipNet(dst), MTU: c.metric, MultiPath: []*netlink.NexthopInfo{
@@ -81,31 +73,16 @@ func TestRouteStacked(t *testing.T) {
 	}
 	own := func(dev string) []Lower {
 		t.Helper()
-		var l Lower
-		a.do(t, func() error {
-			link, err := netlink.LinkByName(dev)
-			if err == nil {
-				l = Lower{Index: link.Attrs().Index, MTU: link.Attrs().MTU}
-			}
-			return err
-		})
-		return []Lower{l}
+		link, err := a.Link(dev)
+		check(t, err)
+		return []Lower{{Index: link.Attrs().Index, MTU: link.Attrs().MTU}}
 	}
 	if got, want := bottom("br0"), own("br0"); !reflect.DeepEqual(got, want) {
 		t.Errorf("a bridge without ports is over %+v, want itself, %+v", got, want)
 	}
-	a.do(t, func() error {
-		for _, name := range []string{"tap0", "eth0"} {
-			link, err := netlink.LinkByName(name)
-			if err != nil {
-				return err
-			}
-			if err := netlink.LinkSetMaster(link, bridge); err != nil {
-				return err
-			}
-		}
-		return addAddr("mac0", netip.MustParsePrefix("203.0.113.1/24"))
-	})
+	check(t, a.SetMaster("tap0", "br0"))
+	check(t, a.SetMaster("eth0", "br0"))
+	check(t, a.AddAddr("mac0", netip.MustParsePrefix("203.0.113.1/24")))
 	want := []Lower{{Index: tap, MTU: 1500, TUN: true}, {Index: a.index, MTU: 1600}}
 	slices.SortFunc(want, func(x, y Lower) int { return x.Index - y.Index })
 	var got []Lower

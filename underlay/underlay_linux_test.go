@@ -91,7 +91,7 @@ func TestPoolPassesOverPortsInUse(t *testing.T) {
 	if want := []uint16{50010, 50011, 50013, 50014}; !slices.Equal(ports, want) {
 		t.Errorf("ports %v with %d held, want %v", ports, held.LocalPort(), want)
 	}
-	err := a.try(func() error {
+	err := a.Do(func() error {
 		_, err := OpenTransmitter(TransmitterConfig{SrcPortMin: 50010, SrcPortMax: 50014})
 		return err
 	})
@@ -211,8 +211,8 @@ func TestCorruptedChecksumIsRefused(t *testing.T) {
 		send(t, tx, encap.SendOK, packet(b.addr(v6), port, "good"))
 		frame := arriving.udp(t, payloadOf("good")).Data()
 		receive(t, rx, 0, 1)
-		leaving.injectBytes(t, bytes.Replace(frame, []byte("good"), []byte("bad!"), 1))
-		leaving.injectBytes(t, frame)
+		check(t, leaving.Send(bytes.Replace(frame, []byte("good"), []byte("bad!"), 1)))
+		check(t, leaving.Send(frame))
 		if g := receive(t, rx, 0, 1)[0]; g.payload != payloadOf("good") {
 			t.Errorf("received %q", g.payload)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -45,11 +46,26 @@ func (h *Host) prepare() error {
 func (h *Host) close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.ns >= 0 && h.rtn != nil {
+		h.deleteLinks()
+	}
+	return h.letGo()
+}
+
+// Abandon lets the namespace go with the devices in it, as when the last process of a container ends: the kernel deletes
+// them in the background. Nothing else can be done with the host afterwards.
+func (h *Host) Abandon() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.letGo()
+}
+
+// letGo closes what keeps the namespace alive; h.mu is held.
+func (h *Host) letGo() error {
 	if h.ns < 0 {
 		return nil
 	}
 	if h.rtn != nil {
-		h.deleteLinks()
 		h.rtn.Close()
 	}
 	err := os.NewSyscallError("close", unix.Close(h.ns))
@@ -101,6 +117,13 @@ func (h *Host) inside(f func() error) func() error {
 		}
 		return f()
 	}
+}
+
+// Enter moves the calling goroutine into the host until the goroutine ends, for tests that do all of their work in one
+// host. The goroutine stays locked to its thread, and the thread ends with it.
+func (h *Host) Enter() error {
+	runtime.LockOSThread()
+	return h.enter()
 }
 
 func (h *Host) enter() error {

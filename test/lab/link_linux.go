@@ -139,7 +139,7 @@ func (h *Host) AddAddr(dev string, addrs ...netip.Prefix) error {
 			return n.AddrReplace(l, a)
 		})
 		if err == nil && p.Addr().Is6() {
-			err = h.waitSolicitable(dev, p.Addr())
+			err = errors.Join(h.waitSolicitable(dev, p.Addr()), h.waitReceivable(dev, p.Addr()))
 		}
 		if err != nil {
 			return err
@@ -169,6 +169,20 @@ func (h *Host) waitSolicitable(dev string, a netip.Addr) error {
 			}
 		}
 		return fmt.Errorf("lab: host %q: device %q has not joined the solicited-node group of %s", h.name, dev, a)
+	})
+}
+
+// waitReceivable waits for the local route of an address, without which the host drops what is sent to it. The kernel
+// makes that of an IPv6 address in the background (net/ipv6/addrconf.c, addrconf_dad_work).
+func (h *Host) waitReceivable(dev string, a netip.Addr) error {
+	return Eventually(5*time.Second, func() error {
+		return h.onLink(dev, "local route of "+a.String(), func(n *netlink.Handle, l netlink.Link) error {
+			routes, err := n.RouteGetWithOptions(a.AsSlice(), &netlink.RouteGetOptions{OifIndex: l.Attrs().Index})
+			if err == nil && (len(routes) == 0 || routes[0].Type != unix.RTN_LOCAL) {
+				err = unix.EADDRNOTAVAIL
+			}
+			return err
+		})
 	})
 }
 

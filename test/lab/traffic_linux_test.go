@@ -113,10 +113,6 @@ func TestUDPLoss(t *testing.T) {
 	if !r.Clean() || r.Forth.Received != 300 || r.Back.Received != 300 {
 		t.Fatalf("forth %v; back %v", r.Forth, r.Back)
 	}
-	rtt := must(lab.UDPPingPong(t.Context(), lab.UDPConfig{From: w.HostA, To: w.HostB, Dst: addr("2001:db8:1::2"), Size: 64, Count: 200}))(t)
-	if len(rtt) != 200 || rtt.Percentile(0) <= 0 || rtt.Percentile(50) > rtt.Percentile(99) || rtt.Percentile(100) != rtt[199] {
-		t.Errorf("%d round trips: %v", len(rtt), rtt)
-	}
 	// The far end's device refuses frames above its MTU: everything is lost, and that is not an error.
 	check(t, w.HostB.SetMTU(w.B, 1000))
 	r = must(lab.UDP(t.Context(), lab.UDPConfig{From: w.HostA, To: w.HostB, Dst: addr("192.0.2.2"), Size: 1400, Count: 40, OneWay: true}))(t)

@@ -25,8 +25,19 @@ type PingConfig struct {
 
 // PingResult says what came back.
 type PingResult struct {
-	RTT  lab.Latencies
+	RTT  Latencies
 	Lost int64 // not back within 50 ms
+}
+
+// Latencies are round-trip times in ascending order.
+type Latencies []time.Duration
+
+// Percentile returns the value that p per cent of the round trips do not exceed, 0 where there are none.
+func (l Latencies) Percentile(p float64) time.Duration {
+	if len(l) == 0 {
+		return 0
+	}
+	return l[min(int(float64(len(l))*p/100), len(l)-1)]
 }
 
 // Ping runs c. Both ends block in their system calls, in processes of their own on CPUs of their own: as between real
