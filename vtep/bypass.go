@@ -86,6 +86,9 @@ func (v *VTEP) setBypass(l *Link, r *remote) {
 		return
 	}
 	back := to.remotes.keep(from)
+	if b != nil && b.to == to.dataLink {
+		to.moveLearned(b.back.id, back.id, v.now()) // l is another remote now
+	}
 	v.bypassers.foreign[to] = struct{}{}
 	r.bypass.Store(&bypass{to: to.dataLink, back: back})
 	v.setBypass(to, back) // the way back; it ends where both ways are set

@@ -233,6 +233,16 @@ func (l *Link) changeRemotes(now fdb.Tick, change func(*remoteKey)) {
 	})
 }
 
+// moveLearned gives what was learned behind one remote to another.
+func (l *Link) moveLearned(from, to fdb.RemoteID, now fdb.Tick) {
+	l.fdb.Walk(func(e *fdb.Entry) bool {
+		if e.State == fdb.Dynamic && e.Flags&fdb.FlagUser == 0 && !fdb.IsGroup(e.MAC) && e.Remotes[0] == from {
+			_ = l.fdb.Replace(e.MAC, to, e.State, e.Flags, now) // fails for a full table only, which this is not
+		}
+		return true
+	})
+}
+
 // ago is the time from then to now, which a worker's clock may be ahead of.
 func ago(now, then fdb.Tick) time.Duration {
 	return time.Duration(max(0, int32(now-then))) * time.Second

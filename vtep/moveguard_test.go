@@ -186,6 +186,44 @@ func TestGuardedMAC(t *testing.T) {
 	}
 }
 
+// TestHeldForOneself: that a MAC is held, or that two remotes quarrel, keeps nobody
+// else's MACs where they are, nor new ones out.
+func TestHeldForOneself(t *testing.T) {
+	l := newSinkLink(t)
+	if err := l.vtep.UpdateLink("vxlan0", func(c *LinkConfig) error { c.Accept.Mode = AcceptAny; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	third := encap.AddrFrom(netip.MustParseAddr("192.0.2.4"))
+	var c counters
+	hear := func(m encap.MAC, from encap.Addr) bool {
+		_, ok := l.learn(&c, m, &arrived{src: from, peer: l.remotes.peers.lookup(from)}, 7)
+		return ok
+	}
+	held, free, moved := encap.MAC{2, 3, 3}, encap.MAC{2, 3, 4}, encap.MAC{2, 3, 5}
+	for range maxMoves {
+		hear(held, homeAddr)
+		hear(held, otherAddr)
+	}
+	if hear(held, otherAddr) {
+		t.Fatal("it is not held")
+	}
+	if !hear(free, homeAddr) || !hear(free, otherAddr) {
+		t.Error("a MAC that nobody quarrels for is held")
+	}
+	if !hear(moved, homeAddr) {
+		t.Error("a new MAC is held")
+	}
+	for n := range maxPairMoves + 2*guardEntries {
+		l.guard.note(encap.MAC{2, 9, 0, 0, byte(n >> 8), byte(n)}, homeAddr, otherAddr, 7)
+	}
+	if hear(moved, otherAddr) {
+		t.Fatal("the two remotes are not apart")
+	}
+	if !hear(encap.MAC{2, 3, 6}, otherAddr) || !hear(moved, homeAddr) || !hear(moved, third) {
+		t.Error("a new MAC, one that stays, or one that goes to another remote is held")
+	}
+}
+
 func TestFloodLimit(t *testing.T) {
 	var f floodLimit
 	for i, tt := range []struct {

@@ -208,12 +208,18 @@ func TestPolicyExtension(t *testing.T) {
 		learned bool
 	}{"plain": {0, true}, "do not learn": {0x40, false}} {
 		r := joiningRig(t, func(c *LinkConfig) { c.GBP, c.Proxy, c.ProxyLearn = true, true, true })
-		reply := append(append(append(bytes.Repeat([]byte{0xff}, 6), victim[:]...), 8, 6, 0, 1, 8, 0, 6, 4, 0, 2), victim[:]...)
+		header := func(d encap.Datagram) encap.Datagram {
+			d.Payload[0] |= 0x80
+			d.Payload[1], d.Payload[3] = tt.flags, 7
+			return d
+		}
+		known := encap.MAC{2, 8} // from before, so that the bit alone decides what it says
+		f := flowOf(0, 0)
+		f.src = known
+		r.hear(vxlan(peer1, 42, 0, f.build()))
+		reply := append(append(append(bytes.Repeat([]byte{0xff}, 6), known[:]...), 8, 6, 0, 1, 8, 0, 6, 4, 0, 2), known[:]...)
 		reply = append(reply, 198, 51, 100, 9, 255, 255, 255, 255, 255, 255, 198, 51, 100, 9)
-		d := vxlan(peer1, 42, 0, reply)
-		d.Payload[0] |= 0x80
-		d.Payload[1], d.Payload[3] = tt.flags, 7
-		r.hear(d)
+		r.hear(header(vxlan(peer1, 42, 0, reply)), header(vxlan(peer1, 42, 0, flowOf(0, 0).build())))
 		l := r.v.links["vxlan0"]
 		if _, _, known := l.fdb.Peek(victim); known != tt.learned {
 			t.Errorf("%s: the source is learned: %v", name, known)

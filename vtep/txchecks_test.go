@@ -251,3 +251,16 @@ func TestEntryByAnotherDevice(t *testing.T) {
 		}
 	}
 }
+
+// TestFloodsThatGoRound: of copies of one frame a link floods so many within a second.
+func TestFloodsThatGoRound(t *testing.T) {
+	r := newTxRig(t, 1, nil)
+	tx := &takenSender{}
+	r.by(tx, r.links[0])
+	for range maxSame + 50 {
+		r.w.Forward([]encap.Frame{in(0, ipFrame(encap.MAC{255, 255, 255, 255, 255, 255}, here, false, 100))}, 1)
+	}
+	if s := r.stats("v0"); len(tx.packets) != maxSame || s.Drops[TxFloodLoop] != 50 {
+		t.Errorf("%d packets left, want %d; drops %v", len(tx.packets), maxSame, s.Drops)
+	}
+}
