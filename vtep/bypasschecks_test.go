@@ -42,6 +42,20 @@ func TestBypassOnlyOfThisHost(t *testing.T) {
 	}
 }
 
+// TestNoBypassToItself: a link whose remote is the link itself sends to it, as any
+// other does.
+func TestNoBypassToItself(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, func(c *vtep.LinkConfig) { c.Remote, c.Local, c.NoLearning = addrA, addrA, true })
+		if sent := r.out(frame(bcast, macB, "x")); len(sent) != 1 {
+			t.Errorf("%d packets left, want 1", len(sent))
+		}
+		if s := r.stats(t, r.link); s.TxPackets != 1 {
+			t.Errorf("%d packets are counted as sent", s.TxPackets)
+		}
+	})
+}
+
 // TestBypassFollowsWhoListens: of two links with one VNI the one that listens to the
 // address alone has it, once it is there; and what is learned behind a link is
 // learned with the VNI that it has by then.

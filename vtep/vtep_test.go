@@ -2,13 +2,15 @@ package vtep_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
-func TestFloodLearnUnicast(t *testing.T) {
-	net := vteptest.NewNetwork()
+func TestFloodLearnUnicast(t *testing.T) { bubble(t, testFloodLearnUnicast) }
+
+func testFloodLearnUnicast(t *testing.T, net *vteptest.Network) {
 	wire := net.Capture()
 	a, b := newNode(t, net, addrA), newNode(t, net, addrB)
 	da := a.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB, Local: addrA})
@@ -26,6 +28,7 @@ func TestFloodLearnUnicast(t *testing.T) {
 	if p := <-wire; p.Src != addrB || p.Dst.Netip() != addrA || p.Port != 4789 {
 		t.Errorf("answer went %s -> %s:%d", p.Src, p.Dst, p.Port)
 	}
+	synctest.Wait()
 	entries, err := a.FDB(vtep.FDBFilter{Link: "vxlan0"})
 	if err != nil {
 		t.Fatal(err)
