@@ -188,7 +188,7 @@ func TestLearnedRemotesAreBounded(t *testing.T) {
 // TestTotalAddresses: 200 links that one peer fills hold no more than the VTEP may,
 // and a deleted link's part is the others'.
 func TestTotalAddresses(t *testing.T) {
-	const links, limit = 200, 50_000
+	const links, limit = 50, 10_000
 	l := newSinkLink(t)
 	v := l.vtep
 	v.SetMaxAddresses(limit)

@@ -40,7 +40,7 @@ func containers(t *testing.T, sites []*site, count int) []container {
 func TestBridge(t *testing.T) {
 	t.Parallel()
 	for _, k := range allKinds() {
-		for _, f := range families() {
+		for _, f := range testedFamilies() {
 			t.Run(k.String()+"/"+f.name, func(t *testing.T) {
 				sites := newSites(t, f, lab.WireOptions{}, k[0], k[1])
 				for i, s := range sites {
@@ -74,7 +74,7 @@ func TestBridge(t *testing.T) {
 func TestBridgeGroup(t *testing.T) {
 	t.Parallel()
 	const broadcasts = 20
-	for _, f := range families() {
+	for _, f := range testedFamilies() {
 		t.Run(f.name, func(t *testing.T) {
 			sites := newSites(t, f, lab.WireOptions{}, uvtep, kernel, uvtep)
 			for _, s := range sites {

@@ -94,7 +94,7 @@ func TestDecoder(t *testing.T) {
 	t.Parallel()
 	installed(t, "tshark")
 	for _, far := range []string{kernel, uvtep} {
-		for _, f := range families() {
+		for _, f := range testedFamilies() {
 			t.Run("uvtep-"+far+"/"+f.name, func(t *testing.T) {
 				sites := newSites(t, f, lab.WireOptions{Offload: map[string]bool{"tx": false}}, uvtep, far)
 				a, b := sites[0], sites[1]

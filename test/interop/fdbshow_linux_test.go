@@ -84,7 +84,7 @@ func places() []place {
 func TestFDBShow(t *testing.T) {
 	t.Parallel()
 	installed(t, "bridge")
-	for _, f := range families() {
+	for _, f := range testedFamilies() {
 		for _, p := range places() {
 			t.Run(f.name+"/"+p.name, func(t *testing.T) {
 				shows := []string{

@@ -27,6 +27,9 @@ import (
 func TestNothingLeft(t *testing.T) {
 	t.Parallel() // it mostly waits for the kernel to take devices down
 	few, many := 20, 1000
+	if raceDetector { // each round takes ten times as long
+		many = 100
+	}
 	short := churn(t, few)
 	long := churn(t, many)
 	if short.files != long.files {

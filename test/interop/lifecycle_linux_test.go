@@ -15,7 +15,7 @@ import (
 
 // TestMoved moves a link to another namespace, as `ip link set vxlan0 netns` does.
 func TestMoved(t *testing.T) {
-	for _, f := range families() {
+	for _, f := range testedFamilies() {
 		t.Run(f.name, func(t *testing.T) {
 			sites := newSites(t, f, lab.WireOptions{}, uvtep, kernel)
 			join(t, sites, netip.Addr{})
@@ -141,7 +141,7 @@ func TestSignals(t *testing.T) {
 // TestLocalLater: a link whose local address is not there yet carries traffic
 // from when it appears, and again after it went away and came back.
 func TestLocalLater(t *testing.T) {
-	for _, f := range families() {
+	for _, f := range testedFamilies() {
 		t.Run(f.name, func(t *testing.T) {
 			sites := newSites(t, f, lab.WireOptions{}, uvtep, kernel)
 			a, b := sites[0], sites[1]

@@ -108,7 +108,7 @@ func apart(r *liveRig) {
 // cannot be had.
 func TestLiveChange(t *testing.T) {
 	covered := map[string]bool{}
-	for _, f := range families() {
+	for _, f := range testedFamilies() {
 		all := liveChanges(f)
 		for _, c := range all {
 			for word := range strings.FieldsSeq(c.set + " " + c.back) {

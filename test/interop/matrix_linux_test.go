@@ -14,7 +14,7 @@ func TestMatrix(t *testing.T) {
 	t.Parallel()
 	for _, k := range allKinds() {
 		t.Run(k.String(), func(t *testing.T) {
-			for _, f := range families() {
+			for _, f := range testedFamilies() {
 				t.Run(f.name, func(t *testing.T) {
 					t.Run("unicast", func(t *testing.T) {
 						sites := newSites(t, f, lab.WireOptions{}, k[0], k[1])
@@ -92,7 +92,7 @@ func TestBulk(t *testing.T) {
 		"tx-off":  {"tx": false},
 		"gro-on":  {"gro": true},
 	} {
-		for _, f := range families() {
+		for _, f := range testedFamilies() {
 			t.Run(name+"/"+f.name, func(t *testing.T) {
 				sites := newSites(t, f, lab.WireOptions{Offload: o}, kernel, uvtep)
 				join(t, sites, netip.Addr{})

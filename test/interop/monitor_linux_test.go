@@ -52,7 +52,7 @@ const monitorScript = `
 // monitor fdb` prints beside a kernel device.
 func TestMonitorFDB(t *testing.T) {
 	installed(t, "bridge")
-	for _, f := range families() {
+	for _, f := range testedFamilies() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			want, got := monitored(t, f, kernel), monitored(t, f, uvtep)

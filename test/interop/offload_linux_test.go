@@ -123,7 +123,7 @@ func TestOffloadSwitches(t *testing.T) {
 	t.Parallel()
 	for _, s := range allSwitches() {
 		t.Run(s.String(), func(t *testing.T) {
-			for _, f := range families() {
+			for _, f := range testedFamilies() {
 				t.Run("uvtep-uvtep/"+f.name, func(t *testing.T) { offloadTraffic(t, s, f, uvtep, uvtep) })
 			}
 			t.Run("uvtep-kernel", func(t *testing.T) { offloadTraffic(t, s, families()[0], uvtep, kernel) })

@@ -38,6 +38,15 @@ func families() []family {
 	}
 }
 
+// testedFamilies are those that a test goes through: under the race detector one, for
+// what races does so over both.
+func testedFamilies() []family {
+	if raceDetector {
+		return families()[1:]
+	}
+	return families()
+}
+
 // The overlay addresses of host number i, RFC 5737 and RFC 3849.
 func inner4(i int) netip.Prefix { return prefix("198.51.100.%d/24", i) }
 func inner6(i int) netip.Prefix { return prefix("2001:db8:2::%x/64", i) }

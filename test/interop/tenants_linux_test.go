@@ -34,7 +34,7 @@ const (
 func TestTenants(t *testing.T) {
 	t.Parallel()
 	for _, k := range allKinds() {
-		for _, f := range families() {
+		for _, f := range testedFamilies() {
 			t.Run(k.String()+"/"+f.name, func(t *testing.T) {
 				sites := routed(t, f, k)
 				var all []tenant

@@ -20,7 +20,7 @@ const allMACs = "ff:ff:ff:ff:ff:ff"
 func TestWalkThrough(t *testing.T) {
 	t.Parallel()
 	for _, k := range allKinds() {
-		for _, f := range families() {
+		for _, f := range testedFamilies() {
 			t.Run(k.String()+"/"+f.name, func(t *testing.T) {
 				sites := newSites(t, f, lab.WireOptions{}, k[0], k[1], kernel)
 				a, b, c := sites[0], sites[1], sites[2]
