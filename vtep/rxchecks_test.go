@@ -232,3 +232,18 @@ func TestPolicyExtension(t *testing.T) {
 		}
 	}
 }
+
+// TestLearnedZone: a remote is learned with the link's device where its address says
+// nothing without one, and else without.
+func TestLearnedZone(t *testing.T) {
+	r := joiningRig(t, nil)
+	l := r.v.links["vxlan0"]
+	s := *l.state.Load()
+	s.learned.zone = 5
+	l.state.Store(&s)
+	for from, want := range map[string]uint32{"192.0.2.77": 0, "fe80::77": 5} {
+		if got := l.firstLearned(ip(from)); got == nil || got.zone != want {
+			t.Errorf("%s is learned as %+v, want zone %d", from, got, want)
+		}
+	}
+}

@@ -180,6 +180,76 @@ func TestUndecidedOfStrangers(t *testing.T) {
 	}
 }
 
+// TestAlike: what cannot be a train of whole frames of one VNI is none, however its
+// bytes repeat.
+func TestAlike(t *testing.T) {
+	h := encap.HeaderFor(42)
+	piece := slices.Concat(h[:], frameOf("0123456789"))
+	repeat := func(b []byte, n int, rest ...byte) []byte { return append(bytes.Repeat(b, n), rest...) }
+	for name, tt := range map[string]struct {
+		payload []byte
+		size    int
+		want    bool
+	}{
+		"whole":                     {repeat(piece, 4), len(piece), true},
+		"a shorter last one":        {repeat(piece, 3, piece[:24]...), len(piece), true},
+		"pieces without a frame":    {repeat(slices.Concat(h[:], []byte{1, 2}), 9), 10, false},
+		"less than a header left":   {repeat(piece, 3, 1, 2, 3), len(piece), false},
+		"less than a frame left":    {repeat(piece, 3, piece[:12]...), len(piece), false},
+		"another header":            {repeat(piece, 3, slices.Concat([]byte{8, 0, 0, 0, 0, 0, 43, 0}, frameOf("x"))...), len(piece), false},
+		"a packet beyond its piece": {slices.Concat(h[:], lying(marker(1), 3000), h[:], marker(2)), encap.HeaderLen + len(marker(1)), false},
+	} {
+		if got := alike(tt.payload, tt.size); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestOriginOfEachMessage: what is known of the message before is of its device and its
+// sender alone.
+func TestOriginOfEachMessage(t *testing.T) {
+	covers := SameHost{Mode: SameHostPrefixes, Prefixes: []netip.Prefix{netip.PrefixFrom(peer2, 32)}}
+	mixed := func(src netip.Addr, device uint32) encap.Datagram {
+		return train(device, vxlan(src, 42, 0, marker(1)), vxlan(src, 43, 0, marker(2)))
+	}
+	for name, second := range map[string]encap.Datagram{"sender": mixed(peer2, byWire), "device": mixed(peer1, byVeth)} {
+		r := twoTenants(t, true, func(c *LinkConfig) { c.SameHost = covers })
+		for _, link := range []string{"vxlan42", "vxlan43"} {
+			must(t, r.v.FDBAppend(FDBEntry{Link: link, Remote: Remote{Addr: peer2}}))
+		}
+		r.hear(mixed(peer1, byWire), second)
+		if n := len(r.arrived("vxlan42")); n != 1 || !r.w.ep.undecided.Load() {
+			t.Errorf("another %s: %d frames arrived, want those of the first message alone", name, n)
+		}
+	}
+}
+
+// TestUndecidedSaysWhy: a message that is not decided counts for the reason that its
+// first packet would have been dropped for, if there is one.
+func TestUndecidedSaysWhy(t *testing.T) {
+	tiny := vxlan(peer1, 42, 0, nil)
+	tiny.Payload, tiny.SegSize, tiny.Device = tiny.Payload[:5], 3, byVeth
+	r := twoTenants(t, true, nil)
+	r.hear(tiny)
+	if d := r.v.Stats().Drops; d[RxShortHeader] != 1 || len(d) != 1 {
+		t.Errorf("less than a header: drops %v", d)
+	}
+	message := train(byVeth, vxlan(peer1, 42, 0, marker(1)), vxlan(peer1, 43, 0, marker(1)))
+	for reason, edit := range map[DropReason]func(*linkState){
+		RxLinkDown: func(s *linkState) { s.up = false }, RxOwnEcho: func(s *linkState) { s.own = encap.AddrFrom(peer1) },
+	} {
+		l := r.v.links["vxlan42"]
+		s := *l.state.Load()
+		edit(&s)
+		before := l.state.Swap(&s)
+		r.hear(message)
+		if d := r.stats("vxlan42").Drops; d[reason] != 1 || d[RxUndecided] != 0 {
+			t.Errorf("drops %v, want one %s", d, reason)
+		}
+		l.state.Store(before)
+	}
+}
+
 // TestSameHostWord: `samehost none` on every link says that there is nobody to
 // doubt; one link without it is enough to doubt. A prefix makes senders doubted whom
 // a wire brings.
