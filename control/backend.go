@@ -1,6 +1,7 @@
 package control
 
 import (
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -51,4 +52,21 @@ type FDBReader interface {
 	// link after the other, by MAC. fn is not called where there is an error.
 	WalkFDB(f vtep.FDBFilter, fn func(*vtep.FDBEntry) bool) error
 	FDBFlush(link string, f vtep.FDBFilter) (removed int, err error)
+}
+
+// Netdevs are the network devices of the daemon's network namespace. netdev.Host is
+// one. known says which is meant: what has its index, where that has its name and its
+// MAC address, too.
+type Netdevs interface {
+	// Read is what the kernel says of a device.
+	Read(known *api.Netdev) (api.Netdev, error)
+	// Find is the index of the device called name.
+	Find(name string) (index int, err error)
+	// Master is the index of the device that another one is a slave of, or 0.
+	Master(known *api.Netdev) (index int, err error)
+	// SetMaster makes a device the slave of the one called master, of none with "".
+	SetMaster(known *api.Netdev, master string) error
+	// ChangeBridge changes an entry, as verb says, in the forwarding database of the
+	// bridge that a device is a port of; where it is none's, nothing.
+	ChangeBridge(known *api.Netdev, verb string, e *api.FDBEntry) error
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
@@ -206,7 +207,16 @@ func (b *fakeBackend) FDBFlush(link string, f vtep.FDBFilter) (int, error) {
 	return n - len(b.entries), nil
 }
 
+// noNetdevs is a host without any device.
+type noNetdevs struct{}
+
 var errNoDevice = errors.New("no such device")
+
+func (noNetdevs) Read(*api.Netdev) (api.Netdev, error)                  { return api.Netdev{}, errNoDevice }
+func (noNetdevs) Find(string) (int, error)                              { return 0, errNoDevice }
+func (noNetdevs) Master(*api.Netdev) (int, error)                       { return 0, errNoDevice }
+func (noNetdevs) SetMaster(*api.Netdev, string) error                   { return errNoDevice }
+func (noNetdevs) ChangeBridge(*api.Netdev, string, *api.FDBEntry) error { return errNoDevice }
 
 // asKernel shows of an entry what the kernel shows: a port and a VNI where they
 // are not the link's, and the link's device for its default destination

@@ -65,20 +65,22 @@ func (s *Server) linksOf(f *api.FDBFilter) (map[string]bool, error) {
 	if f.Br == "" && f.SrcVNI == nil {
 		return nil, nil
 	}
+	bridge := 0
 	if f.Br != "" {
-		if _, err := s.config.Netdev(f.Br); err != nil {
+		var err error
+		if bridge, err = s.config.Netdevs.Find(f.Br); err != nil {
 			return nil, fmt.Errorf("%w %q", vtep.ErrNoLink, f.Br)
 		}
 	}
 	of := make(map[string]bool)
 	for _, info := range s.config.Backend.Links() {
-		l := linkOf(info)
+		d := netdevOf(&info)
 		is := f.SrcVNI == nil || uint32(info.Config.VNI) == *f.SrcVNI
-		if is && f.Br != "" {
-			s.fill(&l.Netdev)
-			is = l.Netdev.Master == f.Br
+		if is && bridge != 0 {
+			master, err := s.config.Netdevs.Master(&d)
+			is = err == nil && master == bridge
 		}
-		of[l.Netdev.Name] = is
+		of[d.Name] = is
 	}
 	return of, nil
 }

@@ -43,7 +43,7 @@ func (b *tableBackend) WalkFDB(_ vtep.FDBFilter, fn func(*vtep.FDBEntry) bool) e
 // listener is a server for b that nobody can reach.
 func listener(t *testing.T, b Backend) *Server {
 	t.Helper()
-	s, err := Listen(ServerConfig{Path: filepath.Join(t.TempDir(), "s"), Backend: b, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+	s, err := Listen(ServerConfig{Path: filepath.Join(t.TempDir(), "s"), Backend: b, Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,32 +26,24 @@ func (s *Server) links(*http.Request) (any, error) {
 func (s *Server) link(r *http.Request) (any, error) { return s.find(r.PathValue("name")) }
 
 func (s *Server) find(name string) (api.Link, error) {
-	info, err := s.info(name)
+	info, err := infoOf(s.config.Backend, name)
 	if err != nil {
 		return api.Link{}, err
 	}
 	return s.describe(info), nil
 }
 
-func (s *Server) info(name string) (vtep.LinkInfo, error) {
-	info, err := s.config.Backend.Link(name)
+// infoOf is what b says of a link.
+func infoOf(b LinkBackend, name string) (vtep.LinkInfo, error) {
+	info, err := b.Link(name)
 	if errors.Is(err, vtep.ErrNoLink) {
 		err = fmt.Errorf("%w %q", vtep.ErrNoLink, name) // as iproute2 says it
 	}
 	return info, err
 }
 
-func (s *Server) setMaster(name, master string) error {
-	info, err := s.info(name)
-	if err != nil {
-		return err
-	}
-	return SetMaster(&info, master)
-}
-
-// describe adds what the kernel says of the link's device. A device in another
-// network namespace is not found here, or another one of that name is: then
-// the core's knowledge has to do.
+// describe adds what the kernel says of the link's device. Where it is in another
+// network namespace, the core's knowledge has to do.
 func (s *Server) describe(info vtep.LinkInfo) api.Link {
 	l := linkOf(info)
 	s.fill(&l.Netdev)
@@ -60,10 +52,40 @@ func (s *Server) describe(info vtep.LinkInfo) api.Link {
 
 // fill is describe for a device.
 func (s *Server) fill(known *api.Netdev) {
-	d, err := s.config.Netdev(known.Name)
-	if err == nil && d.Index == known.Index && d.MAC == known.MAC {
+	if d, err := s.config.Netdevs.Read(known); err == nil {
 		*known = d
 	}
+}
+
+// setMaster makes the device of a link the slave of another one.
+func setMaster(b LinkBackend, devices Netdevs, name, master string) error {
+	info, err := infoOf(b, name)
+	if err != nil {
+		return err
+	}
+	return devices.SetMaster(new(netdevOf(&info)), master)
+}
+
+// AddLink makes the link that c asks for, with a master and up where c says so; or
+// none.
+func AddLink(b LinkBackend, devices Netdevs, c *api.LinkChange) error {
+	config, err := LinkConfig(&c.LinkSpec)
+	if err != nil {
+		return err
+	}
+	if err := b.AddLink(config); err != nil {
+		return err
+	}
+	if c.Master != nil {
+		err = setMaster(b, devices, config.Name, *c.Master)
+	}
+	if err == nil && c.Up != nil && *c.Up {
+		err = b.SetLinkUp(config.Name, true)
+	}
+	if err != nil {
+		return errors.Join(err, b.DelLink(config.Name))
+	}
+	return nil
 }
 
 func (s *Server) addLink(r *http.Request) (any, error) {
@@ -71,23 +93,10 @@ func (s *Server) addLink(r *http.Request) (any, error) {
 	if err := decode(r, &c); err != nil {
 		return nil, err
 	}
-	config, err := LinkConfig(&c.LinkSpec)
-	if err != nil {
+	if err := AddLink(s.config.Backend, s.config.Netdevs, &c); err != nil {
 		return nil, err
 	}
-	if err := s.config.Backend.AddLink(config); err != nil {
-		return nil, err
-	}
-	if c.Master != nil {
-		err = s.setMaster(config.Name, *c.Master)
-	}
-	if err == nil && c.Up != nil && *c.Up {
-		err = s.config.Backend.SetLinkUp(config.Name, true)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.config.Backend.DelLink(config.Name))
-	}
-	return s.find(config.Name)
+	return s.find(c.Name)
 }
 
 func (s *Server) changeLink(r *http.Request) (any, error) {
@@ -105,7 +114,7 @@ func (s *Server) changeLink(r *http.Request) (any, error) {
 		name = c.Name
 	}
 	if c.Master != nil {
-		if err := s.setMaster(name, *c.Master); err != nil {
+		if err := setMaster(s.config.Backend, s.config.Netdevs, name, *c.Master); err != nil {
 			return nil, err
 		}
 	}
@@ -143,29 +152,31 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.complete(&wire, r.PathValue("verb")); err != nil {
+	verb := r.PathValue("verb")
+	if err := s.complete(&wire, verb); err != nil {
 		return nil, err
 	}
+	if !slices.Contains([]string{"add", "append", "replace", "del"}, verb) {
+		return nil, api.ErrNoPath
+	}
 	if wire.Master { // first, as the kernel does (rtnl_fdb_add in net/core/rtnetlink.c)
-		info, err := s.info(e.Link)
+		info, err := infoOf(s.config.Backend, e.Link)
 		if err != nil {
 			return nil, err
 		}
-		if err := changeBridge(&info, r.PathValue("verb"), &e); err != nil {
+		if err := s.config.Netdevs.ChangeBridge(new(netdevOf(&info)), verb, &wire); err != nil {
 			return nil, err
 		}
 	}
-	switch r.PathValue("verb") {
+	switch verb {
 	case "add":
 		err = s.config.Backend.FDBAdd(e)
 	case "append":
 		err = s.config.Backend.FDBAppend(e)
 	case "replace":
 		err = s.config.Backend.FDBReplace(e)
-	case "del":
-		err = s.config.Backend.FDBDel(e.Link, e.MAC, remoteGiven(&e))
 	default:
-		err = api.ErrNoPath
+		err = s.config.Backend.FDBDel(e.Link, e.MAC, remoteGiven(&e))
 	}
 	return done{}, err
 }

@@ -9,11 +9,7 @@ import (
 func linkOf(i vtep.LinkInfo) api.Link {
 	l := api.Link{
 		Spec: SpecOf(i.Config), MTUSource: i.MTUSource, Entries: i.Entries, Learned: i.Learned,
-		Netdev: api.Netdev{
-			Index: i.Index, Name: i.Name, MAC: i.MAC.String(), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: i.MTU,
-			Flags: []string{"BROADCAST", "MULTICAST"}, OperState: "DOWN", LinkMode: "DEFAULT", Group: "default",
-			TxQLen: uint32(i.TxQueueLen), GSOMaxSize: uint32(i.GSOMaxSize), GSOMaxSegs: uint32(i.GSOMaxSegs),
-		},
+		Netdev:  netdevOf(&i),
 		Offload: offloadOf(&i.Offloads),
 		Stats:   statsOf(&i.Stats),
 
@@ -22,15 +18,24 @@ func linkOf(i vtep.LinkInfo) api.Link {
 	for _, t := range i.Troubles {
 		l.Trouble = append(l.Trouble, api.Trouble{Dst: t.Remote, Port: t.Port, What: t.Kind.String(), Count: t.Count, Now: t.Now})
 	}
-	if i.Up {
-		l.Netdev.Flags = append(l.Netdev.Flags, "UP", "LOWER_UP")
-		l.Netdev.OperState = "UNKNOWN"
-	}
-	if l.Netdev.Name == "" {
-		l.Netdev.Name = i.Config.Name
-	}
 	l.Spec.Name = l.Netdev.Name
 	return l
+}
+
+// netdevOf is a link's device as the core knows it.
+func netdevOf(i *vtep.LinkInfo) api.Netdev {
+	d := api.Netdev{
+		Index: i.Index, Name: i.Name, MAC: i.MAC.String(), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: i.MTU,
+		Flags: []string{"BROADCAST", "MULTICAST"}, OperState: "DOWN", LinkMode: "DEFAULT", Group: "default",
+		TxQLen: uint32(i.TxQueueLen), GSOMaxSize: uint32(i.GSOMaxSize), GSOMaxSegs: uint32(i.GSOMaxSegs),
+	}
+	if i.Up {
+		d.Flags, d.OperState = append(d.Flags, "UP", "LOWER_UP"), "UNKNOWN"
+	}
+	if d.Name == "" {
+		d.Name = i.Config.Name
+	}
+	return d
 }
 
 // statsOf is the wire form of counters.

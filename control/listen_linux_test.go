@@ -25,7 +25,7 @@ func listenAt(t *testing.T, path string) (*Server, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+		s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
 		done <- result{s, err}
 	}()
 	select {

@@ -34,7 +34,7 @@ func watched(t *testing.T) (v *vtep.VTEP, c *client.Client, path string, end fun
 	host := vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1"))
 	v = vtep.New(vtep.Config{Host: host, Log: slog.New(slog.DiscardHandler), Workers: 1})
 	path = filepath.Join(t.TempDir(), "uvtep.sock")
-	s, err := Listen(ServerConfig{Path: path, Backend: v, Subscribe: v.Subscribe, ApplyConfig: applyForced, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+	s, err := Listen(ServerConfig{Path: path, Backend: v, Subscribe: v.Subscribe, ApplyConfig: applyForced, Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,14 +33,12 @@ const (
 	shutdownTimeout = 2 * time.Second
 )
 
-// ServerConfig is what a Server needs. Path and Backend must be set.
+// ServerConfig is what a Server needs. Path, Backend and Netdevs must be set.
 type ServerConfig struct {
 	Path    string // of the socket
 	Backend Backend
+	Netdevs Netdevs
 	Version string
-	// Netdev reads what the kernel says of a device of the daemon's network
-	// namespace; nil: the system's.
-	Netdev func(name string) (api.Netdev, error)
 	// Stats counts the packets that belong to no link; nil: there are none.
 	Stats func() vtep.LinkStats
 	// Addresses is how many unicast entries all links' FDBs hold, and may, 0 for any
@@ -65,9 +63,6 @@ type Server struct {
 // Listen takes the socket, which queues requests until Serve is called. A file
 // that a dead daemon left is replaced; a daemon that answers is ErrRunning.
 func Listen(c ServerConfig) (*Server, error) {
-	if c.Netdev == nil {
-		c.Netdev = readNetdev
-	}
 	if c.Stats == nil {
 		c.Stats = func() vtep.LinkStats { return vtep.LinkStats{} }
 	}

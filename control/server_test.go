@@ -23,13 +23,11 @@ import (
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
-func noNetdev(string) (api.Netdev, error) { return api.Netdev{}, errNoDevice }
-
 // serve runs a server over b until the test ends and returns its socket.
 func serve(t *testing.T, b Backend) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "uvtep.sock")
-	s, err := Listen(ServerConfig{Path: path, Backend: b, Version: "v1.2.3", Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+	s, err := Listen(ServerConfig{Path: path, Backend: b, Version: "v1.2.3", Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

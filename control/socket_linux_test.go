@@ -85,7 +85,7 @@ func askAll(path string) int {
 }
 
 func serveUntilEOF(path string) error {
-	s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+	s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func TestPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdev: noNetdev, Log: slog.New(slog.DiscardHandler)})
+	s, err := Listen(ServerConfig{Path: path, Backend: &fakeBackend{}, Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/logging"
 	"github.com/uvtep/uvtep/internal/metrics"
+	"github.com/uvtep/uvtep/internal/netdev"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -101,6 +102,9 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 			return err
 		}
 		link = &l
+		if link.Up == nil {
+			link.Up = new(true)
+		}
 	}
 	file, err := followFile(ctx, log, o.config)
 	if err != nil {
@@ -121,7 +125,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	defer func() { err = errors.Join(err, v.Close()) }()
 	// The socket first: it says whether another daemon runs before anything is
 	// made.
-	serves := control.ServerConfig{Path: a.control, Backend: v, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: log}
+	serves := control.ServerConfig{Path: a.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: log}
 	if file != nil {
 		serves.ApplyConfig = file.ask
 	}
@@ -140,7 +144,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	g.Go(func() error { // thousands of links take seconds, in which requests are answered and SIGTERM is heard
 		err := file.apply(v, log, slog.New(lines.Unlimited()))
 		if link != nil && err == nil {
-			err = addUp(v, link)
+			err = control.AddLink(v, netdev.Host{}, link)
 		}
 		switch {
 		case ctx.Err() != nil: // what was not made is not missed
@@ -164,25 +168,4 @@ func (o *runOptions) listenMetrics(v *vtep.VTEP, lines *logging.Log, log *slog.L
 		return nil, nil
 	}
 	return metrics.Listen(metrics.Config{Addr: o.metrics, Source: v, Version: version(), LogLost: lines.Lost, Log: log})
-}
-
-// addUp makes the link of a sentence and brings it up, unless it says down.
-func addUp(v control.LinkBackend, link *api.LinkChange) error {
-	c, err := control.LinkConfig(&link.LinkSpec)
-	if err != nil {
-		return err
-	}
-	if err := v.AddLink(c); err != nil {
-		return err
-	}
-	if link.Master != nil {
-		info, err := v.Link(c.Name)
-		if err != nil {
-			return err
-		}
-		if err := control.SetMaster(&info, *link.Master); err != nil {
-			return err
-		}
-	}
-	return v.SetLinkUp(c.Name, link.Up == nil || *link.Up)
 }

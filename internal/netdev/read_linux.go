@@ -1,7 +1,8 @@
-package control
+package netdev
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,26 +15,33 @@ import (
 	"github.com/uvtep/uvtep/api"
 )
 
-// readNetdev asks the kernel for a device of this network namespace, for what
-// `ip -d link show` prints of it: RTM_GETLINK, rtnetlink(7) and
-// include/uapi/linux/if_link.h.
-func readNetdev(name string) (api.Netdev, error) {
+// Read asks the kernel for what `ip -d link show` prints of the device known:
+// RTM_GETLINK, rtnetlink(7) and include/uapi/linux/if_link.h.
+func (Host) Read(known *api.Netdev) (api.Netdev, error) {
+	fail := func(err error) (api.Netdev, error) {
+		return api.Netdev{}, fmt.Errorf("netdev: device %q: %w", known.Name, err)
+	}
 	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
-	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	head := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	head.Index = int32(known.Index)
+	req.AddData(head)
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	if err != nil {
-		return api.Netdev{}, fmt.Errorf("control: device %q: %w", name, os.NewSyscallError("RTM_GETLINK", err))
+		return fail(os.NewSyscallError("RTM_GETLINK", err))
 	}
 	if len(msgs) != 1 || len(msgs[0]) < unix.SizeofIfInfomsg {
-		return api.Netdev{}, fmt.Errorf("control: device %q: %d answers from the kernel", name, len(msgs))
+		return fail(fmt.Errorf("%d answers from the kernel", len(msgs)))
 	}
-	head := nl.DeserializeIfInfomsg(msgs[0])
+	head = nl.DeserializeIfInfomsg(msgs[0])
 	attrs, err := nl.ParseRouteAttrAsMap(msgs[0][unix.SizeofIfInfomsg:])
 	if err != nil {
-		return api.Netdev{}, fmt.Errorf("control: device %q: %w", name, err)
+		return fail(err)
 	}
-	return netdevOf(int(head.Index), head.Flags, attrs), nil
+	d := netdevOf(int(head.Index), head.Flags, attrs)
+	if d.Name != known.Name || d.MAC != known.MAC {
+		return fail(errors.New("it is in another network namespace"))
+	}
+	return d, nil
 }
 
 type attributes = map[uint16]syscall.NetlinkRouteAttr // what nl.ParseRouteAttrAsMap makes
