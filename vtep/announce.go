@@ -85,7 +85,7 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 // tellPolicy tells of the policy id that packets carried last, where it is another
 // than the one told before. The caller holds v.mu.
 func (l *Link) tellPolicy() {
-	id := l.lastPolicy.Load()
+	id := l.LastPolicy()
 	if id == l.policyTold || !l.vtep.events.wants(LinkEvents) {
 		return
 	}

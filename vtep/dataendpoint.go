@@ -21,6 +21,19 @@ type dataEndpoint struct {
 // newDataEndpoint is an endpoint without links.
 func newDataEndpoint(p *plane) *dataEndpoint { return &dataEndpoint{plane: p} }
 
+// SetLink gives the packets of a VNI to l, or to nobody where it is nil. One at a time
+// may call it.
+func (ep *dataEndpoint) SetLink(vni encap.VNI, l *dataLink) { ep.vnis.set(vni, l) }
+
+// SetWild has ep serve the links of another endpoint, too; nil: of none.
+func (ep *dataEndpoint) SetWild(wild *dataEndpoint) { ep.wild.Store(wild) }
+
+// Messages is how many were read.
+func (ep *dataEndpoint) Messages() uint64 { return ep.messages.Load() }
+
+// Undecided reports whether a datagram could not be decided, see samehost.go.
+func (ep *dataEndpoint) Undecided() bool { return ep.undecided.Load() }
+
 // link is who a packet for vni is given to, nil if there is none. A packet for
 // an address that has a socket of its own is heard there and not on the
 // wildcard socket, so that an endpoint also serves the links of that one.

@@ -17,8 +17,9 @@ type dataLink struct {
 	// worker of an endpoint.
 	shards []counters
 	queues int // of the port
-	// onChange is told each change of the FDB, under a shard's lock.
-	onChange func(fdb.Event)
+	// OnChange is told each change of the FDB, under a shard's lock. It is set before
+	// frames flow.
+	OnChange func(fdb.Event)
 
 	neighbours atomic.Pointer[neighbours] // nil but for a proxy
 	bindings   atomic.Pointer[bindings]   // nil but for one that learns
@@ -40,12 +41,11 @@ type linkTables struct {
 	addresses    *fdb.Budget // of all links' FDBs
 	remotes      *fdb.Budget // made by learning, of all links
 	peers        peerWatch
-	onChange     func(fdb.Event) // is told each change of the FDB, under a shard's lock
 }
 
 // newDataLink is a link without a port: see setQueues.
 func newDataLink(p *plane, c linkTables) *dataLink {
-	l := &dataLink{plane: p, remotes: newRemotes(c.remotes, c.peers), onChange: c.onChange}
+	l := &dataLink{plane: p, remotes: newRemotes(c.remotes, c.peers), OnChange: func(fdb.Event) {}}
 	l.fdb = fdb.New(fdb.Config{MaxAddresses: c.maxAddresses, Budget: c.addresses, OnChange: l.changed, SameAddr: l.remotes.sameAddr})
 	return l
 }
@@ -73,7 +73,7 @@ func (l *dataLink) changed(e fdb.Event) {
 	if e.Reason == fdb.ReasonUser {
 		l.guard.release(e.MAC)
 	}
-	l.onChange(e)
+	l.OnChange(e)
 }
 
 // age forgets what was learned longer ago than ageing, 0 for nothing, and gives up
@@ -98,6 +98,41 @@ func (l *dataLink) close() {
 	l.bindings.Load().close()
 	l.remotes.close()
 }
+
+// Learned is how many addresses a proxy learned.
+func (l *dataLink) Learned() int { return l.bindings.Load().len() }
+
+// SetNeighbours gives a proxy the addresses that it answers for; nil: it is none.
+func (l *dataLink) SetNeighbours(n neighbours) {
+	if n == nil {
+		l.neighbours.Store(nil)
+		return
+	}
+	l.neighbours.Store(&n)
+}
+
+// ExpireMoves lets go of the MACs that were held long enough, of all of them where
+// moveguard is off, and tells what is new.
+func (l *dataLink) ExpireMoves(now fdb.Tick, all bool) guardNews { return l.guard.expire(now, all) }
+
+// Evicted is how many FDB entries made room for new addresses, and the remote that the last
+// of them was of, nil where it is gone.
+func (l *dataLink) Evicted() (n uint64, giver *remote) {
+	n = l.evicted.Load()
+	if n > 0 {
+		giver = l.remotes.at(fdb.RemoteID(l.giver.Load()))
+	}
+	return n, giver
+}
+
+// LastPolicy is the id of the last packet that carried one.
+func (l *dataLink) LastPolicy() uint32 { return l.lastPolicy.Load() }
+
+// CameBack reports whether an own packet came back since ForgetCameBack.
+func (l *dataLink) CameBack() bool { return l.cameBack.Load() }
+
+// ForgetCameBack has CameBack report what comes from now on.
+func (l *dataLink) ForgetCameBack() { l.cameBack.Store(false) }
 
 // netCounters is the shard of endpoint worker n.
 func (l *dataLink) netCounters(n int) *counters { return &l.shards[l.queues+n] }

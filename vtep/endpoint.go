@@ -250,11 +250,11 @@ func (v *VTEP) publish(l *Link) {
 func (ep *endpoint) setLink(vni encap.VNI, l *Link) {
 	if l == nil {
 		delete(ep.byVNI, vni)
-		ep.vnis.set(vni, nil)
+		ep.SetLink(vni, nil)
 		ep.gate.DropVNI(vni)
 	} else {
 		ep.byVNI[vni] = l
-		ep.vnis.set(vni, l.dataLink)
+		ep.SetLink(vni, l.dataLink)
 		ep.gate.SetVNI(vni, l.filter.rule)
 	}
 }
@@ -280,10 +280,10 @@ func (v *VTEP) findWild() {
 func (ep *endpoint) setWild(other *endpoint) {
 	ep.other = other
 	if other == nil {
-		ep.wild.Store(nil)
+		ep.SetWild(nil)
 		ep.gate.SetWild(nil)
 		return
 	}
-	ep.wild.Store(other.dataEndpoint)
+	ep.SetWild(other.dataEndpoint)
 	ep.gate.SetWild(other.gate)
 }

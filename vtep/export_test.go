@@ -12,8 +12,8 @@ func (v *VTEP) PanicOnChange(link string, match func(*fdb.Event) bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l := v.links[link]
-	before := l.onChange
-	l.onChange = func(e fdb.Event) {
+	before := l.OnChange
+	l.OnChange = func(e fdb.Event) {
 		before(e)
 		if match(&e) {
 			panic("by the test, under a shard's lock")

@@ -134,7 +134,7 @@ func (l *Link) info() LinkInfo {
 		MTUSource: l.mtuSource,
 		Up:        l.device.Up,
 		Entries:   l.fdb.Len(),
-		Learned:   l.bindings.Load().len(),
+		Learned:   l.dataLink.Learned(),
 		Stats:     sumCounters(l.shards),
 		Troubles:  l.troubleList(),
 		ICMP:      l.icmpCounts(),
@@ -145,7 +145,7 @@ func (l *Link) info() LinkInfo {
 		GSOMaxSegs: l.device.GSOMaxSegs,
 		Offloads:   l.offloads(),
 	}
-	i.Stats.PolicyID = uint16(l.lastPolicy.Load())
-	i.Stats.Evicted = l.evicted.Load()
+	i.Stats.PolicyID = uint16(l.LastPolicy())
+	i.Stats.Evicted, _ = l.Evicted()
 	return i
 }

@@ -56,11 +56,10 @@ var evictingText = conditionText{
 
 // tellEvicting logs that learned addresses give their places to others.
 func (l *Link) tellEvicting(now fdb.Tick) {
-	log, n := l.log, l.evicted.Load()
-	if n != l.conditions.evicting.seen {
-		if r := l.remotes.at(fdb.RemoteID(l.giver.Load())); r != nil {
-			log = log.With("remote", r.addr.String())
-		}
+	log := l.log
+	n, giver := l.Evicted()
+	if n != l.conditions.evicting.seen && giver != nil {
+		log = log.With("remote", giver.addr.String())
 	}
 	l.conditions.evicting.follow(log, now, n, &evictingText)
 }

@@ -24,8 +24,9 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	}
 	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c}
 	l.dataLink = newDataLink(v.plane, linkTables{
-		maxAddresses: c.maxAddresses(), addresses: v.limits.addresses, remotes: v.limits.remotes, peers: &l.filter, onChange: l.onFDB,
+		maxAddresses: c.maxAddresses(), addresses: v.limits.addresses, remotes: v.limits.remotes, peers: &l.filter,
 	})
+	l.OnChange = l.onFDB
 	l.filter.remotes, l.filter.rule = l.remotes, v.filter.Rule()
 	defer func() {
 		if err != nil {

@@ -96,8 +96,8 @@ func (v *VTEP) lookForLoops() {
 	now := v.now()
 	v.mu.Lock()
 	for _, l := range v.links {
-		if l.cameBack.Load() && (l.lookedAt == 0 || now-l.lookedAt >= lookAgain) {
-			l.cameBack.Store(false)
+		if l.CameBack() && (l.lookedAt == 0 || now-l.lookedAt >= lookAgain) {
+			l.ForgetCameBack()
 			l.lookedAt = now
 			links = append(links, l)
 		}

@@ -57,7 +57,7 @@ func (ep *endpoint) countLosses() {
 	p := &ep.losses
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, c := ep.receiver.Losses(), &ep.plane.counters[0]
+	now, c := ep.receiver.Losses(), &ep.vtep.plane.counters[0]
 	c.count(RxSocketOverflow, now.Overflow-p.counted.Overflow)
 	c.count(RxUnreadable, now.Unreadable-p.counted.Unreadable)
 	p.counted = now

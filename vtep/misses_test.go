@@ -31,11 +31,9 @@ func newSinkLink(t testing.TB) *Link {
 func TestMisses(t *testing.T) {
 	l := newSinkLink(t)
 	ip := netip.MustParseAddr("2001:db8:2::1")
-	s := *l.state.Load()
-	s.l2miss, s.l3miss = true, true
 	tell := func() {
-		l.tellL2Miss(&s, encap.MAC{2, 0, 0, 0, 0, 1})
-		l.tellL3Miss(&s, encap.AddrFrom(ip))
+		l.vtep.tellL2Miss("vxlan0", encap.MAC{2, 0, 0, 0, 0, 1})
+		l.vtep.tellL3Miss("vxlan0", encap.AddrFrom(ip))
 	}
 	if n := testing.AllocsPerRun(1000, tell); n != 0 {
 		t.Errorf("%v allocations where nobody listens", n)

@@ -54,7 +54,7 @@ func (l *Link) logMoves() {
 // guardMoves lets go of MACs, has those that are held be where they were, and logs
 // and tells which they are, once a second.
 func (l *Link) guardMoves(now fdb.Tick) {
-	news := l.guard.expire(now, l.cfg.NoMoveGuard)
+	news := l.ExpireMoves(now, l.cfg.NoMoveGuard)
 	for i, mac := range news.held {
 		l.goHome(mac, news.homes[i], now)
 	}

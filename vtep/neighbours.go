@@ -6,7 +6,7 @@ import "github.com/uvtep/uvtep/encap"
 // line. The caller holds v.mu.
 func (v *VTEP) followNeighbours(l *Link) {
 	if !l.cfg.Proxy {
-		l.neighbours.Store(nil)
+		l.SetNeighbours(nil)
 		return
 	}
 	all, err := l.at.neighbours()
@@ -18,7 +18,7 @@ func (v *VTEP) followNeighbours(l *Link) {
 	for _, n := range all {
 		table[encap.AddrFrom(n.IP)] = n.MAC
 	}
-	l.neighbours.Store(&table)
+	l.SetNeighbours(table)
 }
 
 // onNeighbours follows a change of the neighbour table.

@@ -12,7 +12,7 @@ import (
 // second. What it does not know either is taken for one that senders on this host
 // may be behind.
 func (v *VTEP) meetDevices() {
-	device := v.plane.unmet.Load()
+	device := v.plane.Unmet()
 	if device == 0 || v.meetAgain > v.now() {
 		return
 	}
@@ -25,7 +25,7 @@ func (v *VTEP) meetDevices() {
 	if o.Devices[device].Origin == underlay.OriginUnknown {
 		o.Devices[device] = underlay.Device{Origin: underlay.OriginMixed}
 	}
-	v.plane.unmet.Store(0)
+	v.plane.Met()
 	v.locked(func() { v.publishArrivals(o) })
 }
 
@@ -67,7 +67,7 @@ func (v *VTEP) publishArrivals(o underlay.Origins) {
 	for p := range v.sameHost.prefixes {
 		a.prefixes = append(a.prefixes, p)
 	}
-	v.plane.arrivals.Store(a)
+	v.plane.SetArrivals(a)
 }
 
 // originOf is what the data path makes of an origin.
@@ -113,7 +113,7 @@ func (v *VTEP) countSameHost(l *Link) {
 		l.sameHost = &is
 		v.sameHost.count(is, 1)
 	}
-	if a := v.plane.arrivals.Load(); a.nobody != (v.sameHost.links == 0) || len(a.prefixes) != len(v.sameHost.prefixes) || len(is.Prefixes) > 0 {
+	if a := v.plane.Arrivals(); a.nobody != (v.sameHost.links == 0) || len(a.prefixes) != len(v.sameHost.prefixes) || len(is.Prefixes) > 0 {
 		v.publishArrivals(v.origins)
 	}
 }

@@ -46,6 +46,33 @@ func newPlane(workers int) *plane {
 	return p
 }
 
+// Woken has an element where the data path noted something for the control plane: devices
+// that nothing is known of (Unmet), or endpoints with datagrams that could not be decided.
+func (p *plane) Woken() <-chan struct{} { return p.woken }
+
+// Unmet is the index of a device that datagrams arrived by and that nothing is known of; 0:
+// there is none.
+func (p *plane) Unmet() uint32 { return p.unmet.Load() }
+
+// Arrivals is what the data path knows of where datagrams come from.
+func (p *plane) Arrivals() *arrivals { return p.arrivals.Load() }
+
+// SetArrivals gives the data path what it is to know of where datagrams come from.
+func (p *plane) SetArrivals(a *arrivals) { p.arrivals.Store(a) }
+
+// Met says that SetArrivals has told of the unmet device.
+func (p *plane) Met() { p.unmet.Store(0) }
+
+// OwnPackets is what the data path knows own packets by.
+func (p *plane) OwnPackets() *ownPackets { return p.ownSent.Load() }
+
+// SetOwnPackets gives the data path what it is to know own packets by.
+func (p *plane) SetOwnPackets(o *ownPackets) { p.ownSent.Store(o) }
+
+// TakeStrangeSource reports whether a packet that may be an own one, from an address that
+// OwnPackets has not, came out of a port since the call before.
+func (p *plane) TakeStrangeSource() bool { return p.strangeSource.Swap(false) }
+
 // now is the coarse clock: seconds since the plane was made, as advance last saw.
 func (p *plane) now() fdb.Tick { return fdb.Tick(p.tick.Load()) }
 

@@ -42,7 +42,7 @@ func (ep *endpoint) readSocket(socket, n int) {
 	for {
 		k, err := ep.receiver.ReadBatch(socket, datagrams)
 		if k > 0 {
-			w.Forward(datagrams[:k], ep.plane.now())
+			w.Forward(datagrams[:k], ep.vtep.now())
 		}
 		switch {
 		case err == nil:

@@ -54,7 +54,7 @@ func (v *VTEP) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return v.Close()
-		case <-v.plane.woken:
+		case <-v.plane.Woken():
 			fault.Catch(v.log, "what the data path noted", v.onWake)
 			n--
 			continue
@@ -94,7 +94,7 @@ func (v *VTEP) sweep() {
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.plane.strangeSource.Swap(false) {
+	if v.plane.TakeStrangeSource() {
 		v.noteSources()
 	}
 	v.tellOffloads()

@@ -224,10 +224,10 @@ func TestPolicyExtension(t *testing.T) {
 		if _, _, known := l.fdb.Peek(victim); known != tt.learned {
 			t.Errorf("%s: the source is learned: %v", name, known)
 		}
-		if _, _, known := l.bindings.Load().find(ip("198.51.100.9"), 1); known != tt.learned {
-			t.Errorf("%s: the address is learned: %v", name, known)
+		if n := l.Learned(); n == 1 != tt.learned {
+			t.Errorf("%s: %d addresses are learned", name, n)
 		}
-		if id := l.lastPolicy.Load(); id != 7 {
+		if id := l.LastPolicy(); id != 7 {
 			t.Errorf("%s: the id is %d, want 7; drops %v", name, id, r.stats("vxlan0").Drops)
 		}
 	}

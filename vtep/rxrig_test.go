@@ -19,6 +19,7 @@ type rxRig struct {
 	t     testing.TB
 	v     *VTEP
 	ports map[string]*rxPort
+	ep    *endpoint
 	w     *netWorker
 }
 
@@ -92,7 +93,7 @@ func newRxRig(t testing.TB, join bool, links ...LinkConfig) *rxRig {
 		}
 	}
 	ep := v.links[links[0].Name].endpoints[0]
-	return &rxRig{t: t, v: v, ports: h.ports, w: newNetWorker(ep.dataEndpoint, 0)}
+	return &rxRig{t: t, v: v, ports: h.ports, ep: ep, w: newNetWorker(ep.dataEndpoint, 0)}
 }
 
 func must(t testing.TB, err error) {

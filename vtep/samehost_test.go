@@ -79,7 +79,7 @@ func TestLyingFirstFrame(t *testing.T) {
 			if _, frames := crossed(r, "vxlan43"); frames != want || r.stats("vxlan42").Drops[RxUndecided] != drops {
 				t.Errorf("%d frames came out of VNI 43, want %d; drops %v", frames, want, r.stats("vxlan42").Drops)
 			}
-			if got := r.w.ep.undecided.Load(); got != (drops > 0) {
+			if got := r.ep.Undecided(); got != (drops > 0) {
 				t.Errorf("the endpoint is to go on without UDP_GRO: %v", got)
 			}
 		})
@@ -174,8 +174,8 @@ func TestUndecidedOfStrangers(t *testing.T) {
 		if tt.link != "" {
 			stats = r.stats(tt.link)
 		}
-		if stats.Drops[tt.drop] != 1 || r.w.ep.undecided.Load() {
-			t.Errorf("%s: drops %v, the endpoint is to change: %v", name, stats.Drops, r.w.ep.undecided.Load())
+		if stats.Drops[tt.drop] != 1 || r.ep.Undecided() {
+			t.Errorf("%s: drops %v, the endpoint is to change: %v", name, stats.Drops, r.ep.Undecided())
 		}
 	}
 }
@@ -281,21 +281,21 @@ func TestSameHostWord(t *testing.T) {
 			}
 		})
 		r.hear(mixed(tt.device))
-		if got := len(r.arrived("vxlan42")) + len(r.arrived("vxlan43")); got != tt.frames || r.w.ep.undecided.Load() != tt.remembers {
-			t.Errorf("%s: %d frames, want %d; undecided %v", tt.name, got, tt.frames, r.w.ep.undecided.Load())
+		if got := len(r.arrived("vxlan42")) + len(r.arrived("vxlan43")); got != tt.frames || r.ep.Undecided() != tt.remembers {
+			t.Errorf("%s: %d frames, want %d; undecided %v", tt.name, got, tt.frames, r.ep.Undecided())
 		}
 		// What the words say goes with their links.
 		if err := r.v.DelLink("vxlan43"); err != nil {
 			t.Fatal(err)
 		}
-		a := r.v.plane.arrivals.Load()
+		a := r.v.plane.Arrivals()
 		if a.nobody != (tt.w42.Mode == SameHostNone) || len(a.prefixes) != len(tt.w42.Prefixes) {
 			t.Errorf("%s: with one link left: nobody %v, prefixes %v", tt.name, a.nobody, a.prefixes)
 		}
 		if err := r.v.UpdateLink("vxlan42", func(c *LinkConfig) error { c.SameHost = none; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if a := r.v.plane.arrivals.Load(); !a.nobody || len(a.prefixes) != 0 {
+		if a := r.v.plane.Arrivals(); !a.nobody || len(a.prefixes) != 0 {
 			t.Errorf("%s: after a change to none: nobody %v, prefixes %v", tt.name, a.nobody, a.prefixes)
 		}
 	}

@@ -196,7 +196,7 @@ func TestTotalAddresses(t *testing.T) {
 	for range links - 1 {
 		o := newDataLink(v.plane, linkTables{
 			maxAddresses: DefaultMaxAddresses, addresses: v.limits.addresses, remotes: v.limits.remotes,
-			peers: nobodyWatches{}, onChange: func(fdb.Event) {},
+			peers: nobodyWatches{},
 		})
 		o.state.Store(l.state.Load())
 		o.setQueues(1)

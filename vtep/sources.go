@@ -28,7 +28,7 @@ func (v *VTEP) ownSources() *ownPackets {
 	host, err := v.host.Origins(v.origins.Devices)
 	if err != nil {
 		v.log.Debug("the addresses of this host cannot be read", "err", err)
-		if before := v.plane.ownSent.Load(); before != nil {
+		if before := v.plane.OwnPackets(); before != nil {
 			maps.Copy(o.addrs, before.addrs)
 		}
 	}
@@ -39,8 +39,8 @@ func (v *VTEP) ownSources() *ownPackets {
 // noteSources has the data path know the transmitters and the host's addresses
 // as they are now. The caller holds v.mu.
 func (v *VTEP) noteSources() {
-	now, before := v.ownSources(), v.plane.ownSent.Load()
+	now, before := v.ownSources(), v.plane.OwnPackets()
 	if before == nil || now.ports != before.ports || now.wild != before.wild || !maps.Equal(now.addrs, before.addrs) {
-		v.plane.ownSent.Store(now)
+		v.plane.SetOwnPackets(now)
 	}
 }

@@ -70,8 +70,8 @@ func TestForgedSegment(t *testing.T) {
 		{name: "move guard", first: flowOf(0, 0), middle: vxlan(peer2, 42, 0, between(0).build()),
 			before: func(_ *testing.T, r *rxRig) {
 				r.hear(vxlan(peer1, 42, 0, flowOf(9, 0).build()))
-				for range maxMoves + 1 {
-					r.v.links["vxlan0"].guard.note(victim, encap.AddrFrom(peer1), encap.AddrFrom(peer2), 1)
+				for n := range maxMoves + 1 {
+					r.hear(vxlan([]netip.Addr{peer2, peer1}[n%2], 42, 0, flowOf(9, 0).build()))
 				}
 			},
 			forged: vxlan(peer2, 42, 0, flowOf(1, 0).build()), drop: RxMoveGuard},

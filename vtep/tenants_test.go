@@ -74,7 +74,6 @@ func (tw *twins) hear(all []message) {
 		joined = append(joined, d)
 	}
 	tw.fast.hear(joined...)
-	tw.slow.w.arrivals, tw.slow.w.from.known = tw.slow.v.plane.arrivals.Load(), false
 	for i, m := range all {
 		if m.decidable() {
 			single = append(single, m...)
@@ -82,9 +81,36 @@ func (tw *twins) hear(all []message) {
 		}
 		tw.slow.hear(single...)
 		single = nil
-		tw.slow.w.undecided(&joined[i]) // it is judged by its first header
+		tw.slow.undecided(&joined[i])
 	}
 	tw.slow.hear(single...)
+}
+
+// undecided counts a message that cannot be decided by its first header.
+func (r *rxRig) undecided(d *encap.Datagram) {
+	h, ok := encap.DecodeHeader(d.Payload)
+	l := r.ep.listener(h.VNI)
+	switch none := &r.v.plane.counters[0]; {
+	case !ok:
+		none.count(RxShortHeader, 1)
+		return
+	case !h.Valid():
+		none.count(RxNoVNIFlag, 1)
+		return
+	case l == nil:
+		none.count(RxUnknownVNI, 1)
+		return
+	}
+	switch s, c := l.state.Load(), &l.shards[len(l.shards)-1]; {
+	case !s.up:
+		c.count(RxLinkDown, 1)
+	case d.Src == s.own:
+		c.count(RxOwnEcho, 1)
+	case !l.remotes.peer(d.Src).isPeer():
+		c.count(RxNotPeer, 1)
+	default:
+		c.count(RxUndecided, 1)
+	}
 }
 
 // came is what came out of a link by flow, each frame with what the stack is told of
