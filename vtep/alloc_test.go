@@ -13,6 +13,7 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // sink is a host whose ports and sockets take everything, give nothing and
@@ -148,8 +149,8 @@ func TestNoAllocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			allocsFromUnderlay(t, l, tt.remote, tt.inner6)
-			if s := sumCounters(l.shards); s.RxPackets == 0 || s.TxPackets == 0 || s.TooBigSent == 0 || s.Fragmented == 0 || s.Moves == 0 || s.Drops[TxTooShort] == 0 || s.Drops[RxNotPeer] == 0 ||
-				s.Drops[RxECN] == 0 || s.Drops[RxStaticMAC] == 0 {
+			if s := forward.Sum(l.Shards); s.RxPackets == 0 || s.TxPackets == 0 || s.TooBigSent == 0 || s.Fragmented == 0 || s.Moves == 0 || s.Drops[forward.TxTooShort] == 0 || s.Drops[forward.RxNotPeer] == 0 ||
+				s.Drops[forward.RxECN] == 0 || s.Drops[forward.RxStaticMAC] == 0 {
 				t.Errorf("not every way was taken: %+v", s)
 			}
 		})
@@ -176,7 +177,7 @@ func allocsFromPort(t *testing.T, l *Link, v6 bool) {
 	if err := l.vtep.FDBAdd(FDBEntry{Link: "vxlan0", MAC: there, Remote: Remote{Addr: l.cfg.Remote}, State: fdb.Permanent}); err != nil {
 		t.Fatal(err)
 	}
-	w := newPortWorker(l.dataLink, 0)
+	w := forward.NewPortWorker(l.Link, 0)
 	partial := encap.Frame{Data: ipFrame(there, here, v6, 200)}
 	in := encap.ParseInner(partial.Data)
 	partial.Offload = encap.Offload{Csum: encap.CsumPartial, CsumStart: in.L4, CsumOffset: 6}
@@ -205,7 +206,7 @@ func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
 	if err := l.vtep.FDBReplace(FDBEntry{Link: "vxlan0", MAC: pinned, Remote: Remote{Addr: remote.Next()}, State: fdb.Static}); err != nil {
 		t.Fatal(err)
 	}
-	w := newNetWorker(ep.dataEndpoint, 0)
+	w := forward.NewNetWorker(ep.Endpoint, 0)
 	for what, d := range map[string]encap.Datagram{
 		"refresh":     {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(remote)},
 		"own packet":  {Payload: ipFrame(here, there, v6, 200), Src: encap.AddrFrom(l.cfg.Local)},
@@ -249,7 +250,7 @@ func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
 		c.Proxy, c.ProxyLearn, c.L2Miss, c.L3Miss, c.GBP, c.PolicyID, c.ClampMSS, c.BUMLimit = true, true, true, true, true, 7, true, 2
 		c.FlowLabelInherit = v6
 	})
-	w := newPortWorker(l.dataLink, 0)
+	w := forward.NewPortWorker(l.Link, 0)
 	request := append(bytes.Repeat([]byte{0xff}, 6), here[:]...)
 	request = append(request, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 1, 0, 0, 0, 0, 198, 51, 100, 2, 0, 0, 0, 0, 0, 0, 198, 51, 100, 1)
 	unknown := bytes.Clone(request)
@@ -261,7 +262,7 @@ func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
 		frames := []encap.Frame{{Data: f}, {Data: f}, {Data: f}}
 		noAllocs(t, "from the port, "+what, func(now fdb.Tick) { w.Forward(frames, now) })
 	}
-	if s := sumCounters(l.shards); s.Answered == 0 || s.Drops[TxNoNeighbour] == 0 || s.Drops[TxBUMLimit] == 0 {
+	if s := forward.Sum(l.Shards); s.Answered == 0 || s.Drops[forward.TxNoNeighbour] == 0 || s.Drops[forward.TxBUMLimit] == 0 {
 		t.Errorf("not every way was taken: %+v", s)
 	}
 	set(func(c *LinkConfig) { *c = before })
@@ -291,11 +292,11 @@ func TestNoAllocsBypass(t *testing.T) {
 		}
 	}
 	l := v.links["vxlan0"]
-	w := newPortWorker(l.dataLink, 0)
+	w := forward.NewPortWorker(l.Link, 0)
 	f := encap.Frame{Data: ipFrame(there, here, false, 200)}
 	w.Forward([]encap.Frame{f}, 1) // learns
 	noAllocs(t, "to another link", func(now fdb.Tick) { w.Forward([]encap.Frame{f, f}, now) })
-	if s := sumCounters(v.links["vxlan1"].shards); s.RxPackets < 400 {
+	if s := forward.Sum(v.links["vxlan1"].Shards); s.RxPackets < 400 {
 		t.Errorf("the other link received %+v", s)
 	}
 }

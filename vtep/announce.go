@@ -3,6 +3,7 @@ package vtep
 import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // Subscribe listens to what happens from now on; Close the Subscription. ErrFull
@@ -14,7 +15,7 @@ func (v *VTEP) Subscribe(set EventSet) (*Subscription, error) {
 		return nil, ErrClosed
 	}
 	if set&DropEvents != 0 && !v.events.wants(DropEvents) {
-		v.newDrops(func(string, DropReason, uint64) {}) // those before are no news
+		v.newDrops(func(string, forward.DropReason, uint64) {}) // those before are no news
 	}
 	return v.events.subscribe(set)
 }
@@ -33,7 +34,7 @@ func (l *Link) tellLink(kind EventKind) {
 // holds v.mu.
 func (l *Link) tellGone(info *LinkInfo) {
 	if l.vtep.events.wants(FDBEvents) {
-		l.fdb.Flush(nil)
+		l.FDB.Flush(nil)
 	}
 	l.vtep.events.tell(LinkEvents, &Event{Kind: LinkRemoved, Link: info})
 }
@@ -43,21 +44,21 @@ func (l *Link) tellFDB(e *fdb.Event) {
 	if !l.vtep.events.wants(FDBEvents) {
 		return
 	}
-	r := l.remotes.at(e.Remote)
+	r := l.Remotes.At(e.Remote)
 	if r == nil {
 		return
 	}
 	now := l.vtep.now()
 	ev := Event{Kind: EntryChanged, Reason: e.Reason, Entry: l.short(FDBEntry{
-		Link: l.state.Load().name, MAC: e.MAC, State: e.State, Flags: e.Flags,
-		Remote: Remote{Addr: r.addr.Netip(), Port: r.port, VNI: &r.vni, Via: r.via},
+		Link: l.State.Load().Name, MAC: e.MAC, State: e.State, Flags: e.Flags,
+		Remote: Remote{Addr: r.Addr.Netip(), Port: r.Port, VNI: &r.VNI, Via: r.Via},
 		Used:   ago(now, e.Used), Updated: ago(now, e.Updated),
 	})}
 	switch e.Kind {
 	case fdb.Moved:
 		ev.Kind = EntryMoved
-		if old := l.remotes.at(e.Old); old != nil {
-			ev.Old = old.addr.Netip()
+		if old := l.Remotes.At(e.Old); old != nil {
+			ev.Old = old.Addr.Netip()
 		}
 	case fdb.Removed:
 		ev.Kind = EntryRemoved
@@ -73,7 +74,7 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 	}
 	for _, mac := range macs {
 		ev := Event{Kind: kind, Entry: FDBEntry{Link: l.device.Name, MAC: mac}}
-		if e, ok := l.fdb.Get(mac); ok {
+		if e, ok := l.FDB.Get(mac); ok {
 			if d, ok := l.describe(&e, e.Remotes[0]); ok {
 				ev.Entry = l.short(d)
 			}
@@ -82,7 +83,7 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 	}
 }
 
-// tellPolicy tells of the policy id that packets carried last, where it is another
+// tellPolicy tells of the policy forward.ID that packets carried last, where it is another
 // than the one told before. The caller holds v.mu.
 func (l *Link) tellPolicy() {
 	id := l.LastPolicy()
@@ -109,22 +110,22 @@ func (v *VTEP) tellL3Miss(link string, ip encap.Addr) {
 
 // newDrops calls fn with what was dropped since the call before: of links by
 // the index of their devices, then ("") of no link. The caller holds v.mu.
-func (v *VTEP) newDrops(fn func(link string, r DropReason, n uint64)) {
-	look := func(link string, shards []counters, told *dropTotals) {
-		now := totalDrops(shards)
+func (v *VTEP) newDrops(fn func(link string, r forward.DropReason, n uint64)) {
+	look := func(link string, shards []forward.Counters, told *forward.DropTotals) {
+		now := forward.TotalDrops(shards)
 		for r := range now {
 			if n := now[r] - told[r]; n > 0 {
-				fn(link, DropReason(r), n)
+				fn(link, forward.DropReason(r), n)
 			}
 		}
 		*told = now
 	}
 	for _, l := range v.byIndex() {
 		l.takeFiltered()
-		look(l.device.Name, l.shards, &l.dropsTold)
+		look(l.device.Name, l.Shards, &l.dropsTold)
 	}
 	v.takeFiltered()
-	look("", v.plane.counters, &v.dropsTold)
+	look("", v.plane.Counters, &v.dropsTold)
 }
 
 // tellDrops tells what was dropped since the call before, if somebody listens.
@@ -133,7 +134,7 @@ func (v *VTEP) tellDrops() {
 	if !v.events.wants(DropEvents) {
 		return
 	}
-	v.newDrops(func(link string, r DropReason, n uint64) {
+	v.newDrops(func(link string, r forward.DropReason, n uint64) {
 		v.events.tell(DropEvents, &Event{Kind: Dropped, Drop: r, Count: n, Entry: FDBEntry{Link: link}})
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // DF says how the Don't Fragment bit of the outer IPv4 header is set.
@@ -125,7 +126,7 @@ type LinkConfig struct {
 
 	// GBP: the group policy extension (draft-smith-vxlan-group-policy; IFLA_VXLAN_GBP)
 	// is taken on receipt, its bits no longer being reserved, and PolicyID is sent
-	// where it is not 0. The kernel takes the id from the packet's mark.
+	// where it is not 0. The kernel takes the forward.ID from the packet's mark.
 	GBP      bool
 	PolicyID uint16
 
@@ -191,14 +192,14 @@ type LinkInfo struct {
 	Index     int        // the netdev's index
 	MAC       encap.MAC
 	MTU       int
-	MTUSource string // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
+	MTUSource string // what the MTU was derived from: "forward.MTU", "dev eth0", "route", "default"
 	Up        bool
 	Entries   int // FDB entries
 	Learned   int // addresses that a proxy learned
-	Stats     LinkStats
+	Stats     forward.Stats
 	// Shared are the drops of the sockets that the link shares with others of its
 	// local address and port, without zeros. VTEP.Stats has them, too.
-	Shared map[DropReason]uint64
+	Shared map[forward.DropReason]uint64
 	// TxQueueLen, GSOMaxSize and GSOMaxSegs are the netdev's; 0 where the system
 	// does not tell.
 	TxQueueLen, GSOMaxSize, GSOMaxSegs int

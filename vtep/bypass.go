@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // bypassers are the links that a link which comes or goes may concern, so that
@@ -65,39 +66,39 @@ func (v *VTEP) findBypasses(l *Link) {
 // ownBypasses brings in line the bypasses of l alone.
 func (v *VTEP) ownBypasses(l *Link) {
 	l.mayBypass = false
-	l.remotes.each(func(r *remote) { v.setBypass(l, r) })
+	l.Remotes.Each(func(r *forward.Remote) { v.setBypass(l, r) })
 }
 
 // setBypass gives r, a remote of l, the bypass that it ought to have.
-func (v *VTEP) setBypass(l *Link, r *remote) {
-	b := r.bypass.Load()
-	to := v.linkBehind(l, &r.remoteKey)
+func (v *VTEP) setBypass(l *Link, r *forward.Remote) {
+	b := r.Bypass.Load()
+	to := v.linkBehind(l, &r.RemoteKey)
 	if to == nil {
 		if b != nil {
-			r.bypass.Store(nil)
+			r.Bypass.Store(nil)
 		}
 		return
 	}
-	from := remoteKey{addr: encap.AddrFrom(l.cfg.source()), port: l.cfg.dstPort(), vni: l.cfg.VNI}
-	if from.addr == (encap.Addr{}) {
-		from.addr = r.addr // to an address of its own, the kernel's source is that address
+	from := forward.RemoteKey{Addr: encap.AddrFrom(l.cfg.source()), Port: l.cfg.dstPort(), VNI: l.cfg.VNI}
+	if from.Addr == (encap.Addr{}) {
+		from.Addr = r.Addr // to an address of its own, the kernel's source is that address
 	}
-	if b != nil && b.to == to.dataLink && b.back.remoteKey == from {
+	if b != nil && b.To == to.Link && b.Back.RemoteKey == from {
 		return
 	}
-	back := to.remotes.keep(from)
-	if b != nil && b.to == to.dataLink {
-		to.moveLearned(b.back.id, back.id, v.now()) // l is another remote now
+	back := to.Remotes.Keep(from)
+	if b != nil && b.To == to.Link {
+		to.moveLearned(b.Back.ID, back.ID, v.now()) // l is another remote now
 	}
 	v.bypassers.foreign[to] = struct{}{}
-	r.bypass.Store(&bypass{to: to.dataLink, back: back})
+	r.Bypass.Store(&forward.Bypass{To: to.Link, Back: back})
 	v.setBypass(to, back) // the way back; it ends where both ways are set
 }
 
 // linkBehind is the link of this VTEP that packets of l to r reach, nil where
 // they leave the host, or reach l itself or somebody else.
-func (v *VTEP) linkBehind(l *Link, r *remoteKey) *Link {
-	addr := r.addr.Netip()
+func (v *VTEP) linkBehind(l *Link, r *forward.RemoteKey) *Link {
+	addr := r.Addr.Netip()
 	if l.cfg.NoLocalBypass || !addr.IsValid() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
 		return nil
 	}
@@ -115,8 +116,8 @@ func (v *VTEP) linkBehind(l *Link, r *remoteKey) *Link {
 
 // listener is the link that a packet of l to r would be given, if r is of this
 // host.
-func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
-	key := endpointKey{local: r.addr.Netip(), port: r.port, v6: !r.addr.Is4()}
+func (v *VTEP) listener(l *Link, r *forward.RemoteKey) *Link {
+	key := endpointKey{local: r.Addr.Netip(), port: r.Port, v6: !r.Addr.Is4()}
 	if len(l.endpoints) > 0 {
 		own := &l.endpoints[0].key
 		key.vrf, key.vrfIndex = own.vrf, own.vrfIndex
@@ -126,7 +127,7 @@ func (v *VTEP) listener(l *Link, r *remoteKey) *Link {
 	for _, k := range [2]endpointKey{key, wild} {
 		for _, k.zeroChecksum6 = range [2]bool{false, true} {
 			if ep := v.endpoints[k]; ep != nil {
-				return ep.listener(r.vni)
+				return ep.listener(r.VNI)
 			}
 		}
 	}

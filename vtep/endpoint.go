@@ -9,6 +9,7 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // endpoint is one local address and port of the underlay with the links whose
@@ -18,7 +19,7 @@ type endpoint struct {
 	key      endpointKey
 	receiver Receiver
 	gate     *underlay.Gate // nil: the kernel filters nothing
-	*dataEndpoint
+	*forward.Endpoint
 
 	users map[*Link]encap.VNI // and what they are published as; guarded by VTEP.mu, as the next three
 	byVNI map[encap.VNI]*Link // as vnis has them
@@ -119,7 +120,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 		v.log.Warn("strangers at an underlay socket are received before they are dropped", "port", key.port, "reason", err)
 	}
 	ep := &endpoint{
-		vtep: v, key: key, gate: gate, dataEndpoint: newDataEndpoint(v.plane), singly: singly,
+		vtep: v, key: key, gate: gate, Endpoint: forward.NewEndpoint(v.plane), singly: singly,
 		users: make(map[*Link]encap.VNI), byVNI: make(map[encap.VNI]*Link),
 	}
 	if instead != nil {
@@ -254,7 +255,7 @@ func (ep *endpoint) setLink(vni encap.VNI, l *Link) {
 		ep.gate.DropVNI(vni)
 	} else {
 		ep.byVNI[vni] = l
-		ep.SetLink(vni, l.dataLink)
+		ep.SetLink(vni, l.Link)
 		ep.gate.SetVNI(vni, l.filter.rule)
 	}
 }
@@ -284,6 +285,6 @@ func (ep *endpoint) setWild(other *endpoint) {
 		ep.gate.SetWild(nil)
 		return
 	}
-	ep.SetWild(other.dataEndpoint)
+	ep.SetWild(other.Endpoint)
 	ep.gate.SetWild(other.gate)
 }

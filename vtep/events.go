@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // EventSet says which events a subscriber wants.
@@ -38,7 +39,7 @@ const (
 	EntryReleased // and lets it go
 	TroubleBegan  // Event.Entry: the link and the remote; Trouble, and Count of ICMP messages
 	TroubleEnded  // and it has not been seen for a while
-	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy id
+	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy forward.ID
 	Dropped       // Event.Entry.Link, or "" for packets of no link; Drop and Count
 )
 
@@ -47,7 +48,7 @@ const (
 type Event struct {
 	Kind   EventKind
 	Reason fdb.Reason // why an entry changed
-	Drop   DropReason
+	Drop   forward.DropReason
 	Policy uint16
 
 	Trouble TroubleKind

@@ -1,9 +1,11 @@
 package vtep
 
 import (
-	"sync/atomic"
+	"net/netip"
 
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // PanicOnChange has the changes of a link's FDB panic that match, a shard's lock being
@@ -21,19 +23,11 @@ func (v *VTEP) PanicOnChange(link string, match func(*fdb.Event) bool) {
 	}
 }
 
-// ExhaustRemotes has the next remote of a link be one too many: an FDB entry has no
-// room for its number.
-func (v *VTEP) ExhaustRemotes(link string) {
+// SpoilRemote has a remote of a link be one too many: an FDB entry has no room for its
+// number.
+func (v *VTEP) SpoilRemote(link string, addr netip.Addr) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	r := v.links[link].remotes
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	ids := make([]atomic.Pointer[remote], fdb.MaxRemoteID+2)
-	old := *r.byID.Load()
-	for i := range old {
-		ids[i].Store(old[i].Load())
-	}
-	r.byID.Store(&ids)
-	r.free = append(r.free, fdb.MaxRemoteID+1)
+	l := v.links[link]
+	l.Remotes.Intern(forward.RemoteKey{Addr: encap.AddrFrom(addr), Port: l.cfg.dstPort(), VNI: l.cfg.VNI}).ID = fdb.MaxRemoteID + 1
 }

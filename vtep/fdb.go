@@ -9,6 +9,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // FDBAdd gives a link a new entry; ErrExist if the MAC has one.
@@ -40,15 +41,15 @@ func (v *VTEP) give(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.RemoteID,
 	if err != nil {
 		return err
 	}
-	r := l.remotes.intern(key)
-	if key.port != l.cfg.dstPort() || key.vni != l.cfg.VNI {
+	r := l.Remotes.Intern(key)
+	if key.Port != l.cfg.dstPort() || key.VNI != l.cfg.VNI {
 		v.bypassers.foreign[l] = struct{}{}
 	}
 	v.setBypass(l, r)
-	return fdbError(e.MAC, apply(l.fdb, e.MAC, r.id, e.State, e.Flags|fdb.FlagUser, v.now()))
+	return fdbError(e.MAC, apply(l.FDB, e.MAC, r.ID, e.State, e.Flags|fdb.FlagUser, v.now()))
 }
 
-// FDBDel removes the entry of mac, or only its remote r where that is not nil.
+// FDBDel removes the entry of forward.MAC, or only its remote r where that is not nil.
 // ErrNotExist if there is none.
 func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 	v.mu.Lock()
@@ -58,17 +59,17 @@ func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 		return err
 	}
 	if r == nil {
-		return fdbError(mac, l.fdb.Delete(mac))
+		return fdbError(mac, l.FDB.Delete(mac))
 	}
 	key, err := v.remoteKey(l, r)
 	if err != nil {
 		return err
 	}
-	rem := l.remotes.find(key)
+	rem := l.Remotes.Find(key)
 	if rem == nil {
 		return fdbError(mac, fdb.ErrNotExist)
 	}
-	return fdbError(mac, l.fdb.DeleteRemote(mac, rem.id))
+	return fdbError(mac, l.FDB.DeleteRemote(mac, rem.ID))
 }
 
 // WalkFDB calls fn with each entry that f selects until it returns false: of one link
@@ -96,8 +97,8 @@ func (v *VTEP) WalkFDB(f FDBFilter, fn func(*FDBEntry) bool) error {
 			return more
 		}
 		if f.MAC == nil {
-			l.fdb.Walk(each)
-		} else if e, ok := l.fdb.Get(*f.MAC); ok {
+			l.FDB.Walk(each)
+		} else if e, ok := l.FDB.Get(*f.MAC); ok {
 			each(&e)
 		}
 		if !more {
@@ -137,7 +138,7 @@ func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return l.fdb.Flush(func(e *fdb.Entry) bool {
+	return l.FDB.Flush(func(e *fdb.Entry) bool {
 		entry, ok := l.describe(e, e.Remotes[0])
 		return ok && f.matches(&entry)
 	}), nil
@@ -161,15 +162,15 @@ func (f *FDBFilter) matches(e *FDBEntry) bool {
 // describe is the entry e with one of its remotes, port and VNI being those in
 // effect.
 func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
-	r := l.remotes.at(id)
+	r := l.Remotes.At(id)
 	if r == nil {
 		return FDBEntry{}, false
 	}
 	now := l.vtep.now()
 	return FDBEntry{
-		Link:    l.state.Load().name,
+		Link:    l.State.Load().Name,
 		MAC:     e.MAC,
-		Remote:  Remote{Addr: r.addr.Netip(), Port: r.port, VNI: &r.vni, Via: r.via},
+		Remote:  Remote{Addr: r.Addr.Netip(), Port: r.Port, VNI: &r.VNI, Via: r.Via},
 		State:   e.State,
 		Flags:   e.Flags,
 		Used:    ago(now, e.Used),
@@ -180,53 +181,53 @@ func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
 // short leaves out what is the link's own, as the kernel does when it lists
 // entries (vxlan_fdb_info in drivers/net/vxlan/vxlan_core.c).
 func (l *Link) short(e FDBEntry) FDBEntry {
-	s := l.state.Load()
-	if e.Remote.Port == s.learned.port {
+	s := l.State.Load()
+	if e.Remote.Port == s.Learned.Port {
 		e.Remote.Port = 0
 	}
-	if *e.Remote.VNI == s.learned.vni {
+	if *e.Remote.VNI == s.Learned.VNI {
 		e.Remote.VNI = nil
 	}
 	return e
 }
 
 // moveRemotes gives the entries that went to the link's old default port and VNI
-// the new ones, after `dstport` or `id` changed.
+// the new ones, after `dstport` or `forward.ID` changed.
 func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
-	if l.first != (remoteKey{}) {
-		l.first.port, l.first.vni = l.cfg.dstPort(), l.cfg.VNI
+	if l.first != (forward.RemoteKey{}) {
+		l.first.Port, l.first.VNI = l.cfg.dstPort(), l.cfg.VNI
 	}
-	l.changeRemotes(now, func(key *remoteKey) {
-		if key.port == was.dstPort() {
-			key.port = l.cfg.dstPort()
+	l.changeRemotes(now, func(key *forward.RemoteKey) {
+		if key.Port == was.dstPort() {
+			key.Port = l.cfg.dstPort()
 		}
-		if key.vni == was.VNI {
-			key.vni = l.cfg.VNI
+		if key.VNI == was.VNI {
+			key.VNI = l.cfg.VNI
 		}
 	})
 }
 
 // changeRemotes gives the entries other remotes where change says so. What is
 // learned goes by the link's state.
-func (l *Link) changeRemotes(now fdb.Tick, change func(*remoteKey)) {
-	l.remotes.forgetLearned()
-	l.fdb.Walk(func(e *fdb.Entry) bool {
+func (l *Link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
+	l.Remotes.ForgetLearned()
+	l.FDB.Walk(func(e *fdb.Entry) bool {
 		for _, id := range e.Remotes {
-			r := l.remotes.at(id)
+			r := l.Remotes.At(id)
 			if r == nil {
 				continue
 			}
-			key := r.remoteKey
-			if change(&key); key == r.remoteKey {
+			key := r.RemoteKey
+			if change(&key); key == r.RemoteKey {
 				continue
 			}
-			to := l.remotes.intern(key)
+			to := l.Remotes.Intern(key)
 			if !fdb.IsGroup(e.MAC) {
-				_ = l.fdb.Replace(e.MAC, to.id, e.State, e.Flags, now) // fails for a full table only, which this is not
+				_ = l.FDB.Replace(e.MAC, to.ID, e.State, e.Flags, now) // fails for a full table only, which this is not
 				continue
 			}
-			if err := l.fdb.Append(e.MAC, to.id, e.State, e.Flags, now); err == nil || errors.Is(err, fdb.ErrExist) {
-				_ = l.fdb.DeleteRemote(e.MAC, id) // a removal meanwhile is as good
+			if err := l.FDB.Append(e.MAC, to.ID, e.State, e.Flags, now); err == nil || errors.Is(err, fdb.ErrExist) {
+				_ = l.FDB.DeleteRemote(e.MAC, id) // a removal meanwhile is as good
 			}
 		}
 		return true
@@ -235,9 +236,9 @@ func (l *Link) changeRemotes(now fdb.Tick, change func(*remoteKey)) {
 
 // moveLearned gives what was learned behind one remote to another.
 func (l *Link) moveLearned(from, to fdb.RemoteID, now fdb.Tick) {
-	l.fdb.Walk(func(e *fdb.Entry) bool {
+	l.FDB.Walk(func(e *fdb.Entry) bool {
 		if e.State == fdb.Dynamic && e.Flags&fdb.FlagUser == 0 && !fdb.IsGroup(e.MAC) && e.Remotes[0] == from {
-			_ = l.fdb.Replace(e.MAC, to, e.State, e.Flags, now) // fails for a full table only, which this is not
+			_ = l.FDB.Replace(e.MAC, to, e.State, e.Flags, now) // fails for a full table only, which this is not
 		}
 		return true
 	})
@@ -260,20 +261,20 @@ func (v *VTEP) selected(name string) ([]*Link, error) {
 }
 
 // remoteKey fills in what r leaves to the link.
-func (v *VTEP) remoteKey(l *Link, r *Remote) (remoteKey, error) {
+func (v *VTEP) remoteKey(l *Link, r *Remote) (forward.RemoteKey, error) {
 	addr := r.Addr.Unmap()
-	key := remoteKey{addr: encap.AddrFrom(addr), port: l.cfg.dstPort(), vni: l.cfg.VNI, via: r.Via}
+	key := forward.RemoteKey{Addr: encap.AddrFrom(addr), Port: l.cfg.dstPort(), VNI: l.cfg.VNI, Via: r.Via}
 	if addr.IsValid() && addr.IsUnspecified() {
-		key.addr = encap.Addr{} // `dst 0.0.0.0` is no destination
+		key.Addr = encap.Addr{} // `dst 0.0.0.0` is no destination
 	} else if addr.IsValid() && addr.Is6() != l.cfg.ipv6() {
 		return key, fmt.Errorf("%w: dst %s, but the underlay of %s is of the other family", ErrFamily, addr, l.cfg.Name)
 	}
 	if r.Port != 0 {
-		key.port = r.Port
+		key.Port = r.Port
 	}
 	if r.VNI != nil {
-		if key.vni = *r.VNI; key.vni > encap.MaxVNI {
-			return key, invalid("vni %d: a VNI is 24 bits, at most %d", key.vni, encap.MaxVNI)
+		if key.VNI = *r.VNI; key.VNI > encap.MaxVNI {
+			return key, invalid("vni %d: a VNI is 24 bits, at most %d", key.VNI, encap.MaxVNI)
 		}
 	}
 	dev := r.Via
@@ -285,15 +286,15 @@ func (v *VTEP) remoteKey(l *Link, r *Remote) (remoteKey, error) {
 		if err != nil {
 			return key, fmt.Errorf("via %s: %w", dev, err)
 		}
-		key.zone = uint32(i.Index)
+		key.Zone = uint32(i.Index)
 	}
 	return key, nil
 }
 
-func (l *Link) defaultKey(dst netip.Addr) remoteKey {
+func (l *Link) defaultKey(dst netip.Addr) forward.RemoteKey {
 	key, err := l.vtep.remoteKey(l, &Remote{Addr: dst, Via: l.cfg.Dev})
 	if err != nil {
-		return remoteKey{}
+		return forward.RemoteKey{}
 	}
 	return key
 }
@@ -302,7 +303,7 @@ func (l *Link) defaultKey(dst netip.Addr) remoteKey {
 // off what was there as such before: in this order, as the kernel's
 // vxlan_changelink, so that no frame finds an empty list.
 func (l *Link) setDefault(now fdb.Tick) error {
-	var is remoteKey
+	var is forward.RemoteKey
 	was := l.first
 	if dst := l.cfg.destination(); dst.IsValid() {
 		is = l.defaultKey(dst)
@@ -310,14 +311,14 @@ func (l *Link) setDefault(now fdb.Tick) error {
 	if is == was {
 		return nil
 	}
-	if is != (remoteKey{}) {
-		err := l.fdb.Append(encap.MAC{}, l.remotes.intern(is).id, fdb.Permanent, fdb.FlagUser, now)
+	if is != (forward.RemoteKey{}) {
+		err := l.FDB.Append(encap.MAC{}, l.Remotes.Intern(is).ID, fdb.Permanent, fdb.FlagUser, now)
 		if err != nil && !errors.Is(err, fdb.ErrExist) { // it may have been appended by hand before
 			return err
 		}
 	}
-	if r := l.remotes.find(was); r != nil && was != (remoteKey{}) {
-		_ = l.fdb.DeleteRemote(encap.MAC{}, r.id) // it may have been deleted by hand
+	if r := l.Remotes.Find(was); r != nil && was != (forward.RemoteKey{}) {
+		_ = l.FDB.DeleteRemote(encap.MAC{}, r.ID) // it may have been deleted by hand
 	}
 	l.first = is
 	return nil
@@ -326,17 +327,17 @@ func (l *Link) setDefault(now fdb.Tick) error {
 // addDefault puts a new default destination on the flood list before anything
 // else changes: packets from it are taken as soon as they are expected. It
 // returns the remote where it was not there before.
-func (l *Link) addDefault(was *LinkConfig, now fdb.Tick) (*remote, error) {
+func (l *Link) addDefault(was *LinkConfig, now fdb.Tick) (*forward.Remote, error) {
 	dst := l.cfg.destination()
 	if !dst.IsValid() || dst == was.destination() || l.cfg.ipv6() != was.ipv6() {
 		return nil, nil
 	}
 	key := l.defaultKey(dst)
-	if key == (remoteKey{}) {
+	if key == (forward.RemoteKey{}) {
 		return nil, nil // its device is not there, which refresh tells of
 	}
-	r := l.remotes.intern(key)
-	switch err := l.fdb.Append(encap.MAC{}, r.id, fdb.Permanent, fdb.FlagUser, now); {
+	r := l.Remotes.Intern(key)
+	switch err := l.FDB.Append(encap.MAC{}, r.ID, fdb.Permanent, fdb.FlagUser, now); {
 	case errors.Is(err, fdb.ErrExist):
 		return nil, nil
 	case err != nil:

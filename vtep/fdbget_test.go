@@ -5,6 +5,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TestFDBGetLooksUp: one MAC address among 100,000 is found without a walk over them, whose
@@ -21,10 +22,10 @@ func TestFDBGetLooksUp(t *testing.T) {
 
 func manyEntries(t testing.TB, n int) (*Link, func()) {
 	l := newSinkLink(t)
-	l.fdb.SetMaxAddresses(0)
-	r := l.remotes.intern(remoteKey{addr: ip("192.0.2.2"), port: 4789, vni: 42})
+	l.FDB.SetMaxAddresses(0)
+	r := l.Remotes.Intern(forward.RemoteKey{Addr: encap.AddrFrom(peer1), Port: 4789, VNI: 42})
 	for i := range n {
-		l.fdb.Learn(encap.MAC{2, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)}, r.id, fdb.Tick(1))
+		l.FDB.Learn(encap.MAC{2, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)}, r.ID, fdb.Tick(1))
 	}
 	mac := encap.MAC{2, 0, 0, 0, 0, 7}
 	return l, func() {

@@ -5,13 +5,14 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // peerFilter keeps the kernel's filter in step with whom a link takes packets from. It forgets nobody whom the link
 // accepts: a peer is in the filter before its FDB entry is, and is taken out some time after. The link's own look at each
-// packet (linkState.accepts) stays the one that counts: what the filter does not hold, it lets pass.
+// packet (forward.State.accepts) stays the one that counts: what the filter does not hold, it lets pass.
 type peerFilter struct {
-	remotes *remotes
+	remotes *forward.Remotes
 
 	mu    sync.Mutex     // after remotes.mu
 	rule  *underlay.Rule // nil: there is none
@@ -22,24 +23,24 @@ type peerFilter struct {
 	gone  []encap.Addr // were configured; some may be again
 }
 
-var _ peerWatch = (*peerFilter)(nil)
+var _ forward.PeerWatch = (*peerFilter)(nil)
 
 // set has the rule be what s says, while peers come and go.
-func (f *peerFilter) set(s *linkState) {
+func (f *peerFilter) set(s *forward.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.rule == nil {
 		return
 	}
 	wasOwn := f.own
-	f.up, f.own = s.up, s.own
-	switch peers := s.peersOnly; {
+	f.up, f.own = s.Up, s.Own
+	switch peers := s.PeersOnly; {
 	case peers && (!f.peers || f.own != wasOwn):
 		f.peers = true
 		f.fill()
 	case !peers && f.peers:
 		f.apply(false)
-		f.remotes.eachPeer(func(p *peer) { f.rule.Forbid(p.addr) })
+		f.remotes.EachPeer(func(p *forward.Peer) { f.rule.Forbid(p.Addr) })
 		f.peers, f.full, f.gone = false, false, nil
 	}
 	if wasOwn != f.own && wasOwn != (encap.Addr{}) {
@@ -51,9 +52,9 @@ func (f *peerFilter) set(s *linkState) {
 // fill gives the rule all peers that there are; f.mu is held. Who becomes one meanwhile comes after.
 func (f *peerFilter) fill() {
 	f.full = f.own != encap.Addr{} && f.rule.Allow(f.own) != nil
-	f.remotes.eachPeer(func(p *peer) {
-		if !f.full && p.isPeer() {
-			f.full = f.rule.Allow(p.addr) != nil
+	f.remotes.EachPeer(func(p *forward.Peer) {
+		if !f.full && p.IsPeer() {
+			f.full = f.rule.Allow(p.Addr) != nil
 		}
 	})
 }
@@ -89,7 +90,7 @@ func (f *peerFilter) prune() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, a := range f.gone {
-		if a != f.own && !f.remotes.peer(a).isPeer() {
+		if a != f.own && !f.remotes.Peer(a).IsPeer() {
 			f.rule.Forbid(a)
 		}
 	}
@@ -147,21 +148,21 @@ func (v *VTEP) openFilter() {
 
 // takeFiltered adds what the kernel has dropped for the link to its counters; the caller holds VTEP.mu.
 func (l *Link) takeFiltered() {
-	takeNew(&l.notPeers, l.filter.rule.NotPeer(), &l.shards[0], RxNotPeer)
+	takeNew(&l.notPeers, l.filter.rule.NotPeer(), &l.Shards[0], forward.RxNotPeer)
 }
 
 // takeFiltered adds what the kernel has dropped that belongs to no link; the caller holds v.mu.
 func (v *VTEP) takeFiltered() {
 	now, before := v.filter.Refused(), &v.refused
-	takeNew(&before.ShortHeader, now.ShortHeader, &v.plane.counters[0], RxShortHeader)
-	takeNew(&before.NoVNIFlag, now.NoVNIFlag, &v.plane.counters[0], RxNoVNIFlag)
-	takeNew(&before.UnknownVNI, now.UnknownVNI, &v.plane.counters[0], RxUnknownVNI)
+	takeNew(&before.ShortHeader, now.ShortHeader, &v.plane.Counters[0], forward.RxShortHeader)
+	takeNew(&before.NoVNIFlag, now.NoVNIFlag, &v.plane.Counters[0], forward.RxNoVNIFlag)
+	takeNew(&before.UnknownVNI, now.UnknownVNI, &v.plane.Counters[0], forward.RxUnknownVNI)
 }
 
 // takeNew counts what came to a counter of the kernel's since it was taken before.
-func takeNew(taken *uint64, now uint64, c *counters, r DropReason) {
+func takeNew(taken *uint64, now uint64, c *forward.Counters, r forward.DropReason) {
 	if now > *taken { // else it is gone
-		c.count(r, now-*taken)
+		c.Count(r, now-*taken)
 		*taken = now
 	}
 }

@@ -1,5 +1,7 @@
 package vtep
 
+import "github.com/uvtep/uvtep/vtep/forward"
+
 // followDevs has the links whose underlay device was deleted and made again,
 // under its name, use the new one: sockets and group memberships belong to the
 // interface index that was. The kernel deletes a link with its device
@@ -18,7 +20,7 @@ func (v *VTEP) followDevs() {
 			}
 			indexes[l.cfg.Dev] = index
 		}
-		if index != 0 && uint32(index) != l.state.Load().dev {
+		if index != 0 && uint32(index) != l.State.Load().Dev {
 			if l.newDev != index { // else it is told, and refused what it is asked for
 				l.log.Info("the underlay device is another one now", "dev", l.cfg.Dev, "index", index)
 			}
@@ -34,9 +36,9 @@ func (l *Link) moveDev(was, is uint32) {
 	if was == is || was == 0 || is == 0 {
 		return
 	}
-	move := func(key *remoteKey) {
-		if key.zone == was && (key.via == "" || key.via == l.cfg.Dev) {
-			key.zone = is
+	move := func(key *forward.RemoteKey) {
+		if key.Zone == was && (key.Via == "" || key.Via == l.cfg.Dev) {
+			key.Zone = is
 		}
 	}
 	move(&l.first)

@@ -96,7 +96,7 @@ func (v *VTEP) followICMP() {
 // hearICMP notes what is about remotes of l. The caller holds VTEP.mu.
 func (l *Link) hearICMP(said []underlay.ICMPError, h *heard) {
 	for _, e := range said {
-		if l.remotes.peer(e.Dst) == nil {
+		if l.Remotes.Peer(e.Dst) == nil {
 			continue // another link's, or nobody's
 		}
 		key := troubleKey{addr: e.Dst, kind: kindOf(e.Kind)}

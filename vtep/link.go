@@ -8,11 +8,12 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // Link is one VNI: what its frames need, and its configuration.
 type Link struct {
-	*dataLink
+	*forward.Link
 	vtep   *VTEP
 	log    *slog.Logger
 	netdev *netdev    // its own, or that of its trunk port
@@ -26,8 +27,8 @@ type Link struct {
 	cfg       LinkConfig
 	device    tap.State
 	mtuSource string
-	derived   int       // MTU that was last given to the netdev
-	first     remoteKey // of the default entry, zero if there is none
+	derived   int               // MTU that was last given to the netdev
+	first     forward.RemoteKey // of the default entry, zero if there is none
 	endpoints []*endpoint
 	senders   [2]*sender
 	fragments *sender // nil: there is none
@@ -36,75 +37,75 @@ type Link struct {
 	newDev    int     // index that dev had when it was last looked at
 	missing   error   // what that is
 	mayBypass bool    // one of its remotes is another link's, if its address is this host's
-	dropsTold dropTotals
+	dropsTold forward.DropTotals
 
 	conditions linkConditions
 	policyTold uint32 // of lastPolicy
 	aside      asideState
-	notPeers   uint64                  // that the kernel has dropped and that are counted
-	sameHost   *SameHost               // as counted by countSameHost; nil: not
-	troubles   map[troubleKey]*trouble // of remotes
-	icmp       [numTroubles]uint64     // messages about remotes
-	looping    map[*remote]struct{}    // those whose route leads through this VTEP
-	lookedAt   fdb.Tick                // when packets that came back last had it look at routes
+	notPeers   uint64                       // that the kernel has dropped and that are counted
+	sameHost   *SameHost                    // as counted by countSameHost; nil: not
+	troubles   map[troubleKey]*trouble      // of remotes
+	icmp       [numTroubles]uint64          // messages about remotes
+	looping    map[*forward.Remote]struct{} // those whose route leads through this VTEP
+	lookedAt   fdb.Tick                     // when packets that came back last had it look at routes
 	gone       bool
 }
 
 // newState builds the snapshot from what the link holds.
-func (l *Link) newState(own encap.Addr, dev int) *linkState {
+func (l *Link) newState(own encap.Addr, dev int) *forward.State {
 	c := &l.cfg
-	s := &linkState{
-		name:         l.device.Name,
-		up:           l.device.Up,
-		mac:          l.device.MAC,
-		mtu:          l.device.MTU,
-		own:          own,
-		peersOnly:    c.accept() == AcceptPeers,
-		trustNobody:  c.SameHost.Mode == SameHostNone,
-		port:         l.netdev.port,
-		vlan:         c.VLAN,
-		join:         l.netdev.joins(),
-		learn:        !c.NoLearning,
-		dropReserved: uint64(c.Reserved),
-		dropVLAN:     c.InnerVLAN == InnerVLANDrop,
-		ttl:          c.TTL,
-		ttlInherit:   c.TTLInherit,
-		tos:          c.TOS,
-		tosInherit:   c.TOSInherit,
-		dfInherit:    c.DF == DFInherit,
-		flowLabel:    c.FlowLabel,
-		labelInherit: c.FlowLabelInherit,
-		proxy:        c.Proxy,
-		proxyLearn:   c.ProxyLearn,
-		moveGuard:    !c.NoMoveGuard,
-		loopGuard:    !c.NoLoopGuard,
-		clampMSS:     c.ClampMSS,
-		bumLimit:     c.BUMLimit,
+	s := &forward.State{
+		Name:         l.device.Name,
+		Up:           l.device.Up,
+		MAC:          l.device.MAC,
+		MTU:          l.device.MTU,
+		Own:          own,
+		PeersOnly:    c.accept() == AcceptPeers,
+		TrustNobody:  c.SameHost.Mode == SameHostNone,
+		Port:         l.netdev.port,
+		VLAN:         c.VLAN,
+		Join:         l.netdev.joins(),
+		Learn:        !c.NoLearning,
+		DropReserved: uint64(c.Reserved),
+		DropVLAN:     c.InnerVLAN == InnerVLANDrop,
+		TTL:          c.TTL,
+		TTLInherit:   c.TTLInherit,
+		TOS:          c.TOS,
+		TOSInherit:   c.TOSInherit,
+		DFInherit:    c.DF == DFInherit,
+		FlowLabel:    c.FlowLabel,
+		LabelInherit: c.FlowLabelInherit,
+		Proxy:        c.Proxy,
+		ProxyLearn:   c.ProxyLearn,
+		MoveGuard:    !c.NoMoveGuard,
+		LoopGuard:    !c.NoLoopGuard,
+		ClampMSS:     c.ClampMSS,
+		BUMLimit:     c.BUMLimit,
 
-		peerBUMLimit: c.PeerBUMLimit,
-		gbp:          c.GBP,
-		l2miss:       c.L2Miss,
-		l3miss:       c.L3Miss,
-		policyID:     c.PolicyID,
-		tx:           [2]packetSender{l.senders[0].tx, l.senders[1].tx},
-		dev:          uint32(dev),
-		learned:      remoteKey{port: c.dstPort(), vni: c.VNI},
+		PeerBUMLimit: c.PeerBUMLimit,
+		GBP:          c.GBP,
+		L2Miss:       c.L2Miss,
+		L3Miss:       c.L3Miss,
+		PolicyID:     c.PolicyID,
+		TX:           [2]forward.Transmitter{l.senders[0].tx, l.senders[1].tx},
+		Dev:          uint32(dev),
+		Learned:      forward.RemoteKey{Port: c.dstPort(), VNI: c.VNI},
 	}
 	if c.ipv6() {
-		s.learned.zone = uint32(dev) // used for link-local addresses only
+		s.Learned.Zone = uint32(dev) // used for link-local addresses only
 	}
 	if l.fragments != nil {
-		s.fragments = l.fragments.tx
+		s.Fragments = l.fragments.tx
 	}
 	if c.accept() == AcceptPrefixes {
-		s.sources = c.Accept.Prefixes
+		s.Sources = c.Accept.Prefixes
 	}
 	if c.SameHost.Mode == SameHostPrefixes {
-		s.sameHost = c.SameHost.Prefixes
+		s.SameHost = c.SameHost.Prefixes
 	}
-	s.maxBindings = c.maxAddresses()
+	s.MaxBindings = c.maxAddresses()
 	if n := c.maxAddresses(); n > 0 {
-		s.limit = n + maxConfiguredRemotes
+		s.Limit = n + maxConfiguredRemotes
 	}
 	return s
 }
@@ -118,7 +119,7 @@ func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Lock()
 	ageing := l.cfg.ageing()
 	l.vtep.mu.Unlock()
-	l.age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
+	l.Age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
 	l.vtep.onNeighbours(l)                                           // in case that events were lost
 }
 
@@ -133,9 +134,9 @@ func (l *Link) info() LinkInfo {
 		MTU:       l.device.MTU,
 		MTUSource: l.mtuSource,
 		Up:        l.device.Up,
-		Entries:   l.fdb.Len(),
-		Learned:   l.dataLink.Learned(),
-		Stats:     sumCounters(l.shards),
+		Entries:   l.FDB.Len(),
+		Learned:   l.Link.Learned(),
+		Stats:     forward.Sum(l.Shards),
 		Troubles:  l.troubleList(),
 		ICMP:      l.icmpCounts(),
 		Shared:    l.sharedDrops(),

@@ -1,6 +1,9 @@
 package vtep
 
-import "github.com/uvtep/uvtep/fdb"
+import (
+	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
+)
 
 // linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
 type linkConditions struct {
@@ -59,7 +62,7 @@ func (l *Link) tellEvicting(now fdb.Tick) {
 	log := l.log
 	n, giver := l.Evicted()
 	if n != l.conditions.evicting.seen && giver != nil {
-		log = log.With("remote", giver.addr.String())
+		log = log.With("remote", giver.Addr.String())
 	}
 	l.conditions.evicting.follow(log, now, n, &evictingText)
 }
@@ -67,13 +70,13 @@ func (l *Link) tellEvicting(now fdb.Tick) {
 // tellConditions logs what is wrong with the link, from its counters. The caller
 // holds VTEP.mu.
 func (l *Link) tellConditions(now fdb.Tick) {
-	drops, c := totalDrops(l.shards), &l.conditions
-	c.unreachable.follow(l.log, now, drops[TxUnreachable], &unreachableText)
-	c.refused.follow(l.log, now, drops[TxRefused], &refusedText)
-	c.looped.follow(l.log, now, drops[TxLoop], &loopedText)
-	c.loop.follow(l.log, now, drops[TxFloodLoop], &loopText)
-	c.overflow.follow(l.log, now, drops[TxPortOverflow], &overflowText)
-	c.full.follow(l.log, now, totalNotLearned(l.shards), &fullText)
+	drops, c := forward.TotalDrops(l.Shards), &l.conditions
+	c.unreachable.follow(l.log, now, drops[forward.TxUnreachable], &unreachableText)
+	c.refused.follow(l.log, now, drops[forward.TxRefused], &refusedText)
+	c.looped.follow(l.log, now, drops[forward.TxLoop], &loopedText)
+	c.loop.follow(l.log, now, drops[forward.TxFloodLoop], &loopText)
+	c.overflow.follow(l.log, now, drops[forward.TxPortOverflow], &overflowText)
+	c.full.follow(l.log, now, forward.NotLearned(l.Shards), &fullText)
 	l.tellEvicting(now)
 }
 
@@ -93,8 +96,8 @@ func (l *Link) tellComplete() {
 
 // tellConditions logs what is wrong with what links share. The caller holds v.mu.
 func (v *VTEP) tellConditions(now fdb.Tick) {
-	v.socketsFull.follow(v.log, now, totalDrops(v.plane.counters)[RxSocketOverflow], &socketText)
+	v.socketsFull.follow(v.log, now, forward.TotalDrops(v.plane.Counters)[forward.RxSocketOverflow], &socketText)
 	for _, t := range v.trunks {
-		t.overflow.follow(t.log, now, totalDrops(t.nobody)[TxPortOverflow], &overflowText)
+		t.overflow.follow(t.log, now, forward.TotalDrops(t.Nobody)[forward.TxPortOverflow], &overflowText)
 	}
 }

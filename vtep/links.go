@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // AddLink makes the link's netdev, which is down, and its sockets.
@@ -23,14 +24,14 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 		return err
 	}
 	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c}
-	l.dataLink = newDataLink(v.plane, linkTables{
-		maxAddresses: c.maxAddresses(), addresses: v.limits.addresses, remotes: v.limits.remotes, peers: &l.filter,
+	l.Link = forward.NewLink(v.plane, forward.Tables{
+		MaxAddresses: c.maxAddresses(), Addresses: v.limits.addresses, Remotes: v.limits.remotes, Peers: &l.filter,
 	})
 	l.OnChange = l.onFDB
-	l.filter.remotes, l.filter.rule = l.remotes, v.filter.Rule()
+	l.filter.remotes, l.filter.rule = l.Remotes, v.filter.Rule()
 	defer func() {
 		if err != nil {
-			l.close()
+			l.Close()
 		}
 	}()
 	if err := v.attach(l); err != nil {
@@ -58,7 +59,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	v.enlist(l)
 	v.findBypasses(l)
 	v.followNeighbours(l)
-	l.learnNeighbours(c.ProxyLearn, v.limits.bindings)
+	l.LearnNeighbours(c.ProxyLearn, v.limits.bindings)
 	l.at.attach(l)
 	v.tune(l)
 	return nil
@@ -83,14 +84,14 @@ func (v *VTEP) attach(l *Link) error {
 		return err
 	}
 	l.attached(n, n, s)
-	n.lostTo, n.read = []*counters{&l.shards[0]}, l.fromPort
+	n.lostTo, n.read = []*forward.Counters{&l.Shards[0]}, l.FromPort
 	return nil
 }
 
 // attached notes what l is attached to, s being what it is seen to be.
 func (l *Link) attached(n *netdev, at attachment, s tap.State) {
 	l.netdev, l.at, l.device = n, at, s
-	l.setQueues(n.port.Queues())
+	l.SetQueues(n.port.Queues())
 }
 
 // onDown forgets what was learned where the netdev was down for so short a time
@@ -100,7 +101,7 @@ func (v *VTEP) onDown(l *Link) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !l.at.ownDown() && !l.gone && l.device.Up {
-		l.forget()
+		l.Forget()
 	}
 }
 
@@ -137,7 +138,7 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 	_ = v.refresh(l) // it is tried again
 	l.tellComplete()
 	if was.Up && !s.Up {
-		l.forget()
+		l.Forget()
 	}
 	l.at.changed(&was, &s, own)
 	l.tellLink(LinkChanged)
@@ -169,7 +170,7 @@ func (v *VTEP) drop(l *Link) {
 	v.dismantle(l)
 	v.findBypasses(l)
 	l.tellGone(&info)
-	l.close()
+	l.Close()
 }
 
 // dismantle gives back the link's endpoints, transmitters and port.

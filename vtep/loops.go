@@ -3,6 +3,7 @@ package vtep
 import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // lookAgain is how long after a look at routes, since packets came back, there is
@@ -27,9 +28,9 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, changes *loopChange
 	v.mu.Lock()
 	dev := l.cfg.Dev
 	for r := range l.looping {
-		if l.remotes.at(r.id) != r { // it was deleted
+		if l.Remotes.At(r.ID) != r { // it was deleted
 			delete(l.looping, r)
-			l.setTrouble(troubleKey{addr: r.addr, kind: RouteLoops}, false)
+			l.setTrouble(troubleKey{addr: r.Addr, kind: RouteLoops}, false)
 			continue
 		}
 		look = append(look, r)
@@ -37,7 +38,7 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, changes *loopChange
 	v.mu.Unlock()
 	if all {
 		n := 0
-		l.remotes.each(func(r *remote) {
+		l.Remotes.Each(func(r *forward.Remote) {
 			if n++; n <= mostRoutes {
 				look = append(look, r)
 			}
@@ -45,31 +46,31 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, changes *loopChange
 	}
 	loops := make([]bool, len(look))
 	for i, r := range look {
-		if r.addr != (encap.Addr{}) && r.bypass.Load() == nil {
-			device := r.via
+		if r.Addr != (encap.Addr{}) && r.Bypass.Load() == nil {
+			device := r.Via
 			if device == "" {
 				device = dev
 			}
-			loops[i] = routes.to(r.addr.Netip(), device).loops
+			loops[i] = routes.to(r.Addr.Netip(), device).loops
 		}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i, r := range look {
-		if r.loops.Load() != loops[i] && !l.gone {
+		if r.Loops.Load() != loops[i] && !l.gone {
 			l.setLoops(r, loops[i], changes)
 		}
 	}
 }
 
 // setLoops has frames to r dropped, or sent again. The caller holds VTEP.mu.
-func (l *Link) setLoops(r *remote, loops bool, changes *loopChanges) {
-	r.loops.Store(loops)
-	l.setTrouble(troubleKey{addr: r.addr, kind: RouteLoops}, loops)
-	change := loopChange{l.device.Name, r.addr}
+func (l *Link) setLoops(r *forward.Remote, loops bool, changes *loopChanges) {
+	r.Loops.Store(loops)
+	l.setTrouble(troubleKey{addr: r.Addr, kind: RouteLoops}, loops)
+	change := loopChange{l.device.Name, r.Addr}
 	if loops {
 		if l.looping == nil {
-			l.looping = make(map[*remote]struct{})
+			l.looping = make(map[*forward.Remote]struct{})
 		}
 		l.looping[r] = struct{}{}
 		changes.began = append(changes.began, change)
@@ -115,14 +116,14 @@ func (v *VTEP) lookForLoops() {
 }
 
 // floodRemotes are the remotes of l's flood list, mostRoutes of them.
-func (l *Link) floodRemotes() []*remote {
-	e, ok := l.fdb.Get(encap.MAC{})
+func (l *Link) floodRemotes() []*forward.Remote {
+	e, ok := l.FDB.Get(encap.MAC{})
 	if !ok {
 		return nil
 	}
-	var all []*remote
+	var all []*forward.Remote
 	for _, id := range e.Remotes[:min(len(e.Remotes), mostRoutes)] {
-		if r := l.remotes.at(id); r != nil && r.addr != (encap.Addr{}) {
+		if r := l.Remotes.At(id); r != nil && r.Addr != (encap.Addr{}) {
 			all = append(all, r)
 		}
 	}

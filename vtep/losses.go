@@ -5,6 +5,7 @@ import (
 
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // What the kernel drops before a worker reads it, and what a worker read that was
@@ -21,7 +22,7 @@ type portLosses struct {
 }
 
 // count brings counters in line with what port lost.
-func (p *portLosses) count(port Port, in ...*counters) {
+func (p *portLosses) count(port Port, in ...*forward.Counters) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, err := port.Losses()
@@ -29,8 +30,8 @@ func (p *portLosses) count(port Port, in ...*counters) {
 		return // it is gone, or on its way to another namespace
 	}
 	for _, c := range in {
-		c.count(TxPortOverflow, now.Overflow-p.counted.Overflow)
-		c.count(TxUnreadable, now.Unreadable-p.counted.Unreadable)
+		c.Count(forward.TxPortOverflow, now.Overflow-p.counted.Overflow)
+		c.Count(forward.TxUnreadable, now.Unreadable-p.counted.Unreadable)
 	}
 	p.counted = now
 }
@@ -57,15 +58,15 @@ func (ep *endpoint) countLosses() {
 	p := &ep.losses
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, c := ep.receiver.Losses(), &ep.vtep.plane.counters[0]
-	c.count(RxSocketOverflow, now.Overflow-p.counted.Overflow)
-	c.count(RxUnreadable, now.Unreadable-p.counted.Unreadable)
+	now, c := ep.receiver.Losses(), &ep.vtep.plane.Counters[0]
+	c.Count(forward.RxSocketOverflow, now.Overflow-p.counted.Overflow)
+	c.Count(forward.RxUnreadable, now.Unreadable-p.counted.Unreadable)
 	p.counted = now
 }
 
 // sharedDrops are the drops of the sockets that l shares, without zeros. The
 // caller holds VTEP.mu.
-func (l *Link) sharedDrops() map[DropReason]uint64 {
+func (l *Link) sharedDrops() map[forward.DropReason]uint64 {
 	var sum underlay.Losses
 	for _, ep := range l.endpoints {
 		ep.losses.mu.Lock()
@@ -74,8 +75,8 @@ func (l *Link) sharedDrops() map[DropReason]uint64 {
 		sum.Overflow += n.Overflow
 		sum.Unreadable += n.Unreadable
 	}
-	all := make(map[DropReason]uint64)
-	for r, n := range map[DropReason]uint64{RxSocketOverflow: sum.Overflow, RxUnreadable: sum.Unreadable} {
+	all := make(map[forward.DropReason]uint64)
+	for r, n := range map[forward.DropReason]uint64{forward.RxSocketOverflow: sum.Overflow, forward.RxUnreadable: sum.Unreadable} {
 		if n > 0 {
 			all[r] = n
 		}

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // moveLog collects the moves of learned entries (conformance L05), so that Run
@@ -44,28 +45,28 @@ func (l *Link) logMoves() {
 	if n == 0 {
 		return
 	}
-	from, to := l.remotes.at(last.Old), l.remotes.at(last.Remote)
+	from, to := l.Remotes.At(last.Old), l.Remotes.At(last.Remote)
 	if from == nil || to == nil {
 		return
 	}
-	l.log.Warn("MAC addresses moved to another remote", "moves", n, "last", last.MAC.String(), "from", from.addr.String(), "to", to.addr.String())
+	l.log.Warn("MAC addresses moved to another remote", "moves", n, "last", last.MAC.String(), "from", from.Addr.String(), "to", to.Addr.String())
 }
 
 // guardMoves lets go of MACs, has those that are held be where they were, and logs
 // and tells which they are, once a second.
 func (l *Link) guardMoves(now fdb.Tick) {
 	news := l.ExpireMoves(now, l.cfg.NoMoveGuard)
-	for i, mac := range news.held {
-		l.goHome(mac, news.homes[i], now)
+	for i, mac := range news.Held {
+		l.GoHome(mac, news.Homes[i], now)
 	}
-	if n := len(news.held); n > 0 {
-		l.log.Warn("MAC addresses moved too often and are held where they were before", "held", n, "one", news.held[0].String(),
-			"moves", maxMoves, "seconds", int(guardWindow))
+	if n := len(news.Held); n > 0 {
+		l.log.Warn("MAC addresses moved too often and are held where they were before", "held", n, "one", news.Held[0].String(),
+			"moves", forward.MaxMoves, "seconds", int(forward.GuardWindow))
 	}
-	if news.pairs > 0 {
-		l.log.Warn("too many MAC addresses move between two remotes, further ones stay where they are", "pairs", news.pairs,
-			"moves", maxPairMoves, "seconds", int(guardWindow))
+	if news.Pairs > 0 {
+		l.log.Warn("too many MAC addresses move between two remotes, further ones stay where they are", "pairs", news.Pairs,
+			"moves", forward.MaxPairMoves, "seconds", int(forward.GuardWindow))
 	}
-	l.tellGuard(EntryHeld, news.held)
-	l.tellGuard(EntryReleased, news.freed)
+	l.tellGuard(EntryHeld, news.Held)
+	l.tellGuard(EntryReleased, news.Freed)
 }

@@ -45,7 +45,7 @@ const mostRoutes = 64
 func (l *Link) floodAddrs() []netip.Addr {
 	var addrs []netip.Addr
 	for _, r := range l.floodRemotes() {
-		addrs = append(addrs, r.addr.Netip())
+		addrs = append(addrs, r.Addr.Netip())
 	}
 	return addrs
 }

@@ -1,6 +1,9 @@
 package vtep
 
-import "github.com/uvtep/uvtep/encap"
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep/forward"
+)
 
 // followNeighbours brings the link's copy of its netdev's neighbour table in
 // line. The caller holds v.mu.
@@ -14,7 +17,7 @@ func (v *VTEP) followNeighbours(l *Link) {
 		l.log.Warn("the neighbours that the link answers for cannot be read", "err", err)
 		return
 	}
-	table := make(neighbours, len(all))
+	table := make(forward.Neighbours, len(all))
 	for _, n := range all {
 		table[encap.AddrFrom(n.IP)] = n.MAC
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // netdev is a network device of the VTEP and the port behind it: of one link, or of a
@@ -20,8 +21,8 @@ type netdev struct {
 	dev  Netdev
 
 	losses portLosses
-	lostTo []*counters   // where they count
-	read   func() uint64 // frames of the port that were read; nil: its losses are always asked for
+	lostTo []*forward.Counters // where they count
+	read   func() uint64       // frames of the port that were read; nil: its losses are always asked for
 
 	// The rest is guarded by VTEP.mu.
 	refused   tap.Offload // by the kernel, as logged
@@ -156,7 +157,7 @@ func (n *netdev) watch(changed func(s tap.State, wentDown bool), gone func()) {
 func (n *netdev) attach(l *Link) {
 	v := n.vtep
 	for q := range n.port.Queues() {
-		v.spawnWorker(l.log, "a port's worker", func() { v.readPort(n, q, newPortWorker(l.dataLink, q).Forward) })
+		v.spawnWorker(l.log, "a port's worker", func() { v.readPort(n, q, forward.NewPortWorker(l.Link, q).Forward) })
 	}
 	var was tap.State
 	n.watch(func(s tap.State, wentDown bool) {
@@ -169,7 +170,7 @@ func (n *netdev) attach(l *Link) {
 			}
 			v.onTold(l, s)
 		}
-		if neighbours && l.state.Load().proxy {
+		if neighbours && l.State.Load().Proxy {
 			v.onNeighbours(l)
 		}
 	}, func() { v.drop(l) })

@@ -98,10 +98,10 @@ func (v *VTEP) tellOffloads() {
 // followOffloads stops joining frames to superframes that the port would have to be
 // given cut.
 func (l *Link) followOffloads() {
-	if s, joins := l.state.Load(), l.netdev.joins(); s != nil && s.join != joins {
+	if s, joins := l.State.Load(), l.netdev.joins(); s != nil && s.Join != joins {
 		next := *s
-		next.join = joins
-		l.state.Store(&next)
+		next.Join = joins
+		l.State.Store(&next)
 	}
 }
 

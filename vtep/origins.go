@@ -6,6 +6,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // meetDevices asks the kernel about the device that was noted, at most once a
@@ -61,27 +62,27 @@ func (v *VTEP) findOrigins() {
 // publishArrivals gives the data path a new snapshot; the caller holds v.mu.
 func (v *VTEP) publishArrivals(o underlay.Origins) {
 	v.origins = o
-	a := &arrivals{nobody: v.sameHost.links == 0, of: func(device uint32, src encap.Addr) origin {
+	a := &forward.Arrivals{Nobody: v.sameHost.links == 0, Of: func(device uint32, src encap.Addr) forward.Origin {
 		return originOf(o.Of(device, src))
 	}}
 	for p := range v.sameHost.prefixes {
-		a.prefixes = append(a.prefixes, p)
+		a.Prefixes = append(a.Prefixes, p)
 	}
 	v.plane.SetArrivals(a)
 }
 
 // originOf is what the data path makes of an origin.
-func originOf(o underlay.Origin) origin {
+func originOf(o underlay.Origin) forward.Origin {
 	switch o {
 	case underlay.OriginWire:
-		return originWire
+		return forward.OriginWire
 	case underlay.OriginMixed:
-		return originMixed
+		return forward.OriginMixed
 	case underlay.OriginHere:
-		return originHere
+		return forward.OriginHere
 	case underlay.OriginUnknown:
 	}
-	return originUnknown
+	return forward.OriginUnknown
 }
 
 // sameHostWords is what the links say of senders on this host, taken together:
@@ -113,7 +114,7 @@ func (v *VTEP) countSameHost(l *Link) {
 		l.sameHost = &is
 		v.sameHost.count(is, 1)
 	}
-	if a := v.plane.Arrivals(); a.nobody != (v.sameHost.links == 0) || len(a.prefixes) != len(v.sameHost.prefixes) || len(is.Prefixes) > 0 {
+	if a := v.plane.Arrivals(); a.Nobody != (v.sameHost.links == 0) || len(a.Prefixes) != len(v.sameHost.prefixes) || len(is.Prefixes) > 0 {
 		v.publishArrivals(v.origins)
 	}
 }

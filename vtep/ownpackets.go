@@ -1,54 +1,47 @@
 package vtep
 
 import (
-	"encoding/binary"
+	"maps"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// ownPackets tells the packets of this VTEP's own transmitters, where they come
-// out of a port again: a route to a remote leads through the tunnel, and what
-// comes back would go round for ever. It does not change; there is one for all
-// links, since each may be routed through another.
-//
-// It is inferred, from bytes that a tenant chooses. Who forges this host's address,
-// one of the pool's ports and a VXLAN header, in the network of a tenant, loses
-// that frame and nothing else. The reverse cannot be: no other socket of this host
-// has such a port, and a VTEP of a tenant's has another address, unless both this
-// host's address and a port are the same there.
-type ownPackets struct {
-	ports [1 << 16 / 64]uint64 // source ports, a bit each
-	addrs map[encap.Addr]struct{}
-	wild  bool // some transmitter leaves the address to the route
+// ownSources is what ownPackets are made of: the source ports of the transmitters,
+// and their addresses. The caller holds v.mu.
+func (v *VTEP) ownSources() *forward.OwnPackets {
+	o := &forward.OwnPackets{Addrs: make(map[encap.Addr]struct{})}
+	for _, s := range v.senders {
+		for _, port := range s.ports {
+			o.Ports[port/64] |= 1 << (port % 64)
+		}
+		if local := s.key.Local; local.IsValid() {
+			o.Addrs[encap.AddrFrom(local)] = struct{}{}
+		} else {
+			o.Wild = true
+		}
+	}
+	if !o.Wild {
+		return o
+	}
+	// A packet of such a transmitter may carry any address of this host.
+	v.findOrigins()
+	host, err := v.host.Origins(v.origins.Devices)
+	if err != nil {
+		v.log.Debug("the addresses of this host cannot be read", "err", err)
+		if before := v.plane.OwnPackets(); before != nil {
+			maps.Copy(o.Addrs, before.Addrs)
+		}
+	}
+	maps.Copy(o.Addrs, host.Own)
+	return o
 }
 
-// comesBack reports whether the packet in frame b, described by in, is an own
-// one. A later fragment has no ports: it goes round once, in a packet of its own.
-func (w *portWorker) comesBack(s *linkState, b []byte, in *encap.Inner) bool {
-	if in.L4 == 0 {
-		return false
+// noteSources has the data path know the transmitters and the host's addresses
+// as they are now. The caller holds v.mu.
+func (v *VTEP) noteSources() {
+	now, before := v.ownSources(), v.plane.OwnPackets()
+	if before == nil || now.Ports != before.Ports || now.Wild != before.Wild || !maps.Equal(now.Addrs, before.Addrs) {
+		v.plane.SetOwnPackets(now)
 	}
-	o, port := w.plane.ownSent.Load(), binary.BigEndian.Uint16(b[in.L4:])
-	return o.ports[port/64]&(1<<(port%64)) != 0 && w.looksOwn(s, o, b, in)
-}
-
-// looksOwn is the rest of comesBack, for a packet from a port of the pool. An
-// address that this host has had for less than a second may be unknown; such a
-// packet to a remote of the link itself, with its VNI, is an own one all the same.
-func (w *portWorker) looksOwn(s *linkState, o *ownPackets, b []byte, in *encap.Inner) bool {
-	const udpHeaderLen = 8 // RFC 768
-	h, ok := encap.DecodeHeader(b[in.L4+udpHeaderLen:])
-	if !ok || !h.Valid() {
-		return false
-	}
-	src, dst := in.Addrs(b)
-	if _, own := o.addrs[src]; own {
-		return true
-	}
-	if !o.wild {
-		return false
-	}
-	w.plane.strangeSource.Store(true)
-	p := w.link.remotes.peers.lookup(dst)
-	return h.VNI == s.learned.vni && p.isPeer()
 }

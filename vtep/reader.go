@@ -9,16 +9,17 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// readPort hands what a queue of a port gives to forward, until the port is closed
+// readPort hands what a queue of a port gives to take, until the port is closed
 // or gone.
-func (v *VTEP) readPort(n *netdev, queue int, forward func([]encap.Frame, fdb.Tick)) {
-	frames := make([]encap.Frame, batch)
+func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)) {
+	frames := make([]encap.Frame, forward.Batch)
 	for {
 		k, err := n.port.ReadBatch(queue, frames)
 		if k > 0 {
-			forward(frames[:k], v.now())
+			take(frames[:k], v.now())
 		}
 		switch {
 		case err == nil:
@@ -37,8 +38,8 @@ func (v *VTEP) readPort(n *netdev, queue int, forward func([]encap.Frame, fdb.Ti
 // readSocket hands what a socket of an endpoint gives to a worker, until the receiver is
 // closed. n is the worker's number; as socket, but for that of links set aside.
 func (ep *endpoint) readSocket(socket, n int) {
-	w := newNetWorker(ep.dataEndpoint, n)
-	datagrams := make([]encap.Datagram, batch)
+	w := forward.NewNetWorker(ep.Endpoint, n)
+	datagrams := make([]encap.Datagram, forward.Batch)
 	for {
 		k, err := ep.receiver.ReadBatch(socket, datagrams)
 		if k > 0 {

@@ -35,10 +35,10 @@ func (v *VTEP) refresh(l *Link) error {
 	l.senders, l.fragments = senders, v.takeFragments(l, dev.Index)
 	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
 	own, known := v.ownAddress(&l.cfg)
-	if was := l.state.Swap(l.newState(own, dev.Index)); was != nil {
-		l.moveDev(was.dev, uint32(dev.Index))
+	if was := l.State.Swap(l.newState(own, dev.Index)); was != nil {
+		l.moveDev(was.Dev, uint32(dev.Index))
 	}
-	l.filter.set(l.state.Load())
+	l.filter.set(l.State.Load())
 	v.countSameHost(l)
 	v.publish(l)
 	for _, ep := range left { // the new ones hear by now
@@ -60,13 +60,13 @@ var errNoGroupSource = errors.New("no route to the group tells the source addres
 
 // followDevice brings the snapshot in line with the netdev alone.
 func (l *Link) followDevice() {
-	old := l.state.Load()
+	old := l.State.Load()
 	if old == nil {
 		return // the link is not made yet
 	}
 	s := *old
-	s.up, s.mac, s.mtu = l.device.Up, l.device.MAC, l.device.MTU
-	l.state.Store(&s)
+	s.Up, s.MAC, s.MTU = l.device.Up, l.device.MAC, l.device.MTU
+	l.State.Store(&s)
 	l.filter.set(&s)
 }
 

@@ -60,7 +60,7 @@ func (v *VTEP) Run(ctx context.Context) error {
 			continue
 		case <-second.C:
 		}
-		v.plane.advance()
+		v.plane.Advance()
 		fault.Catch(v.log, "counting losses", func() { v.countLosses(n%int(sweepEvery/time.Second) == 0) })
 		fault.Catch(v.log, "what is done every second", v.everySecond)
 		fault.Catch(v.log, "asking for new devices", v.meetDevices)

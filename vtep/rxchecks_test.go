@@ -7,6 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // The tests here and in txchecks_test.go each hold one condition of the data path
@@ -32,10 +33,10 @@ func TestSegmentsAreCountedOneByOne(t *testing.T) {
 	for name, tt := range map[string]struct {
 		config func(*LinkConfig)
 		edit   func([]byte)
-		count  func(LinkStats) uint64
+		count  func(forward.Stats) uint64
 	}{
-		"reserved bits": {nil, func(h []byte) { h[0] |= 0x80 }, func(s LinkStats) uint64 { return s.Reserved }},
-		"full FDB":      {func(c *LinkConfig) { c.MaxAddresses = 1 }, nil, func(s LinkStats) uint64 { return s.NotLearned }},
+		"reserved bits": {nil, func(h []byte) { h[0] |= 0x80 }, func(s forward.Stats) uint64 { return s.Reserved }},
+		"full FDB":      {func(c *LinkConfig) { c.MaxAddresses = 1 }, nil, func(s forward.Stats) uint64 { return s.NotLearned }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := joiningRig(t, tt.config)
@@ -58,7 +59,7 @@ func TestNothingBehindASegment(t *testing.T) {
 	short := vxlan(peer1, 42, 0, nil)
 	short.Payload = short.Payload[:5]
 	r.hear(vxlan(peer1, 42, 0, flowOf(0, 0).build()), short)
-	if n := r.v.Stats().Drops[RxShortHeader]; n != 1 || len(r.arrived("vxlan0")) != 1 {
+	if n := r.v.Stats().Drops[forward.RxShortHeader]; n != 1 || len(r.arrived("vxlan0")) != 1 {
 		t.Errorf("%d datagrams are too short, want 1", n)
 	}
 }
@@ -84,15 +85,15 @@ func TestMoreThanAPortIsGivenAtOnce(t *testing.T) {
 		frame func(n int) []byte
 		most  int // frames of one write
 	}{
-		"no segments":    {func(n int) []byte { b := between(0).build(); b[11] = byte(n); return b }, maxPending},
+		"no segments":    {func(n int) []byte { b := between(0).build(); b[11] = byte(n); return b }, forward.MaxPending},
 		"64 runs":        {func(n int) []byte { p := flowOf(0, 0); p.sport = uint16(n); return p.build() }, 65},
-		"one superframe": {func(n int) []byte { return flowOf(n, 0).build() }, maxPending},
+		"one superframe": {func(n int) []byte { return flowOf(n, 0).build() }, forward.MaxPending},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := joiningRig(t, nil)
 			var messages []encap.Datagram
 			n := 0
-			for range batch {
+			for range forward.Batch {
 				var all []encap.Datagram
 				for range 4 {
 					all = append(all, vxlan(peer1, 42, 0, tt.frame(n)))
@@ -120,10 +121,10 @@ func TestManyLinksInOneRead(t *testing.T) {
 		trunk         string
 		writes        int // of one port, at most
 	}{
-		"ports":                 {2 * maxPorts, 3, "", 3},
-		"few ports":             {maxPorts, 20, "", 1},
-		"VLANs of a trunk":      {maxOwners, 4, "trunk0", 1},
-		"many VLANs of a trunk": {2 * maxOwners, 2, "trunk0", 6},
+		"ports":                 {2 * forward.MaxPorts, 3, "", 3},
+		"few ports":             {forward.MaxPorts, 20, "", 1},
+		"VLANs of a trunk":      {forward.MaxOwners, 4, "trunk0", 1},
+		"many VLANs of a trunk": {2 * forward.MaxOwners, 2, "trunk0", 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var links []LinkConfig
@@ -177,8 +178,8 @@ func TestPortRefuses(t *testing.T) {
 	}
 	r.hear(append(batch, vxlan(peer1, 43, 0, flowOf(6, 0).build()))...)
 	for link, want := range map[string][2]uint64{"vxlan42": {2, 1}, "vxlan43": {2, 2}} {
-		if s := r.stats(link); s.RxPackets != want[0] || s.Drops[RxPort] != want[1] {
-			t.Errorf("%s counts %d packets and %d that the port refused, want %v", link, s.RxPackets, s.Drops[RxPort], want)
+		if s := r.stats(link); s.RxPackets != want[0] || s.Drops[forward.RxPort] != want[1] {
+			t.Errorf("%s counts %d packets and %d that the port refused, want %v", link, s.RxPackets, s.Drops[forward.RxPort], want)
 		}
 	}
 }
@@ -221,7 +222,7 @@ func TestPolicyExtension(t *testing.T) {
 		reply = append(reply, 198, 51, 100, 9, 255, 255, 255, 255, 255, 255, 198, 51, 100, 9)
 		r.hear(header(vxlan(peer1, 42, 0, reply)), header(vxlan(peer1, 42, 0, flowOf(0, 0).build())))
 		l := r.v.links["vxlan0"]
-		if _, _, known := l.fdb.Peek(victim); known != tt.learned {
+		if _, _, known := l.FDB.Peek(victim); known != tt.learned {
 			t.Errorf("%s: the source is learned: %v", name, known)
 		}
 		if n := l.Learned(); n == 1 != tt.learned {
@@ -229,21 +230,6 @@ func TestPolicyExtension(t *testing.T) {
 		}
 		if id := l.LastPolicy(); id != 7 {
 			t.Errorf("%s: the id is %d, want 7; drops %v", name, id, r.stats("vxlan0").Drops)
-		}
-	}
-}
-
-// TestLearnedZone: a remote is learned with the link's device where its address says
-// nothing without one, and else without.
-func TestLearnedZone(t *testing.T) {
-	r := joiningRig(t, nil)
-	l := r.v.links["vxlan0"]
-	s := *l.state.Load()
-	s.learned.zone = 5
-	l.state.Store(&s)
-	for from, want := range map[string]uint32{"192.0.2.77": 0, "fe80::77": 5} {
-		if got := l.firstLearned(ip(from)); got == nil || got.zone != want {
-			t.Errorf("%s is learned as %+v, want zone %d", from, got, want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // rxRig is a VTEP whose receive path is called as a worker calls it, batch by
@@ -20,7 +21,7 @@ type rxRig struct {
 	v     *VTEP
 	ports map[string]*rxPort
 	ep    *endpoint
-	w     *netWorker
+	w     *forward.NetWorker
 }
 
 // rxHost opens ports that remember what they were given.
@@ -93,7 +94,7 @@ func newRxRig(t testing.TB, join bool, links ...LinkConfig) *rxRig {
 		}
 	}
 	ep := v.links[links[0].Name].endpoints[0]
-	return &rxRig{t: t, v: v, ports: h.ports, ep: ep, w: newNetWorker(ep.dataEndpoint, 0)}
+	return &rxRig{t: t, v: v, ports: h.ports, ep: ep, w: forward.NewNetWorker(ep.Endpoint, 0)}
 }
 
 func must(t testing.TB, err error) {
@@ -142,7 +143,7 @@ func (r *rxRig) arrived(link string) []encap.Frame {
 	return all
 }
 
-func (r *rxRig) stats(link string) LinkStats { return sumCounters(r.v.links[link].shards) }
+func (r *rxRig) stats(link string) forward.Stats { return forward.Sum(r.v.links[link].Shards) }
 
 // udpPacket says what inner UDP packet to make.
 type udpPacket struct {
@@ -174,7 +175,7 @@ func (p udpPacket) build() []byte {
 	return b
 }
 
-// vxlan is frame in a packet for vni from an outer source.
+// vxlan is frame in a packet for forward.VNI from an outer source.
 func vxlan(src netip.Addr, vni encap.VNI, tos uint8, frame []byte) encap.Datagram {
 	h := encap.HeaderFor(vni)
 	return encap.Datagram{Payload: append(h[:len(h):len(h)], frame...), Src: encap.AddrFrom(src), SrcPort: 50000, TOS: tos, Device: byWire}

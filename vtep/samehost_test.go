@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // twoTenants has the links vxlan42 and vxlan43 with the same peer.
@@ -76,7 +77,7 @@ func TestLyingFirstFrame(t *testing.T) {
 			if device != byWire {
 				want, drops = 0, 1 // it cannot be decided
 			}
-			if _, frames := crossed(r, "vxlan43"); frames != want || r.stats("vxlan42").Drops[RxUndecided] != drops {
+			if _, frames := crossed(r, "vxlan43"); frames != want || r.stats("vxlan42").Drops[forward.RxUndecided] != drops {
 				t.Errorf("%d frames came out of VNI 43, want %d; drops %v", frames, want, r.stats("vxlan42").Drops)
 			}
 			if got := r.ep.Undecided(); got != (drops > 0) {
@@ -156,13 +157,13 @@ func TestUndecidedOfStrangers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		first encap.Datagram
 		size  uint16
-		drop  DropReason
+		drop  forward.DropReason
 		link  string
 	}{
-		"stranger":    {first: vxlan(stranger, 42, 0, marker(1)), drop: RxNotPeer, link: "vxlan42"},
-		"unknown VNI": {first: vxlan(peer1, 44, 0, marker(1)), drop: RxUnknownVNI},
-		"no I flag":   {first: noFlag, drop: RxNoVNIFlag},
-		"tiny pieces": {first: short, size: 3, drop: RxNoVNIFlag},
+		"stranger":    {first: vxlan(stranger, 42, 0, marker(1)), drop: forward.RxNotPeer, link: "vxlan42"},
+		"unknown VNI": {first: vxlan(peer1, 44, 0, marker(1)), drop: forward.RxUnknownVNI},
+		"no I flag":   {first: noFlag, drop: forward.RxNoVNIFlag},
+		"tiny pieces": {first: short, size: 3, drop: forward.RxNoVNIFlag},
 	} {
 		r := twoTenants(t, true, nil)
 		d := train(byVeth, tt.first, vxlan(peer1, 43, 0, marker(1)))
@@ -180,31 +181,6 @@ func TestUndecidedOfStrangers(t *testing.T) {
 	}
 }
 
-// TestAlike: what cannot be a train of whole frames of one VNI is none, however its
-// bytes repeat.
-func TestAlike(t *testing.T) {
-	h := encap.HeaderFor(42)
-	piece := slices.Concat(h[:], frameOf("0123456789"))
-	repeat := func(b []byte, n int, rest ...byte) []byte { return append(bytes.Repeat(b, n), rest...) }
-	for name, tt := range map[string]struct {
-		payload []byte
-		size    int
-		want    bool
-	}{
-		"whole":                     {repeat(piece, 4), len(piece), true},
-		"a shorter last one":        {repeat(piece, 3, piece[:24]...), len(piece), true},
-		"pieces without a frame":    {repeat(slices.Concat(h[:], []byte{1, 2}), 9), 10, false},
-		"less than a header left":   {repeat(piece, 3, 1, 2, 3), len(piece), false},
-		"less than a frame left":    {repeat(piece, 3, piece[:12]...), len(piece), false},
-		"another header":            {repeat(piece, 3, slices.Concat([]byte{8, 0, 0, 0, 0, 0, 43, 0}, frameOf("x"))...), len(piece), false},
-		"a packet beyond its piece": {slices.Concat(h[:], lying(marker(1), 3000), h[:], marker(2)), encap.HeaderLen + len(marker(1)), false},
-	} {
-		if got := alike(tt.payload, tt.size); got != tt.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
 // TestOriginOfEachMessage: what is known of the message before is of its device and its
 // sender alone.
 func TestOriginOfEachMessage(t *testing.T) {
@@ -218,7 +194,7 @@ func TestOriginOfEachMessage(t *testing.T) {
 			must(t, r.v.FDBAppend(FDBEntry{Link: link, Remote: Remote{Addr: peer2}}))
 		}
 		r.hear(mixed(peer1, byWire), second)
-		if n := len(r.arrived("vxlan42")); n != 1 || !r.w.ep.undecided.Load() {
+		if n := len(r.arrived("vxlan42")); n != 1 || !r.ep.Undecided() {
 			t.Errorf("another %s: %d frames arrived, want those of the first message alone", name, n)
 		}
 	}
@@ -235,18 +211,18 @@ func TestUndecidedSaysWhy(t *testing.T) {
 		t.Errorf("less than a header: drops %v", d)
 	}
 	message := train(byVeth, vxlan(peer1, 42, 0, marker(1)), vxlan(peer1, 43, 0, marker(1)))
-	for reason, edit := range map[DropReason]func(*linkState){
-		RxLinkDown: func(s *linkState) { s.up = false }, RxOwnEcho: func(s *linkState) { s.own = encap.AddrFrom(peer1) },
+	for reason, edit := range map[DropReason]func(*forward.State){
+		RxLinkDown: func(s *forward.State) { s.Up = false }, RxOwnEcho: func(s *forward.State) { s.Own = encap.AddrFrom(peer1) },
 	} {
 		l := r.v.links["vxlan42"]
-		s := *l.state.Load()
+		s := *l.State.Load()
 		edit(&s)
-		before := l.state.Swap(&s)
+		before := l.State.Swap(&s)
 		r.hear(message)
 		if d := r.stats("vxlan42").Drops; d[reason] != 1 || d[RxUndecided] != 0 {
 			t.Errorf("drops %v, want one %s", d, reason)
 		}
-		l.state.Store(before)
+		l.State.Store(before)
 	}
 }
 
@@ -289,14 +265,14 @@ func TestSameHostWord(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := r.v.plane.Arrivals()
-		if a.nobody != (tt.w42.Mode == SameHostNone) || len(a.prefixes) != len(tt.w42.Prefixes) {
-			t.Errorf("%s: with one link left: nobody %v, prefixes %v", tt.name, a.nobody, a.prefixes)
+		if a.Nobody != (tt.w42.Mode == SameHostNone) || len(a.Prefixes) != len(tt.w42.Prefixes) {
+			t.Errorf("%s: with one link left: nobody %v, prefixes %v", tt.name, a.Nobody, a.Prefixes)
 		}
 		if err := r.v.UpdateLink("vxlan42", func(c *LinkConfig) error { c.SameHost = none; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if a := r.v.plane.Arrivals(); !a.nobody || len(a.prefixes) != 0 {
-			t.Errorf("%s: after a change to none: nobody %v, prefixes %v", tt.name, a.nobody, a.prefixes)
+		if a := r.v.plane.Arrivals(); !a.Nobody || len(a.Prefixes) != 0 {
+			t.Errorf("%s: after a change to none: nobody %v, prefixes %v", tt.name, a.Nobody, a.Prefixes)
 		}
 	}
 }

@@ -7,12 +7,13 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // Port is an access port: where Ethernet frames enter and leave the host.
 // vteptest.TestPort is the suite that every implementation passes.
 type Port interface {
-	framePort
+	forward.Port
 	// ReadBatch blocks until queue q has a frame, fills frames and returns how
 	// many. Their Data is valid, and may be written to, until the next
 	// ReadBatch of q. A closed port gives os.ErrClosed, one whose device is gone
@@ -73,7 +74,7 @@ type FilterHost interface {
 
 // Transmitter sends to the underlay from a range of source ports.
 type Transmitter interface {
-	packetSender
+	forward.Transmitter
 	// TakeErrors is what ICMP said of packets since the call before, whether
 	// something was sent meanwhile or not.
 	TakeErrors() []underlay.ICMPError

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // singlyFor is for how long an endpoint does without UDP_GRO where a sender on this
@@ -30,7 +31,7 @@ func (v *VTEP) followUndecided() {
 				continue
 			}
 			v.log.Warn("UDP GRO is off for ten minutes: a sender on this host sent what may be joined datagrams or one superframe",
-				"port", ep.key.port, "reason", RxUndecided.String())
+				"port", ep.key.port, "reason", forward.RxUndecided.String())
 		case ep.singly != 0 && v.now() >= ep.singly:
 			if err := v.reopen(ep, 0); err != nil {
 				v.log.Warn("receiving with UDP GRO again is not possible, trying again", "port", ep.key.port, "err", err)
@@ -83,5 +84,5 @@ func (ep *endpoint) reason() string {
 		return ""
 	}
 	return fmt.Sprintf("off for %d more seconds: a sender on this host sent what could not be decided (%s)",
-		max(int(ep.singly)-int(ep.vtep.now()), 0), RxUndecided)
+		max(int(ep.singly)-int(ep.vtep.now()), 0), forward.RxUndecided)
 }

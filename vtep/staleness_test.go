@@ -7,6 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 var (
@@ -17,7 +18,7 @@ var (
 	liar     = encap.MAC{2, 0x22}
 )
 
-// flowOf is a segment of the victim's flow; the n-th has an id of its own.
+// flowOf is a segment of the victim's flow; the n-th has an forward.ID of its own.
 func flowOf(n int, tos uint8) udpPacket {
 	return udpPacket{dst: here, src: victim, sport: 1000, dport: 2000, id: uint16(n), tos: tos, payload: bytes.Repeat([]byte{byte(n)}, 100)}
 }
@@ -54,27 +55,27 @@ func TestForgedSegment(t *testing.T) {
 		first  udpPacket      // of peer1
 		middle encap.Datagram // none where it has no payload
 		forged encap.Datagram
-		drop   DropReason // 0: none
+		drop   forward.DropReason // 0: none
 		after  func(t *testing.T, r *rxRig, got []encap.Frame)
 	}{
-		{name: "accept", first: flowOf(0, 0), forged: vxlan(stranger, 42, 0, flowOf(1, 0).build()), drop: RxNotPeer},
+		{name: "accept", first: flowOf(0, 0), forged: vxlan(stranger, 42, 0, flowOf(1, 0).build()), drop: forward.RxNotPeer},
 		{name: "accept, behind another flow", first: flowOf(0, 0), middle: vxlan(peer2, 42, 0, between(0).build()),
-			forged: vxlan(stranger, 42, 0, flowOf(1, 0).build()), drop: RxNotPeer},
+			forged: vxlan(stranger, 42, 0, flowOf(1, 0).build()), drop: forward.RxNotPeer},
 		{name: "pinned MAC", first: flowOf(0, 0), middle: vxlan(peer2, 42, 0, between(0).build()),
 			before: func(t *testing.T, r *rxRig) {
 				if err := r.v.FDBReplace(FDBEntry{Link: "vxlan0", MAC: victim, Remote: Remote{Addr: peer1}, State: fdb.Static}); err != nil {
 					t.Fatal(err)
 				}
 			},
-			forged: vxlan(peer2, 42, 0, flowOf(1, 0).build()), drop: RxStaticMAC},
+			forged: vxlan(peer2, 42, 0, flowOf(1, 0).build()), drop: forward.RxStaticMAC},
 		{name: "move guard", first: flowOf(0, 0), middle: vxlan(peer2, 42, 0, between(0).build()),
 			before: func(_ *testing.T, r *rxRig) {
 				r.hear(vxlan(peer1, 42, 0, flowOf(9, 0).build()))
-				for n := range maxMoves + 1 {
+				for n := range forward.MaxMoves + 1 {
 					r.hear(vxlan([]netip.Addr{peer2, peer1}[n%2], 42, 0, flowOf(9, 0).build()))
 				}
 			},
-			forged: vxlan(peer2, 42, 0, flowOf(1, 0).build()), drop: RxMoveGuard},
+			forged: vxlan(peer2, 42, 0, flowOf(1, 0).build()), drop: forward.RxMoveGuard},
 		{name: "learning", first: flowOf(0, 0), middle: vxlan(peer2, 42, 0, between(0).build()),
 			forged: vxlan(peer2, 42, 0, flowOf(1, 0).build()),
 			after: func(t *testing.T, r *rxRig, _ []encap.Frame) {
@@ -83,7 +84,7 @@ func TestForgedSegment(t *testing.T) {
 				}
 			}},
 		{name: "ECN drop", first: flowOf(0, notECT), middle: vxlan(peer1, 42, ce, between(ect0).build()),
-			forged: vxlan(peer1, 42, ce, flowOf(1, notECT).build()), drop: RxECN},
+			forged: vxlan(peer1, 42, ce, flowOf(1, notECT).build()), drop: forward.RxECN},
 		{name: "congestion mark", first: flowOf(0, ect0), middle: vxlan(peer1, 42, ce, between(ect0).build()),
 			forged: vxlan(peer1, 42, ce, flowOf(1, ect0).build()),
 			after: func(t *testing.T, _ *rxRig, got []encap.Frame) {
@@ -151,7 +152,7 @@ func TestForgedSegmentLimit(t *testing.T) {
 			got++
 		}
 	}
-	if drops := r.stats("vxlan0").Drops[RxPeerBUMLimit]; got != limit || drops != sent-limit {
+	if drops := r.stats("vxlan0").Drops[forward.RxPeerBUMLimit]; got != limit || drops != sent-limit {
 		t.Errorf("%d of %d came out within a second, %d dropped: want %d and %d", got, sent, drops, limit, sent-limit)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // twins are two VTEPs alike: what fast hears as the kernel joins it, with segments
@@ -90,26 +91,26 @@ func (tw *twins) hear(all []message) {
 func (r *rxRig) undecided(d *encap.Datagram) {
 	h, ok := encap.DecodeHeader(d.Payload)
 	l := r.ep.listener(h.VNI)
-	switch none := &r.v.plane.counters[0]; {
+	switch none := &r.v.plane.Counters[0]; {
 	case !ok:
-		none.count(RxShortHeader, 1)
+		none.Count(forward.RxShortHeader, 1)
 		return
 	case !h.Valid():
-		none.count(RxNoVNIFlag, 1)
+		none.Count(forward.RxNoVNIFlag, 1)
 		return
 	case l == nil:
-		none.count(RxUnknownVNI, 1)
+		none.Count(forward.RxUnknownVNI, 1)
 		return
 	}
-	switch s, c := l.state.Load(), &l.shards[len(l.shards)-1]; {
-	case !s.up:
-		c.count(RxLinkDown, 1)
-	case d.Src == s.own:
-		c.count(RxOwnEcho, 1)
-	case !l.remotes.peer(d.Src).isPeer():
-		c.count(RxNotPeer, 1)
+	switch s, c := l.State.Load(), &l.Shards[len(l.Shards)-1]; {
+	case !s.Up:
+		c.Count(forward.RxLinkDown, 1)
+	case d.Src == s.Own:
+		c.Count(forward.RxOwnEcho, 1)
+	case !l.Remotes.Peer(d.Src).IsPeer():
+		c.Count(forward.RxNotPeer, 1)
 	default:
-		c.count(RxUndecided, 1)
+		c.Count(forward.RxUndecided, 1)
 	}
 }
 
@@ -120,7 +121,7 @@ func (tw *twins) came(r *rxRig, link string) map[uint32][]string {
 	for _, f := range r.arrived(link) {
 		in := encap.ParseInner(f.Data)
 		hash := encap.FlowHash(f.Data, &in)
-		// With DF the id means nothing (RFC 6864 section 4.1), and is made anew where
+		// With DF the forward.ID means nothing (RFC 6864 section 4.1), and is made anew where
 		// a superframe is cut.
 		if b := f.Data; in.IPVersion == 4 && in.DF && int(in.L3)+20 <= len(b) && b[in.L3] == 0x45 && encap.Sum(b[in.L3:in.L3+20]) == 0xffff {
 			clear(b[in.L3+4 : in.L3+6])

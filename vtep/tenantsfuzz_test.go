@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // messagesIn reads fuzzed bytes as what a receiver reads: for each message two bytes
@@ -125,9 +126,9 @@ func FuzzFromPort(f *testing.F) {
 		r := twoTenants(t, false, func(c *LinkConfig) { c.ClampMSS = true })
 		l := r.v.links["vxlan42"]
 		tx := &takenSender{}
-		s := *l.state.Load()
-		s.tx = [2]packetSender{tx, tx}
-		l.state.Store(&s)
+		s := *l.State.Load()
+		s.TX = [2]forward.Transmitter{tx, tx}
+		l.State.Store(&s)
 		o := encap.Offload{Kind: encap.GSOKind(kind % 5), SegSize: size}
 		if o.Kind == encap.GSONone {
 			o.SegSize = 0
@@ -135,7 +136,7 @@ func FuzzFromPort(f *testing.F) {
 		if partial {
 			o.Csum, o.CsumStart, o.CsumOffset = encap.CsumPartial, start, offset
 		}
-		w := newPortWorker(l.dataLink, 0)
+		w := forward.NewPortWorker(l.Link, 0)
 		w.Forward([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, 1)
 		frames := sentFrames(t, tx.packets)
 		if len(tx.packets) > 1 || len(frames) > encap.MaxSegments {
@@ -156,9 +157,9 @@ func FuzzFromPort(f *testing.F) {
 				t.Fatalf("%d bytes became %d", len(b), len(frames[0]))
 			}
 		}
-		trunk := newDataTrunk(1)
-		trunk.setVLAN(7, l.dataLink)
-		newTrunkWorker(r.v.plane, trunk, 0).Forward([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, 1)
+		trunk := forward.NewTrunk(1)
+		trunk.SetVLAN(7, l.Link)
+		forward.NewTrunkWorker(r.v.plane, trunk, 0).Forward([]encap.Frame{{Data: bytes.Clone(b), Offload: o}}, 1)
 	})
 }
 

@@ -112,7 +112,7 @@ func TestNoDefaultNoChange(t *testing.T) {
 		n := newNode(t, net, addrA, addrA6)
 		n.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, MTU: 1400})
 		before := n.standing(t, "vxlan0")
-		n.ExhaustRemotes("vxlan0")
+		n.SpoilRemote("vxlan0", addrB6)
 		if err := n.UpdateLink("vxlan0", func(c *vtep.LinkConfig) error { c.Remote, c.TTL = addrB6, 9; return nil }); err == nil {
 			t.Error("a remote too many is taken")
 		}

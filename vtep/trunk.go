@@ -7,6 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TrunkConfig describes a trunk port. The zero value of each field but Name
@@ -30,8 +31,8 @@ type TrunkInfo struct {
 	MAC    encap.MAC
 	MTU    int
 	Up     bool
-	VLANs  []TrunkVLAN           // by VLAN id
-	Drops  map[DropReason]uint64 // of frames whose VLAN was not known yet, without zeros; VTEP.Stats has them, too
+	VLANs  []TrunkVLAN                   // by VLAN forward.ID
+	Drops  map[forward.DropReason]uint64 // of frames whose VLAN was not known yet, without zeros; VTEP.Stats has them, too
 }
 
 // TrunkVLAN is a VLAN of a trunk port.
@@ -46,7 +47,7 @@ type TrunkVLAN struct {
 // before encapsulation). So thousands of links cost no netdev and no worker each.
 type trunk struct {
 	*netdev
-	*dataTrunk
+	*forward.Trunk
 
 	// The rest is guarded by VTEP.mu.
 	cfg      TrunkConfig
@@ -78,10 +79,10 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 		return err
 	}
 	t := &trunk{
-		netdev: n, dataTrunk: newDataTrunk(n.port.Queues()), device: s, cfg: c,
+		netdev: n, Trunk: forward.NewTrunk(n.port.Queues()), device: s, cfg: c,
 		vlans: make(map[uint16]*Link), mtus: make(map[int]int),
 	}
-	n.lostTo = []*counters{&v.plane.counters[0], &t.nobody[0]}
+	n.lostTo = []*forward.Counters{&v.plane.Counters[0], &t.Nobody[0]}
 	v.yieldName(c.Name)
 	v.trunks[c.Name] = t
 	v.startTrunk(t)
@@ -99,7 +100,7 @@ func (c *TrunkConfig) Validate() error {
 func (v *VTEP) startTrunk(t *trunk) {
 	for q := range t.port.Queues() {
 		v.spawnWorker(t.log, "a trunk port's worker", func() {
-			v.readPort(t.netdev, q, newTrunkWorker(v.plane, t.dataTrunk, q).Forward)
+			v.readPort(t.netdev, q, forward.NewTrunkWorker(v.plane, t.Trunk, q).Forward)
 		})
 	}
 	t.watch(func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
@@ -139,11 +140,11 @@ func (t *trunk) users() []*Link {
 func (t *trunk) give(vlan uint16, l *Link) {
 	if l == nil {
 		delete(t.vlans, vlan)
-		t.setVLAN(vlan, nil)
+		t.SetVLAN(vlan, nil)
 		return
 	}
 	t.vlans[vlan] = l
-	t.setVLAN(vlan, l.dataLink)
+	t.SetVLAN(vlan, l.Link)
 }
 
 // fit gives the netdev the least MTU of its links, unless its own was given. The
@@ -286,7 +287,7 @@ func (v *VTEP) Trunks() []TrunkInfo {
 	for _, t := range slices.SortedFunc(maps.Values(v.trunks), func(a, b *trunk) int { return a.device.Index - b.device.Index }) {
 		i := TrunkInfo{
 			Config: t.cfg, Name: t.device.Name, Index: t.device.Index, MAC: t.device.MAC, MTU: t.device.MTU, Up: t.device.Up,
-			Drops: sumCounters(t.nobody).Drops,
+			Drops: forward.Sum(t.Nobody).Drops,
 		}
 		for _, l := range t.users() {
 			i.VLANs = append(i.VLANs, TrunkVLAN{VLAN: l.cfg.VLAN, VNI: l.cfg.VNI, Link: l.device.Name})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // txRig is a trunk port whose worker is called as one read calls it, without
@@ -16,7 +17,7 @@ type txRig struct {
 	*rxRig
 	t     *testing.T
 	links []*Link
-	w     *trunkWorker
+	w     *forward.TrunkWorker
 }
 
 func newTxRig(t *testing.T, links int, edit func(*LinkConfig)) *txRig {
@@ -35,16 +36,16 @@ func newTxRig(t *testing.T, links int, edit func(*LinkConfig)) *txRig {
 		must(t, r.v.FDBAdd(FDBEntry{Link: c.Name, MAC: there, Remote: Remote{Addr: peer1}, State: fdb.Static}))
 		r.links = append(r.links, l)
 	}
-	r.w = newTrunkWorker(r.v.plane, r.v.trunks["trunk0"].dataTrunk, 0)
+	r.w = forward.NewTrunkWorker(r.v.plane, r.v.trunks["trunk0"].Trunk, 0)
 	return r
 }
 
 // by gives links a transmitter.
 func (r *txRig) by(tx Transmitter, links ...*Link) {
 	for _, l := range links {
-		s := *l.state.Load()
-		s.tx, s.fragments = [2]packetSender{tx, tx}, nil
-		l.state.Store(&s)
+		s := *l.State.Load()
+		s.TX, s.Fragments = [2]forward.Transmitter{tx, tx}, nil
+		l.State.Store(&s)
 	}
 }
 
@@ -103,12 +104,12 @@ func TestManyCopies(t *testing.T) {
 	tx := &takenSender{}
 	r.by(tx, r.links[0])
 	a := netip.MustParseAddr("198.18.0.1")
-	for range outSize + 99 {
+	for range forward.OutSize + 99 {
 		must(t, r.v.FDBAppend(FDBEntry{Link: "v0", Remote: Remote{Addr: a}, State: fdb.Permanent}))
 		a = a.Next()
 	}
 	r.w.Forward([]encap.Frame{in(0, ipFrame(encap.MAC{1, 2}, here, false, 100)), in(0, ipFrame(encap.MAC{1, 2}, here, false, 100))}, 1)
-	if want := 2 * (outSize + 100); len(tx.packets) != want || r.stats("v0").TxPackets != uint64(want) {
+	if want := 2 * (forward.OutSize + 100); len(tx.packets) != want || r.stats("v0").TxPackets != uint64(want) {
 		t.Errorf("%d packets, want %d", len(tx.packets), want)
 	}
 }
@@ -151,7 +152,7 @@ func TestTransmitterCloses(t *testing.T) {
 		if replaced {
 			again, refused = 2, 0
 		}
-		if s := r.stats("v0"); len(tx.packets) != again || old.calls != 1 || s.Drops[TxRefused] != refused || s.TxPackets != 4-refused {
+		if s := r.stats("v0"); len(tx.packets) != again || old.calls != 1 || s.Drops[forward.TxRefused] != refused || s.TxPackets != 4-refused {
 			t.Errorf("%s: %d sent again, %d calls of the old one, %d counted, drops %v", name, len(tx.packets), old.calls, s.TxPackets, s.Drops)
 		}
 	}
@@ -171,11 +172,11 @@ func (narrow) WriteBatch(p []encap.Packet) error {
 func TestFragmentsTooBig(t *testing.T) {
 	r := newTxRig(t, 1, nil)
 	r.by(narrow{}, r.links[0])
-	s := *r.links[0].state.Load()
-	s.fragments = narrow{}
-	r.links[0].state.Store(&s)
+	s := *r.links[0].State.Load()
+	s.Fragments = narrow{}
+	r.links[0].State.Store(&s)
 	r.w.Forward([]encap.Frame{in(0, ipFrame(there, here, false, 100))}, 1)
-	if s := r.stats("v0"); s.Drops[TxTooBig] != 1 {
+	if s := r.stats("v0"); s.Drops[forward.TxTooBig] != 1 {
 		t.Errorf("drops %v", s.Drops)
 	}
 }
@@ -188,12 +189,12 @@ func TestUnicastIsNoFlood(t *testing.T) {
 	r.by(tx, r.links[0])
 	for range 20 {
 		var frames []encap.Frame
-		for range batch {
+		for range forward.Batch {
 			frames = append(frames, in(0, ipFrame(there, here, false, 100)))
 		}
 		r.w.Forward(frames, 1)
 	}
-	if s := r.stats("v0"); len(tx.packets) != 20*batch || len(s.Drops) > 0 {
+	if s := r.stats("v0"); len(tx.packets) != 20*forward.Batch || len(s.Drops) > 0 {
 		t.Errorf("%d packets left; drops %v", len(tx.packets), s.Drops)
 	}
 }
@@ -208,7 +209,7 @@ func TestTooManySegments(t *testing.T) {
 		f := in(0, ipFrame(there, here, false, 42+100*segments))
 		f.Offload = encap.Offload{Kind: encap.GSOUDP, SegSize: 100, Csum: encap.CsumPartial, CsumStart: 38, CsumOffset: 6}
 		r.w.Forward([]encap.Frame{f}, 1)
-		if s := r.stats("v0"); s.Drops[TxTooManySegments] != want || len(tx.packets) != 1-int(want) {
+		if s := r.stats("v0"); s.Drops[forward.TxTooManySegments] != want || len(tx.packets) != 1-int(want) {
 			t.Errorf("%d segments: %d packets, drops %v", segments, len(tx.packets), s.Drops)
 		}
 	}
@@ -238,12 +239,12 @@ func TestEntryByAnotherDevice(t *testing.T) {
 	r.by(tx, r.links[0])
 	l := r.links[0]
 	mac := encap.MAC{2, 0x77}
-	key := remoteKey{addr: encap.AddrFrom(peer1), port: 4789, vni: 100, zone: 5}
-	must(t, l.fdb.Append(mac, l.remotes.intern(key).id, fdb.Static, fdb.FlagUser, 1))
+	key := forward.RemoteKey{Addr: encap.AddrFrom(peer1), Port: 4789, VNI: 100, Zone: 5}
+	must(t, l.FDB.Append(mac, l.Remotes.Intern(key).ID, fdb.Static, fdb.FlagUser, 1))
 	for dev, want := range map[uint32]uint32{0: 5, 5: 0} {
-		s := *l.state.Load()
-		s.dev = dev
-		l.state.Store(&s)
+		s := *l.State.Load()
+		s.Dev = dev
+		l.State.Store(&s)
 		tx.packets = nil
 		r.w.Forward([]encap.Frame{in(0, ipFrame(mac, here, false, 100))}, 1)
 		if len(tx.packets) != 1 || tx.packets[0].Zone != want {
@@ -254,6 +255,7 @@ func TestEntryByAnotherDevice(t *testing.T) {
 
 // TestFloodsThatGoRound: of copies of one frame a link floods so many within a second.
 func TestFloodsThatGoRound(t *testing.T) {
+	const maxSame = 200 // of package forward
 	r := newTxRig(t, 1, nil)
 	tx := &takenSender{}
 	r.by(tx, r.links[0])

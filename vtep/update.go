@@ -120,7 +120,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		return invalid("queues cannot be changed: delete the link and add it again")
 	case c.Trunk != before.Trunk:
 		return invalid("trunk cannot be changed: delete the link and add it again")
-	case c.ipv6() != before.ipv6() && l.fdb.Len() > 0:
+	case c.ipv6() != before.ipv6() && l.FDB.Len() > 0:
 		return invalid("the link has remotes of the other address family: delete them first")
 	}
 	if c.VLAN != before.VLAN {
@@ -139,7 +139,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if err != nil {
 		l.cfg = before
 		if early != nil {
-			_ = l.fdb.DeleteRemote(encap.MAC{}, early.id)
+			_ = l.FDB.DeleteRemote(encap.MAC{}, early.ID)
 		}
 		if undo := v.refresh(l); undo != nil {
 			l.log.Error("going back to the configuration before failed", "err", undo)
@@ -151,7 +151,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	}
 	l.tuned = false // it may have another device now
 	v.tune(l)
-	l.fdb.SetMaxAddresses(c.maxAddresses())
+	l.FDB.SetMaxAddresses(c.maxAddresses())
 	if c.dstPort() != before.dstPort() || c.VNI != before.VNI {
 		l.moveRemotes(&before, v.now())
 	}
@@ -164,7 +164,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.Proxy != before.Proxy {
 		v.followNeighbours(l)
 	}
-	l.learnNeighbours(c.ProxyLearn, v.limits.bindings)
+	l.LearnNeighbours(c.ProxyLearn, v.limits.bindings)
 	return nil
 }
 

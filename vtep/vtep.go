@@ -9,6 +9,7 @@ import (
 
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // Config is what a VTEP stands on. The zero value of a field but Host means
@@ -41,7 +42,7 @@ type VTEP struct {
 	forceGSO  bool
 	spin      time.Duration
 	tuner     Tuner
-	plane     *plane
+	plane     *forward.Plane
 	events    events
 	limits    limits   // of what all links together learn
 	meetAgain fdb.Tick // when Run may ask about devices again; Run's own
@@ -66,12 +67,12 @@ type VTEP struct {
 	filterErr error            // why
 	// filterTold: it was logged.
 	filterTold bool
-	asides     int              // links set aside
-	stormAt    uint64           // stormMessages, but in tests
-	lookedAt   fdb.Tick         // when storms were looked for
-	refused    underlay.Refused // by the filter, and counted
-	tuned      map[int]bool     // underlay devices, by index
-	dropsTold  dropTotals       // of counters
+	asides     int                // links set aside
+	stormAt    uint64             // stormMessages, but in tests
+	lookedAt   fdb.Tick           // when storms were looked for
+	refused    underlay.Refused   // by the filter, and counted
+	tuned      map[int]bool       // underlay devices, by index
+	dropsTold  forward.DropTotals // of counters
 	sameHost   sameHostWords
 	origins    underlay.Origins // as plane.arrivals tells them
 
@@ -123,21 +124,21 @@ func New(c Config) *VTEP {
 	if v.workers == 0 {
 		v.workers = runtime.GOMAXPROCS(0)
 	}
-	v.plane = newPlane(v.workers)
-	v.plane.onL2Miss, v.plane.onL3Miss = v.tellL2Miss, v.tellL3Miss
+	v.plane = forward.NewPlane(v.workers)
+	v.plane.OnL2Miss, v.plane.OnL3Miss = v.tellL2Miss, v.tellL3Miss
 	v.openFilter()
 	v.stormAt = stormMessages
 	return v
 }
 
 // now is the FDB's clock: seconds since New, kept by Run.
-func (v *VTEP) now() fdb.Tick { return v.plane.now() }
+func (v *VTEP) now() fdb.Tick { return v.plane.Now() }
 
 // Stats counts what belongs to no link: packets without a VXLAN header, without the
 // I flag, and of unknown VNIs, what sockets lost, and frames of no VLAN and losses
 // of trunk ports.
-func (v *VTEP) Stats() LinkStats {
+func (v *VTEP) Stats() forward.Stats {
 	v.countLosses(false)
 	v.locked(v.takeFiltered)
-	return sumCounters(v.plane.counters)
+	return forward.Sum(v.plane.Counters)
 }

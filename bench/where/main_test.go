@@ -9,13 +9,13 @@ const profile = `uvtep
 	ffffffff81b6a536 _copy_from_iter
 	ffffffff81ffe6f8 ip_make_skb
 	ffffffff81e2fe94 __sys_sendmmsg
-	          2d1d4c github.com/uvtep/uvtep/vtep.(*portWorker).fromPort
-	          2de5aa github.com/uvtep/uvtep/vtep.(*portWorker).run
+	          2d1d4c github.com/uvtep/uvtep/vtep/forward.(*PortWorker).Forward
+	          2de5aa github.com/uvtep/uvtep/vtep.(*VTEP).readPort
 
 uvtep 
 	          2d1d4c github.com/uvtep/uvtep/encap.addBytes
-	          2d1d4c github.com/uvtep/uvtep/vtep.(*netWorker).fromUnderlay
-	          2de5aa github.com/uvtep/uvtep/vtep.(*netWorker).run
+	          2d1d4c github.com/uvtep/uvtep/vtep/forward.(*NetWorker).Forward
+	          2de5aa github.com/uvtep/uvtep/vtep.(*endpoint).readSocket
 
 uvtep 
 	          2d1d4c runtime.schedule

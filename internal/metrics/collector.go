@@ -116,7 +116,7 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 }
 
 // noLinkReasons are those of packets whose link is not known yet: which the kernel
-// or a socket's worker drops (see fromUnderlay in vtep/forward.go), and those of
+// or a socket's worker drops (see NetWorker.Forward in vtep/forward), and those of
 // trunk ports.
 func noLinkReasons() []vtep.DropReason {
 	return append(trunkReasons(), vtep.RxSocketOverflow, vtep.RxUnreadable, vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxUnknownVNI)

@@ -1,0 +1,71 @@
+package forward
+
+import (
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/fdb"
+)
+
+// arrived is who a packet for a link is from, and what is judged by beside its frame.
+type arrived struct {
+	header encap.Header
+	carry  bool       // what the header carries is an Ethernet frame
+	src    encap.Addr // of the outer header
+	peer   *Peer      // of src; nil: none yet
+	// back is the remote that the frame's source is learned behind; nil: the one that
+	// peer has for that, or gets. A packet of this VTEP's own, which is handed over
+	// here, knows it.
+	back *Remote
+}
+
+// admit is the one way into a link, from the network and from another link of this
+// VTEP: it runs the checks on a packet and its frame, fills in in, and learns the
+// frame's source. Header-only checks that tell which link a packet is for come
+// before.
+func (l *Link) admit(s *State, c *Counters, a *arrived, frame []byte, in *encap.Inner, now fdb.Tick, clock *clock) (DropReason, bool) {
+	if !s.Up {
+		return RxLinkDown, false
+	}
+	if a.back == nil && a.src == s.Own {
+		return RxOwnEcho, false
+	}
+	if !s.accepts(a.src, a.peer) {
+		return RxNotPeer, false
+	}
+	learn := s.Learn
+	if s.GBP && !l.policy(&a.header) {
+		learn = false
+	}
+	if a.header.ReservedSet() {
+		c.reserved.Add(1)
+		if a.header.Reserved()&s.DropReserved != 0 {
+			return RxReserved, false
+		}
+		if !a.carry {
+			return RxNotEthernet, false
+		}
+	}
+	if len(frame) < encap.EthernetHeaderLen {
+		return RxTooShort, false
+	}
+	in.Parse(frame)
+	src := encap.EthSrc(frame)
+	switch {
+	case src.IsMulticast() || src.IsZero():
+		return RxBadSource, false
+	case src == s.MAC:
+		return RxOwnMAC, false
+	case s.DropVLAN && in.Tags > 0:
+		return RxInnerVLAN, false
+	case s.limited(frame) && !l.takes(s, a.peer, clock.read(l.plane)):
+		return RxPeerBUMLimit, false
+	}
+	if learn {
+		if r, ok := l.learn(c, src, a, now); !ok {
+			return r, false
+		}
+	}
+	if s.ProxyLearn && learn == s.Learn { // else the packet says not to
+		l.hears(s, frame, in, a.src, now)
+	}
+	return 0, true
+}

@@ -1,0 +1,129 @@
+package forward
+
+import "github.com/uvtep/uvtep/encap"
+
+// OutSize is the packets that a transmitter is given at once: several remotes'
+// copies of a batch.
+const OutSize = 512
+
+// outBatch is packets on their way to one transmitter, of one link or, from a trunk
+// port, of several that share it.
+type outBatch struct {
+	tx      Transmitter // nil: the batch is not in use
+	packets [OutSize]encap.Packet
+	n       int
+	parts   [Batch]outPart // as they lie in packets: at most one for each frame of a read
+	used    int            // parts
+}
+
+// outPart is who the packets from the index from on are of, up to the next part.
+type outPart struct {
+	from int
+	link *Link
+	s    *State
+	lane int // of s
+	c    *Counters
+}
+
+// batchFor is the batch of the transmitter of a lane, whose last part is that of the
+// worker's link.
+func (w *portWorker) batchFor(s *State, lane int) *outBatch {
+	b := w.lanes[lane]
+	if b == nil {
+		b = w.batchOf(s.TX[lane])
+		w.lanes[lane] = b
+	}
+	if b.used == 0 || b.parts[b.used-1].link != w.link { // of one link each lane has its own transmitter
+		b.parts[b.used] = outPart{b.n, w.link, s, lane, w.c}
+		b.used++
+	}
+	return b
+}
+
+// batchOf is the batch of TX. Where others have all, these are sent.
+func (w *portWorker) batchOf(tx Transmitter) *outBatch {
+	for i := range w.out {
+		if b := &w.out[i]; b.tx == tx || b.tx == nil {
+			b.tx = tx
+			return b
+		}
+	}
+	w.flushAll()
+	w.out[0].tx = tx
+	return &w.out[0]
+}
+
+// flush sends the packets of a batch and counts what became of them.
+func (w *portWorker) flush(b *outBatch) {
+	if b.n > 0 {
+		closed := b.tx.WriteBatch(b.packets[:b.n]) != nil
+		for i := range b.parts[:b.used] {
+			p, end := &b.parts[i], b.n
+			if i+1 < b.used {
+				end = b.parts[i+1].from
+			}
+			packets := b.packets[p.from:end]
+			if closed {
+				sendAgain(p, packets)
+			}
+			w.inFragments(p, w.settle(p, packets, p.s.Fragments != nil))
+		}
+	}
+	b.n, b.used = 0, 0
+}
+
+// flushAll sends what the batches hold, and has them be of no transmitter.
+func (w *portWorker) flushAll() {
+	for i := range w.out {
+		b := &w.out[i]
+		w.flush(b)
+		b.tx = nil
+	}
+	w.lanes = [2]*outBatch{}
+}
+
+// settle counts what became of packets. Where fragments says that there is a
+// way, it returns those too big for their path that are to go nonetheless, at
+// the start of packets; what is dropped as too big is answered.
+func (w *portWorker) settle(part *outPart, packets []encap.Packet, fragments bool) (again []encap.Packet) {
+	var sent, bytes uint64
+	c := part.c
+	for i := range packets {
+		switch p := &packets[i]; p.Result {
+		case encap.SendOK:
+			sent += uint64(p.Segments)
+			bytes += uint64(p.Bytes)
+		case encap.SendTooBig:
+			if fragments && mustGo(p) {
+				packets[len(again)] = *p
+				again = packets[:len(again)+1]
+				continue
+			}
+			c.drop(TxTooBig)
+			w.tooBig(part, p)
+		case encap.SendUnreachable:
+			c.drop(TxUnreachable)
+		case encap.SendNoBuffer:
+			c.drop(TxNoBuffer)
+		case encap.SendRefused:
+			c.drop(TxRefused)
+		}
+	}
+	c.txPackets.Add(sent)
+	c.txBytes.Add(bytes)
+	return again
+}
+
+// sendAgain sends what the part's transmitter, which was closed meanwhile, did not:
+// by the link's new one, if there is one. What is refused for good stays so.
+func sendAgain(part *outPart, packets []encap.Packet) {
+	now := part.link.State.Load()
+	if now.TX[part.lane] == part.s.TX[part.lane] {
+		return // the link ends
+	}
+	for i := range packets {
+		if packets[i].Result == encap.SendRefused {
+			_ = now.TX[part.lane].WriteBatch(packets[i : i+1]) // the result says it
+		}
+	}
+}

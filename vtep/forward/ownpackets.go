@@ -1,0 +1,54 @@
+package forward
+
+import (
+	"encoding/binary"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// OwnPackets tells the packets of this VTEP's own transmitters, where they come
+// out of a port again: a route to a remote leads through the tunnel, and what
+// comes back would go round for ever. It does not change; there is one for all
+// links, since each may be routed through another.
+//
+// It is inferred, from bytes that a tenant chooses. Who forges this host's address,
+// one of the pool's ports and a VXLAN header, in the network of a tenant, loses
+// that frame and nothing else. The reverse cannot be: no other socket of this host
+// has such a port, and a VTEP of a tenant's has another address, unless both this
+// host's address and a port are the same there.
+type OwnPackets struct {
+	Ports [1 << 16 / 64]uint64 // source ports, a bit each
+	Addrs map[encap.Addr]struct{}
+	Wild  bool // some transmitter leaves the address to the route
+}
+
+// comesBack reports whether the packet in frame b, described by in, is an own
+// one. A later fragment has no ports: it goes round once, in a packet of its own.
+func (w *portWorker) comesBack(s *State, b []byte, in *encap.Inner) bool {
+	if in.L4 == 0 {
+		return false
+	}
+	o, port := w.plane.ownSent.Load(), binary.BigEndian.Uint16(b[in.L4:])
+	return o.Ports[port/64]&(1<<(port%64)) != 0 && w.looksOwn(s, o, b, in)
+}
+
+// looksOwn is the rest of comesBack, for a packet from a port of the pool. An
+// address that this host has had for less than a second may be unknown; such a
+// packet to a remote of the link itself, with its VNI, is an own one all the same.
+func (w *portWorker) looksOwn(s *State, o *OwnPackets, b []byte, in *encap.Inner) bool {
+	const udpHeaderLen = 8 // RFC 768
+	h, ok := encap.DecodeHeader(b[in.L4+udpHeaderLen:])
+	if !ok || !h.Valid() {
+		return false
+	}
+	src, dst := in.Addrs(b)
+	if _, own := o.Addrs[src]; own {
+		return true
+	}
+	if !o.Wild {
+		return false
+	}
+	w.plane.strangeSource.Store(true)
+	p := w.link.Remotes.peers.lookup(dst)
+	return h.VNI == s.Learned.VNI && p.IsPeer()
+}

@@ -1,0 +1,76 @@
+package forward
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// pace lets flooded frames through evenly, so many a second, of all workers that
+// share it: the virtual scheduling of ITU-T I.371 (GCRA), whose state is one word,
+// the time when the next frame is due. Over any second it lets through no more
+// than the limit, a slack's worth and one frame; a superframe's segments all, which
+// are paid for before the next.
+type pace struct{ due atomic.Int64 } // nanoseconds since the VTEP began
+
+// paceSlack is how far ahead of their time frames may be: a read of a port or a
+// socket brings what has come since the one before, at once, and the clock is read
+// once for all of it.
+const paceSlack = 40 * time.Millisecond
+
+// takes reports whether n frames more may pass at now, limit being those a second,
+// and counts them then.
+func (p *pace) takes(limit uint32, n int, now time.Duration) bool {
+	cost := int64(n) * int64(time.Second) / int64(limit)
+	for {
+		due := p.due.Load()
+		from := max(due, int64(now)) // time in which nothing came is not saved up
+		if from-int64(now) > int64(paceSlack) {
+			return false
+		}
+		if p.due.CompareAndSwap(due, from+cost) {
+			return true
+		}
+	}
+}
+
+// clock is the time of a worker's batch, once a limit has asked for it.
+type clock struct{ at time.Duration }
+
+func (c *clock) read(p *Plane) time.Duration {
+	if c.at == 0 {
+		c.at = p.elapsed()
+	}
+	return c.at
+}
+
+// floods reports whether a copy of o, a flooded frame, may go to r; nil: that was
+// given up meanwhile.
+func (w *portWorker) floods(s *State, o *outFrame, r *Remote) bool {
+	if r == nil {
+		w.c.drop(TxNoRemote)
+		return false
+	}
+	if s.PeerBUMLimit == 0 || r.peer.to.takes(s.PeerBUMLimit, int(o.packet.Segments), w.clock.read(w.plane)) {
+		return true
+	}
+	w.c.drop(TxPeerBUMLimit)
+	return false
+}
+
+// limited reports whether frame b, from the underlay, is one of those of which a
+// remote may send so many. Who receives a unicast frame cannot tell whether it
+// was flooded.
+func (s *State) limited(b []byte) bool {
+	return s.PeerBUMLimit != 0 && encap.EthDst(b).IsMulticast()
+}
+
+// takes reports whether a limited frame of p may come in. Those who are no peers,
+// or not yet, share one limit.
+func (l *Link) takes(s *State, p *Peer, now time.Duration) bool {
+	if p == nil {
+		return l.strangers.takes(s.PeerBUMLimit, 1, now)
+	}
+	return p.from.takes(s.PeerBUMLimit, 1, now)
+}

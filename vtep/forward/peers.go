@@ -1,0 +1,120 @@
+package forward
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/uvtep/uvtep/encap"
+)
+
+// Peer is one outer address that a link knows of.
+type Peer struct {
+	Addr encap.Addr
+	// configured counts the user's and controllers' FDB references: above zero,
+	// `accept peers` lets its packets in (conformance S01).
+	configured atomic.Int32
+	// learned is the remote that MACs seen behind this address are given: the
+	// link's own port and VNI, never the packet's source port (conformance L10).
+	// nil until the first.
+	learned  atomic.Pointer[Remote]
+	to, from pace      // of frames that are flooded
+	path     knownPath // to it
+	remotes  int       // remotes with this address; guarded by remotes.mu
+}
+
+// IsPeer reports whether `accept peers` lets in packets of p, which may be nil.
+func (p *Peer) IsPeer() bool { return p != nil && p.configured.Load() > 0 }
+
+// peerTable maps addresses to peers. Readers take no lock; writers hold
+// remotes.mu. Each bucket is a list linked by atomic pointers; growing makes
+// new nodes, so that a reader of the old buckets still sees whole lists.
+type peerTable struct {
+	seed    maphash.Seed
+	buckets atomic.Pointer[[]atomic.Pointer[peerNode]]
+	n       int
+}
+
+type peerNode struct {
+	peer *Peer
+	next atomic.Pointer[peerNode]
+}
+
+func newPeerTable() *peerTable {
+	t := &peerTable{seed: maphash.MakeSeed()}
+	b := make([]atomic.Pointer[peerNode], minRemotes)
+	t.buckets.Store(&b)
+	return t
+}
+
+// slot is seeded: outer addresses are an attacker's choice under `accept any`.
+func (t *peerTable) slot(b []atomic.Pointer[peerNode], a *encap.Addr) *atomic.Pointer[peerNode] {
+	return &b[maphash.Bytes(t.seed, a[:])&uint64(len(b)-1)]
+}
+
+func (t *peerTable) lookup(a encap.Addr) *Peer {
+	for n := t.slot(*t.buckets.Load(), &a).Load(); n != nil; n = n.next.Load() {
+		if n.peer.Addr == a {
+			return n.peer
+		}
+	}
+	return nil
+}
+
+func (t *peerTable) insert(p *Peer) {
+	b := *t.buckets.Load()
+	if t.n++; t.n > len(b) {
+		t.rebuild(2*len(b), p)
+		return
+	}
+	t.push(b, p)
+}
+
+// rebuild makes so many buckets of all peers and, where that is not nil, p.
+func (t *peerTable) rebuild(buckets int, p *Peer) {
+	b := make([]atomic.Pointer[peerNode], buckets)
+	t.each(func(q *Peer) { t.push(b, q) })
+	if p != nil {
+		t.push(b, p)
+	}
+	t.buckets.Store(&b)
+}
+
+// shrink gives memory back after removals.
+func (t *peerTable) shrink() {
+	buckets := len(*t.buckets.Load())
+	size := buckets
+	for size > minRemotes && size > 4*t.n {
+		size /= 2
+	}
+	if size < buckets {
+		t.rebuild(size, nil)
+	}
+}
+
+func (t *peerTable) push(b []atomic.Pointer[peerNode], p *Peer) {
+	head := t.slot(b, &p.Addr)
+	n := &peerNode{peer: p}
+	n.next.Store(head.Load())
+	head.Store(n)
+}
+
+func (t *peerTable) remove(p *Peer) {
+	link := t.slot(*t.buckets.Load(), &p.Addr)
+	for n := link.Load(); n != nil; n = link.Load() {
+		if n.peer == p {
+			link.Store(n.next.Load())
+			t.n--
+			return
+		}
+		link = &n.next
+	}
+}
+
+func (t *peerTable) each(fn func(*Peer)) {
+	b := *t.buckets.Load()
+	for i := range b {
+		for n := b[i].Load(); n != nil; n = n.next.Load() {
+			fn(n.peer)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package forward
+
+import "github.com/uvtep/uvtep/encap"
+
+// MaxPending is the frames that a port is given at once: more than a batch,
+// since the kernel joins datagrams.
+const MaxPending = 512
+
+// MaxOwners is how many links' frames a port is given at once: a trunk port has
+// frames of many.
+const MaxOwners = 64
+
+// portBatch is frames on their way to one port, of one link or, where that is a
+// trunk port, of several, whose VLANs they carry.
+type portBatch struct {
+	port    Port // nil: the batch is not in use
+	frames  [MaxPending]encap.Frame
+	n       int
+	ownerOf [MaxPending]uint8 // index in owners
+	owners  [MaxOwners]owner
+	used    int                      // owners
+	at      int                      // the owner of what is added next
+	byVLAN  [encap.MaxVLAN + 1]uint8 // where in owners a VLAN's link is, if it is there
+}
+
+// owner is a link that has frames in a portBatch.
+type owner struct {
+	link  *Link
+	vlan  uint16
+	c     *Counters
+	taken tally // what its frames add to c
+}
+
+// turnTo has frames of l, which has that VLAN of the port and counts in c, follow. It
+// reports false where there are too many links' already: the batch has to be written
+// first.
+func (b *portBatch) turnTo(l *Link, vlan uint16, c *Counters) bool {
+	if i := int(b.byVLAN[vlan]); i < b.used && b.owners[i].link == l {
+		b.at = i
+		return true
+	}
+	if b.used == len(b.owners) {
+		return false
+	}
+	b.at = b.used
+	b.byVLAN[vlan] = uint8(b.at)
+	b.owners[b.at] = owner{link: l, vlan: vlan, c: c}
+	b.used++
+	return true
+}
+
+// owner is whose frame is added next.
+func (b *portBatch) owner() *owner { return &b.owners[b.at] }
+
+// add puts f, with its VLAN, behind the others; there must be room.
+func (b *portBatch) add(f *encap.Frame) {
+	b.frames[b.n] = *f
+	b.ownerOf[b.n] = uint8(b.at)
+	b.n++
+}
+
+// write gives the frames to the port, by the queue of worker, and counts them. The
+// owner of what is added next stays.
+func (b *portBatch) write(worker int) {
+	if b.n > 0 {
+		frames := b.frames[:b.n]
+		if n, _ := b.port.WriteBatch(worker%b.port.Queues(), frames); n < len(frames) {
+			b.recount(n)
+		}
+		for i := range b.owners[:b.used] {
+			b.owners[i].c.received(&b.owners[i].taken)
+		}
+		b.n = 0
+	}
+	if b.used > 0 {
+		o := &b.owners[b.at]
+		b.owners[0] = owner{link: o.link, vlan: o.vlan, c: o.c}
+		b.byVLAN[o.vlan] = 0
+		b.used, b.at = 1, 0
+	}
+}
+
+// recount counts what the port refused, n being the frames that it took. Which they
+// were is not known; a port that is down takes none.
+func (b *portBatch) recount(n int) {
+	for i := range b.owners[:b.used] {
+		b.owners[i].taken = tally{}
+	}
+	for i := range b.frames[:b.n] {
+		o := &b.owners[b.ownerOf[i]]
+		if i >= n {
+			o.c.drop(RxPort)
+			continue
+		}
+		in := encap.ParseInner(b.frames[i].Data)
+		o.taken.add(&b.frames[i], &in)
+	}
+}
+
+// release makes an empty batch one that no port has.
+func (b *portBatch) release() {
+	b.port, b.used, b.at = nil, 0, 0
+}
+
+// toHost writes a frame of our own to the port of the link, by the worker's queue.
+func (w *portWorker) toHost(s *State, frame []byte) bool {
+	w.toPort[0] = encap.Frame{Data: frame, VLAN: s.VLAN}
+	n, _ := s.Port.WriteBatch(w.queue, w.toPort[:])
+	return n == 1
+}
+
+// joinBatch is a portBatch whose frames are joined to superframes on the way.
+type joinBatch struct {
+	portBatch
+	join encap.Joiner
+}
+
+// keep puts f, described by in, among the frames, as the end of a superframe if
+// joined says that the port takes such and it can be; ends says that it is one.
+func (b *joinBatch) keep(f *encap.Frame, in *encap.Inner, joined bool) (ends bool) {
+	b.owner().taken.add(f, in)
+	if !joined {
+		b.add(f)
+		return false
+	}
+	b.ownerOf[b.n] = uint8(b.at)
+	b.n, ends = b.join.Add(b.frames[:], b.n, *f, in)
+	return ends
+}
+
+// full reports whether the frames have to be written before one more is kept.
+func (b *joinBatch) full() bool { return b.n == len(b.frames) || b.join.Full() }
+
+// deliver writes the frames.
+func (b *joinBatch) deliver(worker int) {
+	b.join.Finish(b.frames[:b.n])
+	b.write(worker)
+}
+
+// MaxPorts is how many ports a worker has frames for at once.
+const MaxPorts = 8
+
+// joinBatches are those of a worker, made when they are needed.
+type joinBatches [MaxPorts]*joinBatch
+
+// of is the batch of port. Where others have all, these are written.
+func (p *joinBatches) of(port Port, worker int) *joinBatch {
+	for i, b := range p {
+		if b == nil {
+			b = new(joinBatch)
+			p[i] = b
+		}
+		if b.port == port || b.port == nil {
+			b.port = port
+			return b
+		}
+	}
+	p.deliver(worker)
+	p[0].port = port
+	return p[0]
+}
+
+// deliver writes what all of them hold.
+func (p *joinBatches) deliver(worker int) {
+	for _, b := range p {
+		if b == nil {
+			return
+		}
+		b.deliver(worker)
+		b.release()
+	}
+}
