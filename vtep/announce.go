@@ -83,7 +83,7 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 	}
 }
 
-// tellPolicy tells of the policy forward.ID that packets carried last, where it is another
+// tellPolicy tells of the policy id that packets carried last, where it is another
 // than the one told before. The caller holds v.mu.
 func (l *Link) tellPolicy() {
 	id := l.LastPolicy()

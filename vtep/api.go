@@ -126,7 +126,7 @@ type LinkConfig struct {
 
 	// GBP: the group policy extension (draft-smith-vxlan-group-policy; IFLA_VXLAN_GBP)
 	// is taken on receipt, its bits no longer being reserved, and PolicyID is sent
-	// where it is not 0. The kernel takes the forward.ID from the packet's mark.
+	// where it is not 0. The kernel takes the id from the packet's mark.
 	GBP      bool
 	PolicyID uint16
 
@@ -192,7 +192,7 @@ type LinkInfo struct {
 	Index     int        // the netdev's index
 	MAC       encap.MAC
 	MTU       int
-	MTUSource string // what the MTU was derived from: "forward.MTU", "dev eth0", "route", "default"
+	MTUSource string // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
 	Up        bool
 	Entries   int // FDB entries
 	Learned   int // addresses that a proxy learned

@@ -39,7 +39,7 @@ const (
 	EntryReleased // and lets it go
 	TroubleBegan  // Event.Entry: the link and the remote; Trouble, and Count of ICMP messages
 	TroubleEnded  // and it has not been seen for a while
-	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy forward.ID
+	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy id
 	Dropped       // Event.Entry.Link, or "" for packets of no link; Drop and Count
 )
 

@@ -49,7 +49,7 @@ func (v *VTEP) give(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.RemoteID,
 	return fdbError(e.MAC, apply(l.FDB, e.MAC, r.ID, e.State, e.Flags|fdb.FlagUser, v.now()))
 }
 
-// FDBDel removes the entry of forward.MAC, or only its remote r where that is not nil.
+// FDBDel removes the entry of mac, or only its remote r where that is not nil.
 // ErrNotExist if there is none.
 func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 	v.mu.Lock()
@@ -192,7 +192,7 @@ func (l *Link) short(e FDBEntry) FDBEntry {
 }
 
 // moveRemotes gives the entries that went to the link's old default port and VNI
-// the new ones, after `dstport` or `forward.ID` changed.
+// the new ones, after `dstport` or `id` changed.
 func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 	if l.first != (forward.RemoteKey{}) {
 		l.first.Port, l.first.VNI = l.cfg.dstPort(), l.cfg.VNI

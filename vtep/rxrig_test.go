@@ -175,7 +175,7 @@ func (p udpPacket) build() []byte {
 	return b
 }
 
-// vxlan is frame in a packet for forward.VNI from an outer source.
+// vxlan is frame in a packet for vni from an outer source.
 func vxlan(src netip.Addr, vni encap.VNI, tos uint8, frame []byte) encap.Datagram {
 	h := encap.HeaderFor(vni)
 	return encap.Datagram{Payload: append(h[:len(h):len(h)], frame...), Src: encap.AddrFrom(src), SrcPort: 50000, TOS: tos, Device: byWire}

@@ -18,7 +18,7 @@ var (
 	liar     = encap.MAC{2, 0x22}
 )
 
-// flowOf is a segment of the victim's flow; the n-th has an forward.ID of its own.
+// flowOf is a segment of the victim's flow; the n-th has an id of its own.
 func flowOf(n int, tos uint8) udpPacket {
 	return udpPacket{dst: here, src: victim, sport: 1000, dport: 2000, id: uint16(n), tos: tos, payload: bytes.Repeat([]byte{byte(n)}, 100)}
 }

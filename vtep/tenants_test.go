@@ -121,7 +121,7 @@ func (tw *twins) came(r *rxRig, link string) map[uint32][]string {
 	for _, f := range r.arrived(link) {
 		in := encap.ParseInner(f.Data)
 		hash := encap.FlowHash(f.Data, &in)
-		// With DF the forward.ID means nothing (RFC 6864 section 4.1), and is made anew where
+		// With DF the id means nothing (RFC 6864 section 4.1), and is made anew where
 		// a superframe is cut.
 		if b := f.Data; in.IPVersion == 4 && in.DF && int(in.L3)+20 <= len(b) && b[in.L3] == 0x45 && encap.Sum(b[in.L3:in.L3+20]) == 0xffff {
 			clear(b[in.L3+4 : in.L3+6])

@@ -31,7 +31,7 @@ type TrunkInfo struct {
 	MAC    encap.MAC
 	MTU    int
 	Up     bool
-	VLANs  []TrunkVLAN                   // by VLAN forward.ID
+	VLANs  []TrunkVLAN                   // by VLAN id
 	Drops  map[forward.DropReason]uint64 // of frames whose VLAN was not known yet, without zeros; VTEP.Stats has them, too
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/uvtep/uvtep/tap"
 )
 
-// forward.VLAN is a link's attachment to a trunk port: one VLAN of it. It has a name, an
+// vlan is a link's attachment to a trunk port: one VLAN of it. It has a name, an
 // administrative state and an MTU of its own; the netdev, its port and its workers are
 // the trunk's.
 type vlan struct {

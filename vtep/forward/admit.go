@@ -17,19 +17,28 @@ type arrived struct {
 	back *Remote
 }
 
+// verdict is what admit makes of a packet.
+type verdict uint8
+
+const (
+	refused   verdict = iota // and a DropReason says why
+	admitted                 // the next one that is alike is, too
+	unlearned                // admitted, but its source found no place: the next one's is looked for again
+)
+
 // admit is the one way into a link, from the network and from another link of this
 // VTEP: it runs the checks on a packet and its frame, fills in in, and learns the
 // frame's source. Header-only checks that tell which link a packet is for come
 // before.
-func (l *Link) admit(s *State, c *Counters, a *arrived, frame []byte, in *encap.Inner, now fdb.Tick, clock *clock) (DropReason, bool) {
+func (l *Link) admit(s *State, c *Counters, a *arrived, frame []byte, in *encap.Inner, now fdb.Tick, clock *clock) (DropReason, verdict) {
 	if !s.Up {
-		return RxLinkDown, false
+		return RxLinkDown, refused
 	}
 	if a.back == nil && a.src == s.Own {
-		return RxOwnEcho, false
+		return RxOwnEcho, refused
 	}
 	if !s.accepts(a.src, a.peer) {
-		return RxNotPeer, false
+		return RxNotPeer, refused
 	}
 	learn := s.Learn
 	if s.GBP && !l.policy(&a.header) {
@@ -38,34 +47,36 @@ func (l *Link) admit(s *State, c *Counters, a *arrived, frame []byte, in *encap.
 	if a.header.ReservedSet() {
 		c.reserved.Add(1)
 		if a.header.Reserved()&s.DropReserved != 0 {
-			return RxReserved, false
+			return RxReserved, refused
 		}
 		if !a.carry {
-			return RxNotEthernet, false
+			return RxNotEthernet, refused
 		}
 	}
 	if len(frame) < encap.EthernetHeaderLen {
-		return RxTooShort, false
+		return RxTooShort, refused
 	}
 	in.Parse(frame)
 	src := encap.EthSrc(frame)
 	switch {
 	case src.IsMulticast() || src.IsZero():
-		return RxBadSource, false
+		return RxBadSource, refused
 	case src == s.MAC:
-		return RxOwnMAC, false
+		return RxOwnMAC, refused
 	case s.DropVLAN && in.Tags > 0:
-		return RxInnerVLAN, false
+		return RxInnerVLAN, refused
 	case s.limited(frame) && !l.takes(s, a.peer, clock.read(l.plane)):
-		return RxPeerBUMLimit, false
+		return RxPeerBUMLimit, refused
 	}
+	v := admitted
 	if learn {
-		if r, ok := l.learn(c, src, a, now); !ok {
-			return r, false
+		var r DropReason
+		if r, v = l.learn(c, src, a, now); v == refused {
+			return r, refused
 		}
 	}
 	if s.ProxyLearn && learn == s.Learn { // else the packet says not to
 		l.hears(s, frame, in, a.src, now)
 	}
-	return 0, true
+	return 0, v
 }

@@ -80,7 +80,7 @@ func (t *bindings) shard(ip *encap.Addr) *bindingShard {
 	return &t.shards[maphash.Bytes(t.seed, ip[:])%bindingShards]
 }
 
-// learn takes in c, which was heard from a remote, or from FDB.Nobody: on this
+// learn takes in c, which was heard from a remote, or from fdb.Nobody: on this
 // side. limit is how many addresses there may be, 0 for any number.
 func (t *bindings) learn(c *encap.Claim, from fdb.RemoteID, limit int, now fdb.Tick) {
 	for range bindingTries {

@@ -18,7 +18,7 @@ const (
 	TxTooManySegments                   // superframe that stands for more frames than the kernel makes of one
 	TxLoop                              // sent by this VTEP before, or to a remote whose route leads through it
 	TxInnerVLAN                         // VLAN tag, and the link has `innervlan drop`
-	TxNoNeighbour                       // a question for an unknown neighbour, and the link has `proxy L3Miss`
+	TxNoNeighbour                       // a question for an unknown neighbour, and the link has `proxy l3miss`
 	TxNoRemote                          // no FDB entry and an empty flood list
 	TxFloodLoop                         // the same frame was flooded too often within the second: it goes round a loop
 	TxBUMLimit                          // flooded beyond `bumlimit`

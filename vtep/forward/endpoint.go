@@ -34,7 +34,7 @@ func (ep *Endpoint) Messages() uint64 { return ep.messages.Load() }
 // Undecided reports whether a datagram could not be decided, see samehost.go.
 func (ep *Endpoint) Undecided() bool { return ep.undecided.Load() }
 
-// link is who a packet for VNI is given to, nil if there is none. A packet for
+// link is who a packet for vni is given to, nil if there is none. A packet for
 // an address that has a socket of its own is heard there and not on the
 // wildcard socket, so that an endpoint also serves the links of that one.
 func (ep *Endpoint) link(vni encap.VNI) *Link {

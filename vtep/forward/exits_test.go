@@ -41,15 +41,16 @@ func goesOn() map[string]map[string]string {
 		"lane":         {"": "a way is chosen"},
 		"send":         {"r.Bypass": "it is handed over"},
 		"settle":       {"mustGo(p)": "it is sent again"},
-		"packet":       {"w.next(": "next took it"},
+		"packet":       {"w.next(": "next took it", "t.port.full()": "it is delivered"},
 		"next":         {"": "packet takes it"},
 		"keep":         {"": "it is delivered"},
 		"deliver":      {"b == nil": "there is none"},
 		"turnTo":       {"": "no frame ends"},
+		"give":         {"n == 0": "there is none"},
 		"of":           {"": "a batch is found"},
 		"batchOf":      {"": "a batch is found"},
 		"sendAgain":    {"": "settle counts it"},
-		"Forward":      {"d.SegSize": "packet takes it", "!w.isTrain(d)": "isTrain counts it"},
+		"Forward":      {"d.SegSize": "packet takes it", "!w.isTrain(": "isTrain counts it"},
 		"readReady":    {"q.spin": "there is none", "EAGAIN": "there is none"},
 		"ReadBatch":    {"": "there is none, or they are read"},
 		"datagrams":    {"MSG_TRUNC": "ReadBatch counts it", "!source(": "ReadBatch counts it"},
@@ -112,7 +113,7 @@ func (w *exitWalk) text(n ast.Node) string {
 }
 
 // counts matches a statement that counts a drop, or a return that says its reason.
-var counts = regexp.MustCompile(`\.drop\(|drops\[|\.unreadable\.Add\(|return (Rx|Tx)[A-Z]\w*, false|return (r|reason), false`)
+var counts = regexp.MustCompile(`\.drop\(|drops\[|\.unreadable\.Add\(|\.Count\(|return (Rx|Tx)[A-Z]\w*, refused|return (r|reason), refused`)
 
 // body walks the statements under a condition.
 func (w *exitWalk) body(condition string, list []ast.Stmt) {
@@ -166,4 +167,6 @@ func nested(s ast.Stmt) bool {
 }
 
 // delivers reports whether a return says that the frame goes on.
-func delivers(text string) bool { return text == "return true" || text == "return 0, true" }
+func delivers(text string) bool {
+	return text == "return true" || strings.HasPrefix(text, "return 0, ")
+}

@@ -37,9 +37,9 @@ import (
 // horizon (conformance S04) is the absence of that path.
 
 // Forward forwards the frames that one read of the port gave.
-func (w *portWorker) Forward(frames []encap.Frame, now fdb.Tick) {
+func (w *PortWorker) Forward(frames []encap.Frame, now fdb.Tick) {
 	w.begin(now)
-	w.forward(frames)
+	w.forward(w.source(w.link, w.link.State.Load()), frames)
 	w.finish()
 }
 
@@ -57,29 +57,28 @@ func (w *portWorker) finish() {
 	w.portScratch = nil
 }
 
-// forward forwards frames of the worker's link.
-func (w *portWorker) forward(frames []encap.Frame) {
-	s := w.link.State.Load()
+// forward forwards frames of a link.
+func (w *portWorker) forward(from source, frames []encap.Frame) {
 	w.lanes = [2]*outBatch{}
 	n := 0
 	for i := range frames {
-		if w.prepare(s, &w.sending[n], &frames[i], w.now) {
+		if w.prepare(&from, &w.sending[n], &frames[i]) {
 			n++
 		}
 	}
 	for i := 0; i < n; {
 		o := &w.sending[i]
 		if o.one != nil {
-			w.send(s, o, o.one)
+			w.send(&from, o, o.one)
 			i++
 			continue
 		}
 		run := w.sending[i : i+floodRun(w.sending[i:n])]
 		for _, id := range o.many {
-			r := w.link.Remotes.At(id)
+			r := from.link.Remotes.At(id)
 			for k := range run {
-				if w.floods(s, &run[k], r) {
-					w.send(s, &run[k], r)
+				if w.floods(&from, &run[k], r) {
+					w.send(&from, &run[k], r)
 				}
 			}
 		}
@@ -89,50 +88,51 @@ func (w *portWorker) forward(frames []encap.Frame) {
 
 // prepare makes of f what is sent, but for the remote; false: it is dropped or
 // was answered.
-func (w *portWorker) prepare(s *State, o *outFrame, f *encap.Frame, now fdb.Tick) bool {
+func (w *portWorker) prepare(from *source, o *outFrame, f *encap.Frame) bool {
+	l, s, c := from.link, from.s, from.c
 	if len(f.Data) < encap.EthernetHeaderLen {
-		w.c.drop(TxTooShort)
+		c.drop(TxTooShort)
 		return false
 	}
 	in := encap.ParseInner(f.Data)
-	if in.Proto == encap.ProtoUDP && w.comesBack(s, f.Data, &in) {
-		w.link.looped()
-		w.c.drop(TxLoop)
+	if in.Proto == encap.ProtoUDP && w.comesBack(from, f.Data, &in) {
+		l.looped()
+		c.drop(TxLoop)
 		return false
 	}
 	if s.DropVLAN && in.Tags > 0 {
-		w.c.drop(TxInnerVLAN)
+		c.drop(TxInnerVLAN)
 		return false
 	}
-	if s.Proxy && w.answers(s, f, &in) {
+	if s.Proxy && w.answers(from, f, &in) {
 		return false
 	}
-	o.one, o.many = w.link.destinations(encap.EthDst(f.Data), now)
+	o.one, o.many = l.destinations(encap.EthDst(f.Data), w.now)
 	if o.one == nil && o.many == nil {
-		w.link.tellL2Miss(s, encap.EthDst(f.Data))
-		w.c.drop(TxNoRemote)
+		l.tellL2Miss(s, encap.EthDst(f.Data))
+		c.drop(TxNoRemote)
 		return false
 	}
 	segments, bytes := encap.Wire(f, &in)
 	if segments > encap.MaxSegments {
-		w.c.drop(TxTooManySegments)
+		c.drop(TxTooManySegments)
 		return false
 	}
-	if o.one == nil && s.BUMLimit != 0 && !w.link.flood.takes(s.BUMLimit, segments, w.clock.read(w.plane)) {
-		w.c.drop(TxBUMLimit)
+	if o.one == nil && s.BUMLimit != 0 && !l.flood.takes(s.BUMLimit, segments, w.clock.read(w.plane)) {
+		c.drop(TxBUMLimit)
 		return false
 	}
 	// A superframe's checksums are made when it is cut.
 	if f.Offload.Kind == encap.GSONone && f.Offload.Csum == encap.CsumPartial && !encap.CompleteChecksum(f) {
-		w.c.drop(TxBadOffload)
+		c.drop(TxBadOffload)
 		return false
 	}
-	if o.one == nil && s.LoopGuard && !w.link.loops.takes(f, now) {
-		w.c.drop(TxFloodLoop)
+	if o.one == nil && s.LoopGuard && !l.loops.takes(f, w.now) {
+		c.drop(TxFloodLoop)
 		return false
 	}
 	if s.ClampMSS {
-		encap.ClampMSS(f, &in, s.mssMTU(o.behind(), &in, now))
+		encap.ClampMSS(f, &in, s.mssMTU(o.behind(), &in, w.now))
 	}
 	o.packet = encap.Packet{
 		Frame: *f, Hash: encap.FlowHash(f.Data, &in),
@@ -159,25 +159,25 @@ func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*Remote, []fdb.RemoteI
 }
 
 // send appends a copy of o's packet for r, and sends the batch when it is full.
-func (w *portWorker) send(s *State, o *outFrame, r *Remote) {
+func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
 	if r.Addr == (encap.Addr{}) {
-		w.c.drop(TxNoRemote) // an entry without dst
+		from.c.drop(TxNoRemote) // an entry without dst
 		return
 	}
 	if r.Loops.Load() {
-		w.c.drop(TxLoop)
+		from.c.drop(TxLoop)
 		return
 	}
 	if b := r.Bypass.Load(); b != nil {
-		w.hand(o, r, b, s.PolicyID)
+		w.hand(from, o, r, b)
 		return
 	}
-	b := w.batchFor(s, o.lane)
+	b := w.batchFor(from, o.lane)
 	q := &b.packets[b.n]
 	*q = o.packet
 	q.Header, q.Dst, q.Port = r.header, r.Addr, r.Port
-	encap.SetPolicyID(&q.Header, s.PolicyID)
-	if r.Zone != s.Dev {
+	encap.SetPolicyID(&q.Header, from.s.PolicyID)
+	if r.Zone != from.s.Dev {
 		q.Zone = r.Zone // the transmitter is bound to the link's own device
 	}
 	if b.n++; b.n == len(b.packets) {
@@ -187,23 +187,22 @@ func (w *portWorker) send(s *State, o *outFrame, r *Remote) {
 
 // Forward forwards the datagrams that one read of a receiver gave.
 func (w *NetWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
-	w.link, w.usual = nil, false // its state may have changed while we waited
-	w.arrivals, w.from.known = w.ep.plane.arrivals.Load(), false
-	w.clock = clock{}
+	w.to.link, w.tail.open = nil, false // its state may have changed while we waited
+	b := netBatch{now: now, arrivals: w.ep.plane.arrivals.Load()}
 	w.ep.messages.Add(uint64(len(datagrams)))
 	for i := range datagrams {
 		d := &datagrams[i]
 		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) {
-			w.packet(d, d.Payload, now)
+			w.packet(&b, d, d.Payload)
 			continue
 		}
-		if !w.isTrain(d) {
+		if !w.isTrain(&b, d) {
 			continue
 		}
 		size := int(d.SegSize)
 		for p := d.Payload; len(p) > 0; {
 			n := min(size, len(p))
-			w.packet(d, p[:n:n], now)
+			w.packet(&b, d, p[:n:n])
 			p = p[n:]
 		}
 	}
@@ -211,11 +210,11 @@ func (w *NetWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
 }
 
 // packet takes one packet of d as far as the frames for its link's port.
-func (w *NetWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
-	if w.usual && w.next(d, payload) {
+func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
+	if w.tail.open && w.next(d, payload) {
 		return
 	}
-	w.usual = false
+	w.tail.open = false
 	h, ok := encap.DecodeHeader(payload)
 	if !ok {
 		w.c.drop(RxShortHeader)
@@ -225,22 +224,20 @@ func (w *NetWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 		w.c.drop(RxNoVNIFlag)
 		return
 	}
-	if w.link == nil || h.VNI != w.vni {
-		if w.link, w.vni = w.ep.link(h.VNI), h.VNI; w.link == nil {
-			w.c.drop(RxUnknownVNI)
-			return
-		}
-		w.turnTo(w.link)
+	t := &w.to
+	if (t.link == nil || h.VNI != t.vni) && !w.turnTo(h.VNI) {
+		w.c.drop(RxUnknownVNI)
+		return
 	}
-	l, c, s := w.link, w.to.owner().c, w.s
-	if d.Src != w.src || w.peer == nil { // none yet: the packet before may have made it
-		w.src, w.peer = d.Src, l.Remotes.peers.lookup(d.Src)
+	if d.Src != t.src || t.peer == nil { // none yet: the packet before may have made it
+		t.src, t.peer = d.Src, t.link.Remotes.peers.lookup(d.Src)
 	}
-	a := arrived{header: h, carry: encap.CarriesEthernet(payload), src: d.Src, peer: w.peer}
-	f := encap.Frame{Data: payload[encap.HeaderLen:]}
+	s, c := t.s, t.port.owner().c
+	a := arrived{header: h, carry: encap.CarriesEthernet(payload), src: d.Src, peer: t.peer}
+	f := encap.Frame{Data: payload[encap.HeaderLen:], VLAN: s.VLAN}
 	var in encap.Inner
-	learned := c.notLearned.Load()
-	if r, ok := l.admit(s, c, &a, f.Data, &in, now, &w.clock); !ok {
+	r, v := t.link.admit(s, c, &a, f.Data, &in, b.now, &b.clock)
+	if v == refused {
 		c.drop(r)
 		return
 	}
@@ -254,15 +251,19 @@ func (w *NetWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 			encap.SetInnerECN(f.Data, &in, ecn)
 		}
 	}
-	if s.fromThisHost(w.originOf(d), d.Src) {
+	if s.fromThisHost(w.originOf(b, d), d.Src) {
 		restoreOffload(&f, &in, s.MTU)
 	}
 	if s.ClampMSS {
-		encap.ClampMSS(&f, &in, s.mssMTU(w.peer, &in, now))
+		encap.ClampMSS(&f, &in, s.mssMTU(t.peer, &in, b.now))
 	}
-	ends := w.keep(&f, &in)
-	if w.usual = ends && !h.ReservedSet() && learned == c.notLearned.Load() && !s.limited(f.Data); w.usual {
-		w.header, w.tos, w.device = [encap.HeaderLen]byte(payload), d.TOS, d.Device
+	ends := t.port.keep(&f, &in, s.Join)
+	if t.port.full() {
+		t.port.deliver(w.n)
+		return
+	}
+	if ends && v == admitted && !h.ReservedSet() && !s.limited(f.Data) {
+		w.tail = tail{true, [encap.HeaderLen]byte(payload), d.Src, d.TOS, d.Device}
 	}
 }
 
@@ -271,35 +272,30 @@ func (w *NetWorker) packet(d *encap.Datagram, payload []byte, now fdb.Tick) {
 // each of packet's checks has passed on the same bytes. False: it must
 // go their way.
 func (w *NetWorker) next(d *encap.Datagram, payload []byte) bool {
-	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != w.header || d.Src != w.src || d.TOS != w.tos || d.Device != w.device {
+	t, port := &w.tail, w.to.port
+	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != t.header || d.Src != t.src || d.TOS != t.tos || d.Device != t.device {
 		return false
 	}
 	b := payload[encap.HeaderLen:]
-	if !w.to.join.Extend(w.to.frames[:w.to.n], b) {
+	if !port.join.Extend(port.frames[:port.n], b) {
 		return false
 	}
-	w.to.owner().taken.segment(b)
+	port.owner().taken.segment(b)
 	return true
 }
 
-// turnTo has packets for l follow.
-func (w *NetWorker) turnTo(l *Link) {
-	w.s, w.src, w.peer = l.State.Load(), encap.Addr{}, nil
-	w.to = w.ports.of(w.s.Port, w.n)
-	if c := l.netCounters(w.n); !w.to.turnTo(l, w.s.VLAN, c) {
-		w.to.deliver(w.n)
-		w.to.turnTo(l, w.s.VLAN, c)
-	}
-}
-
-// keep puts f among the frames for its port, as the end of a superframe if it can,
-// and says whether it is one.
-func (w *NetWorker) keep(f *encap.Frame, in *encap.Inner) (ends bool) {
-	f.VLAN = w.s.VLAN
-	ends = w.to.keep(f, in, w.s.Join)
-	if w.to.full() {
-		w.to.deliver(w.n)
+// turnTo has packets of a VNI follow; false: no link has it.
+func (w *NetWorker) turnTo(vni encap.VNI) bool {
+	l := w.ep.link(vni)
+	if l == nil {
+		w.to.link = nil
 		return false
 	}
-	return ends
+	s := l.State.Load()
+	w.to = target{vni: vni, link: l, s: s, port: w.ports.of(s.Port, w.n)}
+	if c := l.netCounters(w.n); !w.to.port.turnTo(l, s.VLAN, c) {
+		w.to.port.deliver(w.n)
+		w.to.port.turnTo(l, s.VLAN, c)
+	}
+	return true
 }

@@ -22,21 +22,21 @@ type handBatch struct {
 
 // hand gives o's frame, which goes to r, to the link behind b, whole, with its
 // checksum as it is. What a packet from the network is judged by, it is judged by.
-func (w *portWorker) hand(o *outFrame, r *Remote, b *Bypass, policyID uint16) {
-	w.c.txPackets.Add(uint64(o.packet.Segments))
-	w.c.txBytes.Add(uint64(o.packet.Bytes))
+func (w *portWorker) hand(from *source, o *outFrame, r *Remote, b *Bypass) {
+	from.c.txPackets.Add(uint64(o.packet.Segments))
+	from.c.txBytes.Add(uint64(o.packet.Bytes))
 	h := &w.handed
 	if h.to != b.To {
 		w.handTo(b.To)
 	}
 	header := r.header
-	encap.SetPolicyID(&header, policyID)
+	encap.SetPolicyID(&header, from.s.PolicyID)
 	a := arrived{carry: true, src: b.Back.Addr, peer: b.Back.peer, back: b.Back}
 	a.header, _ = encap.DecodeHeader(header[:])
 	f := &o.packet.Frame
 	var in encap.Inner
 	c := h.owner().c
-	if reason, ok := b.To.admit(h.s, c, &a, f.Data, &in, w.now, &w.clock); !ok {
+	if reason, v := b.To.admit(h.s, c, &a, f.Data, &in, w.now, &w.clock); v == refused {
 		c.drop(reason)
 		return
 	}

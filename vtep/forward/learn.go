@@ -5,9 +5,9 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// learn binds src to who the frame came from; false: it is held or pinned behind
-// another remote (conformance L04-L06, S06).
-func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (DropReason, bool) {
+// learn binds src to who the frame came from. The frame is refused where src is held or
+// pinned behind another remote (conformance L04-L06, S06).
+func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (DropReason, verdict) {
 	r := a.back
 	if r == nil && a.peer != nil {
 		r = a.peer.learned.Load()
@@ -15,26 +15,27 @@ func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (Drop
 	if r == nil {
 		if r = l.firstLearned(a.src); r == nil {
 			c.notLearned.Add(1)
-			return 0, true
+			return 0, unlearned
 		}
 	}
 	if l.held(src, r) {
-		return RxMoveGuard, false
+		return RxMoveGuard, refused
 	}
 	switch l.FDB.Learn(src, r.ID, now).Outcome {
 	case fdb.LearnRefusedStatic:
-		return RxStaticMAC, false
+		return RxStaticMAC, refused
 	case fdb.LearnFull:
 		c.notLearned.Add(1)
+		return 0, unlearned
 	case fdb.LearnMoved:
 		c.moves.Add(1)
 		if home, held := l.guard.holds(src); held && home != r.Addr { // this was the move too many
 			l.GoHome(src, home, now)
-			return RxMoveGuard, false
+			return RxMoveGuard, refused
 		}
 	case fdb.LearnRefreshed, fdb.LearnNew, fdb.LearnRefusedInvalid:
 	}
-	return 0, true
+	return 0, admitted
 }
 
 // held reports whether moveguard keeps src from being behind r.

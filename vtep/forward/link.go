@@ -32,7 +32,7 @@ type Link struct {
 	evicted    atomic.Uint64 // FDB entries that made room for new addresses
 	giver      atomic.Uint32 // the remote that the last of them was of
 	cameBack   atomic.Bool   // an own packet, since it was last looked
-	lastPolicy atomic.Uint32 // ID of the last packet that carried one
+	lastPolicy atomic.Uint32 // id of the last packet that carried one
 }
 
 // Tables says how large a link's tables may get, and who is told of what is in them.
@@ -125,7 +125,7 @@ func (l *Link) Evicted() (n uint64, giver *Remote) {
 	return n, giver
 }
 
-// LastPolicy is the ID of the last packet that carried one.
+// LastPolicy is the id of the last packet that carried one.
 func (l *Link) LastPolicy() uint32 { return l.lastPolicy.Load() }
 
 // CameBack reports whether an own packet came back since ForgetCameBack.
@@ -169,7 +169,7 @@ func (l *Link) looped() {
 }
 
 // tellL2Miss tells that a frame for a unicast MAC address has no entry and no
-// default one (`L2Miss`, vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c).
+// default one (`l2miss`, vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c).
 func (l *Link) tellL2Miss(s *State, mac encap.MAC) {
 	if s.L2Miss && !mac.IsMulticast() {
 		l.plane.OnL2Miss(s.Name, mac)
@@ -177,7 +177,7 @@ func (l *Link) tellL2Miss(s *State, mac encap.MAC) {
 }
 
 // tellL3Miss tells that an IP address without a neighbour was asked for
-// (`L3Miss`, vxlan_ip_miss in drivers/net/vxlan/vxlan_core.c).
+// (`l3miss`, vxlan_ip_miss in drivers/net/vxlan/vxlan_core.c).
 func (l *Link) tellL3Miss(s *State, ip encap.Addr) {
 	if s.L3Miss {
 		l.plane.OnL3Miss(s.Name, ip)

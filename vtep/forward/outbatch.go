@@ -19,28 +19,26 @@ type outBatch struct {
 // outPart is who the packets from the index from on are of, up to the next part.
 type outPart struct {
 	from int
-	link *Link
-	s    *State
+	source
 	lane int // of s
-	c    *Counters
 }
 
 // batchFor is the batch of the transmitter of a lane, whose last part is that of the
-// worker's link.
-func (w *portWorker) batchFor(s *State, lane int) *outBatch {
+// link.
+func (w *portWorker) batchFor(from *source, lane int) *outBatch {
 	b := w.lanes[lane]
 	if b == nil {
-		b = w.batchOf(s.TX[lane])
+		b = w.batchOf(from.s.TX[lane])
 		w.lanes[lane] = b
 	}
-	if b.used == 0 || b.parts[b.used-1].link != w.link { // of one link each lane has its own transmitter
-		b.parts[b.used] = outPart{b.n, w.link, s, lane, w.c}
+	if b.used == 0 || b.parts[b.used-1].link != from.link { // of one link each lane has its own transmitter
+		b.parts[b.used] = outPart{b.n, *from, lane}
 		b.used++
 	}
 	return b
 }
 
-// batchOf is the batch of TX. Where others have all, these are sent.
+// batchOf is the batch of tx. Where others have all, these are sent.
 func (w *portWorker) batchOf(tx Transmitter) *outBatch {
 	for i := range w.out {
 		if b := &w.out[i]; b.tx == tx || b.tx == nil {

@@ -24,18 +24,18 @@ type OwnPackets struct {
 
 // comesBack reports whether the packet in frame b, described by in, is an own
 // one. A later fragment has no ports: it goes round once, in a packet of its own.
-func (w *portWorker) comesBack(s *State, b []byte, in *encap.Inner) bool {
+func (w *portWorker) comesBack(from *source, b []byte, in *encap.Inner) bool {
 	if in.L4 == 0 {
 		return false
 	}
 	o, port := w.plane.ownSent.Load(), binary.BigEndian.Uint16(b[in.L4:])
-	return o.Ports[port/64]&(1<<(port%64)) != 0 && w.looksOwn(s, o, b, in)
+	return o.Ports[port/64]&(1<<(port%64)) != 0 && w.looksOwn(from, o, b, in)
 }
 
 // looksOwn is the rest of comesBack, for a packet from a port of the pool. An
 // address that this host has had for less than a second may be unknown; such a
 // packet to a remote of the link itself, with its VNI, is an own one all the same.
-func (w *portWorker) looksOwn(s *State, o *OwnPackets, b []byte, in *encap.Inner) bool {
+func (w *portWorker) looksOwn(from *source, o *OwnPackets, b []byte, in *encap.Inner) bool {
 	const udpHeaderLen = 8 // RFC 768
 	h, ok := encap.DecodeHeader(b[in.L4+udpHeaderLen:])
 	if !ok || !h.Valid() {
@@ -49,6 +49,6 @@ func (w *portWorker) looksOwn(s *State, o *OwnPackets, b []byte, in *encap.Inner
 		return false
 	}
 	w.plane.strangeSource.Store(true)
-	p := w.link.Remotes.peers.lookup(dst)
-	return h.VNI == s.Learned.VNI && p.IsPeer()
+	p := from.link.Remotes.peers.lookup(dst)
+	return h.VNI == from.s.Learned.VNI && p.IsPeer()
 }

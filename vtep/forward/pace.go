@@ -47,15 +47,15 @@ func (c *clock) read(p *Plane) time.Duration {
 
 // floods reports whether a copy of o, a flooded frame, may go to r; nil: that was
 // given up meanwhile.
-func (w *portWorker) floods(s *State, o *outFrame, r *Remote) bool {
+func (w *portWorker) floods(from *source, o *outFrame, r *Remote) bool {
 	if r == nil {
-		w.c.drop(TxNoRemote)
+		from.c.drop(TxNoRemote)
 		return false
 	}
-	if s.PeerBUMLimit == 0 || r.peer.to.takes(s.PeerBUMLimit, int(o.packet.Segments), w.clock.read(w.plane)) {
+	if from.s.PeerBUMLimit == 0 || r.peer.to.takes(from.s.PeerBUMLimit, int(o.packet.Segments), w.clock.read(w.plane)) {
 		return true
 	}
-	w.c.drop(TxPeerBUMLimit)
+	from.c.drop(TxPeerBUMLimit)
 	return false
 }
 

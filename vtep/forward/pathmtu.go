@@ -105,7 +105,7 @@ func (k *knownPath) learn(mtu int, now fdb.Tick) {
 	k.state.Store(uint64(now)<<32 | uint64(uint32(mtu)))
 }
 
-// MTU is 0 where nothing is known.
+// mtu is 0 where nothing is known.
 func (k *knownPath) mtu(now fdb.Tick) int {
 	v := k.state.Load()
 	if now-fdb.Tick(v>>32) >= pathAge {

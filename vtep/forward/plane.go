@@ -26,7 +26,7 @@ type Plane struct {
 	unmet    atomic.Uint32            // index of a device that nothing is known of; 0: none
 	woken    chan struct{}            // the data path noted something for the control plane
 
-	// OnL2Miss and onL3Miss are told of what links with L2Miss and L3Miss miss. They must
+	// OnL2Miss and OnL3Miss are told of what links with l2miss and l3miss miss. They must
 	// neither wait nor allocate.
 	OnL2Miss func(link string, mac encap.MAC)
 	OnL3Miss func(link string, ip encap.Addr)

@@ -3,7 +3,7 @@ package forward
 import "github.com/uvtep/uvtep/encap"
 
 // policy takes the group policy extension out of the header of a packet for a
-// link with GBP, notes its ID and reports whether its source may be learned:
+// link with gbp, notes its id and reports whether its source may be learned:
 // the kernel leaves that bit to whoever reads the packet's mark.
 func (l *Link) policy(h *encap.Header) (learn bool) {
 	p, ok := h.TakePolicy()

@@ -11,10 +11,10 @@ type Neighbours map[encap.Addr]encap.MAC
 
 // answers answers f, if it asks for a neighbour that the link knows, in that
 // one's place, and reports whether f is done with. Of what it does not know it
-// tells with L3Miss, as the kernel; without, f goes its way, where the kernel
+// tells with l3miss, as the kernel; without, f goes its way, where the kernel
 // drops it (arp_reduce and neigh_reduce in drivers/net/vxlan/vxlan_core.c).
-func (w *portWorker) answers(s *State, f *encap.Frame, in *encap.Inner) bool {
-	l := w.link
+func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool {
+	l, s, c := from.link, from.s, from.c
 	if s.ProxyLearn {
 		l.says(f, in, w.now)
 	}
@@ -37,7 +37,7 @@ func (w *portWorker) answers(s *State, f *encap.Frame, in *encap.Inner) bool {
 	if !ok {
 		l.tellL3Miss(s, q.Target)
 		if s.L3Miss {
-			w.c.drop(TxNoNeighbour)
+			c.drop(TxNoNeighbour)
 		}
 		return s.L3Miss
 	}
@@ -48,9 +48,9 @@ func (w *portWorker) answers(s *State, f *encap.Frame, in *encap.Inner) bool {
 		}
 	}
 	if w.toHost(s, q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0)) {
-		w.c.answered.Add(1)
+		c.answered.Add(1)
 	} else {
-		w.c.drop(RxPort)
+		c.drop(RxPort)
 	}
 	return true
 }

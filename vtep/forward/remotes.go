@@ -91,7 +91,7 @@ func (r *Remotes) At(id fdb.RemoteID) *Remote {
 	return ids[id].Load()
 }
 
-// sameAddr serves FDB.Config.SameAddr.
+// sameAddr serves fdb.Config.SameAddr.
 func (r *Remotes) sameAddr(a, b fdb.RemoteID) bool {
 	ra, rb := r.At(a), r.At(b)
 	return ra != nil && rb != nil && ra.Addr == rb.Addr
@@ -235,7 +235,7 @@ func (r *Remotes) follow(e fdb.Event) {
 	}
 }
 
-// count adds FDB references to ID, users of them from configuration.
+// count adds FDB references to id, users of them from configuration.
 func (r *Remotes) count(id fdb.RemoteID, refs int, users int32) {
 	rem := r.At(id)
 	if rem == nil {

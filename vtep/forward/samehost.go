@@ -36,17 +36,17 @@ type Arrivals struct {
 
 // origin is where d came from. Of one whose sender a prefix names, the bytes are
 // not trusted, whatever device it came by.
-func (w *NetWorker) originOf(d *encap.Datagram) Origin {
-	f := &w.from
+func (w *NetWorker) originOf(b *netBatch, d *encap.Datagram) Origin {
+	f := &b.from
 	if f.known && d.Device == f.device && d.Src == f.src {
 		return f.origin
 	}
-	*f = arrival{known: true, device: d.Device, src: d.Src, origin: w.arrivals.Of(d.Device, d.Src)}
+	*f = arrival{known: true, device: d.Device, src: d.Src, origin: b.arrivals.Of(d.Device, d.Src)}
 	switch f.origin {
 	case OriginUnknown:
 		w.ep.plane.meet(d.Device)
 	case OriginWire:
-		if len(w.arrivals.Prefixes) > 0 && contains(w.arrivals.Prefixes, d.Src) {
+		if len(b.arrivals.Prefixes) > 0 && contains(b.arrivals.Prefixes, d.Src) {
 			f.origin = OriginMixed
 		}
 	case OriginMixed, OriginHere:
@@ -70,8 +70,8 @@ func contains(prefixes []netip.Prefix, a encap.Addr) bool {
 // only where that can do no harm, see alike. What is left cannot be decided: it is
 // dropped, and the endpoint goes on without UDP_GRO, where the kernel itself cuts
 // what it joined.
-func (w *NetWorker) isTrain(d *encap.Datagram) bool {
-	if w.originOf(d) == OriginWire || w.arrivals.Nobody || alike(d.Payload, int(d.SegSize)) {
+func (w *NetWorker) isTrain(b *netBatch, d *encap.Datagram) bool {
+	if w.originOf(b, d) == OriginWire || b.arrivals.Nobody || alike(d.Payload, int(d.SegSize)) {
 		return true
 	}
 	w.undecided(d)

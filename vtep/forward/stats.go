@@ -7,7 +7,7 @@ import (
 )
 
 // Stats counts since the link was added. Rx is what came from the underlay
-// and went into the port, TX what came from the port and went to remotes, one
+// and went into the port, tx what came from the port and went to remotes, one
 // for each copy, as the kernel counts.
 type Stats struct {
 	RxPackets, RxBytes, RxErrors, RxDropped, Multicast uint64
@@ -72,7 +72,7 @@ func (c *Counters) drop(r DropReason) { c.drops[r].Add(1) }
 // Count counts n drops.
 func (c *Counters) Count(r DropReason, n uint64) { c.drops[r].Add(n) }
 
-// sum adds up shards.
+// Sum adds up shards.
 func Sum(shards []Counters) Stats {
 	s := Stats{Drops: make(map[DropReason]uint64)}
 	for i := range shards {

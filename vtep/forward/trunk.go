@@ -11,7 +11,7 @@ import (
 type Trunk struct {
 	// Nobody counts frames that belong to no link, by queue; plane.counters do, too.
 	Nobody []Counters
-	// links are by VLAN ID. The workers read them without a lock.
+	// links are by VLAN id. The workers read them without a lock.
 	links [encap.MaxVLAN + 1]atomic.Pointer[Link]
 }
 
@@ -50,16 +50,21 @@ func (w *TrunkWorker) Forward(frames []encap.Frame, now fdb.Tick) {
 	w.finish()
 }
 
+// give has a link forward frames of its VLAN.
 func (w *TrunkWorker) give(to *Link, frames []encap.Frame) {
-	switch {
-	case len(frames) == 0:
-	case to == nil:
-		w.nobody.drops[TxUnknownVLAN].Add(uint64(len(frames)))
-		w.trunk.Nobody[w.queue].drops[TxUnknownVLAN].Add(uint64(len(frames)))
-	case !to.State.Load().Up: // a netdev that is down would give none
-		to.Shards[w.queue].drops[TxLinkDown].Add(uint64(len(frames)))
-	default:
-		w.link, w.c = to, &to.Shards[w.queue]
-		w.forward(frames)
+	n := uint64(len(frames))
+	if n == 0 {
+		return
 	}
+	if to == nil {
+		w.nobody.Count(TxUnknownVLAN, n)
+		w.trunk.Nobody[w.queue].Count(TxUnknownVLAN, n)
+		return
+	}
+	from := w.source(to, to.State.Load())
+	if !from.s.Up { // a netdev that is down would give none
+		from.c.Count(TxLinkDown, n)
+		return
+	}
+	w.forward(from, frames)
 }

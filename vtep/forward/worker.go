@@ -9,21 +9,35 @@ import (
 // handles at most. Workers take what is there and never wait for more.
 const Batch = 256
 
-// portWorker forwards what comes out of one queue of a link's port.
+// PortWorker forwards what comes out of one queue of a link's own port.
+type PortWorker struct {
+	portWorker
+	link *Link
+}
+
+// NewPortWorker forwards what comes out of queue of l's own port.
+func NewPortWorker(l *Link, queue int) *PortWorker {
+	return &PortWorker{portWorker{plane: l.plane, queue: queue}, l}
+}
+
+// portWorker forwards frames of links that one queue of a port has.
 type portWorker struct {
 	plane *Plane
-	link  *Link
 	queue int
-	c     *Counters
-	now   fdb.Tick // of the batch under way
+	now   fdb.Tick // of the batch under way, as the next two
 	clock clock
 	*portScratch
 }
 
-// NewPortWorker forwards what comes out of queue of l's own port.
-func NewPortWorker(l *Link, queue int) *portWorker {
-	return &portWorker{plane: l.plane, link: l, queue: queue, c: &l.Shards[queue]}
+// source is a link whose frames are forwarded.
+type source struct {
+	link *Link
+	s    *State
+	c    *Counters
 }
+
+// source is l for frames of the worker's queue.
+func (w *portWorker) source(l *Link, s *State) source { return source{l, s, &l.Shards[w.queue]} }
 
 // portScratch is the memory that a portWorker needs while it forwards a batch.
 // A waiting one holds none: of thousands of links most are idle.
@@ -67,30 +81,42 @@ type arrival struct {
 
 // NetWorker forwards what comes out of one socket of an endpoint.
 type NetWorker struct {
-	ep *Endpoint
-	n  int       // counter shard
-	c  *Counters // for what belongs to no link
+	ep    *Endpoint
+	n     int       // counter shard
+	c     *Counters // for what belongs to no link
+	ports joinBatches
 
 	// Of the packet before, which the next mostly resembles.
-	link     *Link
-	s        *State
-	vni      encap.VNI
-	src      encap.Addr
-	peer     *Peer     // of src; nil: none yet
-	arrivals *Arrivals // of the batch
-	from     arrival
-	// usual: it is the end of the superframe that join's Extend would go on with,
-	// and nothing about it was counted or learned, so that the next segment of its
-	// flow needs no look but at its headers.
-	usual  bool
-	header [encap.HeaderLen]byte // valid where usual is set, as are the next two
+	to   target
+	tail tail
+}
+
+// netBatch is what holds for one read of a socket.
+type netBatch struct {
+	now      fdb.Tick
+	clock    clock
+	arrivals *Arrivals
+	from     arrival // of the datagram before
+}
+
+// target is where the packets of a VNI go.
+type target struct {
+	vni  encap.VNI
+	link *Link // nil: none yet
+	s    *State
+	port *joinBatch
+	src  encap.Addr // who sent the last one
+	peer *Peer      // of src; nil: none yet
+}
+
+// tail is the end of a superframe that the next segment of its flow continues without a
+// look but at its headers: nothing about the packet was counted or learned.
+type tail struct {
+	open   bool
+	header [encap.HeaderLen]byte
+	src    encap.Addr
 	tos    uint8
 	device uint32
-
-	clock clock
-
-	ports joinBatches
-	to    *joinBatch // of link's port
 }
 
 // NewNetWorker is worker n of ep.
