@@ -65,6 +65,9 @@ type linkUpdate struct {
 // beginUpdate gives the link what edit makes of its configuration. The caller holds
 // v.mu.
 func (v *VTEP) beginUpdate(l *Link, edit func(*LinkConfig) error) (u linkUpdate, err error) {
+	if l.gone { // since it was found
+		return u, fmt.Errorf("%w: %s is no link of this daemon", ErrNoLink, l.device.Name)
+	}
 	u.before, u.config = l.cfg, l.cfg
 	u.config.Name = l.device.Name // ip may have renamed it
 	if err := edit(&u.config); err != nil {
