@@ -19,10 +19,10 @@ const (
 	staleTries = 16
 )
 
-// flush sends the queued messages and gives the packets whose datagrams did
+// flush sends the messages that were built and gives the packets whose datagrams did
 // not leave their result.
 func (s *sender) flush() {
-	s.finish()
+	s.sock = &s.t.sockets[s.socket]
 	i := 0
 	for i < s.queued && s.err == nil {
 		sent, errno := s.offer(s.msgs[i:s.queued])
@@ -36,10 +36,6 @@ func (s *sender) flush() {
 	for ; i < s.queued; i++ {
 		s.fail(s.metas[i].first, s.metas[i].n, encap.SendRefused)
 	}
-	// The frames belong to the caller.
-	clear(s.pairs[:s.used])
-	clear(s.metas[:s.queued])
-	s.queued, s.used, s.flatUsed = 0, 0, 0
 }
 
 // offer sends list from the socket up to a message that the kernel refuses
@@ -184,33 +180,4 @@ func (s *sender) split(i, n int) bool {
 		at = end
 	}
 	return first
-}
-
-// carve makes the messages for the datagrams of message i from at on, n in
-// each, as many as there is room for.
-func (s *sender) carve(i, at, n int) []mmsghdr {
-	m, whole := &s.metas[i], &s.msgs[i].hdr
-	k := 0
-	for ; k < len(s.parts) && at < m.n; k++ {
-		h := &s.parts[k].hdr
-		*h = *whole
-		h.Iov = &s.pairs[m.first+at][0]
-		control := m.plain
-		if n > 1 {
-			control = int(whole.Controllen)
-		}
-		s.shape(h, min(n, m.n-at), i, control)
-		at += n
-	}
-	return s.parts[:k]
-}
-
-// fail gives the packets of n datagrams a result: the first failure stays, but
-// that a packet was too big is worth more to know.
-func (s *sender) fail(first, n int, result encap.SendResult) {
-	for _, i := range s.owner[first : first+n] {
-		if p := &s.packets[i]; p.Result == encap.SendOK || result == encap.SendTooBig {
-			p.Result = result
-		}
-	}
 }

@@ -20,24 +20,24 @@ type message struct {
 
 // datagram queues one datagram of packet i: head, at most one more in the same
 // memory for each message, and body. Both are read in place.
-func (s *sender) datagram(i uint16, p *encap.Packet, head, body []byte) {
+func (b *builder) datagram(i uint16, p *encap.Packet, head, body []byte) {
 	size := len(head) + len(body)
-	grows := s.open && s.metas[s.queued-1].takes(p, size, s.limit)
-	if s.used == sendPairs || (!grows && s.queued == sendMessages) {
-		s.flush()
+	grows := b.open && b.metas[b.queued-1].takes(p, size, b.limit)
+	if b.used == sendPairs || (!grows && b.queued == sendMessages) {
+		b.empty()
 		grows = false
 	}
 	if !grows {
-		s.finish()
-		s.start(p, size)
+		b.finish()
+		b.start(p, size)
 	}
-	m := &s.metas[s.queued-1]
-	v := &s.pairs[s.used]
+	m := &b.metas[b.queued-1]
+	v := &b.pairs[b.used]
 	v[0].Base, v[1].Base = &head[0], &body[0]
 	v[0].SetLen(len(head))
 	v[1].SetLen(len(body))
-	s.owner[s.used] = i
-	s.used++
+	b.owner[b.used] = i
+	b.used++
 	m.n++
 	m.bytes += size
 }
@@ -52,31 +52,31 @@ func (m *message) takes(p *encap.Packet, size, limit int) bool {
 }
 
 // start opens a message to p's remote, of datagrams of size bytes.
-func (s *sender) start(p *encap.Packet, size int) {
-	i := s.queued
-	h := &s.msgs[i].hdr
-	h.Namelen = s.setName(i, p)
-	h.Iov = &s.pairs[s.used][0]
-	s.metas[i] = message{first: s.used, size: size, plain: s.control[i].fill(p, s.t.v6), packet: p}
-	s.queued++
-	s.open = true
+func (b *builder) start(p *encap.Packet, size int) {
+	i := b.queued
+	h := &b.msgs[i].hdr
+	h.Namelen = b.setName(i, p)
+	h.Iov = &b.pairs[b.used][0]
+	b.metas[i] = message{first: b.used, size: size, plain: b.control[i].fill(p, b.v6), packet: p}
+	b.queued++
+	b.open = true
 }
 
 // finish completes the message that is open.
-func (s *sender) finish() {
-	if !s.open {
+func (b *builder) finish() {
+	if !b.open {
 		return
 	}
-	s.open = false
-	i := s.queued - 1
-	m, h := &s.metas[i], &s.msgs[i].hdr
+	b.open = false
+	i := b.queued - 1
+	m, h := &b.metas[i], &b.msgs[i].hdr
 	n := m.plain
 	if m.n > 1 {
-		*(*uint16)(s.control[i].add(&n, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)) = uint16(m.size)
+		*(*uint16)(b.control[i].add(&n, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)) = uint16(m.size)
 	}
-	s.shape(h, m.n, i, n)
+	b.shape(h, m.n, i, n)
 	if m.n > 1 && m.size <= flatMost {
-		s.flatten(i)
+		b.flatten(i)
 	}
 }
 
@@ -89,41 +89,70 @@ const (
 
 // flatten copies the datagrams of message i into one piece, where there is room.
 // Their pairs stay, for carve.
-func (s *sender) flatten(i int) {
-	m, h := &s.metas[i], &s.msgs[i].hdr
-	if s.flatUsed+m.bytes > flatBytes {
+func (b *builder) flatten(i int) {
+	m, h := &b.metas[i], &b.msgs[i].hdr
+	if b.flatUsed+m.bytes > flatBytes {
 		return
 	}
-	out := s.flat[s.flatUsed : s.flatUsed+m.bytes]
-	s.flatUsed += m.bytes
-	s.whole[i].Base = &out[0]
-	s.whole[i].SetLen(m.bytes)
-	h.Iov = &s.whole[i]
+	out := b.flat[b.flatUsed : b.flatUsed+m.bytes]
+	b.flatUsed += m.bytes
+	b.whole[i].Base = &out[0]
+	b.whole[i].SetLen(m.bytes)
+	h.Iov = &b.whole[i]
 	h.SetIovlen(1)
-	for at := range s.pairs[m.first : m.first+m.n] {
-		v := &s.pairs[m.first+at]
+	for at := range b.pairs[m.first : m.first+m.n] {
+		v := &b.pairs[m.first+at]
 		out = out[copy(out, unsafe.Slice(v[0].Base, v[0].Len)):]
 		out = out[copy(out, unsafe.Slice(v[1].Base, v[1].Len)):]
 	}
 }
 
 // shape gives h its numbers: n datagrams, control bytes of control buffer i.
-func (s *sender) shape(h *unix.Msghdr, n, i, control int) {
+func (b *builder) shape(h *unix.Msghdr, n, i, control int) {
 	h.SetIovlen(n * packetIovecs)
 	h.Control = nil
 	if control > 0 {
-		h.Control = (*byte)(unsafe.Pointer(&s.control[i]))
+		h.Control = (*byte)(unsafe.Pointer(&b.control[i]))
 	}
 	h.SetControllen(control)
 }
 
-func (s *sender) setName(i int, p *encap.Packet) uint32 {
-	if s.t.v6 {
-		s.names[i] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkPort(p.Port), Addr: p.Dst, Scope_id: p.Zone}
-		binary.BigEndian.PutUint32((*[4]byte)(unsafe.Pointer(&s.names[i].Flowinfo))[:], p.FlowLabel)
+func (b *builder) setName(i int, p *encap.Packet) uint32 {
+	if b.v6 {
+		b.names[i] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkPort(p.Port), Addr: p.Dst, Scope_id: p.Zone}
+		binary.BigEndian.PutUint32((*[4]byte)(unsafe.Pointer(&b.names[i].Flowinfo))[:], p.FlowLabel)
 		return unix.SizeofSockaddrInet6
 	}
-	*(*unix.RawSockaddrInet4)(unsafe.Pointer(&s.names[i])) = unix.RawSockaddrInet4{
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(&b.names[i])) = unix.RawSockaddrInet4{
 		Family: unix.AF_INET, Port: networkPort(p.Port), Addr: [4]byte(p.Dst[12:])}
 	return unix.SizeofSockaddrInet4
+}
+
+// carve makes the messages for the datagrams of message i from at on, n in
+// each, as many as there is room for.
+func (b *builder) carve(i, at, n int) []mmsghdr {
+	m, whole := &b.metas[i], &b.msgs[i].hdr
+	k := 0
+	for ; k < len(b.parts) && at < m.n; k++ {
+		h := &b.parts[k].hdr
+		*h = *whole
+		h.Iov = &b.pairs[m.first+at][0]
+		control := m.plain
+		if n > 1 {
+			control = int(whole.Controllen)
+		}
+		b.shape(h, min(n, m.n-at), i, control)
+		at += n
+	}
+	return b.parts[:k]
+}
+
+// fail gives the packets of n datagrams a result: the first failure stays, but
+// that a packet was too big is worth more to know.
+func (b *builder) fail(first, n int, result encap.SendResult) {
+	for _, i := range b.owner[first : first+n] {
+		if p := &b.packets[i]; p.Result == encap.SendOK || result == encap.SendTooBig {
+			p.Result = result
+		}
+	}
 }

@@ -52,11 +52,11 @@ func (s *superframes) find(p *encap.Packet) *prepared {
 
 // superframe queues the segments of p, packet i. Frames that cannot be cut
 // stay refused.
-func (s *sender) superframe(i uint16, p *encap.Packet) {
-	f := &s.super
+func (b *builder) superframe(i uint16, p *encap.Packet) {
+	f := &b.super
 	if k := f.find(p); k != nil {
 		p.Result = encap.SendOK
-		s.again(i, p, k)
+		b.again(i, p, k)
 		return
 	}
 	if !f.cutter.Init(&p.Frame) {
@@ -69,13 +69,13 @@ func (s *sender) superframe(i uint16, p *encap.Packet) {
 	}
 	p.Result = encap.SendOK
 	if f.used+k.segments*k.stride > arenaSize {
-		s.emptyArena()
+		b.emptyArena()
 	}
 	k.at = f.used
 	whole := k.segments*k.stride <= arenaSize
 	for {
 		if f.used+k.stride > arenaSize {
-			s.emptyArena()
+			b.emptyArena()
 		}
 		head := f.arena[f.used : f.used+k.stride]
 		payload, ok := f.cutter.Next(head[encap.HeaderLen:])
@@ -85,7 +85,7 @@ func (s *sender) superframe(i uint16, p *encap.Packet) {
 		copy(head, p.Header[:])
 		f.used += k.stride
 		k.end += len(payload)
-		s.datagram(i, p, head, payload)
+		b.datagram(i, p, head, payload)
 	}
 	if whole && f.n < len(f.known) {
 		f.known[f.n] = k
@@ -94,19 +94,19 @@ func (s *sender) superframe(i uint16, p *encap.Packet) {
 }
 
 // again queues the segments of p from what was prepared.
-func (s *sender) again(i uint16, p *encap.Packet, k *prepared) {
+func (b *builder) again(i uint16, p *encap.Packet, k *prepared) {
 	size := int(k.offload.SegSize)
 	at := k.stride - encap.HeaderLen
 	for n := range k.segments {
 		end := min(at+size, k.end)
-		s.datagram(i, p, s.super.arena[k.at+n*k.stride:][:k.stride], p.Frame.Data[at:end])
+		b.datagram(i, p, b.super.arena[k.at+n*k.stride:][:k.stride], p.Frame.Data[at:end])
 		at = end
 	}
 }
 
-// emptyArena sends what refers to the arena.
-func (s *sender) emptyArena() {
-	s.flush()
-	clear(s.super.known[:s.super.n])
-	s.super.n, s.super.used = 0, 0
+// emptyArena has the messages sent that refer to the arena.
+func (b *builder) emptyArena() {
+	b.empty()
+	clear(b.super.known[:b.super.n])
+	b.super.n, b.super.used = 0, 0
 }

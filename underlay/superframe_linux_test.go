@@ -78,7 +78,7 @@ func datagrams(t testing.TB, f encap.Frame) []string {
 	t.Helper()
 	var all []string
 	if !encap.Segment(&f, make([]byte, 70000), func(s encap.Frame) { all = append(all, payloadOf(string(s.Data))) }) {
-		t.Fatal("the test's superframe cannot be cut")
+		t.Fatalf("the test's superframe of %d bytes cannot be cut: %+v", f.Len(), f.Offload)
 	}
 	return all
 }
