@@ -65,7 +65,7 @@ func (e *engine) wait() bool {
 
 func (e *engine) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	_, _, err := e.Host.OpenPort(c)
-	d := &engineDevice{Device: e.Host.Device(c.Name), e: e, buf: make([]byte, engineBatch*2048)}
+	d := &engineDevice{Device: e.Device(c.Name), e: e, buf: make([]byte, engineBatch*2048)}
 	return d, d, err
 }
 

@@ -24,7 +24,7 @@ type blinkDevice struct {
 
 func (h blinkHost) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	_, _, err := h.Host.OpenPort(c)
-	d := blinkDevice{h.Host.Device(c.Name), h.blink}
+	d := blinkDevice{h.Device(c.Name), h.blink}
 	return d, d, err
 }
 

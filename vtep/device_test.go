@@ -121,7 +121,7 @@ type staleDevice struct{ *vteptest.Device }
 
 func (h staleHost) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	_, _, err := h.Host.OpenPort(c)
-	d := staleDevice{h.Host.Device(c.Name)}
+	d := staleDevice{h.Device(c.Name)}
 	return d, d, err
 }
 

@@ -55,7 +55,7 @@ func (h *hooks) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 		}
 	}
 	_, _, err := h.Host.OpenPort(c)
-	d := &hookedDevice{h.Host.Device(c.Name), h}
+	d := &hookedDevice{h.Device(c.Name), h}
 	return d, d, err
 }
 

@@ -135,7 +135,7 @@ func (l *Link) info() LinkInfo {
 		MTUSource: l.mtuSource,
 		Up:        l.device.Up,
 		Entries:   l.FDB.Len(),
-		Learned:   l.Link.Learned(),
+		Learned:   l.Learned(),
 		Stats:     forward.Sum(l.Shards),
 		Troubles:  l.troubleList(),
 		ICMP:      l.icmpCounts(),

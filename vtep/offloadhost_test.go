@@ -25,7 +25,7 @@ type offloadHost struct {
 
 func (h *offloadHost) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	_, _, err := h.Host.OpenPort(c)
-	d := &offloadDevice{h.Host.Device(c.Name), h}
+	d := &offloadDevice{h.Device(c.Name), h}
 	return d, d, err
 }
 

@@ -22,7 +22,7 @@ type panicky struct{ *vteptest.Host }
 
 func (h *panicky) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	_, _, err := h.Host.OpenPort(c)
-	d := &panickyDevice{h.Host.Device(c.Name)}
+	d := &panickyDevice{h.Device(c.Name)}
 	return d, d, err
 }
 

@@ -113,6 +113,7 @@ func Sum(shards []Counters) Stats {
 // DropTotals are what was counted of each reason.
 type DropTotals [numDropReasons]uint64
 
+// TotalDrops adds up what shards count.
 func TotalDrops(shards []Counters) (t DropTotals) {
 	for i := range shards {
 		for r := range t {
