@@ -9,6 +9,7 @@ import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -51,7 +52,7 @@ func ValidateEntry(e *api.FDBEntry) error {
 // Entry is the core's form of e.
 func Entry(e *api.FDBEntry) (vtep.FDBEntry, error) {
 	out := vtep.FDBEntry{Link: e.Dev, Remote: vtep.Remote{Addr: e.Dst, Port: e.Port, Via: e.Via}}
-	if err := ValidName(e.Dev); err != nil {
+	if err := words.ValidName(e.Dev); err != nil {
 		return out, api.Invalidf("dev: %v", err)
 	}
 	var err error
@@ -68,7 +69,7 @@ func Entry(e *api.FDBEntry) (vtep.FDBEntry, error) {
 		return out, err
 	}
 	if e.Via != "" {
-		if err := ValidName(e.Via); err != nil {
+		if err := words.ValidName(e.Via); err != nil {
 			return out, api.Invalidf("via: %v", err)
 		}
 	}

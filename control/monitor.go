@@ -11,6 +11,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -34,7 +35,7 @@ func interestOf(q url.Values) (in interest, err error) {
 	}
 	if in.set, err = objectSet(q); err == nil && q.Has("dev") {
 		in.dev = q.Get("dev")
-		err = ValidName(in.dev)
+		err = words.ValidName(in.dev)
 	}
 	return in, err
 }

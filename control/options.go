@@ -3,6 +3,7 @@ package control
 import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -17,7 +18,7 @@ func checkOptions(s *api.LinkSpec) error {
 		return api.Invalidf("vlan %d: write 1-%d", *s.VLAN, encap.MaxVLAN)
 	}
 	if s.Trunk != nil {
-		if err := ValidName(*s.Trunk); err != nil {
+		if err := words.ValidName(*s.Trunk); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -23,7 +24,7 @@ func ValidatePort(s *api.PortSpec) error {
 // TrunkConfig is the configuration that the spec describes.
 func TrunkConfig(s *api.PortSpec) (vtep.TrunkConfig, error) {
 	var c vtep.TrunkConfig
-	if err := ValidName(s.Name); err != nil {
+	if err := words.ValidName(s.Name); err != nil {
 		return c, err
 	}
 	c.Name = s.Name

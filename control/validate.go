@@ -7,6 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -15,27 +16,7 @@ const (
 	maxMTU     = 65485   // 65507 bytes of UDP payload less VXLAN and inner Ethernet headers
 	maxQueues  = 256     // MAX_TAP_QUEUES, include/uapi/linux/if_tun.h
 	maxEntries = 1 << 30 // more FDB entries than memory holds
-	maxNameLen = 15      // IFNAMSIZ-1, include/uapi/linux/if.h
 )
-
-// ValidName reports why name cannot be a netdev's, or nil. The kernel's rule
-// (dev_valid_name in net/core/dev.c), and no format characters.
-func ValidName(name string) error {
-	switch {
-	case name == "":
-		return api.Invalidf("the link needs a name")
-	case len(name) > maxNameLen:
-		return api.Invalidf("name %q has %d bytes: write %d at most", name, len(name), maxNameLen)
-	case name == "." || name == "..":
-		return api.Invalidf("name %q cannot be a device's", name)
-	}
-	for _, r := range name {
-		if r <= ' ' || r == 0x7f || r == 0xa0 || strings.ContainsRune("/:%\\\"", r) {
-			return api.Invalidf("name %q: a device name has no space, slash, colon, percent sign, quote or control character", name)
-		}
-	}
-	return nil
-}
 
 // ValidateLink reports what cannot be in the fields that were said, each by itself
 // and together. A Name is not needed.
@@ -137,12 +118,12 @@ func checkHeader(s *api.LinkSpec) error {
 
 func checkNetdev(s *api.LinkSpec) error {
 	if s.Name != "" {
-		if err := ValidName(s.Name); err != nil {
+		if err := words.ValidName(s.Name); err != nil {
 			return err
 		}
 	}
 	if s.Dev != nil {
-		if err := ValidName(*s.Dev); err != nil {
+		if err := words.ValidName(*s.Dev); err != nil {
 			return api.Invalidf("dev: %v", err)
 		}
 	}

@@ -120,7 +120,7 @@ func family(name string) (string, error) {
 	case "link", "bridge", "any_family":
 		return "", nil
 	}
-	return "", usagef("-family %q cannot be: write inet, inet6 or link", name)
+	return "", usagef("-family %q is unknown: write inet, inet6 or link", name)
 }
 
 // option is the full form of an option, or of several letters at once.

@@ -30,7 +30,7 @@ func TestConfigCheck(t *testing.T) {
 		{"links:\n  - {name: a, id: 1, dstport: 4789}\n", 0, name + ": links: 1\n", ""},
 		{"links:\n  - {name: a, id: 1, dstport: 4789}\n  - {name: b, id: 2}\n", 0, name + ": links: 2; without dstport: 1, which have 4789 here, where ip means 8472\n", ""},
 		{"links:\n  - {name: a, id: 1, df: 5}\n  - {name: b, id: x}\n", 1, "",
-			name + ":2:26: df \"5\" cannot be: write set or unset or inherit\n" + name + ":3:19: id \"x\" cannot be: write 0-16777215\n"},
+			name + ":2:26: df \"5\" is unknown: write set or unset or inherit\n" + name + ":3:19: id \"x\" is no number: write one from 0 to 16777215\n"},
 	} {
 		writeFile(t, name, c.text)
 		if got := uvtep(t, "/nowhere", "config", "check", name); got != (result{c.status, c.out, c.errs}) {

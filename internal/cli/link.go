@@ -8,18 +8,13 @@ import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
-const linkSentence = `NAME [type vxlan] id VNI [remote IP | group IP] [local IP] [dev DEV]
-    [dstport PORT] [srcport MIN MAX] [ttl N|auto|inherit] [tos N|inherit]
-    [df set|unset|inherit] [flowlabel N|inherit] [[no]learning] [ageing SECONDS] [maxaddress N|unlimited]
-    [[no]udpcsum] [[no]udp6zerocsumtx] [[no]udp6zerocsumrx] [[no]localbypass]
-    [[no]proxy [learn]] [[no]l2miss] [[no]l3miss] [[no]gbp] [mtu N] [address MAC]
-    [accept peers|any|PREFIX[,PREFIX...]] [reserved ignore|drop|MASK]
-    [innervlan pass|drop] [queues N | txqueues N] [master DEVICE] [gbpid N] [mss clamp|none]
-    [trunk PORT vlan ID] [bumlimit PPS] [peerbumlimit PPS] [moveguard on|off]
-    [loopguard on|off] [samehost auto|none|PREFIX[,PREFIX...]] [[no]persist]
-    [user UID] [group-owner GID]
+// linkHelp is what there is to know of the link sentence.
+func linkHelp() string { return words.Usage() + linkNotes }
+
+const linkNotes = `
 
 The words may stand in any order. The default dstport is 4789, the assigned one; where
 none is given, ip means 8472: give a peer that was set up so its dstport, or ours.
@@ -33,20 +28,20 @@ func newLinkCommand(a *app) *cobra.Command {
 	link := &cobra.Command{
 		Use:   "link",
 		Short: "Add, change, delete and show links, as ip link does",
-		Long:  "uvtep link add|set " + linkSentence + "\n\nuvtep link del NAME\nuvtep link show [NAME]",
+		Long:  "uvtep link add|set " + linkHelp() + "\n\nuvtep link del NAME\nuvtep link show [NAME]",
 	}
 	link.AddCommand(
 		&cobra.Command{
 			Use:   "add NAME id VNI ...",
 			Short: "Add a link; it is down as the kernel leaves it",
-			Long:  "uvtep link add " + linkSentence,
+			Long:  "uvtep link add " + linkHelp(),
 			RunE:  a.linkAdd,
 		},
 		&cobra.Command{
 			Use:   "set NAME ...",
 			Short: "Change a link",
 			Long: "uvtep link set NAME [up|down] [mtu N] [address MAC] [name NEW] [master DEVICE | nomaster] [type vxlan] and the words of link add:\n\n" +
-				linkSentence + "\n\nAddresses and netns are given with ip.",
+				linkHelp() + "\n\nAddresses and netns are given with ip.",
 			RunE: a.linkSet,
 		},
 		&cobra.Command{

@@ -196,7 +196,7 @@ func TestRunRefused(t *testing.T) {
 		status int
 		text   string
 	}{
-		"vxlan0 id 16777216":                                 {1, "0-16777215"},
+		"vxlan0 id 16777216":                                 {1, "0 to 16777215"},
 		"vxlan0 id 1 remote 192.0.2.2 group 239.1.1.1":       {1, "write one of them"},
 		"vxlan0 id 1 remote 192.0.2.2 dev nope":              {2, "nope"},
 		"eth0 id 1 remote 192.0.2.2":                         {2, "eth0"},

@@ -11,7 +11,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
-	"github.com/uvtep/uvtep/control"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 func newMonitorCommand(a *app) *cobra.Command {
@@ -45,7 +45,7 @@ func (a *app) monitor(cmd *cobra.Command, args []string) error {
 				return usagef("dev needs one link: write monitor fdb dev NAME")
 			}
 			dev = args[i]
-			if err := control.ValidName(dev); err != nil {
+			if err := words.ValidName(dev); err != nil {
 				return usagef("%v", err)
 			}
 		case "all":

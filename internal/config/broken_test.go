@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // mistake is one key of a link with a value that cannot be.
@@ -22,12 +24,12 @@ type mistake struct {
 // mistakes are those of a link's keys.
 func mistakes() []mistake {
 	all := []mistake{
-		{"id", "-1", "", "0-16777215"}, {"id", "16777216", "", "0-16777215"}, {"id", "0x1000000", "", "0-16777215"},
-		{"id", "99999999999999999999", "", "0-16777215"}, {"id", "forty", "", "0-16777215"}, {"id", "1.5", "", "0-16777215"},
-		{"id", "1_0", "", "0-16777215"}, {"id", "0b11", "", "0-16777215"}, {"id", "1 2", "", "too much"}, {"id", "[1, 2]", "", "too much"},
+		{"id", "-1", "", "0 to 16777215"}, {"id", "16777216", "", "0 to 16777215"}, {"id", "0x1000000", "", "0 to 16777215"},
+		{"id", "99999999999999999999", "", "0 to 16777215"}, {"id", "forty", "", "0 to 16777215"}, {"id", "1.5", "", "0 to 16777215"},
+		{"id", "1_0", "", "0 to 16777215"}, {"id", "0b11", "", "0 to 16777215"}, {"id", "1 2", "", "too much"}, {"id", "[1, 2]", "", "too much"},
 		{"id", "{a: b}", "", "no keys"}, {"id", `""`, "", "needs a value"}, {"id", "true", "", "needs a value"},
 		{"id", "", "key", "needs a value"}, {"id", "null", "key", "needs a value"}, {"id", "~", "key", "needs a value"},
-		{"vni", "16777216", "", "0-16777215"}, {"id", "[[1]]", "", "values only"}, {"id", "[{a: 1}]", "", "values only"},
+		{"vni", "16777216", "", "0 to 16777215"}, {"id", "[[1]]", "", "values only"}, {"id", "[{a: 1}]", "", "values only"},
 
 		{"remote", "239.1.1.1", "", "write group 239.1.1.1"}, {"remote", "0.0.0.0", "", "address of a host"},
 		{"remote", "255.255.255.255", "", "broadcast"}, {"remote", "'::ffff:192.0.2.1'", "", "write 192.0.2.1"},
@@ -54,13 +56,13 @@ func mistakes() []mistake {
 		{"dev", "[eth0, eth1]", "", "too much"}, {"dev", "eth0 eth1", "", "too much"}, {"dev", "", "key", "needs a value"}, {"dev", "{eth0: up}", "", "no keys"},
 		{"dev", "false", "", "needs a value"}, {"dev", "true", "", "needs a value"},
 
-		{"dstport", "0", "", "8472"}, {"dstport", "65536", "", "0-65535"}, {"dstport", "-1", "", "0-65535"}, {"dstport", "vxlan", "", "0-65535"},
-		{"dstport", "4789.0", "", "0-65535"}, {"dstport", "4789 4790", "", "too much"}, {"dstport", "[4789, 4790]", "", "too much"},
+		{"dstport", "0", "", "8472"}, {"dstport", "65536", "", "0 to 65535"}, {"dstport", "-1", "", "0 to 65535"}, {"dstport", "vxlan", "", "0 to 65535"},
+		{"dstport", "4789.0", "", "0 to 65535"}, {"dstport", "4789 4790", "", "too much"}, {"dstport", "[4789, 4790]", "", "too much"},
 		{"dstport", "", "key", "needs a value"}, {"dstport", "true", "", "needs a value"},
 		{"srcport", "1000", "", "needs a value"}, {"srcport", "[1000]", "", "needs a value"}, {"srcport", "[2000, 1000]", "", "lower port first"},
 		{"srcport", "2000 1000", "", "lower port first"}, {"srcport", "[0, 5]", "", "1 or more"}, {"srcport", "[1, 2, 3]", "", "too much"},
-		{"srcport", "[low, high]", "", "0-65535"}, {"srcport", "[1, 65536]", "", "0-65535"}, {"srcport", "{min: 1, max: 2}", "", "no keys"},
-		{"srcport", "[]", "", "needs a value"}, {"srcport", "1000-2000", "", "0-65535"}, {"srcport", "", "key", "needs a value"},
+		{"srcport", "[low, high]", "", "0 to 65535"}, {"srcport", "[1, 65536]", "", "0 to 65535"}, {"srcport", "{min: 1, max: 2}", "", "no keys"},
+		{"srcport", "[]", "", "needs a value"}, {"srcport", "1000 to 2000", "", "0 to 65535"}, {"srcport", "", "key", "needs a value"},
 
 		{"ttl", "256", "", "auto or inherit"}, {"ttl", "-1", "", "auto or inherit"}, {"ttl", "banana", "", "auto or inherit"},
 		{"ttl", "1.5", "", "auto or inherit"}, {"ttl", "", "key", "needs a value"}, {"hoplimit", "300", "", "auto or inherit"},
@@ -68,11 +70,11 @@ func mistakes() []mistake {
 		{"tos", "AF44", "", "0x00-0xff"}, {"tos", "", "key", "needs a value"}, {"dsfield", "16", "", "hexadecimal"},
 		{"df", "maybe", "", "set or unset or inherit"}, {"df", "1", "", "set or unset"}, {"df", "true", "", "needs a value"},
 
-		{"ageing", "soon", "", "0-4294967295"}, {"ageing", "-1", "", "0-4294967295"}, {"ageing", "4294967296", "", "0-4294967295"},
-		{"ageing", "300s", "", "0-4294967295"}, {"ageing", "300 seconds", "", "too much"}, {"ageing", "", "key", "needs a value"},
+		{"ageing", "soon", "", "0 to 4294967295"}, {"ageing", "-1", "", "0 to 4294967295"}, {"ageing", "4294967296", "", "0 to 4294967295"},
+		{"ageing", "300s", "", "0 to 4294967295"}, {"ageing", "300 seconds", "", "too much"}, {"ageing", "", "key", "needs a value"},
 		{"maxaddress", "many", "", "unlimited"}, {"maxaddress", "-5", "", "unlimited"}, {"maxaddress", "1073741825", "", "unlimited"},
 		{"maxaddress", "none", "", "unlimited"}, {"maxaddress", "1.5", "", "unlimited"}, {"maxaddress", "", "key", "needs a value"},
-		{"mtu", "67", "", "68-"}, {"mtu", "65486", "", "68-65485"}, {"mtu", "jumbo", "", "cannot be"}, {"mtu", "-1", "", "cannot be"}, {"mtu", "", "key", "needs a value"},
+		{"mtu", "67", "", "68-"}, {"mtu", "65486", "", "68-65485"}, {"mtu", "jumbo", "", "is no number"}, {"mtu", "-1", "", "is no number"}, {"mtu", "", "key", "needs a value"},
 		{"address", "1:2", "", "such as"}, {"address", "'01:00:5e:00:00:01'", "", "unicast"}, {"address", "'00:00:00:00:00:00'", "", "not zero"},
 		{"address", "02:00:00:00:00:0g", "", "such as"}, {"address", "02:00:00:00:00:01:02", "", "such as"}, {"address", "192.0.2.1", "", "such as"},
 
@@ -82,7 +84,7 @@ func mistakes() []mistake {
 		{"accept", "peer1.example.net", "", "peers, any"}, {"accept", "", "key", "needs a value"}, {"accept", "{peers: true}", "", "no keys"},
 		{"reserved", "maybe", "", "ignore or drop"}, {"reserved", "true", "", "needs a value"}, {"reserved", "Drop", "", "ignore or drop"},
 		{"innervlan", "maybe", "", "pass or drop"}, {"innervlan", "100", "", "pass or drop"}, {"innervlan", "", "key", "needs a value"},
-		{"queues", "0", "", "1-256"}, {"queues", "257", "", "1-256"}, {"queues", "all", "", "1-256"}, {"queues", "-1", "", "1-256"},
+		{"queues", "0", "", "1 to 256"}, {"queues", "257", "", "1 to 256"}, {"queues", "all", "", "1 to 256"}, {"queues", "-1", "", "1 to 256"},
 		{"up", "maybe", "", "true or false"}, {"up", "1", "", "true or false"}, {"up", "'true'", "", "true or false"}, {"up", "yes", "", "true or false"},
 		{"down", "true", "key", "up: false"}, {"type", "vxlan", "key", "unknown key"}, {"name", "a/b", "", "slash"}, {"name", "''", "", "one value"},
 		{"name", "[a]", "", "one value"}, {"name", "sixteencharacter", "", "15 at most"}, {"name", "a b", "", "space"},
@@ -100,9 +102,9 @@ func mistakes() []mistake {
 		{"mac: '02:00:00:00:00:07', dst: 0.0.0.0", "0.0.0.0", "address of a VTEP"}, {"mac: '02:00:00:00:00:07', dst: peer.example.net", "peer", "no IP address"},
 		{"mac: '02:00:00:00:00:07', dst: 255.255.255.255", "255", "broadcast"}, {"mac: '02:00:00:00:00:07', dst: '2001:db8::7'", "'2001", "family"},
 		{"dst: '::ffff:192.0.2.7', mac: '02:00:00:00:00:07'", "'::f", "write 192.0.2.7"}, {"mac: '02:00:00:00:00:07', dst: fe80::1%eth0", "fe80", "dev eth0"},
-		{"mac: '02:00:00:00:00:07', port: 65536", "65536", "0-65535"},
-		{"mac: '02:00:00:00:00:07', port: http", "http", "0-65535"}, {"mac: '02:00:00:00:00:07', vni: 16777216", "16777216", "0-16777215"},
-		{"mac: '02:00:00:00:00:07', vni: -1", "-1", "0-16777215"}, {"mac: '02:00:00:00:00:07', via: a/b", "a/b", "slash"},
+		{"mac: '02:00:00:00:00:07', port: 65536", "65536", "0 to 65535"},
+		{"mac: '02:00:00:00:00:07', port: http", "http", "0 to 65535"}, {"mac: '02:00:00:00:00:07', vni: 16777216", "16777216", "0 to 16777215"},
+		{"mac: '02:00:00:00:00:07', vni: -1", "-1", "0 to 16777215"}, {"mac: '02:00:00:00:00:07', via: a/b", "a/b", "slash"},
 		{"mac: '02:00:00:00:00:07', state: temp", "temp", "permanent or static or dynamic"}, {"mac: '02:00:00:00:00:07', state: ''", "''", "permanent"},
 		{"mac: '02:00:00:00:00:07', extern_learn: maybe", "maybe", "true or false"}, {"mac: '02:00:00:00:00:07', router: 1", "1}", "true or false"},
 		{"mac: '02:00:00:00:00:07', vlan: 5", "vlan", "unknown key"}, {"mac: '02:00:00:00:00:07', dev: eth0", "dev", "unknown key"},
@@ -117,7 +119,7 @@ func mistakes() []mistake {
 	for _, key := range []string{"banana", "Id", "ID", "ports", "dst-port", "vxlan", "peer", "macs", "ip"} {
 		all = append(all, mistake{key, "1", "key", "unknown key"})
 	}
-	for _, key := range slices.Sorted(maps.Keys(laterWords())) {
+	for _, key := range slices.Sorted(maps.Keys(words.Refused())) {
 		all = append(all, mistake{key, "1", "key", `"` + key + `"`})
 	}
 	return all

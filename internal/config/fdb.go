@@ -218,7 +218,7 @@ func (p *fdbParser) remoteWord(word string, f *api.FDBFilter) (done bool, err er
 		f.Via, err = p.device(word)
 	case "dst":
 		if f.Dst, err = p.Address(word); err == nil && f.Dst.IsUnspecified() {
-			err = words.Usagef("dst %s cannot be: write the IP address of a VTEP", f.Dst)
+			err = words.Usagef("dst %s is no remote: write the IP address of a VTEP", f.Dst)
 		}
 	case "port":
 		n, err = p.Number(word, 0, 65535) // 0: the link's, as in iproute2
@@ -243,7 +243,7 @@ func (p *fdbParser) device(word string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := control.ValidName(v); err != nil {
+	if err := words.ValidName(v); err != nil {
 		return "", words.Usagef("%s: %v", word, err)
 	}
 	return v, nil
@@ -297,7 +297,7 @@ func (p *fdbParser) showWord(word string) (done bool, err error) {
 		}
 		bits, ok := stateBits(v)
 		if !ok {
-			return true, words.Usagef("state %q cannot be: write permanent, static, dynamic or all", v)
+			return true, words.Usagef("state %q is unknown: write permanent, static, dynamic or all", v)
 		}
 		p.bits |= bits
 		return true, nil

@@ -54,7 +54,7 @@ const mainName = "uvtep.yaml"
 // conf.d/*.yaml of its directory, in the order of their names; they have ports and
 // links only. What cannot be is a FileErrors with all places.
 func ReadFile(name string) (*File, error) {
-	r := &fileReader{}
+	r := newFileReader()
 	more, there, err := confD(name)
 	if err != nil {
 		r.add(Place{File: filepath.Join(filepath.Dir(name), "conf.d")}, readError(err))
@@ -84,7 +84,7 @@ func ReadFile(name string) (*File, error) {
 // Read reads what stands for a configuration file, and no conf.d. What cannot be
 // is a FileErrors with all places, name as their file.
 func Read(name string, data []byte) (*File, error) {
-	r := &fileReader{}
+	r := newFileReader()
 	r.read(name, data, false)
 	r.checkTogether()
 	if err := r.result(); err != nil {
@@ -105,8 +105,11 @@ func readError(err error) error {
 type fileReader struct {
 	complaints
 	file  File
-	links []placedLink // beside file.Links
+	links []placedLink           // beside file.Links
+	known map[string]*words.Word // the keys of a link
 }
+
+func newFileReader() *fileReader { return &fileReader{known: words.Known(false)} }
 
 // placedLink is where the words of a link stand that checks of several links
 // point to.

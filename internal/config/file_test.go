@@ -73,16 +73,16 @@ func TestReadFile(t *testing.T) {
 // TestFileSaysEveryWord: each word of the sentence is a key, whatever words the
 // sentence comes to have, and one with a "no" before it is true or false.
 func TestFileSaysEveryWord(t *testing.T) {
-	for w := range linkWords() {
-		r := &fileReader{}
-		l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily)}, words: linkWords()}
+	for w := range words.Known(false) {
+		r := newFileReader()
+		l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily), known: words.Known(false)}}
 		l.key(pair{key: &node{kind: scalarNode, text: w}, value: &node{kind: scalarNode, text: "1", plain: true}})
 		for _, e := range r.all {
-			if strings.Contains(e.Message, "unknown") {
+			if strings.Contains(e.Message, "unknown key") {
 				t.Errorf("%s: %v", w, e)
 			}
 		}
-		if l.words["no"+w] == nil {
+		if l.parser.known["no"+w] == nil {
 			continue
 		}
 		for value, said := range map[string]string{"true": w, "false": "no" + w} {
@@ -227,7 +227,7 @@ func FuzzFile(f *testing.F) {
 		f.Add(strings.ReplaceAll(text, "«", ""))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		r := &fileReader{}
+		r := newFileReader()
 		r.read("f", []byte(text), false)
 		r.checkTogether()
 		if err := r.result(); err != nil {

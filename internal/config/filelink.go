@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,7 +15,6 @@ import (
 type linkReader struct {
 	*fileReader
 	parser *linkParser
-	words  map[string]linkWord
 	at     placedLink
 	// remotes and local are where those values stand, for checks of families.
 	remotes []*node
@@ -24,7 +22,7 @@ type linkReader struct {
 }
 
 func (r *fileReader) readLink(n *node) {
-	l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily)}, words: linkWords()}
+	l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily), known: r.known}}
 	before := r.count()
 	pairs := r.pairs(n, " in the link")
 	l.at = placedLink{name: n.place, id: n.place}
@@ -61,7 +59,7 @@ func (r *fileReader) readLink(n *node) {
 
 func (l *linkReader) name(p pair) {
 	name, ok := l.scalar("name", "vxlan0", p.value)
-	if !ok || l.add(p.value.place, control.ValidName(name)) {
+	if !ok || l.add(p.value.place, words.ValidName(name)) {
 		return
 	}
 	l.parser.name, l.at.name = name, p.value.place
@@ -70,7 +68,7 @@ func (l *linkReader) name(p pair) {
 // key takes one key of the link but for fdb.
 func (l *linkReader) key(p pair) {
 	key := p.key.text
-	switch {
+	switch known := l.parser.known[key]; {
 	case key == "name", key == "fdb":
 	case key == "remotes":
 		l.remoteList(p)
@@ -81,25 +79,23 @@ func (l *linkReader) key(p pair) {
 		l.remote(p.value)
 	case key == "up":
 		l.up(p)
-	case key == "down":
-		l.addf(p.key.place, "%q is no key: write up: false", key)
-	case strings.HasPrefix(key, "no") && l.words[key] != nil && l.words[key[2:]] != nil:
-		l.addf(p.key.place, "%q is no key: write %s: false", key, key[2:])
-	case l.words[key] != nil:
-		l.word(p)
-	default:
+	case known == nil:
 		l.add(p.key.place, l.unknown(key))
+	case key == known.Off():
+		l.addf(p.key.place, "%q is no key: write %s: false", key, known.Name)
+	default:
+		l.word(p, known)
 	}
 }
 
 func (l *linkReader) unknown(key string) error {
-	if why := laterWords()[key]; why != "" {
+	if why := words.Refused()[key]; why != "" {
 		return words.Usagef("%q is %s", key, why)
 	}
 	known := []string{"fdb", "remotes"}
-	for _, w := range slices.Sorted(maps.Keys(l.words)) {
-		if w != "down" && (!strings.HasPrefix(w, "no") || l.words[w[2:]] == nil) {
-			known = append(known, w)
+	for form, w := range l.parser.known {
+		if form != w.Off() {
+			known = append(known, form)
 		}
 	}
 	slices.Sort(known)
@@ -116,15 +112,15 @@ func (l *linkReader) up(p pair) {
 
 // word gives the sentence's parser a key as its word and the value as what
 // follows, and has control judge what has come together so far.
-func (l *linkReader) word(p pair) {
-	said, err := l.sentence(p)
+func (l *linkReader) word(p pair, w *words.Word) {
+	said, err := l.sentence(p, w)
 	if l.add(p.value.place, err) || len(said) == 0 {
 		return
 	}
 	before := l.parser.out
 	l.parser.Rest = said[1:]
-	if err = l.parser.word(said[0], l.words); err == nil && len(l.parser.Rest) > 0 {
-		err = l.tooMuch(p)
+	if err = l.parser.word(said[0]); err == nil && len(l.parser.Rest) > 0 {
+		err = l.tooMuch(p, w)
 	}
 	if err == nil {
 		err = control.ValidateLink(&l.parser.out.LinkSpec)
@@ -148,13 +144,13 @@ func (l *linkReader) word(p pair) {
 
 // sentence is what the link sentence would say for a key and its value; nothing
 // for a flag that is off.
-func (l *linkReader) sentence(p pair) ([]string, error) {
+func (l *linkReader) sentence(p pair, w *words.Word) ([]string, error) {
 	key, v := p.key.text, p.value
 	switch v.kind {
 	case mappingNode:
 		return nil, words.Usagef("%s has no keys of its own: write %s: VALUE", key, key)
 	case nullNode:
-		if l.flag(key) {
+		if w.Flag() {
 			return nil, words.Usagef("%s has no value: write %s: true or leave the key out", key, key)
 		}
 		return []string{key}, nil // the parser says what it needs
@@ -166,7 +162,7 @@ func (l *linkReader) sentence(p pair) ([]string, error) {
 			}
 			said = append(said, item.text)
 		}
-		if key == "accept" || key == "samehost" {
+		if w.List {
 			said = []string{strings.Join(said, ",")}
 		}
 		return append([]string{key}, said...), nil
@@ -176,14 +172,12 @@ func (l *linkReader) sentence(p pair) ([]string, error) {
 		switch {
 		case on:
 			return []string{key}, nil
-		case l.words["no"+key] != nil:
-			return []string{"no" + key}, nil
-		case l.flag(key):
-			return nil, nil
+		case w.Flag():
+			return []string{w.Off()}, nil
 		}
 		return []string{key}, nil // the parser says what it needs
 	}
-	if (key == "tos" || key == "dsfield") && len(v.text) > 1 && strings.Trim(v.text, "0123456789") == "" {
+	if w.Hex && len(v.text) > 1 && strings.Trim(v.text, "0123456789") == "" {
 		return nil, words.Usagef("tos %s: ip reads this as hexadecimal; write 0x%s, or what you mean with 0x before it", v.text, v.text)
 	}
 	if v.text == "" {
@@ -192,15 +186,9 @@ func (l *linkReader) sentence(p pair) ([]string, error) {
 	return append([]string{key}, strings.Fields(v.text)...), nil
 }
 
-// flag reports whether a word of the sentence stands alone.
-func (l *linkReader) flag(key string) bool {
-	trial := &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily), name: "x"}
-	return trial.word(key, l.words) == nil
-}
-
-func (l *linkReader) tooMuch(p pair) error {
-	if l.flag(p.key.text) {
-		return words.Usagef("%s %q cannot be: write true or false", p.key.text, p.value.text)
+func (l *linkReader) tooMuch(p pair, w *words.Word) error {
+	if w.Flag() {
+		return words.Usagef("%s %q is no truth value: write true or false", p.key.text, p.value.text)
 	}
 	return words.Usagef("%s: %q is too much: leave it out", p.key.text, strings.Join(l.parser.Rest, " "))
 }

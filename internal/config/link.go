@@ -1,6 +1,9 @@
 package config
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
@@ -9,17 +12,17 @@ import (
 // linkParser reads one link sentence.
 type linkParser struct {
 	*words.Sentence
-	change  bool // a `link set`: the name of the link stands apart from a new one
-	name    string
-	newName string
-	typed   bool // past `type vxlan`
-	out     api.LinkChange
+	known  map[string]*words.Word
+	change bool // a `link set`: the name of the link stands apart from a new one
+	name   string
+	typed  bool // past `type vxlan`
+	out    api.LinkChange
 }
 
 // ParseLinkAdd reads what follows `link add`: NAME [type vxlan] id VNI ..., the
 // words in any order.
 func ParseLinkAdd(args []string, family words.Family) (api.LinkChange, error) {
-	p := &linkParser{Sentence: words.NewSentence(args, family)}
+	p := &linkParser{Sentence: words.NewSentence(args, family), known: words.Known(true)}
 	if err := p.parse(); err != nil {
 		return api.LinkChange{}, err
 	}
@@ -34,14 +37,13 @@ func ParseLinkAdd(args []string, family words.Family) (api.LinkChange, error) {
 // up, down, mtu, address, name NEW, and the words of `link add` with or without
 // `type vxlan` before them. The link's name is returned apart.
 func ParseLinkSet(args []string, family words.Family) (name string, change api.LinkChange, err error) {
-	p := &linkParser{Sentence: words.NewSentence(args, family), change: true}
+	p := &linkParser{Sentence: words.NewSentence(args, family), known: words.Known(true), change: true}
 	if err := p.parse(); err != nil {
 		return "", api.LinkChange{}, err
 	}
 	if p.Empty() {
 		return "", api.LinkChange{}, words.Usagef("nothing to change of %s: write what, such as up or mtu 1450", p.name)
 	}
-	p.out.Name = p.newName
 	return p.name, p.out, p.check()
 }
 
@@ -71,32 +73,30 @@ func ParseLinkName(args []string) (string, error) {
 			return "", words.Usagef("unknown word %q after the link's name", word)
 		}
 		name = word
-		if err := control.ValidName(name); err != nil {
-			return "", words.Usagef("%v", err)
+		if err := words.ValidName(name); err != nil {
+			return "", words.AsUsage(err)
 		}
 	}
 	return name, nil
 }
 
 func (p *linkParser) parse() error {
-	known := linkWords()
-	addCommandWords(known)
 	for {
 		word, ok := p.Next()
 		if !ok {
 			break
 		}
 		if p.name == "" {
-			if done, err := p.nameWord(word, known); done || err != nil {
+			if done, err := p.nameWord(word); done || err != nil {
 				if err != nil {
 					return err
 				}
 				continue
 			}
 		} else {
-			word = expandLink(word, known)
+			word = p.expand(word)
 		}
-		if err := p.word(word, known); err != nil {
+		if err := p.word(word); err != nil {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func (p *linkParser) parse() error {
 // nameWord takes word as the link's name, or as what announces it, where there
 // is none yet and word is not part of the sentence. After `type vxlan`, dev is
 // the underlay's device, as in iproute2.
-func (p *linkParser) nameWord(word string, known map[string]linkWord) (bool, error) {
+func (p *linkParser) nameWord(word string) (bool, error) {
 	switch {
 	case word == "dev" && !p.typed, word == "name":
 		v, err := p.Value(word, "NAME")
@@ -117,69 +117,57 @@ func (p *linkParser) nameWord(word string, known map[string]linkWord) (bool, err
 			return false, err
 		}
 		word = v
-	case word == "type" || known[word] != nil || laterWords()[word] != "":
+	case word == "type" || p.known[word] != nil || words.Refused()[word] != "" || slices.Contains(words.Absent(), word):
 		return false, nil
 	}
-	if err := control.ValidName(word); err != nil {
-		return false, words.Usagef("%v", err)
+	if err := words.ValidName(word); err != nil {
+		return false, words.AsUsage(err)
 	}
 	p.name = word
 	return true, nil
 }
 
-func expandLink(word string, known map[string]linkWord) string {
-	if laterWords()[word] != "" {
+// expand completes an abbreviation.
+func (p *linkParser) expand(word string) string {
+	if words.Refused()[word] != "" {
 		return word
 	}
-	return words.Expand(word, known)
+	all := make(map[string]*words.Word, len(p.known))
+	maps.Copy(all, p.known)
+	for _, w := range words.Absent() {
+		all[w] = nil
+	}
+	return words.Expand(word, all)
 }
 
-func (p *linkParser) word(word string, known map[string]linkWord) error {
-	if word == "type" {
+// word takes one word of the sentence and what follows it.
+func (p *linkParser) word(word string) error {
+	switch w := p.known[word]; {
+	case word == "type":
 		p.typed = true
 		_, err := p.OneOf("type", "vxlan")
 		return err
+	case word == "name" && !p.change:
+		return words.Usagef("the link has a name already, %q", p.name)
+	case w != nil:
+		return w.Parse(p.Sentence, word, &p.out)
+	case slices.Contains(words.Absent(), word):
+		return p.absent(word)
 	}
-	if fn := known[word]; fn != nil {
-		return fn(p, word)
-	}
-	if why := laterWords()[word]; why != "" {
+	if why := words.Refused()[word]; why != "" {
 		return words.Usagef("%q is %s", word, why)
 	}
 	return words.Usagef("unknown word %q in the link sentence: see uvtep link add --help", word)
 }
 
-// check has control judge the whole and makes a UsageError of its refusal.
-func (p *linkParser) check() error {
-	if err := control.ValidateLink(&p.out.LinkSpec); err != nil {
-		return words.Usagef("%v", err)
+// absent takes a word that says that something is off which no link of uvtep
+// has. That cannot be changed of a link, not of the kernel's either.
+func (p *linkParser) absent(word string) error {
+	if p.change {
+		return words.Usagef("%q is so of every link: leave it out", word)
 	}
-	return nil
+	return p.Once(word)
 }
 
-// laterWords are iproute2's and uvtep's own words that are refused, each with
-// the reason. A word that comes to be supported moves to linkWords.
-func laterWords() map[string]string {
-	const later = "not supported yet: leave it out"
-	known := map[string]string{}
-	for _, w := range []string{
-		"rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen",
-	} {
-		known[w] = later
-	}
-	known["external"] = "for tunnel keys of the kernel's routes, tc and bridges, which reach no device outside of it: add a link for each VNI"
-	known["vnifilter"] = "for external links, which uvtep has not: add a link for each VNI"
-	known["gpe"] = "another protocol, VXLAN-GPE, which uvtep does not speak: leave it out, or leave that link to the kernel"
-	known["rsc"] = "not supported, short cuts past the host's routing: leave it out"
-	for _, w := range []string{"remcsumtx", "remcsumrx"} {
-		known[w] = "not supported, an extension that only Linux speaks (remote checksum offload): leave it out"
-	}
-	for _, w := range []string{
-		"master", "nomaster", "netns", "promisc", "multicast", "allmulticast", "arp", "dynamic", "alias",
-		"broadcast", "addrgenmode", "link-netnsid", "gso_max_size", "gso_max_segs", "vrf", "altname",
-	} {
-		known[w] = "not uvtep's to set: give it with ip link set NAME " + w + " ..."
-	}
-	known["link"] = "not a VXLAN's: write the underlay device as dev NAME"
-	return known
-}
+// check has control judge the whole and makes a UsageError of its refusal.
+func (p *linkParser) check() error { return words.AsUsage(control.ValidateLink(&p.out.LinkSpec)) }

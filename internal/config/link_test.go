@@ -98,13 +98,13 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"":                            "needs a name",
 		"id 42":                       "needs a name",
 		"vx":                          "needs an id",
-		"vx id":                       "0-16777215",
+		"vx id":                       "0 to 16777215",
 		"vx id 1 remote peer.example": "names are for the remotes of a configuration file",
-		"vx id 16777216":              "0-16777215",
-		"vx id -1":                    "0-16777215",
-		"vx id 1_0":                   "0-16777215",
-		"vx id 0b11":                  "0-16777215",
-		"vx id 99999999999999999999":  "0-16777215",
+		"vx id 16777216":              "0 to 16777215",
+		"vx id -1":                    "0 to 16777215",
+		"vx id 1_0":                   "0 to 16777215",
+		"vx id 0b11":                  "0 to 16777215",
+		"vx id 99999999999999999999":  "0 to 16777215",
 		"vx id 1 id 2":                `"id" is given twice`,
 		"vx id 1 vni 2":               `"id" is given twice`,
 		"vx id 1 learning nolearning": "given twice",
@@ -121,7 +121,7 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"vx id 1 remote 192.0.2.1 local ::1":       "two IPv4 or two IPv6",
 		"vx id 1 local 239.1.1.1":                  "this host's",
 		"vx id 1 local any":                        "no IP address",
-		"vx id 1 dstport 65536":                    "0-65535",
+		"vx id 1 dstport 65536":                    "0 to 65535",
 		"vx id 1 dstport 0":                        "8472",
 		"vx id 1 srcport 1000":                     "needs a value",
 		"vx id 1 srcport 2000 1000":                "lower port first",
@@ -130,21 +130,21 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"vx id 1 tos 100":                          "0x00-0xff",
 		"vx id 1 tos AF44":                         "0x00-0xff",
 		"vx id 1 df maybe":                         "set or unset or inherit",
-		"vx id 1 ageing soon":                      "0-4294967295",
-		"vx id 1 ageing 4294967296":                "0-4294967295",
+		"vx id 1 ageing soon":                      "0 to 4294967295",
+		"vx id 1 ageing 4294967296":                "0 to 4294967295",
 		"vx id 1 maxaddress many":                  "unlimited",
 		"vx id 1 mtu 67":                           "68-",
 		"vx id 1 address 1:2":                      "such as",
 		"vx id 1 accept none":                      "peers, any",
-		"vx id 1 queues 0":                         "1-256",
-		"vx id 1 queues 257":                       "1-256",
+		"vx id 1 queues 0":                         "1 to 256",
+		"vx id 1 queues 257":                       "1 to 256",
 		"vx id 1 banana":                           `unknown word "banana"`,
 		"vx id 1 queues 2 txqueues 2":              "given twice",
-		"vx id 1 user 4294967295":                  "0-4294967294",
+		"vx id 1 user 4294967295":                  "0 to 4294967294",
 		"vx id 1 mss 1400":                         "clamp or none",
 		"vx id 1 moveguard yes":                    "on or off",
 		"vx id 1 loopguard 1":                      "on or off",
-		"vx id 1 gbpid 65536":                      "0-65535",
+		"vx id 1 gbpid 65536":                      "0 to 65535",
 		"vx id 1 external":                         "add a link for each VNI",
 		"vx id 1 gpe":                              "VXLAN-GPE",
 		"vx id 1 remcsumrx":                        "only Linux speaks",
@@ -240,8 +240,8 @@ func TestParseLinkName(t *testing.T) {
 // TestWordsAreDisjoint: a word that comes to be supported has to leave the
 // table of refusals.
 func TestWordsAreDisjoint(t *testing.T) {
-	later := laterWords()
-	for w := range linkWords() {
+	later := words.Refused()
+	for w := range words.Known(false) {
 		if later[w] != "" {
 			t.Errorf("%q is both taken and refused", w)
 		}
@@ -268,7 +268,7 @@ func FuzzLinkSentence(f *testing.F) {
 		}
 		name, change, err := ParseLinkSet(args, words.AnyFamily)
 		checkSentence(t, err)
-		if err == nil && (control.ValidName(name) != nil || control.ValidateLink(&change.LinkSpec) != nil) {
+		if err == nil && (words.ValidName(name) != nil || control.ValidateLink(&change.LinkSpec) != nil) {
 			t.Errorf("the parser took what control refuses: %q %+v", name, change)
 		}
 		_, err = ParseLinkName(args)

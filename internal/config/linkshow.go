@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
 
@@ -60,20 +59,13 @@ func (f *LinkFilter) word(s *words.Sentence, word string) (err error) {
 		if f.Master, err = s.Value(word, "DEVICE"); err != nil {
 			return err
 		}
-		return asUsage(control.ValidName(f.Master))
+		return words.AsUsage(words.ValidName(f.Master))
 	}
 	if f.Name != "" {
 		return words.Usagef("unknown word %q after the link's name", v)
 	}
 	f.Name = v
-	return asUsage(control.ValidName(v))
-}
-
-func asUsage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return words.Usagef("%v", err)
+	return words.AsUsage(words.ValidName(v))
 }
 
 // Matches reports whether the filter selects a link, but for its name.

@@ -1,17 +1,14 @@
 package config
 
 import (
-	"strings"
-
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/words"
 )
 
 // portWords are the words of the link sentence that a port of its own has, too.
-func portWords() map[string]linkWord {
-	known := make(map[string]linkWord)
-	all := linkWords()
+func portWords(all map[string]*words.Word) map[string]*words.Word {
+	known := make(map[string]*words.Word)
 	for _, w := range []string{"mtu", "address", "queues", "txqueues", "persist", "nopersist", "user", "group-owner", "up", "down"} {
 		known[w] = all[w]
 	}
@@ -51,8 +48,8 @@ func ParsePortName(args []string) (string, error) {
 		}
 		word = v
 	}
-	if err := control.ValidName(word); err != nil {
-		return "", words.Usagef("%v", err)
+	if err := words.ValidName(word); err != nil {
+		return "", words.AsUsage(err)
 	}
 	if more, ok := s.Next(); ok {
 		return "", words.Usagef("unknown word %q after the port's name", more)
@@ -61,8 +58,7 @@ func ParsePortName(args []string) (string, error) {
 }
 
 func parsePort(args []string) (name, kind string, change api.PortChange, err error) {
-	known := portWords()
-	p := &linkParser{Sentence: words.NewSentence(args, words.AnyFamily)}
+	p := &linkParser{Sentence: words.NewSentence(args, words.AnyFamily), known: portWords(words.Known(false))}
 	for {
 		word, ok := p.Next()
 		if !ok {
@@ -73,19 +69,16 @@ func parsePort(args []string) (name, kind string, change api.PortChange, err err
 				return "", "", change, err
 			}
 		}
-		switch full := words.Expand(word, known); {
+		switch full := words.Expand(word, p.known); {
 		case p.name == "":
 			p.name = word
-			err = control.ValidName(word)
-			if err != nil {
-				err = words.Usagef("%v", err)
-			}
+			err = words.AsUsage(words.ValidName(word))
 		case word == api.TypeTrunk && kind == "":
 			kind = word
 		case word == "type":
 			kind, err = p.OneOf("type", api.TypeTrunk)
-		case known[full] != nil:
-			err = known[full](p, full)
+		case p.known[full] != nil:
+			err = p.word(full)
 		default:
 			err = words.Usagef("unknown word %q in the port sentence: see uvtep port add --help", word)
 		}
@@ -98,7 +91,7 @@ func parsePort(args []string) (name, kind string, change api.PortChange, err err
 	}
 	change = portChange(&p.out)
 	if err := control.ValidatePort(&change.PortSpec); err != nil {
-		return "", "", change, words.Usagef("%v", err)
+		return "", "", change, words.AsUsage(err)
 	}
 	return p.name, kind, change, nil
 }
@@ -113,25 +106,6 @@ func portChange(l *api.LinkChange) api.PortChange {
 	}
 }
 
-// trunk is the port whose VLAN the link's port is.
-func (p *linkParser) trunk(word string) error {
-	if err := p.Once(word); err != nil {
-		return err
-	}
-	v, err := p.Value(word, "PORT")
-	p.out.Trunk = &v
-	return err
-}
-
-func (p *linkParser) vlan(word string) error {
-	if err := p.Once(word); err != nil {
-		return err
-	}
-	n, err := p.Number(word, 1, 4094)
-	p.out.VLAN = new(uint16(n))
-	return err
-}
-
 // FilePort is a port of a configuration file.
 type FilePort struct {
 	api.PortChange // Up is never nil
@@ -142,21 +116,21 @@ type FilePort struct {
 func (r *fileReader) readPorts(n *node) { r.mappings("ports", "port", "trunk0", n, r.readPort) }
 
 func (r *fileReader) readPort(n *node) {
-	l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily)}, words: portWords()}
+	l := &linkReader{fileReader: r, parser: &linkParser{Sentence: words.NewSentence(nil, words.AnyFamily), known: portWords(r.known)}}
 	l.at = placedLink{name: n.place}
 	before := r.count()
 	for _, p := range r.pairs(n, " in the port") {
-		switch key := p.key.text; {
+		switch key, w := p.key.text, l.parser.known[p.key.text]; {
 		case key == "name":
 			l.name(p)
 		case key == "type":
 			if kind, ok := r.scalar("type", api.TypeTrunk, p.value); ok && kind != api.TypeTrunk {
-				r.addf(p.value.place, "type %q cannot be: write %s", kind, api.TypeTrunk)
+				r.addf(p.value.place, "type %q is unknown: write %s", kind, api.TypeTrunk)
 			}
 		case key == "up":
 			l.up(p)
-		case key != "down" && !strings.HasPrefix(key, "no") && l.words[key] != nil:
-			l.word(p)
+		case w != nil && key != w.Off():
+			l.word(p, w)
 		default:
 			r.addf(p.key.place, "unknown key %q: a port has name, type, up, mtu, address, queues, persist, user, group-owner", key)
 		}

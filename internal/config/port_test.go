@@ -85,7 +85,7 @@ links:
 		"links: [{name: v, id: 1, trunk: t, vlan: 1}]":  "there is no port t",
 		"links: [{name: v, id: 1, trunk: t}]":           "give 1 to 4094",
 		"links: [{name: v, id: 1, vlan: 1}]":            "say with trunk",
-		"links: [{name: v, id: 1, vlan: 4095}]":         "write 1-4094",
+		"links: [{name: v, id: 1, vlan: 4095}]":         "1 to 4094",
 		"ports: [{name: t}]\nlinks: [{name: a, id: 1, trunk: t, vlan: 1}, {name: b, id: 2, trunk: t, vlan: 1}]": "is link a's",
 	} {
 		if _, err := readText(t, text); err == nil || !strings.Contains(err.Error(), want) {

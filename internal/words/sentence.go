@@ -1,6 +1,7 @@
 package words
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,6 +16,14 @@ func (e *UsageError) Error() string { return e.Message }
 
 // Usagef is a UsageError of one line.
 func Usagef(format string, a ...any) error { return &UsageError{fmt.Sprintf(format, a...)} }
+
+// AsUsage makes a UsageError of err, which may be nil.
+func AsUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Usagef("%v", err)
+}
 
 // Family limits the addresses of a sentence: iproute2's -4 and -6.
 type Family int
@@ -71,16 +80,19 @@ func (s *Sentence) Once(word string) error {
 
 // Number reads a number as iproute2 does: decimal, 0x hexadecimal, 0 octal.
 func (s *Sentence) Number(word string, low, high uint64) (uint64, error) {
-	what := fmt.Sprintf("%d-%d", low, high)
+	what := fmt.Sprintf("%d to %d", low, high)
 	v, err := s.Value(word, what)
 	if err != nil {
 		return 0, err
 	}
-	n, err := ParseNumber(v)
-	if err != nil || n < low || n > high {
-		return 0, Usagef("%s %q cannot be: write %s", word, v, what)
+	switch n, err := ParseNumber(v); {
+	case errors.Is(err, strconv.ErrSyntax):
+		return 0, Usagef("%s %q is no number: write one from %s", word, v, what)
+	case err != nil || n < low || n > high:
+		return 0, Usagef("%s %s is out of range: %s", word, v, what)
+	default:
+		return n, nil
 	}
-	return n, nil
 }
 
 // ParseNumber reads a number as iproute2 does: decimal, 0x hexadecimal, 0 octal.
@@ -123,7 +135,7 @@ func (s *Sentence) OneOf(word string, allowed ...string) (string, error) {
 	if slices.Contains(allowed, v) {
 		return v, nil
 	}
-	return "", Usagef("%s %q cannot be: write %s", word, v, what)
+	return "", Usagef("%s %q is unknown: write %s", word, v, what)
 }
 
 // Expand completes an abbreviation, as iproute2 takes them: a word itself, or

@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"time"
 
 	"github.com/uvtep/uvtep/client"
-	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -126,7 +127,7 @@ func TestLiveChange(t *testing.T) {
 			}
 		})
 	}
-	for _, word := range config.LinkWords() {
+	for _, word := range slices.Sorted(maps.Keys(words.Known(true))) {
 		if !covered[word] {
 			t.Errorf("no case changes %q: add one to liveChanges", word)
 		}

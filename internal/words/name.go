@@ -1,0 +1,28 @@
+package words
+
+import (
+	"strings"
+
+	"github.com/uvtep/uvtep/api"
+)
+
+const maxNameLen = 15 // IFNAMSIZ-1, include/uapi/linux/if.h
+
+// ValidName reports why name cannot be a netdev's, or nil. The kernel's rule
+// (dev_valid_name in net/core/dev.c), and no format characters.
+func ValidName(name string) error {
+	switch {
+	case name == "":
+		return api.Invalidf("the link needs a name")
+	case len(name) > maxNameLen:
+		return api.Invalidf("name %q has %d bytes: write %d at most", name, len(name), maxNameLen)
+	case name == "." || name == "..":
+		return api.Invalidf("name %q cannot be a device's", name)
+	}
+	for _, r := range name {
+		if r <= ' ' || r == 0x7f || r == 0xa0 || strings.ContainsRune("/:%\\\"", r) {
+			return api.Invalidf("name %q: a device name has no space, slash, colon, percent sign, quote or control character", name)
+		}
+	}
+	return nil
+}

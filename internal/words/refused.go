@@ -1,0 +1,31 @@
+package words
+
+// Refused are iproute2's words that uvtep does not take, each with the reason. A word that
+// comes to be supported moves to the table. Commands take master all the same.
+func Refused() map[string]string {
+	refused := map[string]string{
+		"external":  "for tunnel keys of the kernel's routes, tc and bridges, which reach no device outside of it: add a link for each VNI",
+		"vnifilter": "for external links, which uvtep has not: add a link for each VNI",
+		"gpe":       "another protocol, VXLAN-GPE, which uvtep does not speak: leave it out, or leave that link to the kernel",
+		"rsc":       "not supported, short cuts past the host's routing: leave it out",
+		"link":      "not a VXLAN's: write the underlay device as dev NAME",
+	}
+	for _, w := range []string{"remcsumtx", "remcsumrx"} {
+		refused[w] = "not supported, an extension that only Linux speaks (remote checksum offload): leave it out"
+	}
+	for _, w := range []string{"rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen"} {
+		refused[w] = "not supported yet: leave it out"
+	}
+	for _, w := range []string{
+		"master", "nomaster", "netns", "promisc", "multicast", "allmulticast", "arp", "dynamic", "alias",
+		"broadcast", "addrgenmode", "link-netnsid", "gso_max_size", "gso_max_segs", "vrf", "altname",
+	} {
+		refused[w] = "not uvtep's to set: give it with ip link set NAME " + w + " ..."
+	}
+	return refused
+}
+
+// Absent are iproute2's words that say that a link has not what none of uvtep's has.
+func Absent() []string {
+	return []string{"noexternal", "norsc", "novnifilter", "nogpe", "noremcsumtx", "noremcsumrx"}
+}

@@ -1,0 +1,300 @@
+package words
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/uvtep/uvtep/api"
+)
+
+// link is what a sentence says.
+type link = api.LinkChange
+
+// Value is what a word says of a link: how it is read and how it is written.
+type Value struct {
+	// Arg is what follows the word, as usage has it; "" for a flag that stands alone.
+	Arg    string
+	List   bool   // of values with commas between; a list in the configuration file
+	Hex    bool   // digits are hexadecimal, as ip reads them
+	flag   bool   // on or off: the word alone, or its opposite
+	off    string // the word that says the opposite, where it is not "no" and the word
+	schema string // in docs/openapi.yaml
+	// samples are values of each kind that it takes.
+	samples []string
+	read    func(s *Sentence, word string, l *link) error
+	// get is the value in Go; nil where the link does not say it. text is the same
+	// as the sentence has it.
+	get  func(l *link) any
+	text func(l *link) string
+}
+
+// field is where a link has a value; nil where it is not said.
+type field[T any] func(*link) **T
+
+// valueOf is a Value of a field. text may be nil for what prints as itself.
+func valueOf[T any](arg, schema string, f field[T], read func(s *Sentence, word string) (T, error), text func(T) string) Value {
+	if text == nil {
+		text = func(v T) string { return fmt.Sprint(v) }
+	}
+	return Value{
+		Arg: arg, schema: schema,
+		read: func(s *Sentence, word string, l *link) error {
+			v, err := read(s, word)
+			if err == nil {
+				*f(l) = &v
+			}
+			return err
+		},
+		get: func(l *link) any {
+			if p := *f(l); p != nil {
+				return *p
+			}
+			return nil
+		},
+		text: func(l *link) string {
+			if p := *f(l); p != nil {
+				return text(*p)
+			}
+			return ""
+		},
+	}
+}
+
+// flag stands alone, and with "no" before it says the opposite.
+func flag(f field[bool]) Value {
+	v := valueOf("", "type: boolean", f, func(_ *Sentence, word string) (bool, error) { return !strings.HasPrefix(word, "no"), nil },
+		func(on bool) string { return map[bool]string{true: "on", false: "off"}[on] })
+	v.flag, v.samples = true, []string{"on", "off"}
+	return v
+}
+
+// number is a whole number from low to high, in any form that iproute2 reads.
+func number[T ~int | ~uint16 | ~uint32](arg string, low, high uint64, f field[T]) Value {
+	v := valueOf(arg, fmt.Sprintf("type: integer, minimum: %d, maximum: %d", low, high), f, func(s *Sentence, word string) (T, error) {
+		n, err := s.Number(word, low, high)
+		return T(n), err
+	}, nil)
+	v.samples = []string{strconv.FormatUint(low, 10), strconv.FormatUint(high, 10)}
+	return v
+}
+
+// choice is one of a few words.
+func choice(f field[string], allowed ...string) Value {
+	quoted := make([]string, len(allowed))
+	for i, w := range allowed {
+		quoted[i] = strconv.Quote(w)
+	}
+	v := valueOf(strings.Join(allowed, "|"), "type: string, enum: ["+strings.Join(quoted, ", ")+"]", f,
+		func(s *Sentence, word string) (string, error) { return s.OneOf(word, allowed...) }, nil)
+	v.samples = allowed
+	return v
+}
+
+// name is a word that uvtep does not choose: that of a device, or a MAC address.
+func name(arg, sample string, f field[string]) Value {
+	v := valueOf(arg, "type: string", f, func(s *Sentence, word string) (string, error) { return s.Value(word, arg) }, nil)
+	v.samples = []string{sample}
+	return v
+}
+
+// address is an IP address.
+func address(sample string, f field[netip.Addr]) Value {
+	v := valueOf("IP", "type: string", f, (*Sentence).Address, nil)
+	v.samples = []string{sample}
+	return v
+}
+
+// prefixes are one of a few words, or prefixes with commas between.
+func prefixes(f field[string], words ...string) Value {
+	v := name(strings.Join(append(words, "PREFIX[,PREFIX...]"), "|"), "", f)
+	v.List, v.samples = true, append(words, "192.0.2.0/24,2001:db8::/32")
+	return v
+}
+
+// orWord is a number, or one of a few words in its place.
+func orWord(f field[api.Value], words ...string) Value {
+	arg := strings.Join(append([]string{"N"}, words...), "|")
+	v := valueOf(arg, `$ref: "#/components/schemas/NumberOrWord"`, f, func(s *Sentence, word string) (api.Value, error) {
+		v, err := s.Value(word, arg)
+		if n, nerr := ParseNumber(v); nerr == nil && err == nil {
+			v = strconv.FormatUint(n, 10)
+		}
+		return api.Value(v), err
+	}, nil)
+	v.samples = append(words, "5")
+	return v
+}
+
+// flowLabel is a number or inherit.
+func flowLabel() Value {
+	f := func(l *link) **api.Value { return &l.FlowLabel }
+	v := hexadecimal(orWord(f, "inherit"), f)
+	v.samples = []string{"0x5", "inherit"}
+	return v
+}
+
+// hexadecimal is v of a number that ip prints in hexadecimal.
+func hexadecimal(v Value, f field[api.Value]) Value {
+	v.text = func(l *link) string {
+		p := *f(l)
+		if p == nil {
+			return ""
+		}
+		if n, ok := p.Number(); ok {
+			return fmt.Sprintf("%#x", n)
+		}
+		return string(*p)
+	}
+	return v
+}
+
+// tos reads hexadecimal with or without 0x, and the DSCP names, as iproute2
+// does (rtnl_dsfield_a2n in lib/rt_names.c).
+func tos(f field[api.Value]) Value {
+	v := valueOf("N|inherit", `$ref: "#/components/schemas/NumberOrWord"`, f, func(s *Sentence, word string) (api.Value, error) {
+		v, err := s.Value(word, "0x00-0xff or inherit")
+		if err != nil || v == "inherit" {
+			return api.Value(v), err
+		}
+		if n, ok := dsfield(v); ok {
+			return api.NumberValue(n), nil
+		}
+		n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(v), "0x"), 16, 8)
+		if err != nil {
+			return "", Usagef("tos %q is no TOS: write 0x00-0xff (hexadecimal, as ip reads it) or inherit", v)
+		}
+		return api.NumberValue(uint8(n)), nil
+	}, nil)
+	v.Hex, v.samples = true, []string{"0x10", "inherit"}
+	return hexadecimal(v, f)
+}
+
+// dsfield is the value of a DSCP name, ECN bits 0: class selectors (RFC 2474
+// section 4.2.2), assured forwarding (RFC 2597 section 6), expedited
+// forwarding (RFC 3246 section 2.7), in the upper case that iproute2 has.
+func dsfield(name string) (uint8, bool) {
+	if name == "EF" {
+		return 46 << 2, true
+	}
+	classes := map[string]uint8{}
+	for class := range uint8(8) {
+		classes[fmt.Sprint("CS", class)] = class << 5
+		for drop := uint8(1); drop <= 3 && class >= 1 && class <= 4; drop++ {
+			classes[fmt.Sprint("AF", 10*class+drop)] = class<<5 | drop<<3
+		}
+	}
+	n, ok := classes[name]
+	return n, ok
+}
+
+// portRange is the lowest and the highest port.
+func portRange(f field[api.PortRange]) Value {
+	v := valueOf("MIN MAX", `type: array, minItems: 2, maxItems: 2, items: {$ref: "#/components/schemas/PortNumber"}`, f,
+		func(s *Sentence, word string) (api.PortRange, error) {
+			low, err := s.Number(word, 0, 65535)
+			if err != nil {
+				return api.PortRange{}, err
+			}
+			high, err := s.Number(word+" MIN", 0, 65535)
+			return api.PortRange{uint16(low), uint16(high)}, err
+		}, func(r api.PortRange) string { return fmt.Sprint(r[0], " ", r[1]) })
+	v.samples = []string{"0 0", "50000 50100"}
+	return v
+}
+
+// seconds is a time in seconds; none, which is 0, for ever.
+func seconds(f field[uint32]) Value {
+	v := valueOf("SECONDS|none", "type: integer, minimum: 0", f, func(s *Sentence, word string) (uint32, error) {
+		if len(s.Rest) > 0 && s.Rest[0] == "none" {
+			s.Rest = s.Rest[1:]
+			return 0, nil
+		}
+		n, err := s.Number(word, 0, 1<<32-1)
+		return uint32(n), err
+	}, func(n uint32) string {
+		if n == 0 {
+			return "none"
+		}
+		return strconv.FormatUint(uint64(n), 10)
+	})
+	v.samples = []string{"none", "7"}
+	return v
+}
+
+// rename is a name of the link; on a change the new one.
+func rename() Value {
+	at := func(l *link) **string { return new(&l.Name) }
+	v := name("NEW-NAME", "vxlan1", at)
+	v.get = func(l *link) any {
+		if l.Name == "" {
+			return nil
+		}
+		return l.Name
+	}
+	v.read = func(s *Sentence, word string, l *link) error {
+		n, err := s.Value(word, v.Arg)
+		if err == nil {
+			l.Name, err = n, AsUsage(ValidName(n))
+		}
+		return err
+	}
+	return v
+}
+
+// proxy is a flag, and `proxy learn`, which is no word of its own: cut short,
+// ip has it for learning.
+func proxy() Value {
+	v := flag(func(l *link) **bool { return &l.Proxy })
+	plain := v.read
+	v.Arg = "[learn]"
+	v.read = func(s *Sentence, word string, l *link) error {
+		if word == "proxy" && len(s.Rest) > 0 && s.Rest[0] == "learn" {
+			s.Rest = s.Rest[1:]
+			l.ProxyLearn = new(true)
+		}
+		return plain(s, word, l)
+	}
+	return v
+}
+
+// proxyLearn is said by `proxy learn` alone.
+func proxyLearn() Value {
+	v := flag(func(l *link) **bool { return &l.ProxyLearn })
+	v.read, v.samples = nil, []string{"on"}
+	return v
+}
+
+// up is a flag whose opposite is down.
+func up() Value {
+	f := func(l *link) **bool { return &l.Up }
+	v := flag(f)
+	v.off = "down"
+	v.read = func(_ *Sentence, word string, l *link) error {
+		*f(l) = new(word == "up")
+		return nil
+	}
+	return v
+}
+
+// master is a device, and nomaster says that there is none.
+func master() Value {
+	v := name("DEVICE", "br0", func(l *link) **string { return &l.Master })
+	v.off = "nomaster"
+	v.read = func(s *Sentence, word string, l *link) error {
+		dev := ""
+		if word == "master" {
+			var err error
+			if dev, err = s.Value(word, "DEVICE"); err != nil {
+				return err
+			}
+			if err := ValidName(dev); err != nil {
+				return Usagef("%s: %v", word, err)
+			}
+		}
+		l.Master = &dev
+		return nil
+	}
+	return v
+}

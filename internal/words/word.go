@@ -1,0 +1,130 @@
+package words
+
+import "strings"
+
+// Owner is whose word it is.
+type Owner uint8
+
+// The owners.
+const (
+	VXLAN  Owner = iota // iproute2's, after type vxlan
+	Device              // iproute2's, of any device
+	Own                 // uvtep's
+)
+
+// Word is a row of the table.
+type Word struct {
+	// Name is the word in the sentence, the key in the configuration file and in the
+	// API's JSON.
+	Name    string
+	Aliases []string // iproute2's other names for it
+	Value
+	Owner Owner
+	About string // for docs/openapi.yaml and docs/config.md
+	// Default and Kernel are the values, as text, that a link of uvtep's and one of
+	// the kernel's have where the word is not said; "": that depends, or none. Of
+	// what the kernel has no word for, Kernel is what it does always.
+	Default, Kernel string
+	Command         bool // commands have it, the configuration file has not
+}
+
+// Off is the word that says the opposite; "" where none does.
+func (w *Word) Off() string {
+	if w.off == "" && w.flag && w.read != nil {
+		return "no" + w.Name
+	}
+	return w.off
+}
+
+// Flag reports whether the word may stand alone.
+func (w *Word) Flag() bool { return w.flag }
+
+// Parse takes the word, in one of its forms, and what follows it.
+func (w *Word) Parse(s *Sentence, form string, l *link) error {
+	once := w.Name
+	switch {
+	case w.flag && w.off != "":
+		once += "/" + w.off
+	case w.flag:
+		once = "[no]" + once
+	}
+	if err := s.Once(once); err != nil {
+		return err
+	}
+	return w.read(s, form, l)
+}
+
+// Text is the value as the sentence has it, on or off for a flag; "" where the link does not
+// say it.
+func (w *Word) Text(l *link) string { return w.text(l) }
+
+// Say is the word with its value as the sentence has them; nil where the link
+// does not say it.
+func (w *Word) Say(l *link) []string {
+	v := w.get(l)
+	switch text := w.text(l); {
+	case v == nil:
+		return nil
+	case w.read == nil && v == true: // proxylearn
+		return []string{"proxy", "learn"}
+	case v == true:
+		return []string{w.Name}
+	case w.flag, v == "":
+		return strings.Fields(w.Off())
+	default:
+		return append([]string{w.Name}, strings.Fields(text)...)
+	}
+}
+
+// Text is the sentence that says what l says.
+func Text(l *link) []string {
+	var all []string
+	learns := l.ProxyLearn != nil && *l.ProxyLearn
+	for _, w := range Table() {
+		if w.Name != "proxy" || !learns {
+			all = append(all, w.Say(l)...)
+		}
+	}
+	return all
+}
+
+// Known are the words of the table in all of their forms. A configuration file has not those
+// that are a command's only.
+func Known(command bool) map[string]*Word {
+	known := map[string]*Word{}
+	table := Table()
+	for i := range table {
+		w := &table[i]
+		if w.read == nil || w.Command && !command {
+			continue
+		}
+		for _, form := range append([]string{w.Name}, w.Aliases...) {
+			known[form] = w
+		}
+		if off := w.Off(); off != "" {
+			known[off] = w
+		}
+	}
+	return known
+}
+
+// Usage is the link sentence, in lines of no more than 100 characters.
+func Usage() string {
+	lines := []string{"NAME [type vxlan] id VNI"}
+	for _, w := range Table() {
+		said := strings.TrimSpace(w.Name + " " + w.Arg)
+		switch {
+		case w.Name == "name", w.Name == "id", w.read == nil, w.Name == "up":
+			continue
+		case w.flag:
+			said = "[no]" + said
+		}
+		last := &lines[len(lines)-1]
+		if len(*last)+len(said) > 96 {
+			lines = append(lines, "   ")
+			last = &lines[len(lines)-1]
+		}
+		*last += " [" + said + "]"
+	}
+	return strings.Join(lines, "\n")
+}

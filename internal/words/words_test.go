@@ -1,0 +1,116 @@
+package words
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// samples are sentences that say a word with each kind of value that it has.
+func samples(w *Word) (all [][]string) {
+	for _, v := range w.samples {
+		switch {
+		case v == "on" && w.flag && w.read == nil: // proxylearn
+			all = append(all, []string{"proxy", "learn"})
+		case v == "on" && w.flag:
+			all = append(all, []string{w.Name})
+		case v == "off" && w.flag:
+			all = append(all, []string{w.Off()})
+		default:
+			all = append(all, append([]string{w.Name}, strings.Fields(v)...))
+		}
+	}
+	return all
+}
+
+// read is what a sentence says.
+func read(t *testing.T, sentence []string) *link {
+	t.Helper()
+	known, l := Known(true), &link{}
+	for s := NewSentence(sentence, AnyFamily); ; {
+		word, ok := s.Next()
+		if !ok {
+			return l
+		}
+		w := known[word]
+		if w == nil {
+			t.Fatalf("%q of %q is unknown", word, sentence)
+		}
+		if err := w.Parse(s, word, l); err != nil {
+			t.Fatalf("%q: %v", sentence, err)
+		}
+	}
+}
+
+// TestEveryWordText: what a word says is read as it is written.
+func TestEveryWordText(t *testing.T) {
+	table := Table()
+	for i := range table {
+		w := &table[i]
+		if len(w.samples) == 0 || w.About == "" || strings.HasSuffix(w.About, ".") {
+			t.Errorf("%s: %d samples, about %q", w.Name, len(w.samples), w.About)
+		}
+		for _, sentence := range samples(w) {
+			l := read(t, sentence)
+			if got := Text(l); !slices.Equal(got, sentence) {
+				t.Errorf("%q is written %q", sentence, got)
+			}
+			if d := cmp.Diff(l, read(t, Text(l)), compareAddr); d != "" {
+				t.Errorf("%q (-said +read again):\n%s", sentence, d)
+			}
+		}
+	}
+}
+
+// TestAliases: each form of a word says the same.
+func TestAliases(t *testing.T) {
+	table := Table()
+	for i := range table {
+		w := &table[i]
+		for _, alias := range w.Aliases {
+			for _, sentence := range samples(w) {
+				if alias == "reserved_bits" && sentence[1] != "0xff" {
+					continue // it takes masks only
+				}
+				other := append([]string{alias}, sentence[1:]...)
+				if d := cmp.Diff(read(t, sentence), read(t, other), compareAddr); d != "" {
+					t.Errorf("%q and %q (-+):\n%s", sentence, other, d)
+				}
+			}
+		}
+	}
+}
+
+// TestDistinct: a form is one word's, and none is refused that is taken.
+func TestDistinct(t *testing.T) {
+	seen, refused, table := map[string]string{}, Refused(), Table()
+	for i := range table {
+		w := &table[i]
+		for _, form := range append([]string{w.Name, w.Off()}, w.Aliases...) {
+			if form != "" && seen[form] != "" {
+				t.Errorf("%q is of %s and of %s", form, seen[form], w.Name)
+			}
+			seen[form] = w.Name
+			if refused[form] != "" && !w.Command {
+				t.Errorf("%q is both taken and refused", form)
+			}
+		}
+	}
+}
+
+// TestUsageHasEveryWord: `link add --help` has each word that may be written.
+func TestUsageHasEveryWord(t *testing.T) {
+	usage := Usage()
+	for form, w := range Known(true) {
+		if form == w.Name && w.Name != "name" && w.Name != "up" && !strings.Contains(usage, form) {
+			t.Errorf("usage has no %s:\n%s", form, usage)
+		}
+	}
+	for line := range strings.Lines(usage) {
+		if len(line) > 101 {
+			t.Errorf("%d characters: %s", len(line), line)
+		}
+	}
+}
