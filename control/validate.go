@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	minMTU     = 68      // IPv4's least, RFC 791; the kernel's too
-	maxMTU     = 65485   // 65507 bytes of UDP payload less VXLAN and inner Ethernet headers
 	maxQueues  = 256     // MAX_TAP_QUEUES, include/uapi/linux/if_tun.h
 	maxEntries = 1 << 30 // more FDB entries than memory holds
 )
@@ -127,8 +125,8 @@ func checkNetdev(s *api.LinkSpec) error {
 			return api.Invalidf("dev: %v", err)
 		}
 	}
-	if s.MTU != nil && (*s.MTU < minMTU || *s.MTU > maxMTU) {
-		return api.Invalidf("mtu %d: write %d-%d", *s.MTU, minMTU, maxMTU)
+	if s.MTU != nil && (*s.MTU < encap.MinMTU || *s.MTU > encap.MaxMTU) {
+		return api.Invalidf("mtu %d: write %d-%d", *s.MTU, encap.MinMTU, encap.MaxMTU)
 	}
 	if s.Queues != nil && (*s.Queues < 1 || *s.Queues > maxQueues) {
 		return api.Invalidf("queues %d: write 1-%d", *s.Queues, maxQueues)

@@ -7,6 +7,13 @@ const (
 	outerLen6 = ipv6HeaderLen + udpHeaderLen + HeaderLen
 )
 
+// MinMTU and MaxMTU bound the MTU of a link: ETH_MIN_MTU, the least that the kernel takes for an
+// Ethernet device, and what keeps an encapsulated frame within a UDP datagram of 65,507 bytes.
+const (
+	MinMTU = 68
+	MaxMTU = 65507 - HeaderLen - EthernetHeaderLen
+)
+
 // Overhead is by how many bytes the MTU of a link is less than that of the
 // underlay: outer IP, UDP, VXLAN and the inner Ethernet header, 50 bytes on
 // IPv4 and 70 on IPv6. An inner VLAN tag takes 4 more: see [LinkMTU].

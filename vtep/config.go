@@ -10,13 +10,6 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// maxMTU keeps an encapsulated frame within a UDP datagram: 65,507 bytes less
-// the VXLAN and inner Ethernet headers.
-const maxMTU = 65507 - encap.HeaderLen - encap.EthernetHeaderLen
-
-// minMTU is ETH_MIN_MTU, the least that the kernel takes for an Ethernet device.
-const minMTU = 68
-
 // maxQueues is the kernel's MAX_TAP_QUEUES (drivers/net/tun.c).
 const maxQueues = 256
 
@@ -59,8 +52,8 @@ func (c *LinkConfig) validate() error {
 		return invalid("srcport %d %d: the first is above the second", c.SrcPortMin, c.SrcPortMax)
 	case c.SrcPortMin == 0 && c.SrcPortMax != 0:
 		return invalid("srcport 0 %d: ports start at 1; srcport 0 0 is the default range", c.SrcPortMax)
-	case c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU):
-		return invalid("mtu %d: give %d to %d", c.MTU, minMTU, maxMTU)
+	case c.MTU != 0 && (c.MTU < encap.MinMTU || c.MTU > encap.MaxMTU):
+		return invalid("mtu %d: give %d to %d", c.MTU, encap.MinMTU, encap.MaxMTU)
 	case c.Address.IsMulticast():
 		return invalid("address %s is a multicast MAC: give a unicast one", c.Address)
 	case c.Queues < 0 || c.Queues > maxQueues:

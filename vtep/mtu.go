@@ -34,7 +34,7 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu in
 	if mtu == 0 {
 		return DefaultMTU, "default", nil // the route, or a remote, may come later
 	}
-	return min(max(mtu-encap.Overhead(c.ipv6()), minMTU), maxMTU), source, nil
+	return min(max(mtu-encap.Overhead(c.ipv6()), encap.MinMTU), encap.MaxMTU), source, nil
 }
 
 // mostRoutes bounds the routes that a link's MTU is derived from. Frames to

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // showLinksJSON prints links with the keys of `ip -j link show`, and uvtep's
@@ -50,8 +50,9 @@ func (a *app) linkJSON(j *jsonWriter, l *api.Link) {
 		j.value("max_mtu", d.MaxMTU)
 		j.object("linkinfo", func() {
 			j.value("info_kind", "vxlan")
-			j.object("info_data", func() { vxlanJSON(j, &l.Spec) })
-			j.object("uvtep", func() { ownJSON(j, l) })
+			ip, own := words.Shown()
+			j.object("info_data", func() { wordsJSON(j, &l.Spec, ip) })
+			j.object("uvtep", func() { ownJSON(j, l, own) })
 		})
 		nonzero(j, "inet6_addr_gen_mode", d.AddrGenMode)
 		nonzero(j, "num_tx_queues", d.NumTxQueues)
@@ -69,71 +70,23 @@ func (a *app) linkJSON(j *jsonWriter, l *api.Link) {
 	}
 }
 
-// vxlanJSON has the keys of vxlan_print_opt (ip/iplink_vxlan.c).
-func vxlanJSON(j *jsonWriter, s *api.LinkSpec) {
-	j.value("id", value(s.ID))
-	for _, a := range []struct {
-		name string
-		addr *netip.Addr
-	}{{"group", s.Group}, {"remote", s.Remote}, {"local", s.Local}} {
-		switch {
-		case a.addr == nil || a.addr.IsUnspecified():
-		case a.addr.Is6():
-			j.value(a.name+"6", a.addr.String())
+// wordsJSON writes the words of a link.
+func wordsJSON(j *jsonWriter, s *api.LinkSpec, all []words.Word) {
+	said := &api.LinkChange{LinkSpec: *s}
+	for i := range all {
+		switch key, v := all[i].JSON(said); v := v.(type) {
+		case nil:
+		case api.PortRange:
+			j.object(key, func() { j.value("low", v[0]); j.value("high", v[1]) })
 		default:
-			j.value(a.name, a.addr.String())
+			j.value(key, v)
 		}
 	}
-	nonzero(j, "link", value(s.Dev))
-	j.object("port_range", func() {
-		ports := value(s.SrcPort)
-		j.value("low", ports[0])
-		j.value("high", ports[1])
-	})
-	j.value("port", value(s.DstPort))
-	j.value("learning", value(s.Learning))
-	nonzero(j, "proxy", value(s.Proxy))
-	nonzero(j, "l2miss", value(s.L2Miss))
-	nonzero(j, "l3miss", value(s.L3Miss))
-	if s.TOS != nil {
-		tos := tosText(*s.TOS)
-		if tos == "inherit" {
-			tos = "0x1" // the kernel's number for it
-		}
-		j.value("tos", tos)
-	}
-	if ttl := value(s.TTL); ttl != "inherit" { // of which iproute2's JSON says nothing
-		n, _ := ttl.Number()
-		j.value("ttl", n)
-	}
-	j.value("df", value(s.DF))
-	if s.FlowLabel != nil {
-		key := "label"
-		if *s.FlowLabel == "inherit" {
-			key = "flowlabel"
-		}
-		j.value(key, tosText(*s.FlowLabel))
-	}
-	j.value("ageing", value(s.Ageing))
-	if n, ok := value(s.MaxAddress).Number(); ok && n != 0 {
-		j.value("limit", n)
-	}
-	j.value("udp_csum", value(s.UDPCsum))
-	j.value("udp_zero_csum6_tx", value(s.UDP6ZeroCsumTx))
-	j.value("udp_zero_csum6_rx", value(s.UDP6ZeroCsumRx))
-	if s.LocalBypass != nil {
-		j.value("localbypass", *s.LocalBypass)
-	}
-	nonzero(j, "gbp", value(s.GBP))
 }
 
 // ownJSON is what a kernel vxlan device does not have.
-func ownJSON(j *jsonWriter, l *api.Link) {
-	j.value("accept", value(l.Spec.Accept))
-	j.value("reserved", value(l.Spec.Reserved))
-	j.value("innervlan", value(l.Spec.InnerVLAN))
-	j.value("queues", value(l.Spec.Queues))
-	ownSpecJSON(j, &l.Spec)
+func ownJSON(j *jsonWriter, l *api.Link, own []words.Word) {
+	wordsJSON(j, &l.Spec, own)
 	nonzero(j, "mtu_source", l.MTUSource)
 	j.value("entries", l.Entries)
 	nonzero(j, "proxy_learned", l.Learned)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // showLinks prints links as `ip link show` does (print_linkinfo in
@@ -55,11 +56,7 @@ func (a *app) showLink(w io.Writer, l *api.Link) {
 	if a.details {
 		fmt.Fprintf(w, " promiscuity %d  allmulti %d minmtu %d maxmtu %d ", d.Promiscuity, d.AllMulti, d.MinMTU, d.MaxMTU)
 		fmt.Fprintf(w, "\n    vxlan ")
-		showVXLAN(w, &l.Spec)
-		showQueues(w, d)
-		fmt.Fprintf(w, "\n    uvtep accept %s reserved %s innervlan %s queues %d mtu-source %q entries %d",
-			value(l.Spec.Accept), value(l.Spec.Reserved), value(l.Spec.InnerVLAN), value(l.Spec.Queues), l.MTUSource, l.Entries)
-		showOwn(w, &l.Spec)
+		showWords(w, l)
 		showOffload(w, &l.Offload)
 		for i := range l.Trouble {
 			if l.Trouble[i].Now {
@@ -81,6 +78,30 @@ func (a *app) showLink(w io.Writer, l *api.Link) {
 	}
 }
 
+// showWords prints the words of the link, as vxlan_print_opt does (ip/iplink_vxlan.c), and those of uvtep's
+// own on a line of their own.
+func showWords(w io.Writer, l *api.Link) {
+	said := &api.LinkChange{LinkSpec: l.Spec}
+	ip, own := words.Shown()
+	for i := range ip {
+		if text := ip[i].Show(said); text != "" {
+			fmt.Fprint(w, text, " ")
+		}
+	}
+	showQueues(w, &l.Netdev)
+	var first, others strings.Builder
+	for i := range own {
+		to := &others
+		if own[i].Always {
+			to = &first
+		}
+		if text := own[i].Show(said); text != "" {
+			fmt.Fprint(to, " ", text)
+		}
+	}
+	fmt.Fprintf(w, "\n    uvtep%s mtu-source %q entries %d%s", &first, l.MTUSource, l.Entries, &others)
+}
+
 func word(w io.Writer, name, v string) {
 	if v != "" {
 		fmt.Fprintf(w, "%s %s ", name, v)
@@ -93,77 +114,6 @@ func value[T any](p *T) (v T) {
 		v = *p
 	}
 	return v
-}
-
-// showVXLAN prints the words of a link as vxlan_print_opt does
-// (ip/iplink_vxlan.c).
-func showVXLAN(w io.Writer, s *api.LinkSpec) {
-	fmt.Fprintf(w, "id %d ", value(s.ID))
-	if s.Group != nil {
-		fmt.Fprintf(w, "group %v ", s.Group)
-	}
-	if s.Remote != nil {
-		fmt.Fprintf(w, "remote %v ", s.Remote)
-	}
-	if s.Local != nil && !s.Local.IsUnspecified() {
-		fmt.Fprintf(w, "local %v ", s.Local)
-	}
-	word(w, "dev", value(s.Dev))
-	ports := value(s.SrcPort)
-	fmt.Fprintf(w, "srcport %d %d dstport %d ", ports[0], ports[1], value(s.DstPort))
-	if s.Learning != nil && !*s.Learning {
-		fmt.Fprint(w, "nolearning ")
-	}
-	if value(s.Proxy) {
-		fmt.Fprint(w, "proxy ")
-	}
-	if value(s.L2Miss) {
-		fmt.Fprint(w, "l2miss ")
-	}
-	if value(s.L3Miss) {
-		fmt.Fprint(w, "l3miss ")
-	}
-	if s.TOS != nil {
-		word(w, "tos", tosText(*s.TOS))
-	}
-	word(w, "ttl", string(value(s.TTL)))
-	if df := value(s.DF); df != "unset" {
-		word(w, "df", df)
-	}
-	if s.FlowLabel != nil {
-		word(w, "flowlabel", tosText(*s.FlowLabel))
-	}
-	if age := value(s.Ageing); age != 0 {
-		fmt.Fprintf(w, "ageing %d ", age)
-	} else {
-		fmt.Fprint(w, "ageing none ")
-	}
-	if n, ok := value(s.MaxAddress).Number(); ok && n != 0 {
-		fmt.Fprintf(w, "maxaddr %d ", n)
-	}
-	for _, f := range []struct {
-		name string
-		on   *bool
-	}{{"udpcsum", s.UDPCsum}, {"udp6zerocsumtx", s.UDP6ZeroCsumTx}, {"udp6zerocsumrx", s.UDP6ZeroCsumRx}} {
-		if !value(f.on) {
-			fmt.Fprint(w, "no")
-		}
-		fmt.Fprint(w, f.name, " ")
-	}
-	if s.LocalBypass != nil && !*s.LocalBypass {
-		fmt.Fprint(w, "nolocalbypass ")
-	}
-	if value(s.GBP) {
-		fmt.Fprint(w, "gbp ")
-	}
-}
-
-// tosText is a TOS or flow label as iproute2 prints it: hexadecimal, or inherit.
-func tosText(v api.Value) string {
-	if n, ok := v.Number(); ok {
-		return fmt.Sprintf("%#x", n)
-	}
-	return string(v)
 }
 
 func showQueues(w io.Writer, d *api.Netdev) {

@@ -200,7 +200,7 @@ func TestRunRefused(t *testing.T) {
 		"vxlan0 id 1 remote 192.0.2.2 group 239.1.1.1":       {1, "write one of them"},
 		"vxlan0 id 1 remote 192.0.2.2 dev nope":              {2, "nope"},
 		"eth0 id 1 remote 192.0.2.2":                         {2, "eth0"},
-		"vxlan0 id 1 remote 192.0.2.2 local 192.0.2.1 mtu 9": {1, "68-"},
+		"vxlan0 id 1 remote 192.0.2.2 local 192.0.2.1 mtu 9": {1, "68 to"},
 	} {
 		r := a.uvtep("run " + sentence)
 		if r.status != want.status || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, want.text) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -92,6 +93,48 @@ func TestFileSaysEveryWord(t *testing.T) {
 				t.Errorf("%s: %s: %v, %v", w, value, err, werr)
 			} else if d := cmp.Diff(want, f.Links[0].LinkChange, compareAddr); d != "" {
 				t.Errorf("%s: %s (-sentence +file):\n%s", w, value, d)
+			}
+		}
+	}
+}
+
+// TestFileSaysEveryValue: what a word says in the sentence it says in the file.
+func TestFileSaysEveryValue(t *testing.T) {
+	beside := map[string]string{ // what a word needs
+		"gbpid": "gbp: true", "flowlabel": "local: '2001:db8::1'", "vlan": "trunk: trunk0", "trunk": "vlan: 7",
+	}
+	for _, w := range words.Table() {
+		for _, value := range w.Samples {
+			said := w.With(value)
+			key, text := said[0], "'"+strings.Join(said[1:], " ")+"'"
+			switch {
+			case w.Command, w.Name == "name", w.Name == "id":
+				continue
+			case w.Flag() && len(said) == 1:
+				key, text = w.Name, strconv.FormatBool(value == "on")
+			case w.Name == "vlan" || w.List || len(said) > 2:
+				text = "[" + strings.Join(said[1:], ", ") + "]"
+			}
+			more := beside[w.Name]
+			f, err := readText(t, "ports: [{name: trunk0}]\nlinks:\n  - name: vxlan0\n    id: 42\n    "+more+"\n    "+key+": "+text+"\n")
+			if err != nil {
+				t.Errorf("%s: %s: %v", key, text, err)
+				continue
+			}
+			sentence := "vxlan0 id 42 " + strings.Join(said, " ")
+			if k, v, ok := strings.Cut(more, ": "); ok {
+				sentence += " " + k + " " + strings.TrimPrefix(strings.Trim(v, "'"), "true")
+			}
+			want, err := ParseLinkAdd(strings.Fields(sentence), words.AnyFamily)
+			if err != nil {
+				t.Errorf("%s: %v", sentence, err)
+				continue
+			}
+			if want.Up == nil {
+				want.Up = new(true)
+			}
+			if d := cmp.Diff(want, f.Links[0].LinkChange, compareAddr); d != "" {
+				t.Errorf("%s: %s (-sentence +file):\n%s", key, text, d)
 			}
 		}
 	}

@@ -133,7 +133,7 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"vx id 1 ageing soon":                      "0 to 4294967295",
 		"vx id 1 ageing 4294967296":                "0 to 4294967295",
 		"vx id 1 maxaddress many":                  "unlimited",
-		"vx id 1 mtu 67":                           "68-",
+		"vx id 1 mtu 67":                           "68 to",
 		"vx id 1 address 1:2":                      "such as",
 		"vx id 1 accept none":                      "peers, any",
 		"vx id 1 queues 0":                         "1 to 256",

@@ -20,7 +20,7 @@ func TestParsePort(t *testing.T) {
 	}
 	for sentence, want := range map[string]string{
 		"": "needs a name", "trunk0": "needs a type", "trunk0 access": "unknown word", "trunk0 trunk mtu": "needs a value",
-		"trunk0 trunk mtu 7": "write 68", "trunk0 trunk id 5": "unknown word", "trunk0 trunk mtu 1400 mtu 1400": "twice",
+		"trunk0 trunk mtu 7": "68 to", "trunk0 trunk id 5": "unknown word", "trunk0 trunk mtu 1400 mtu 1400": "twice",
 		"trunk0 type access": "write trunk", "a/b trunk": "slash", "dev": "needs a value", "trunk0 trunk trunk": "unknown word",
 	} {
 		if _, err := ParsePortAdd(strings.Fields(sentence)); err == nil || !strings.Contains(err.Error(), want) {

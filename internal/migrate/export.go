@@ -3,13 +3,13 @@ package migrate
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -68,7 +68,7 @@ func (w *script) link(l *Link) {
 		line.say("numtxqueues", strconv.Itoa(n), "numrxqueues", strconv.Itoa(n))
 	}
 	line = append(line, "type vxlan")
-	line.vxlan(&l.Spec)
+	line.vxlan(&api.LinkChange{LinkSpec: l.Spec})
 	w.linef("%s", strings.Join(line, " "))
 	own := deviceWords{name: name, txqlen: int(d.TxQLen), usualTxQLen: vtep.TxQueueLen, group: d.Group, alias: d.Alias, genMode: d.AddrGenMode}
 	if d.Index != 0 { // there is a device
@@ -98,102 +98,46 @@ func (s *sentence) text(word, v string) {
 	}
 }
 
-// flag says a word where the value is not the kernel's own.
-func (s *sentence) flag(v *bool, kernels bool, word string) {
-	if v != nil && *v != kernels {
-		s.say(word)
-	}
-}
-
-// vxlan says a link's settings, those that are not the kernel's defaults
-// (vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c), and always the port: ip
-// means 8472 where it is unset.
-func (s *sentence) vxlan(l *api.LinkSpec) {
-	s.say("id", strconv.FormatUint(uint64(value(l.ID)), 10))
-	for _, a := range []struct {
-		word string
-		addr *netip.Addr
-	}{{"remote", l.Remote}, {"group", l.Group}, {"local", l.Local}} {
-		if a.addr != nil {
-			s.say(a.word, a.addr.String())
+// vxlan says a link's settings, those that are not the kernel's defaults, and
+// always the port: ip means 8472 where it is unset.
+func (s *sentence) vxlan(l *api.LinkChange) {
+	for _, w := range words.Table() {
+		text := w.Text(l)
+		if w.Owner != words.VXLAN || text == "" || text == w.Kernel && w.Name != "dstport" {
+			continue
+		}
+		said := w.Say(l)
+		if other, ok := w.Instead[text]; ok {
+			said = []string{w.Name, other[0]}
+		}
+		for _, one := range said {
+			s.say(quote(one))
 		}
 	}
-	s.text("dev", value(l.Dev))
-	s.say("dstport", strconv.Itoa(int(value(l.DstPort))))
-	if r := value(l.SrcPort); r[1] != 0 {
-		s.say("srcport", strconv.Itoa(int(r[0])), strconv.Itoa(int(r[1])))
-	}
-	if v := value(l.TTL); v != "auto" {
-		s.text("ttl", string(v))
-	}
-	if v := value(l.TOS); v != "" {
-		s.say("tos", hexadecimal(v))
-	}
-	if v := value(l.DF); v != "unset" {
-		s.text("df", v)
-	}
-	if v := value(l.FlowLabel); v != "" {
-		s.say("flowlabel", hexadecimal(v))
-	}
-	switch {
-	case l.Ageing == nil || *l.Ageing == kernelAgeing:
-	case *l.Ageing == 0: // never; 0 is the default to the kernel (vxlan_config_validate)
-		s.say("ageing", strconv.FormatUint(math.MaxUint32, 10))
-	default:
-		s.say("ageing", strconv.FormatUint(uint64(*l.Ageing), 10))
-	}
-	if n, ok := value(l.MaxAddress).Number(); ok && n != 0 {
-		s.say("maxaddress", strconv.FormatUint(uint64(n), 10))
-	}
-	s.flag(l.Learning, true, "nolearning")
-	s.flag(l.Proxy, false, "proxy")
-	s.flag(l.L2Miss, false, "l2miss")
-	s.flag(l.L3Miss, false, "l3miss")
-	s.flag(l.UDPCsum, true, "noudpcsum")
-	s.flag(l.UDP6ZeroCsumTx, false, "udp6zerocsumtx")
-	s.flag(l.UDP6ZeroCsumRx, false, "udp6zerocsumrx")
-	s.flag(l.LocalBypass, true, "nolocalbypass")
-	s.flag(l.GBP, false, "gbp")
 }
 
-// kernelAgeing is FDB_AGE_DEFAULT, in seconds (drivers/net/vxlan/vxlan_core.c).
-const kernelAgeing = 300
-
-// hexadecimal is how ip reads a TOS, and prints a flow label.
-func hexadecimal(v api.Value) string {
-	if n, ok := v.Number(); ok {
-		return fmt.Sprintf("%#x", n)
+// lost is what the kernel cannot be told of a link.
+func lost(l *api.LinkChange) (all []string) {
+	ip, own := words.Shown()
+	for _, w := range append(own, ip...) {
+		switch text := w.Text(l); {
+		case text == "" || text == w.Kernel:
+		case w.Instead[text][1] != "":
+			all = append(all, w.Instead[text][1])
+		case w.Owner == words.Own && !w.Elsewhere:
+			all = append(all, strings.Join(w.Say(l), " "))
+		}
 	}
-	return string(v)
+	if l.MTU == nil {
+		all = append(all, "an mtu that follows the route")
+	}
+	return all
 }
 
 // comments say what the kernel cannot be told.
 func (w *script) comments(l *Link) {
 	s, name := &l.Spec, l.Netdev.Name
-	var lost []string
-	say := func(is bool, format string, a ...any) {
-		if is {
-			lost = append(lost, fmt.Sprintf(format, a...))
-		}
-	}
-	say(s.Accept != nil && *s.Accept != "any", "accept %s", value(s.Accept))
-	// As reserved_bits, only Linux and ip from 6.14 on have it.
-	say(s.Reserved != nil && *s.Reserved != "drop", "reserved %s", value(s.Reserved))
-	say(value(s.InnerVLAN) == "drop", "innervlan drop")
-	say(value(s.ProxyLearn), "proxy learn")
-	say(value(s.MSS) == "clamp", "mss clamp")
-	say(value(s.BUMLimit) != 0, "bumlimit %d", value(s.BUMLimit))
-	say(value(s.PeerBUMLimit) != 0, "peerbumlimit %d", value(s.PeerBUMLimit))
-	say(value(s.MoveGuard) == "on", "moveguard on")
-	say(value(s.LoopGuard) == "on", "loopguard on")
-	say(s.SameHost != nil && *s.SameHost != "auto", "samehost %s", value(s.SameHost))
-	say(value(s.GBPID) != 0, "gbpid %d", value(s.GBPID))
-	say(value(s.Persist), "persist")
-	say(s.User != nil, "user %d", value(s.User))
-	say(s.GroupOwner != nil, "group-owner %d", value(s.GroupOwner))
-	say(s.Ageing != nil && *s.Ageing == 0, "ageing 0 (136 years stand for it)")
-	say(s.MTU == nil, "an mtu that follows the route")
-	if lost != nil {
+	if lost := lost(&api.LinkChange{LinkSpec: *s}); lost != nil {
 		w.commentf("%s: the kernel has no word for: %s", name, strings.Join(lost, ", "))
 	}
 	if trunk := value(s.Trunk); trunk != "" {

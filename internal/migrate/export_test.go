@@ -8,6 +8,7 @@ import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/migrate"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // TestOfFile exports a file with everything that uvtep has a word for.
@@ -78,6 +79,33 @@ func TestExportReserved(t *testing.T) {
 		l := migrate.Link{Link: api.Link{Spec: api.LinkSpec{Name: "vx0", DstPort: new(uint16(4789)), Reserved: &reserved}}}
 		if got := string(migrate.ToIPRoute2([]migrate.Link{l})); strings.Contains(got, "reserved "+reserved) != want {
 			t.Errorf("reserved %s in a comment: want %v:\n%s", reserved, want, got)
+		}
+	}
+}
+
+// TestExportSaysEveryWord: a setting that is not the kernel's is in the command, or a comment tells that it is lost.
+func TestExportSaysEveryWord(t *testing.T) {
+	for _, w := range words.Table() {
+		for _, value := range w.Samples {
+			if w.Owner == words.Device || value == w.Kernel || w.Name == "queues" || w.Name == "vlan" {
+				continue // what is the device's is of another test, and a VLAN is its trunk's
+			}
+			_, change, err := config.ParseLinkSet(append([]string{"vx0"}, w.With(value)...), words.AnyFamily)
+			if err != nil {
+				t.Errorf("%s: %v", w.With(value), err)
+				continue
+			}
+			script := string(migrate.ToIPRoute2([]migrate.Link{{Link: api.Link{Spec: change.LinkSpec, Netdev: api.Netdev{Name: "vx0"}}}}))
+			want := strings.Join(w.With(value), " ")
+			if other, ok := w.Instead[value]; ok {
+				want = w.Name + " " + other[0]
+			}
+			if w.Name == "trunk" {
+				want = "VLAN 0 of trunk0"
+			}
+			if !strings.Contains(script, want) {
+				t.Errorf("no %q in\n%s", want, script)
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // place is where something stands in a file that is imported.
@@ -45,35 +46,28 @@ type fileLink struct {
 	fdb  []yamlEntry
 }
 
-// kernelDefaults are what the kernel takes where nothing is said and uvtep
-// something else (vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c), and what it
-// always does.
-func kernelDefaults() map[string]any {
-	return map[string]any{
-		"dstport": 8472, "df": "unset", "maxaddress": "unlimited",
-		"accept": "any", "moveguard": "off", "loopguard": "off", "reserved": "drop",
+// usual is what the file has for a word that was not said: what the kernel takes, or
+// always does, where that is not uvtep's default; nil: nothing.
+func usual(w *words.Word) any {
+	if w.Kernel == w.Default || w.Default == "" || w.Kernel == "" {
+		return nil
 	}
-}
-
-// words is the order of a link's words in the file.
-func words() []string {
-	return []string{
-		"id", "remote", "group", "local", "dev", "dstport", "srcport", "ttl", "tos", "df", "flowlabel", "ageing", "maxaddress",
-		"learning", "proxy", "l2miss", "l3miss", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "gbp",
-		"accept", "moveguard", "loopguard", "reserved", "mtu", "address", "up",
+	if n, err := strconv.Atoi(w.Kernel); err == nil {
+		return n
 	}
+	return w.Kernel
 }
 
 // yaml is the link in the configuration file.
 func (l *fileLink) yaml() mapping {
-	out, usual := mapping{{"name", l.name}}, kernelDefaults()
-	for _, word := range words() {
-		v, said := l.set[word]
+	out := mapping{{"name", l.name}}
+	for _, w := range words.Table() {
+		v, said := l.set[w.Name]
 		if !said {
-			v, said = usual[word]
+			v = usual(&w)
 		}
-		if said {
-			out = append(out, keyValue{word, v})
+		if said || v != nil {
+			out = append(out, keyValue{w.Name, v})
 		}
 	}
 	if l.fdb != nil {

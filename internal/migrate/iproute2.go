@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // link is an element of `ip -d -j link show`, the keys of print_linkinfo in
@@ -174,36 +175,27 @@ func (w *writer) link(l *link) error {
 		return errors.New("external: uvtep has a VNI for each link")
 	}
 	w.say("name", l.Name)
-	w.say("id", w.take("id"))
-	for _, key := range []string{"remote", "group", "local"} {
-		for _, family := range []string{"", "6"} {
-			if v, ok := w.take(key + family).(string); ok {
-				w.say(key, v)
-				w.family = len(family)*2 + 4
-				if key != "local" {
-					w.peer = v
-				}
+	reserved := w.usualReserved()
+	for _, word := range words.Table() {
+		switch word.Name {
+		case "dev":
+			w.underlay(l)
+		case "reserved":
+			w.reserved(reserved)
+		case "mtu":
+			w.mtu(l)
+		case "address":
+			w.say("address", l.Address)
+		case "queues":
+			if l.TxQueues > 1 {
+				w.say("queues", min(l.TxQueues, maxQueues))
 			}
+		case "up":
+			w.say("up", slices.Contains(l.Flags, "UP"))
+		default:
+			w.word(&word)
 		}
 	}
-	w.underlay(l)
-	w.say("dstport", w.take("port"))
-	if r, ok := w.take("port_range").(map[string]any); ok && r["high"] != 0.0 {
-		w.say("srcport", []any{whole(r["low"]), whole(r["high"])})
-	}
-	usual := w.usualReserved()
-	w.headers()
-	w.flags()
-	w.say("accept", "any")
-	w.say("moveguard", "off")
-	w.say("loopguard", "off")
-	w.reserved(usual)
-	w.mtu(l)
-	w.say("address", l.Address)
-	if l.TxQueues > 1 {
-		w.say("queues", min(l.TxQueues, maxQueues))
-	}
-	w.say("up", slices.Contains(l.Flags, "UP"))
 	for _, key := range slices.Sorted(maps.Keys(w.data)) {
 		if v := w.data[key]; v != false {
 			w.warnf("%s %v cannot be kept: uvtep has no such setting", key, v)
@@ -212,62 +204,28 @@ func (w *writer) link(l *link) error {
 	return nil
 }
 
-// headers writes what goes to the outer headers, and the table's bounds. A TOS
-// of 1 is inherit, a TTL of 0 auto (vxlan_get_route and vxlan_xmit_one in
-// drivers/net/vxlan/vxlan_core.c).
-func (w *writer) headers() {
-	switch v := w.take("ttl"); v {
-	case nil: // ip leaves inherit out of its JSON, and has auto as 0
-		w.say("ttl", "inherit")
-	case int64(0):
-		w.say("ttl", "auto")
-	default:
-		w.say("ttl", v)
+// word writes what ip says of a word, or what the kernel does always.
+func (w *writer) word(word *words.Word) {
+	if word.Owner != words.VXLAN {
+		if v := usual(word); v != nil {
+			w.say(word.Name, v)
+		}
+		return
 	}
-	switch v := w.take("tos"); v {
-	case nil:
-	case "0x1":
-		w.say("tos", "inherit")
-	default:
-		w.say("tos", v)
-	}
-	df := w.take("df")
-	if df == nil {
-		df = "unset"
-	}
-	w.say("df", df)
-	for _, key := range []string{"label", "flowlabel"} { // the latter for inherit
-		if v := w.take(key); v != nil && v != "0x0" {
-			w.say("flowlabel", v)
+	v := word.FromIP(w.take)
+	switch text, _ := v.(string); {
+	case v == nil:
+		return
+	case word.Name == "udpcsum" && v == false && w.family == 6: // which udp6zerocsumtx decides
+		w.warnf("noudpcsum is left out: it says nothing of an IPv6 underlay")
+		return
+	case word.Name == "local" || word.Name == "remote" || word.Name == "group":
+		w.family = map[bool]int{true: 6, false: 4}[strings.Contains(text, ":")]
+		if word.Name != "local" {
+			w.peer = text
 		}
 	}
-	if v := w.take("ageing"); v == nil {
-		w.say("ageing", 0)
-	} else {
-		w.say("ageing", v)
-	}
-	if v := w.take("limit"); v == nil || v == int64(0) {
-		w.say("maxaddress", "unlimited")
-	} else {
-		w.say("maxaddress", v)
-	}
-}
-
-// flags writes what is on or off. localbypass is on where ip does not print it.
-func (w *writer) flags() {
-	for _, f := range []struct{ theirs, ours string }{
-		{"learning", "learning"}, {"proxy", "proxy"}, {"l2miss", "l2miss"}, {"l3miss", "l3miss"}, {"udp_csum", "udpcsum"},
-		{"udp_zero_csum6_tx", "udp6zerocsumtx"}, {"udp_zero_csum6_rx", "udp6zerocsumrx"}, {"gbp", "gbp"}, {"localbypass", "localbypass"},
-	} {
-		v, ok := w.take(f.theirs).(bool)
-		switch {
-		case !ok:
-		case f.ours == "udpcsum" && !v && w.family == 6: // which udp6zerocsumtx decides
-			w.warnf("noudpcsum is left out: it says nothing of an IPv6 underlay")
-		default:
-			w.say(f.ours, v)
-		}
-	}
+	w.say(word.Name, v)
 }
 
 // yamlEntry is an entry of the file.

@@ -14,7 +14,6 @@ const (
 	// etherMTU is what ether_setup gives a device (net/ethernet/eth.c): a vxlan
 	// device without a lower one keeps it.
 	etherMTU = 1500
-	minMTU   = 68 // ETH_MIN_MTU in include/uapi/linux/if_ether.h
 	// defaultQLen is DEFAULT_TX_QUEUE_LEN in include/net/sch_generic.h.
 	defaultQLen = 1000
 	// allReserved are the header bits that drop a packet unless a link says
@@ -47,7 +46,7 @@ func (w *writer) mtu(l *link) {
 	switch {
 	case w.dev == "" && l.MTU == etherMTU:
 		w.warnf("mtu %d is left out: the kernel gives it to a link without dev, uvtep takes what fits the route; write mtu: %[1]d to keep it", l.MTU)
-	case w.dev != "" && known && l.MTU == max(lower-encap.Overhead(w.family == 6), minMTU):
+	case w.dev != "" && known && l.MTU == max(lower-encap.Overhead(w.family == 6), encap.MinMTU):
 	default:
 		w.say("mtu", l.MTU)
 	}

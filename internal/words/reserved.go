@@ -20,7 +20,7 @@ func reserved(f field[string]) Value {
 		}
 		return reservedWord(v), nil
 	}, nil)
-	v.samples = []string{"ignore", "drop", "0xff"}
+	v.Samples = []string{"ignore", "drop", "0xff"}
 	return v
 }
 

@@ -21,8 +21,8 @@ type Value struct {
 	flag   bool   // on or off: the word alone, or its opposite
 	off    string // the word that says the opposite, where it is not "no" and the word
 	schema string // in docs/openapi.yaml
-	// samples are values of each kind that it takes.
-	samples []string
+	// Samples are values of each kind that it takes, as text.
+	Samples []string
 	read    func(s *Sentence, word string, l *link) error
 	// get is the value in Go; nil where the link does not say it. text is the same
 	// as the sentence has it.
@@ -66,7 +66,7 @@ func valueOf[T any](arg, schema string, f field[T], read func(s *Sentence, word 
 func flag(f field[bool]) Value {
 	v := valueOf("", "type: boolean", f, func(_ *Sentence, word string) (bool, error) { return !strings.HasPrefix(word, "no"), nil },
 		func(on bool) string { return map[bool]string{true: "on", false: "off"}[on] })
-	v.flag, v.samples = true, []string{"on", "off"}
+	v.flag, v.Samples = true, []string{"on", "off"}
 	return v
 }
 
@@ -76,7 +76,7 @@ func number[T ~int | ~uint16 | ~uint32](arg string, low, high uint64, f field[T]
 		n, err := s.Number(word, low, high)
 		return T(n), err
 	}, nil)
-	v.samples = []string{strconv.FormatUint(low, 10), strconv.FormatUint(high, 10)}
+	v.Samples = []string{strconv.FormatUint(low+1, 10), strconv.FormatUint(high, 10)}
 	return v
 }
 
@@ -88,28 +88,28 @@ func choice(f field[string], allowed ...string) Value {
 	}
 	v := valueOf(strings.Join(allowed, "|"), "type: string, enum: ["+strings.Join(quoted, ", ")+"]", f,
 		func(s *Sentence, word string) (string, error) { return s.OneOf(word, allowed...) }, nil)
-	v.samples = allowed
+	v.Samples = allowed
 	return v
 }
 
 // name is a word that uvtep does not choose: that of a device, or a MAC address.
 func name(arg, sample string, f field[string]) Value {
 	v := valueOf(arg, "type: string", f, func(s *Sentence, word string) (string, error) { return s.Value(word, arg) }, nil)
-	v.samples = []string{sample}
+	v.Samples = []string{sample}
 	return v
 }
 
 // address is an IP address.
 func address(sample string, f field[netip.Addr]) Value {
 	v := valueOf("IP", "type: string", f, (*Sentence).Address, nil)
-	v.samples = []string{sample}
+	v.Samples = []string{sample}
 	return v
 }
 
 // prefixes are one of a few words, or prefixes with commas between.
 func prefixes(f field[string], words ...string) Value {
 	v := name(strings.Join(append(words, "PREFIX[,PREFIX...]"), "|"), "", f)
-	v.List, v.samples = true, append(words, "192.0.2.0/24,2001:db8::/32")
+	v.List, v.Samples = true, append(words, "192.0.2.0/24,2001:db8::/32")
 	return v
 }
 
@@ -123,7 +123,7 @@ func orWord(f field[api.Value], words ...string) Value {
 		}
 		return api.Value(v), err
 	}, nil)
-	v.samples = append(words, "5")
+	v.Samples = append(words, "5")
 	return v
 }
 
@@ -131,7 +131,7 @@ func orWord(f field[api.Value], words ...string) Value {
 func flowLabel() Value {
 	f := func(l *link) **api.Value { return &l.FlowLabel }
 	v := hexadecimal(orWord(f, "inherit"), f)
-	v.samples = []string{"0x5", "inherit"}
+	v.Samples = []string{"0x5", "inherit"}
 	return v
 }
 
@@ -167,7 +167,7 @@ func tos(f field[api.Value]) Value {
 		}
 		return api.NumberValue(uint8(n)), nil
 	}, nil)
-	v.Hex, v.samples = true, []string{"0x10", "inherit"}
+	v.Hex, v.Samples = true, []string{"0x10", "inherit"}
 	return hexadecimal(v, f)
 }
 
@@ -200,7 +200,7 @@ func portRange(f field[api.PortRange]) Value {
 			high, err := s.Number(word+" MIN", 0, 65535)
 			return api.PortRange{uint16(low), uint16(high)}, err
 		}, func(r api.PortRange) string { return fmt.Sprint(r[0], " ", r[1]) })
-	v.samples = []string{"0 0", "50000 50100"}
+	v.Samples = []string{"0 0", "50000 50100"}
 	return v
 }
 
@@ -219,7 +219,7 @@ func seconds(f field[uint32]) Value {
 		}
 		return strconv.FormatUint(uint64(n), 10)
 	})
-	v.samples = []string{"none", "7"}
+	v.Samples = []string{"none", "7"}
 	return v
 }
 
@@ -262,7 +262,7 @@ func proxy() Value {
 // proxyLearn is said by `proxy learn` alone.
 func proxyLearn() Value {
 	v := flag(func(l *link) **bool { return &l.ProxyLearn })
-	v.read, v.samples = nil, []string{"on"}
+	v.read, v.Samples = nil, []string{"on"}
 	return v
 }
 

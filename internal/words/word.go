@@ -25,7 +25,15 @@ type Word struct {
 	// the kernel's have where the word is not said; "": that depends, or none. Of
 	// what the kernel has no word for, Kernel is what it does always.
 	Default, Kernel string
-	Command         bool // commands have it, the configuration file has not
+	Command         bool   // commands have it, the configuration file has not
+	IP              ipForm // in ip's JSON
+	Always          bool   // `link show -d` has it, the default, too
+	Unsaid          string // what it has for a link that does not say it
+	// Elsewhere says that an export has its own way to say it.
+	Elsewhere bool
+	// Instead is what to tell the kernel for a value that it has no word for, and what
+	// is to be said of that.
+	Instead map[string][2]string
 }
 
 // Off is the word that says the opposite; "" where none does.
@@ -58,22 +66,26 @@ func (w *Word) Parse(s *Sentence, form string, l *link) error {
 // say it.
 func (w *Word) Text(l *link) string { return w.text(l) }
 
+// With is the word with a value, given as text, as the sentence has them.
+func (w *Word) With(value string) []string {
+	switch {
+	case w.read == nil: // proxylearn
+		return []string{"proxy", "learn"}
+	case w.flag && value == "on":
+		return []string{w.Name}
+	case w.flag, value == "": // nomaster
+		return []string{w.Off()}
+	}
+	return append([]string{w.Name}, strings.Fields(value)...)
+}
+
 // Say is the word with its value as the sentence has them; nil where the link
 // does not say it.
 func (w *Word) Say(l *link) []string {
-	v := w.get(l)
-	switch text := w.text(l); {
-	case v == nil:
+	if v := w.get(l); v == nil || w.read == nil && v == false {
 		return nil
-	case w.read == nil && v == true: // proxylearn
-		return []string{"proxy", "learn"}
-	case v == true:
-		return []string{w.Name}
-	case w.flag, v == "":
-		return strings.Fields(w.Off())
-	default:
-		return append([]string{w.Name}, strings.Fields(text)...)
 	}
+	return w.With(w.text(l))
 }
 
 // Text is the sentence that says what l says.

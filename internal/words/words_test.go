@@ -1,6 +1,7 @@
 package words
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,17 +11,8 @@ import (
 
 // samples are sentences that say a word with each kind of value that it has.
 func samples(w *Word) (all [][]string) {
-	for _, v := range w.samples {
-		switch {
-		case v == "on" && w.flag && w.read == nil: // proxylearn
-			all = append(all, []string{"proxy", "learn"})
-		case v == "on" && w.flag:
-			all = append(all, []string{w.Name})
-		case v == "off" && w.flag:
-			all = append(all, []string{w.Off()})
-		default:
-			all = append(all, append([]string{w.Name}, strings.Fields(v)...))
-		}
+	for _, v := range w.Samples {
+		all = append(all, w.With(v))
 	}
 	return all
 }
@@ -49,8 +41,8 @@ func TestEveryWordText(t *testing.T) {
 	table := Table()
 	for i := range table {
 		w := &table[i]
-		if len(w.samples) == 0 || w.About == "" || strings.HasSuffix(w.About, ".") {
-			t.Errorf("%s: %d samples, about %q", w.Name, len(w.samples), w.About)
+		if len(w.Samples) == 0 || w.About == "" || strings.HasSuffix(w.About, ".") {
+			t.Errorf("%s: %d samples, about %q", w.Name, len(w.Samples), w.About)
 		}
 		for _, sentence := range samples(w) {
 			l := read(t, sentence)
@@ -59,6 +51,45 @@ func TestEveryWordText(t *testing.T) {
 			}
 			if d := cmp.Diff(l, read(t, Text(l)), compareAddr); d != "" {
 				t.Errorf("%q (-said +read again):\n%s", sentence, d)
+			}
+		}
+	}
+}
+
+// TestEveryWordShown: `link show -d` has what is not as usual, as text and in JSON, and the JSON is
+// read back for what it was.
+func TestEveryWordShown(t *testing.T) {
+	for _, w := range Table() {
+		for i, value := range w.Samples {
+			l := read(t, w.With(value))
+			key, v := w.JSON(l)
+			usual := w.Kernel
+			if w.Owner == Own {
+				usual = w.Default
+			}
+			if w.Owner == Device || value == usual && !w.Always {
+				continue
+			}
+			if w.Show(l) == "" {
+				t.Errorf("%s is not shown", w.With(value))
+			}
+			if v == nil && value != "inherit" && value != "off" {
+				t.Errorf("%s is not in the JSON", w.With(value))
+			}
+			if w.Owner != VXLAN || i > 0 && w.Name == "id" || w.Name == "srcport" {
+				continue
+			}
+			got := w.FromIP(func(k string) any {
+				if n, ok := v.(int); ok && k == key {
+					return int64(n) // as the importer has JSON's numbers
+				}
+				if k == key {
+					return v
+				}
+				return nil
+			})
+			if want := w.text(l); got != nil && fmt.Sprint(got) != want && fmt.Sprint(got) != fmt.Sprint(w.get(l)) {
+				t.Errorf("%s is read from JSON as %v, want %s", w.With(value), got, want)
 			}
 		}
 	}

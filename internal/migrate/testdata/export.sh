@@ -9,7 +9,7 @@ ip link add name vx0 type vxlan id 1 remote 192.0.2.2 local 192.0.2.1 dstport 47
 bridge fdb append 00:00:00:00:00:00 dev vx0 dst 192.0.2.3 self permanent
 ip link set dev vx0 up
 
-# vx1: the kernel has no word for: accept 192.0.2.0/24, innervlan drop, mss clamp, bumlimit 100, samehost 192.0.2.8/32,2001:db8::/64, gbpid 7, persist, user 5, group-owner 6, ageing 0 (136 years stand for it)
+# vx1: the kernel has no word for: accept 192.0.2.0/24, innervlan drop, gbpid 7, mss clamp, bumlimit 100, samehost 192.0.2.8/32,2001:db8::/64, persist, user 5, group-owner 6, ageing 0 (136 years stand for it)
 ip link add name vx1 mtu 1400 address 02:00:00:00:00:01 numtxqueues 4 numrxqueues 4 type vxlan id 2 remote 192.0.2.2 dev eth0 dstport 4790 srcport 1000 2000 ttl 9 tos 0x10 df inherit ageing 4294967295 maxaddress 5 nolearning proxy l2miss l3miss noudpcsum nolocalbypass gbp
 bridge fdb replace 02:00:00:00:00:07 dev vx1 dst 192.0.2.7 self static router
 bridge fdb append 01:00:5e:00:00:07 dev vx1 dst 192.0.2.7 port 5 vni 6 via eth1 self permanent
