@@ -99,7 +99,7 @@ func addPseudo(b []byte, in *Inner, l4len int) uint64 {
 	return acc + c
 }
 
-// foldSum folds acc to 16 bits with end-around carry and gives it the byte
+// foldSum folds acc to 16 bits with end-around carry and puts it into the byte
 // order of the wire. It is 0 only for an acc of 0.
 func foldSum(acc uint64) uint16 {
 	acc = acc>>32 + acc&0xffffffff
@@ -142,7 +142,7 @@ func csumSpan(b []byte, in *Inner) (span []byte, off int, class CsumClass) {
 	return span[:n], off, CsumNone
 }
 
-// ClassifyChecksum tells what the TCP or UDP checksum in b is. A checksum that
+// ClassifyChecksum reports what the TCP or UDP checksum in b is. A checksum that
 // verifies is complete, even where it happens to equal the pseudo-header sum.
 func ClassifyChecksum(b []byte, in *Inner) CsumClass {
 	span, off, class := csumSpan(b, in)

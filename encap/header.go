@@ -30,7 +30,7 @@ const MaxVNI VNI = 1<<24 - 1
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //
 // It keeps the reserved bits, so that a receiver can count or refuse them;
-// RFC 7348 tells it to ignore them. Extensions give them a meaning (GBP,
+// RFC 7348 has it ignore them. Extensions assign them a meaning (GBP,
 // draft-smith-vxlan-group-policy; GPE, draft-ietf-nvo3-vxlan-gpe).
 type Header struct {
 	Flags     uint8  // R R R R I R R R

@@ -36,7 +36,7 @@ const MaxFragNeededLen = EthernetHeaderLen + maxVLANTags*vlanTagLen + maxICMPv6L
 // (net/ipv4/ip_tunnel_core.c: iptunnel_pmtud_build_icmp). Where the destination
 // MAC is all zeros linkMAC takes its place.
 //
-// It is false, and dst unchanged, where no answer may be given (RFC 1122
+// It is false, and dst unchanged, where no answer may be sent (RFC 1122
 // section 3.2.2, RFC 4443 section 2.4): to multicast and broadcast, ICMP
 // errors, fragments other than the first, addresses that are no single host,
 // IPv4 without DF, IPv4 headers whose checksum is wrong (RFC 1812 section

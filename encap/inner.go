@@ -158,7 +158,7 @@ func (in *Inner) parseIPv6(b []byte, l3 int) {
 }
 
 // skipExtensions walks the chain that starts at offset at, leaves the
-// transport protocol in Proto and gives its offset. It is false where the
+// transport protocol in Proto and returns its offset. It is false where the
 // chain is cut, too long, or ends without a transport header.
 func (in *Inner) skipExtensions(b []byte, at int) (int, bool) {
 	end := in.end(b)

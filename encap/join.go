@@ -20,7 +20,7 @@ const (
 // which is rewritten). Frames of one flow keep their order. Frames of two VLANs
 // (Frame.VLAN) are of two flows, whatever they hold: they are two tenants'.
 //
-// The zero value is ready. The frames that it was given must stay valid until
+// The zero value is ready. The frames that were added to it must stay valid until
 // Finish; what it made of them is valid until the next Add after that.
 type Joiner struct {
 	runs [maxRuns]run
@@ -76,7 +76,7 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) (used int, ends 
 		r = nil
 	}
 	if r == nil {
-		r = j.take()
+		r = j.unused()
 	}
 	if r == nil {
 		j.full = true
@@ -154,8 +154,8 @@ func (r *run) of(hash uint32, vlan uint16) bool {
 	return r.hash == hash && r.vlan == vlan && !r.done
 }
 
-// take gives an unused run, nil if there is none.
-func (j *Joiner) take() *run {
+// unused returns a run that holds nothing, nil if there is none.
+func (j *Joiner) unused() *run {
 	if j.n == maxRuns {
 		return nil
 	}

@@ -7,7 +7,7 @@ import "net/netip"
 // a map key. The zero value is no address.
 type Addr [16]byte
 
-// AddrFrom converts a; a zone is dropped. An invalid a gives the zero Addr.
+// AddrFrom converts a; a zone is dropped. An invalid a becomes the zero Addr.
 func AddrFrom(a netip.Addr) Addr {
 	if !a.IsValid() {
 		return Addr{}

@@ -149,7 +149,7 @@ func (s *Segmenter) LargestFrame() int {
 }
 
 // Next writes the headers of the next segment to head, which must hold
-// [Segmenter.HeaderLen] bytes, checksums complete, and gives its payload: a
+// [Segmenter.HeaderLen] bytes, checksums complete, and returns its payload: a
 // slice of the superframe, to be sent right after them. ok is false where no
 // segment is left or head is too short.
 //

@@ -24,19 +24,19 @@ var (
 )
 
 // Add creates the entry of mac, unicast or group. ErrExist if there is one,
-// learned or given, with whatever remote (NLM_F_CREATE|NLM_F_EXCL in
+// learned or configured, with whatever remote (NLM_F_CREATE|NLM_F_EXCL in
 // vxlan_fdb_update, vxlan_core.c).
 func (t *Table) Add(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick) error {
-	return t.give(mac, r, st, fl, now, func(*shard, *slot, *group) error { return ErrExist })
+	return t.create(mac, r, st, fl, now, func(*shard, *slot, *group) error { return ErrExist })
 }
 
-// Append adds a remote to the group entry of mac and gives the whole entry
-// that state and those flags; ErrExist if it has the remote, which Linux
+// Append adds a remote to the group entry of mac and sets the state and the flags of
+// the whole entry; ErrExist if it has the remote, which Linux
 // ignores. Without an entry it creates one, for a unicast MAC too, as recipes
 // for static entries rely on; a unicast MAC that has one is refused with
 // ErrNotGroup, where Linux silently does nothing (conformance L12).
 func (t *Table) Append(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick) error {
-	return t.give(mac, r, st, fl, now, func(_ *shard, _ *slot, g *group) error {
+	return t.create(mac, r, st, fl, now, func(_ *shard, _ *slot, g *group) error {
 		if g == nil {
 			return ErrNotGroup
 		}
@@ -44,14 +44,14 @@ func (t *Table) Append(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick) 
 	})
 }
 
-// Replace gives the unicast address mac this remote, state and flags, whether
+// Replace sets remote, state and flags of the unicast address mac, whether
 // it has an entry or not. One that changes nothing is no update and leaves the
 // age as it is (conformance L07). ErrGroup for a group (L12).
 func (t *Table) Replace(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick) error {
 	if IsGroup(mac) {
 		return ErrGroup
 	}
-	return t.give(mac, r, st, fl, now, func(_ *shard, sl *slot, _ *group) error {
+	return t.create(mac, r, st, fl, now, func(_ *shard, sl *slot, _ *group) error {
 		w, old := sl.key.Load(), sl.value.Load().remote()
 		n := makeKey(w.bits(), st, fl)
 		if n == w && old == r {
@@ -66,16 +66,16 @@ func (t *Table) Replace(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick)
 	})
 }
 
-// give creates the entry of mac, or leaves it to existing if there is one. What is
-// given takes the place of what was learned where the table is full.
-func (t *Table) give(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
+// create makes the entry of mac, or calls existing if there is one. A configured entry
+// takes the place of a learned one where the table is full.
+func (t *Table) create(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
 	existing func(*shard, *slot, *group) error) error {
 	if st > Permanent || fl&^knownFlags != 0 || r > MaxRemoteID {
 		return ErrInvalid
 	}
 	t.advance(now)
 	for range evictTries {
-		lack, err := t.giveOnce(mac, r, st, fl, now, existing)
+		lack, err := t.createOnce(mac, r, st, fl, now, existing)
 		if lack == none {
 			return err
 		}
@@ -86,8 +86,8 @@ func (t *Table) give(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
 	return ErrFull
 }
 
-// giveOnce is give where there is a place.
-func (t *Table) giveOnce(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
+// createOnce is create where the table has a place.
+func (t *Table) createOnce(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick,
 	existing func(*shard, *slot, *group) error) (shortage, error) {
 	k := keyOf(mac)
 	h := t.hash(k)

@@ -61,14 +61,14 @@ func (t *Table) reserve() shortage {
 	return none
 }
 
-// release gives n places back.
+// release returns n places.
 func (t *Table) release(n int) {
 	t.unicast.Add(int64(-n))
 	t.budget.Give(n)
 }
 
 // makeRoom ends a shortage at the cost of an entry that was learned; newcomer is
-// the remote that a new address was learned from, or Nobody for one that was given.
+// the remote that a new address was learned from, or Nobody for one that was configured.
 // false: no entry can go. No shard's lock is held.
 func (t *Table) makeRoom(lack shortage, newcomer RemoteID, now Tick) bool {
 	switch lack {

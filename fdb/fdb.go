@@ -54,7 +54,7 @@ func (s State) String() string {
 type Flags uint8
 
 const (
-	// FlagExternLearn (NTF_EXT_LEARNED): given by a control plane. Never ages,
+	// FlagExternLearn (NTF_EXT_LEARNED): configured by a control plane. Never ages,
 	// whatever its state; a dynamic one still moves, as in the kernel.
 	FlagExternLearn Flags = 1 << iota
 	// FlagRouter (NTF_ROUTER) is kept and shown, nothing more.
@@ -86,14 +86,14 @@ func IsGroup(mac encap.MAC) bool { return mac.IsZero() || mac.IsMulticast() }
 // Config sets up a [Table]. The zero value means no limit, the default number
 // of shards and no callbacks.
 type Config struct {
-	// MaxAddresses limits the unicast entries, learned and given alike; 0 or
+	// MaxAddresses limits the unicast entries, learned and configured alike; 0 or
 	// less is no limit. Group entries do not count, so that a full table can
-	// always be given one more flood remote (the kernel counts them).
+	// always get one more flood remote (the kernel counts them).
 	MaxAddresses int
 	// Shards is the number of independently locked parts, rounded up to a
 	// power of two and at most 4096; 0 means 64.
 	Shards int
-	// OnChange is told each change, in order for each MAC. It is called with
+	// OnChange is called with each change, in order for each MAC. It is called with
 	// a shard's lock held: it must be quick and must not call the table.
 	OnChange func(Event)
 	// Budget limits the entries of this table and others together; nil: nothing does.
@@ -203,7 +203,7 @@ func (t *Table) Lookup(mac encap.MAC, now Tick) (RemoteID, bool) {
 	return v.remote(), true
 }
 
-// Peek is Lookup that also tells the flags and marks nothing.
+// Peek is Lookup that also returns the flags and marks nothing.
 func (t *Table) Peek(mac encap.MAC) (RemoteID, Flags, bool) {
 	k := keyOf(mac)
 	h := t.hash(k)

@@ -72,7 +72,7 @@ func (t *Table) addGroup(s *shard, mac encap.MAC, r RemoteID, st State, fl Flags
 }
 
 // appendGroup adds a remote to g; state and flags of the whole entry become
-// the given ones (vxlan_fdb_update_existing in vxlan_core.c). The shard's lock
+// the new ones (vxlan_fdb_update_existing in vxlan_core.c). The shard's lock
 // is held.
 func (t *Table) appendGroup(g *group, r RemoteID, st State, fl Flags, now Tick) error {
 	old := *g.remotes.Load()

@@ -142,7 +142,7 @@ func (t *Table) learnOnce(s *shard, mac encap.MAC, from RemoteID, now Tick) (Lea
 	return LearnResult{Outcome: LearnNew}, none
 }
 
-// change gives the entry a remote and the updated tick and returns the new
+// change sets the remote and the updated tick of the entry and returns the new
 // value. The shard's lock is held and the entry is live, so that only lock-free
 // writes of ticks compete; the used tick survives.
 func (sl *slot) change(r RemoteID, now Tick) value {

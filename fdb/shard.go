@@ -15,7 +15,7 @@ type shard struct {
 	slots  atomic.Pointer[slots]                // nil while empty; replaced whole when it grows or shrinks
 	groups atomic.Pointer[map[encap.MAC]*group] // nil while empty; the map is immutable, replaced whole
 
-	// resizing is set while rebuild copies slots, to tell lock-free
+	// resizing is set while rebuild copies slots, to show lock-free
 	// refreshers that the copy may have missed them.
 	resizing atomic.Bool
 
@@ -29,8 +29,8 @@ type shard struct {
 	_ [28]byte
 }
 
-// locked calls fn with the lock held, which a panic of fn, or of who is told of a
-// change, lets go of: the data path waits for it.
+// locked calls fn with the lock held. A panic of fn, or of OnChange, releases the lock,
+// since the data path waits for it.
 func (s *shard) locked(fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +114,7 @@ func capacityFor(n uint32) uint32 {
 	return uint32((want + step - 1) / step * step)
 }
 
-// insert gives k an entry: in the slot that it had, in one that another MAC left,
+// insert makes an entry of k: in the slot that it had, in one that another MAC left,
 // or in one that was never taken. It must not have a live entry. The lock is held.
 func (s *shard) insert(t *Table, k, h uint64, w key, v value) {
 	a := s.slots.Load()
@@ -171,7 +171,7 @@ func after(i, n int) int {
 	return i
 }
 
-// shrink gives memory back after removals. The lock is held.
+// shrink frees memory after removals. The lock is held.
 func (s *shard) shrink(t *Table) {
 	a := s.slots.Load()
 	switch {

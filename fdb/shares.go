@@ -70,7 +70,7 @@ func (s *Shares) Giver(newcomer RemoteID) (id RemoteID, last, ok bool) {
 	return most.id, most.n == 1, true
 }
 
-// Trim gives memory back that is no longer needed.
+// Trim frees memory that is no longer needed.
 func (s *Shares) Trim() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

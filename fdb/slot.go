@@ -19,11 +19,11 @@ import (
 // Reading needs no lock: removal clears value and leaves key, and a slot goes to
 // another MAC only while value is clear, key being written first. So whoever
 // finds its MAC in key, then reads value, and then its MAC in key again (load)
-// has read a value of that MAC. Who lost the slot after that look, and compares
-// and swaps the value, changes a tick of the new entry at most, and only where
-// that has the same remote and ticks as the old one had.
-// State and flags in key change under the shard's lock; what is read of them
-// without it is looked at again under it.
+// has read a value of that MAC. A reader that loses the slot after that, and
+// then compares and swaps the value, changes at most a tick of the new entry, and
+// only where the new entry has the remote and the ticks of the old one.
+// State and flags in key change under the shard's lock. A reader without the lock
+// that acts on them reads them again under the lock.
 type slot struct {
 	key   atomicKey
 	value atomicValue
@@ -122,7 +122,7 @@ func age(stored, now Tick) Tick {
 	return min(d, MaxAge)
 }
 
-// expand returns the full tick of a stored one, given a tick near the present.
+// expand returns the full tick of a stored one, from a tick near the present.
 func expand(stored, near Tick) Tick {
 	d := (near - stored) & tickMask
 	if d > tickMask-aheadTicks {

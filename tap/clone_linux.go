@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clonePath is the device whose every open gives a fresh, unattached queue
+// clonePath is the device of which each open returns a fresh, unattached queue
 // (Documentation/networking/tuntap.rst).
 const clonePath = "/dev/net/tun"
 
-// netnsID tells network namespaces apart: device and inode number of the file
+// netnsID identifies a network namespace: device and inode number of the file
 // in nsfs (namespaces(7)).
 type netnsID struct{ dev, inode uint64 }
 
@@ -98,7 +98,7 @@ func ifreqIoctl(fd int, request uintptr, req *unix.Ifreq) error {
 }
 
 // deviceNetns opens the namespace that the netdev of the queue fd is in now.
-// It is TUNGETDEVNETNS (Linux 5.2) that tells; SIOCGSKNS gives the one in
+// TUNGETDEVNETNS (Linux 5.2) returns it; SIOCGSKNS returns the namespace in
 // which the queue was opened.
 func deviceNetns(fd int) (int, error) {
 	ns, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TUNGETDEVNETNS, 0)
@@ -113,7 +113,7 @@ func deviceNetns(fd int) (int, error) {
 	return -1, os.NewSyscallError("TUNGETDEVNETNS", errno)
 }
 
-// setVnet gives the netdev of fd the header of vnet.go: its size, which a
+// setVnet sets the header of vnet.go on the netdev of fd: its size, which a
 // persistent device may remember otherwise, and its byte order.
 func setVnet(fd int) error {
 	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, vnetHeaderLen); err != nil {

@@ -43,7 +43,7 @@ func (d *Device) Offloads() Offloads { return offloadsOf(d.config, d.offload, d.
 // ReadBatch blocks until queue q has a frame, then takes what is there without
 // waiting, and returns how many. A frame's Data is valid, and may be written
 // to, until the next ReadBatch of q, which belongs to one goroutine. A closed
-// device gives os.ErrClosed, a deleted one ErrGone. It does not allocate.
+// device returns os.ErrClosed, a deleted one ErrGone. It does not allocate.
 func (d *Device) ReadBatch(q int, frames []encap.Frame) (int, error) {
 	n, err := d.queues[q].read(frames)
 	if err != nil {
@@ -91,7 +91,7 @@ func (d *Device) Close() error {
 }
 
 // State is what the netdev is now, in whatever namespace it is. A deleted one
-// gives ErrGone.
+// returns ErrGone.
 func (d *Device) State() (State, error) {
 	s, _, err := d.locate()
 	if err == nil || errors.Is(err, ErrGone) || errors.Is(err, os.ErrClosed) {

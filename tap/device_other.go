@@ -15,7 +15,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// maxFrame is the longest frame that a device of any MTU gives: 64 KiB of IP
+// maxFrame is the longest frame that is read from a device of any MTU: 64 KiB of IP
 // behind an Ethernet header and two VLAN tags.
 const maxFrame = 65535 + 14 + 8
 
@@ -31,7 +31,7 @@ type Device struct {
 }
 
 // Open opens the TAP through water: one queue, no offload. What only Linux
-// has gives errors.ErrUnsupported.
+// has returns errors.ErrUnsupported.
 func Open(c Config) (*Device, error) {
 	c, err := c.validated()
 	if err != nil {
@@ -62,7 +62,7 @@ func (d *Device) Offloads() Offloads { return Offloads{} }
 func (d *Device) WriteOffload() Offload { return 0 }
 
 // ReadBatch blocks for one frame, valid until the next call. A closed device
-// gives os.ErrClosed.
+// returns os.ErrClosed.
 func (d *Device) ReadBatch(_ int, frames []encap.Frame) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
@@ -136,7 +136,7 @@ func (d *Device) Close() error {
 	return d.ifce.Close()
 }
 
-// Losses are not told on this system.
+// Losses are not known on this system.
 func (d *Device) Losses() (Losses, error) { return Losses{}, nil }
 
 // State is the device as package net sees it.
@@ -151,18 +151,18 @@ func (d *Device) State() (State, error) {
 	return s, nil
 }
 
-// Neighbours gives errors.ErrUnsupported.
+// Neighbours returns errors.ErrUnsupported.
 func (d *Device) Neighbours() ([]Neighbour, error) {
 	return nil, fmt.Errorf("tap: %q: its neighbours: %w", d.ifce.Name(), errors.ErrUnsupported)
 }
 
-// Set gives errors.ErrUnsupported: change the device with the system's tools.
+// Set returns errors.ErrUnsupported: change the device with the system's tools.
 func (d *Device) Set(Change) error {
 	return fmt.Errorf("tap: %q: change it with ifconfig or netsh: %w", d.ifce.Name(), errors.ErrUnsupported)
 }
 
-// Watch calls fn once and then waits for ctx to end, which gives nil, or for
-// Close, which gives os.ErrClosed: it hears of no changes.
+// Watch calls fn once and then waits for ctx to end, which returns nil, or for
+// Close, which returns os.ErrClosed: it notices no changes.
 func (d *Device) Watch(ctx context.Context, fn func(State)) error {
 	s, err := d.State()
 	if err != nil {

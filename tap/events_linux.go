@@ -23,7 +23,7 @@ func eventGroups() []int {
 	return []int{unix.RTNLGRP_LINK, unix.RTNLGRP_NSID, unix.RTNLGRP_NEIGH}
 }
 
-// eventSocket hears of changes of netdevs and their neighbours. Its
+// eventSocket receives the changes of netdevs and their neighbours. Its
 // methods but interrupt belong to one goroutine at a time.
 type eventSocket struct {
 	file *os.File // owns fd, on the runtime's poller
@@ -33,8 +33,8 @@ type eventSocket struct {
 	oob  [64]byte
 }
 
-// openEvents opens a socket in the calling thread's namespace that hears of
-// nothing yet.
+// openEvents opens a socket in the calling thread's namespace that has
+// joined no group yet.
 func openEvents() (*eventSocket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -43,7 +43,7 @@ func openEvents() (*eventSocket, error) {
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, errors.Join(os.NewSyscallError("bind", err), unix.Close(fd))
 	}
-	// Without CAP_NET_BROADCAST only the own namespace is heard: Watch looks at
+	// Without CAP_NET_BROADCAST only events of the own namespace arrive: Watch looks at
 	// devices elsewhere now and then, in any case.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 1)
 	// Without CAP_NET_ADMIN it stays as small as net.core.rmem_max has it.
@@ -90,7 +90,7 @@ func (s *eventSocket) leave() {
 	}
 }
 
-// interrupt makes read give os.ErrDeadlineExceeded.
+// interrupt makes read return os.ErrDeadlineExceeded.
 func (s *eventSocket) interrupt() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) }
 
 // read blocks for the next messages and the id of the namespace they are from.

@@ -80,7 +80,7 @@ func (l *hubList) acquire() (*hub, error) {
 	return h, nil
 }
 
-// retain takes one reference more; false when the last was given back.
+// retain adds a reference; false where the last one was released already.
 func (l *hubList) retain(h *hub) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +91,7 @@ func (l *hubList) retain(h *hub) bool {
 	return true
 }
 
-// release gives a reference back; the last closes the sockets.
+// release drops a reference; the last one to go closes the sockets.
 func (l *hubList) release(h *hub) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,7 +110,7 @@ func (h *hub) watch() error {
 	defer h.life.Unlock()
 	if h.watching > 0 {
 		select {
-		case <-h.ended: // by an error, which those who watch have been told
+		case <-h.ended: // by an error, which all watchers were notified of
 			h.events.leave()
 		default:
 			h.watching++
@@ -150,7 +150,7 @@ func (h *hub) run(ended chan<- struct{}) {
 			h.catchUp()
 			continue
 		case err != nil:
-			h.tellAll(event{err: fmt.Errorf("tap: watch: %w", err)})
+			h.notifyAll(event{err: fmt.Errorf("tap: watch: %w", err)})
 			return
 		}
 		for i := range msgs {
@@ -159,12 +159,13 @@ func (h *hub) run(ended chan<- struct{}) {
 	}
 }
 
-// survive calls fn. A panic ends the Watch calls with an error that tells of it, who
-// may watch again; the loop, which serves the process, goes on.
+// survive calls fn. Where fn panics, each Watch call ends with an error that describes
+// the panic, and its caller may watch again; the loop, which serves the whole process,
+// goes on.
 func (h *hub) survive(fn func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			h.tellAll(event{err: fmt.Errorf("tap: watch: a fault of uvtep, please report it: %v\n%s", v, debug.Stack())})
+			h.notifyAll(event{err: fmt.Errorf("tap: watch: a fault of uvtep, please report it: %v\n%s", v, debug.Stack())})
 		}
 	}()
 	fn()
@@ -176,7 +177,7 @@ func (h *hub) dispatch(nsid int, m *syscall.NetlinkMessage) {
 	case unix.RTM_DELNSID:
 		// The namespace dies, and with it what is in it.
 		if gone, ok := nsidIn(m.Data); ok {
-			h.tellIf(func(k linkKey) bool { return k.nsid == gone }, event{lost: true})
+			h.notifyIf(func(k linkKey) bool { return k.nsid == gone }, event{lost: true})
 		}
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		if len(m.Data) < unix.SizeofIfInfomsg {
@@ -193,14 +194,15 @@ func (h *hub) dispatch(nsid int, m *syscall.NetlinkMessage) {
 		// A bridge reports its FDB in the same group, as AF_BRIDGE.
 		if len(m.Data) >= unix.SizeofNdMsg && m.Data[0] != unix.AF_BRIDGE {
 			index := nl.NativeEndian().Uint32(m.Data[4:])
-			h.tell(linkKey{nsid, int(index)}, event{neighbours: true})
+			h.notify(linkKey{nsid, int(index)}, event{neighbours: true})
 		}
 	}
 }
 
-// catchUp tells, after events were lost, what the netdevs are now: one dump for all that
-// are here, where each of thousands of watchers would ask twice for its own. The
-// watchers of others look for themselves.
+// catchUp notifies the watchers, after events were lost, of the present state of their
+// netdevs: one dump serves all netdevs of this namespace, where each of thousands of
+// watchers would ask twice for its own. The watchers of netdevs in other namespaces ask
+// for themselves.
 func (h *hub) catchUp() {
 	is := make(map[int]State)
 	err := h.rtnl.dump(func(m []byte) {
@@ -222,8 +224,8 @@ func (h *hub) catchUp() {
 	}
 }
 
-// tell queues ev for the watchers of link k.
-func (h *hub) tell(k linkKey, ev event) {
+// notify queues ev for the watchers of link k.
+func (h *hub) notify(k linkKey, ev event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, w := range h.watchers[k] {
@@ -247,8 +249,8 @@ func (h *hub) linkChanged(k linkKey, m *syscall.NetlinkMessage) {
 	}
 }
 
-// tellIf queues ev for the watchers of all links of which want is true.
-func (h *hub) tellIf(want func(linkKey) bool, ev event) {
+// notifyIf queues ev for the watchers of all links of which want is true.
+func (h *hub) notifyIf(want func(linkKey) bool, ev event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for k, ws := range h.watchers {
@@ -261,10 +263,10 @@ func (h *hub) tellIf(want func(linkKey) bool, ev event) {
 	}
 }
 
-func (h *hub) tellAll(ev event) { h.tellIf(func(linkKey) bool { return true }, ev) }
+func (h *hub) notifyAll(ev event) { h.notifyIf(func(linkKey) bool { return true }, ev) }
 
-// move makes k the link that w hears of, instead of what it was; the zero key
-// is none.
+// move makes k the link that w is notified of, instead of the link before; the zero
+// key is none.
 func (h *hub) move(w *watcher, k linkKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -290,7 +292,7 @@ func (h *hub) move(w *watcher, k linkKey) {
 	}
 }
 
-// event is one thing that a watcher hears: a state (its Namespace unset), or
+// event is one notification of a watcher: a state (its Namespace unset), or
 // that the link is not where it was, or that its neighbours changed, or that no
 // more will come.
 type event struct {

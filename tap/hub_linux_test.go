@@ -20,7 +20,7 @@ func TestHubSurvives(t *testing.T) {
 	if len(ev) != 1 || ev[0].err == nil || !strings.Contains(ev[0].err.Error(), "by the test") || !strings.Contains(ev[0].err.Error(), "TestHubSurvives") {
 		t.Errorf("the watcher was told %v", ev)
 	}
-	h.survive(func() { h.tell(linkKey{home, 7}, event{neighbours: true}) })
+	h.survive(func() { h.notify(linkKey{home, 7}, event{neighbours: true}) })
 	if ev := w.take(); len(ev) != 1 || !ev[0].neighbours {
 		t.Errorf("afterwards the watcher was told %v", ev)
 	}

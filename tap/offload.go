@@ -32,7 +32,7 @@ func (o Offloads) Reason() string {
 	return strings.Join(reasons, "; ")
 }
 
-// offloadsOf tells what became of what c asked for.
+// offloadsOf returns which of the offloads that c asked for are in use.
 func offloadsOf(c Config, granted, written Offload) Offloads {
 	const super = OffloadTSO | OffloadUSO
 	return Offloads{

@@ -142,7 +142,7 @@ func adopt(m []byte, c Config) (prepared, error) {
 	return p, nil
 }
 
-// capable reports whether the process has CAP_NET_ADMIN, or cannot tell.
+// capable reports whether the process has CAP_NET_ADMIN, or cannot find out.
 func capable() bool {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -284,7 +284,7 @@ func (d *Device) abandon(p prepared) error {
 	return d.hub.rtnl.del(stateOf(m, 0).Index)
 }
 
-// explain gives the errors of TUNSETIFF and its like their meaning.
+// explain turns the errors of TUNSETIFF and its like into those of this package.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):

@@ -41,7 +41,7 @@ type queue struct {
 	drain  func(fd uintptr) bool // q.readReady, bound once: a new closure would be an allocation a call
 }
 
-// newQueue takes over fd, which must be attached: the poller is told of an
+// newQueue takes over fd, which must be attached: the poller is notified of an
 // error on a queue that has no netdev.
 func newQueue(fd int, c Config, super *superframes) (*queue, error) {
 	q := &queue{fd: fd, super: super}

@@ -18,7 +18,7 @@ const (
 	together = 512
 	// tagged is how many are tagged in one system call.
 	tagged = 128
-	// iffPersist is what TUNGETIFF tells of TUNSETPERSIST (tun_flags in
+	// iffPersist is the flag by which TUNGETIFF reports TUNSETPERSIST (tun_flags in
 	// drivers/net/tun.c).
 	iffPersist = 0x0800
 )
@@ -81,10 +81,10 @@ func (h *hub) remove(devices []*Device) error {
 	return nil
 }
 
-// find gives the indexes of the devices that Remove may delete, and the groups that
+// find returns the indexes of the devices that Remove may delete, and the groups that
 // netdevs of the namespace are in.
 //
-// A netdev is known by its queue. That tells its name (TUNGETIFF), and a dump the
+// A netdev is known by its queue. The queue shows its name (TUNGETIFF), and a dump the
 // index of a name; the name before and after the dump must be one, so that the
 // index is not another's that took the name. Only who may delete any netdev here,
 // with CAP_NET_ADMIN in this namespace, can rename so fast as to have one of its
@@ -168,8 +168,8 @@ func (h *hub) onlyOurs(groups map[uint32][]int, mine []int) error {
 	return err
 }
 
-// tag sets netdevs down and gives them a group, in one system call. What is refused
-// shows in the group. A netdev that is up would tell everybody of its new group,
+// tag sets netdevs down and puts them into a group, in one system call. What is refused
+// shows in the group. A netdev that is up would notify everybody of its new group,
 // and the kernel walk all IPv6 routes for it (rt6_sync_up in net/ipv6/route.c);
 // to set it down costs one walk that its deletion then saves.
 func (r *rtnl) tag(indexes []int, group uint32) error {

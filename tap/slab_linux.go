@@ -3,7 +3,7 @@ package tap
 import "github.com/uvtep/uvtep/internal/lend"
 
 const (
-	// maxRead is the longest that a read of a queue gives: header, Ethernet
+	// maxRead is the longest that a read of a queue returns: header, Ethernet
 	// header, two VLAN tags, and an IP packet of 64 KiB, which a superframe may
 	// fill and the MTU of a TAP may reach. The kernel cuts what does not fit.
 	maxRead = vnetHeaderLen + 14 + 2*4 + 65535

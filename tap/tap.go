@@ -172,7 +172,7 @@ type State struct {
 	// in, as `readlink /proc/self/ns/net` prints it; 0 where there are none.
 	Namespace uint64
 	// Neighbours counts the changes of the netdev's neighbour tables that a Watch
-	// has heard of. State and others leave it 0.
+	// was notified of. State and others leave it 0.
 	Neighbours uint64
 }
 

@@ -65,7 +65,7 @@ func (h vnetHeader) encode(b *[vnetHeaderLen]byte) {
 // offload is what h says of the frame behind it; false where h names a kind of
 // superframe that was never asked for.
 //
-// hdr_len is not looked at: the kernel gives the length of its linear part,
+// hdr_len is not looked at: the kernel sets it to the length of its linear part,
 // not that of the headers. Nor is VIRTIO_NET_HDR_F_DATA_VALID: it says that
 // the checksum was found right, and the checksum then stands in the frame.
 func (h vnetHeader) offload() (encap.Offload, bool) {

@@ -28,8 +28,8 @@ const (
 )
 
 // Watch calls fn with the netdev's state, at once and then on each change,
-// until ctx ends, which gives nil. It follows the netdev through renaming and
-// moves between namespaces. A deleted device gives ErrGone, a closed one
+// until ctx ends, and returns nil then. It follows the netdev through renaming and
+// moves between namespaces. A deleted device returns ErrGone, a closed one
 // os.ErrClosed. All Watch calls of a namespace share one netlink socket.
 func (d *Device) Watch(ctx context.Context, fn func(State)) error {
 	if !hubs.retain(d.hub) {
@@ -145,7 +145,7 @@ func (wt *watch) follow(ctx context.Context, nsid int) error {
 	}
 }
 
-// wait gives nil on a signal, errLost on a tick, else Watch's result.
+// wait returns nil on a signal, errLost on a tick, else Watch's result.
 func (wt *watch) wait(ctx context.Context, signal <-chan struct{}, tick <-chan time.Time) error {
 	select {
 	case <-wt.d.done:

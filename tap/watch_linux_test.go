@@ -214,7 +214,7 @@ func TestWatchAfterLostEvents(t *testing.T) {
 		}
 	}
 	mustSet(t, d, Change{MTU: new(1321)})
-	d.hub.tellAll(event{lost: true})
+	d.hub.notifyAll(event{lost: true})
 	o.expect(t, "MTU", func(s State) bool { return s.MTU == 1321 })
 }
 

@@ -235,7 +235,7 @@ func writePieces(fd int, f *encap.Frame) syscall.Errno {
 }
 
 // writev is writev(2) again until no signal interrupts it. unix.Writev would
-// allocate its vector. The call does not wait, so the scheduler is not told of it:
+// allocate its vector. The call does not wait, so the scheduler is not notified of it:
 // it would take the processor away from one that copies for 20 microseconds.
 func writev(fd int, iov *unix.Iovec, n int) syscall.Errno {
 	for {

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenAside makes one more socket, number Workers(), which is given the packets of links whose [Rule] is set aside, and
+// OpenAside makes one more socket, number Workers(), which receives the packets of links whose [Rule] is set aside, and
 // these alone: they queue behind each other, and not before those of other links. beside names the caller's other
-// receivers as [ReceiverConfig].Beside does. It needs a [Gate], and it is not for a group, of which each socket hears
-// everything. It is called once.
+// receivers as [ReceiverConfig].Beside does. It needs a [Gate], and it is not for a group, each socket of which
+// receives everything. It may be called once.
 //
 // The sockets of the port share it by SO_REUSEPORT, whose choice a program makes from here on.
 func (r *Receiver) OpenAside(beside []*Receiver) error {
@@ -31,10 +31,10 @@ func (r *Receiver) openAside(beside []*Receiver) (err error) {
 	}
 	cfg.Beside, cfg.Buffer = beside, min(cfg.Buffer, asideBuffer)
 	for _, other := range beside {
-		if err := other.admit(true); err != nil {
+		if err := other.allowBeside(true); err != nil {
 			return err
 		}
-		defer func() { _ = other.admit(false) }()
+		defer func() { _ = other.allowBeside(false) }()
 	}
 	for _, rd := range r.readers { // a single one does not share its port so far
 		cerr := rd.raw.Control(func(fd uintptr) { err = setOptions(int(fd), shared) })
@@ -75,7 +75,7 @@ func (g *Gate) choose(rd *reader, n int, v6 bool) error {
 
 // choice is a program that returns n for packets of rules that are set aside, else a number below n by the outer source,
 // so that flows keep their sockets. Such a program sees a packet from the UDP payload on (run_bpf_filter in
-// net/core/sock_reuseport.c), and the network header at SKF_NET_OFF. One too short for what is loaded gives 0.
+// net/core/sock_reuseport.c), and the network header at SKF_NET_OFF. A packet that is too short for a load ends the program with 0.
 func (f *Filter) choice(gate uint32, n int, v6 bool) asm.Instructions {
 	const netHeader = -0x100000 // SKF_NET_OFF (include/uapi/linux/filter.h)
 	source, ports := int32(netHeader+source4At), int32(netHeader+20)
@@ -138,7 +138,7 @@ func (r *Receiver) reader(w int) *reader {
 	return r.aside.Load()
 }
 
-// Aside has a rule's packets be given to the receivers' sockets for such, where they have one.
+// Aside sends a rule's packets to the receivers' aside sockets, where a receiver has one.
 func (r *Rule) Aside(on bool) error {
 	if r == nil {
 		return nil

@@ -42,8 +42,8 @@ func (c *chains) init(seed uint64, sockets int) {
 	c.touched = make([]uint16, 0, min(sockets, writeChunk))
 }
 
-// add appends packet i of p to its chain. It is false where there is no room
-// for another chain.
+// add appends packet i of p to its chain. It returns false where there is no
+// room for another chain.
 func (c *chains) add(p []encap.Packet, i int, socket uint16) bool {
 	q := &p[i]
 	ch := c.last
@@ -65,7 +65,7 @@ func (c *chains) add(p []encap.Packet, i int, socket uint16) bool {
 
 func sameRemote(a, b *encap.Packet) bool { return a.Dst == b.Dst && a.Port == b.Port }
 
-// find gives the chain of q's remote, a new one where there is none.
+// find returns the chain of q's remote, a new one where there is none.
 func (c *chains) find(p []encap.Packet, q *encap.Packet, socket uint16) *chain {
 	hi, lo := binary.LittleEndian.Uint64(q.Dst[:8]), binary.LittleEndian.Uint64(q.Dst[8:])
 	a, b := bits.Mul64(hi^c.seed, lo^(uint64(socket)<<16|uint64(q.Port))^c.seed<<1)

@@ -55,12 +55,12 @@ type ReceiverConfig struct {
 	// (SO_BINDTODEVICE).
 	Device string
 	// Group, when valid, is joined on Interface; the socket is bound to it and
-	// hears nothing else.
+	// receives nothing else.
 	Group netip.Addr
 	// Interface is the index to join Group on; 0: as the route to Group says.
 	Interface int
 	// Workers is the number of sockets that share the port's flows; 0 is 1.
-	// A group's receiver has one always: the kernel gives each member socket
+	// A group's receiver has one always: the kernel delivers to each member socket
 	// a copy, it does not share.
 	Workers int
 	// Buffer is the receive buffer in bytes; 0 is DefaultBuffer.
@@ -102,7 +102,7 @@ func (c ReceiverConfig) normalised() (ReceiverConfig, error) {
 		c.Workers = 1
 	}
 	if c.Workers < 0 {
-		return c, fmt.Errorf("%d workers", c.Workers)
+		return c, fmt.Errorf("%d workers are out of range: 1 or more", c.Workers)
 	}
 	c.Workers = max(c.Workers, 1)
 	if c.Buffer == 0 {
@@ -178,10 +178,10 @@ func (c TransmitterConfig) normalised() (TransmitterConfig, error) {
 		c.SrcPortMin, c.SrcPortMax = DefaultPortMin, DefaultPortMax
 	}
 	if c.SrcPortMin == 0 || c.SrcPortMin > c.SrcPortMax {
-		return c, fmt.Errorf("source ports %d to %d are no range", c.SrcPortMin, c.SrcPortMax)
+		return c, fmt.Errorf("source ports %d to %d are no range: the first is at least 1 and at most the last", c.SrcPortMin, c.SrcPortMax)
 	}
 	if c.Sockets < 0 {
-		return c, fmt.Errorf("%d sockets", c.Sockets)
+		return c, fmt.Errorf("%d sockets are out of range: 1 or more", c.Sockets)
 	}
 	if c.Sockets == 0 {
 		c.Sockets = DefaultSockets
@@ -193,7 +193,7 @@ func (c TransmitterConfig) normalised() (TransmitterConfig, error) {
 	return c, nil
 }
 
-// localAddr gives the address to bind: of the right family, the unspecified
+// localAddr returns the address to bind: of the right family, the unspecified
 // one where a is invalid.
 func localAddr(a netip.Addr, v6 bool) (netip.Addr, error) {
 	a = a.Unmap()

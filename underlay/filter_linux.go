@@ -111,7 +111,7 @@ func NewFilter() (*Filter, error) {
 // noPrealloc is BPF_F_NO_PREALLOC: entries take memory as they come.
 const noPrealloc = 1
 
-// Close gives the tables back. Sockets that still have the program keep them.
+// Close closes the tables. A socket that still has the program keeps them alive.
 func (f *Filter) Close() error {
 	if f == nil {
 		return nil
@@ -164,7 +164,7 @@ func (f *Filter) Gate(v6 bool) (*Gate, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n, ok := f.freeGates.take()
+	n, ok := f.freeGates.reserve()
 	if !ok {
 		return nil, fmt.Errorf("underlay: %w for more than %d receivers", ErrFilterFull, maxFilterGates-1)
 	}
@@ -176,7 +176,7 @@ func (f *Filter) Gate(v6 bool) (*Gate, error) {
 		})
 	}
 	if err != nil {
-		f.freeGates.give(n)
+		f.freeGates.release(n)
 		return nil, fmt.Errorf("underlay: a filter in the kernel takes CAP_BPF and Linux 5.3: %w", err)
 	}
 	f.open[n] = g
@@ -239,9 +239,9 @@ func (g *Gate) SetWild(wild *Gate) {
 	}
 }
 
-// Settle is told when the gate knows the VNIs of its receiver. Until then none is
-// unknown: a new receiver hears packets before its links are given to it, and those
-// of links that are heard elsewhere so far.
+// Settle declares that the gate knows all VNIs of its receiver. Until then the gate
+// refuses no VNI as unknown: a new receiver gets packets before its links are added to
+// it, among them packets of links that another receiver serves so far.
 func (g *Gate) Settle() {
 	if g == nil {
 		return
@@ -254,7 +254,7 @@ func (g *Gate) Settle() {
 	}
 }
 
-// attach gives a socket the filter.
+// attach sets the filter on a socket.
 func (g *Gate) attach(fd int) error {
 	if g == nil {
 		return nil
@@ -283,7 +283,7 @@ func (g *Gate) Close() error {
 		_ = f.vnis.Delete(vniKey{g.number, uint32(vni)})
 	}
 	delete(f.open, g.number)
-	f.freeGates.give(g.number)
+	f.freeGates.release(g.number)
 	return g.program.Close()
 }
 
@@ -303,7 +303,7 @@ func (f *Filter) Rule() *Rule {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n, ok := f.freeRules.take()
+	n, ok := f.freeRules.reserve()
 	if !ok {
 		return nil
 	}
@@ -384,5 +384,5 @@ func (r *Rule) Close() {
 	}
 	r.filter.mu.Lock()
 	defer r.filter.mu.Unlock()
-	r.filter.freeRules.give(r.number)
+	r.filter.freeRules.release(r.number)
 }

@@ -7,7 +7,7 @@ type numbers struct {
 	back      []uint32
 }
 
-func (n *numbers) take() (uint32, bool) {
+func (n *numbers) reserve() (uint32, bool) {
 	if n.next < n.end {
 		n.next++
 		return n.next - 1, true
@@ -20,4 +20,4 @@ func (n *numbers) take() (uint32, bool) {
 	return first, true
 }
 
-func (n *numbers) give(i uint32) { n.back = append(n.back, i) }
+func (n *numbers) release(i uint32) { n.back = append(n.back, i) }

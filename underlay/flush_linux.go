@@ -19,8 +19,8 @@ const (
 	staleTries = 16
 )
 
-// flush sends the messages that were built and gives the packets whose datagrams did
-// not leave their result.
+// flush sends the messages that were built and sets the result of each packet whose
+// datagrams did not leave.
 func (s *sender) flush() {
 	s.sock = &s.t.sockets[s.socket]
 	i := 0
@@ -39,7 +39,7 @@ func (s *sender) flush() {
 }
 
 // offer sends list from the socket up to a message that the kernel refuses
-// for good, and says how many and why. After Close s.err is set.
+// for good, and returns how many were sent and why it ended. After Close s.err is set.
 //
 // An ICMP error that an earlier packet brought about is reported by the next
 // send, in place of sending (sock_alloc_send_pskb in net/core/sock.c); so an
@@ -91,34 +91,35 @@ func (s *sender) try(list []mmsghdr) bool {
 	return true
 }
 
-// undisturbed offers list while the socket is told of no ICMP errors: a UDP socket
-// without a peer is not, unless it asks for them (__udp4_lib_err in net/ipv4/udp.c,
-// __udp6_lib_err in net/ipv6/udp.c). One may be there from before.
+// undisturbed offers list while the kernel reports no ICMP errors to the socket: it
+// reports none to a UDP socket without a peer that does not ask for them
+// (__udp4_lib_err in net/ipv4/udp.c, __udp6_lib_err in net/ipv6/udp.c). An error from
+// before may still be pending, so the list is offered a second time then.
 func (s *sender) undisturbed(list []mmsghdr) {
 	s.sock.undisturbed.Lock()
 	defer s.sock.undisturbed.Unlock()
 	_ = s.errors.drain(s.sock, s.t) // they are thrown away otherwise (ip_setsockopt)
-	s.told(0)
+	s.setErrorReports(0)
 	if s.try(list) && maybePending(s.errno) {
 		s.try(list)
 	}
-	s.told(1)
+	s.setErrorReports(1)
 }
 
-// told sets whether the socket is told of ICMP errors.
-func (s *sender) told(on int) {
+// setErrorReports sets whether the kernel reports ICMP errors to the socket.
+func (s *sender) setErrorReports(on int) {
 	s.recvErr = on
 	_ = s.sock.raw.Control(s.setRecvErr) // closed: try says so
 }
 
-// setOption is the body of told's Control.
+// setOption is the body of setErrorReports's Control.
 func (s *sender) setOption(fd uintptr) {
 	level, name := recvErr(s.t.v6)
 	_ = unix.SetsockoptInt(int(fd), level, name, s.recvErr)
 }
 
-// sendmmsg is the body of the RawConn's Control. As in recvmmsg, the scheduler is
-// not told.
+// sendmmsg is the body of the RawConn's Control. The call does not wait, so the
+// scheduler is not notified, as in recvmmsg.
 func (s *sender) sendmmsg(fd uintptr) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.list[0])),

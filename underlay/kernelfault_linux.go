@@ -38,7 +38,7 @@ func parseRelease(release string) (v version, ok bool) {
 	return v, n >= 2
 }
 
-// kernelRelease is this kernel's, "" where it does not tell.
+// kernelRelease returns the release of this kernel, "" where uname fails.
 func kernelRelease() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {

@@ -42,7 +42,7 @@ func (b *builder) datagram(i uint16, p *encap.Packet, head, body []byte) {
 	m.bytes += size
 }
 
-// takes says whether a datagram of p, which has the message's remote, may
+// takes reports whether a datagram of p, which has the message's remote, may
 // follow in it. All of a message have one VXLAN header: a receiver on the same
 // host takes a message of several for what it cannot decide.
 func (m *message) takes(p *encap.Packet, size, limit int) bool {
@@ -107,7 +107,7 @@ func (b *builder) flatten(i int) {
 	}
 }
 
-// shape gives h its numbers: n datagrams, control bytes of control buffer i.
+// shape sets the lengths of h: n datagrams, control bytes of control buffer i.
 func (b *builder) shape(h *unix.Msghdr, n, i, control int) {
 	h.SetIovlen(n * packetIovecs)
 	h.Control = nil
@@ -147,8 +147,8 @@ func (b *builder) carve(i, at, n int) []mmsghdr {
 	return b.parts[:k]
 }
 
-// fail gives the packets of n datagrams a result: the first failure stays, but
-// that a packet was too big is worth more to know.
+// fail sets the result of the packets of n datagrams. The first failure stays, but
+// SendTooBig replaces any other: only it leads to a remedy, a smaller MTU.
 func (b *builder) fail(first, n int, result encap.SendResult) {
 	for _, i := range b.owner[first : first+n] {
 		if p := &b.packets[i]; p.Result == encap.SendOK || result == encap.SendTooBig {

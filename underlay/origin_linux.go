@@ -35,7 +35,7 @@ func FindOrigins(known map[uint32]Device) (Origins, error) {
 	return o, nil
 }
 
-// originsOf tells what is behind each device.
+// originsOf returns what is behind each device.
 func originsOf(links []netlink.Link) map[uint32]Device {
 	f := finder{
 		links:   make(map[int]netlink.Link, len(links)),

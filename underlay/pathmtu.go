@@ -16,7 +16,7 @@ const (
 	pathMTUs = 4096
 )
 
-// pathMTUTable holds what refused packets told of the path to their remotes.
+// pathMTUTable holds the path MTUs that the kernel reported with refused packets, by remote.
 // It is written on errors only.
 type pathMTUTable struct {
 	mu   sync.Mutex // innermost: nothing is locked below it

@@ -4,7 +4,7 @@ import "errors"
 
 // openPool opens sockets over cfg's source ports until there are cfg.Sockets.
 // Ports that somebody else holds are passed over; where none is left the error
-// wraps [ErrPortInUse]. On another error the caller closes those it is given.
+// wraps [ErrPortInUse]. On another error the caller closes the sockets that are returned.
 func openPool[S any](cfg *TransmitterConfig, open func(port uint16) (S, error)) (sockets []S, err error) {
 	portPermutation(cfg.SrcPortMin, cfg.SrcPortMax, cfg.Sockets, func(port uint16) bool {
 		var s S

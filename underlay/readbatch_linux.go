@@ -55,7 +55,7 @@ func newReader(conn *net.UDPConn, cfg *ReceiverConfig) (*reader, error) {
 }
 
 // recvmmsg is the body of the RawConn's read: false waits for readability. The
-// call does not wait, so the scheduler is not told of it: it would take the
+// call does not wait, so the scheduler is not notified of it: it would take the
 // processor away from one that copies for 20 microseconds.
 func (r *reader) recvmmsg(fd uintptr) bool {
 	if r.block == nil {
@@ -88,9 +88,9 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 // A message is one datagram, or several of one flow that the kernel joined,
 // which SegSize cuts apart again. There is a trap: from a kernel VTEP on this
 // host comes one datagram whose inner UDP packet stands for many, and SegSize
-// is then the size of those inner payloads, since the kernel tells the only
+// is then the size of those inner payloads, since the kernel reports the only
 // gso_size that a buffer has (udp_cmsg_recv in include/linux/udp.h). Nothing in
-// the bytes tells which of both it is: only Device says who may have sent it.
+// the bytes shows which of the two it is: only Device shows who may have sent it.
 func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	if len(d) == 0 {
 		return 0, nil
@@ -126,7 +126,7 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	}
 }
 
-// drainBatches bounds what a drained socket gives, since more may arrive all the
+// drainBatches bounds what is read from a drained socket, since more may arrive all the
 // while.
 const drainBatches = 4096
 

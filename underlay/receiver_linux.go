@@ -79,10 +79,10 @@ func listen(cfg ReceiverConfig) (_ *Receiver, err error) {
 		}
 	}()
 	for _, other := range cfg.Beside {
-		if err := other.admit(true); err != nil {
+		if err := other.allowBeside(true); err != nil {
 			return nil, err
 		}
-		defer func() { _ = other.admit(false) }()
+		defer func() { _ = other.allowBeside(false) }()
 	}
 	for range cfg.Workers {
 		conn, err := r.openSocket(&cfg, ifindex)
@@ -148,7 +148,7 @@ func (r *Receiver) openSocket(cfg *ReceiverConfig, ifindex int) (*net.UDPConn, e
 var shared = option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT"} //nolint:gochecknoglobals // never written
 
 // receiveOptions: IP_MULTICAST_ALL 0 keeps groups away that other sockets of
-// the host joined, IP_PKTINFO tells the device that a datagram arrived by (ip(7)).
+// the host joined, IP_PKTINFO reports the device that a datagram arrived by (ip(7)).
 func receiveOptions(fd int, cfg *ReceiverConfig) error {
 	opts := []option{
 		{unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS"},
@@ -209,9 +209,9 @@ func join(conn *net.UDPConn, group netip.Addr, ifindex int) (func() error, error
 	return func() error { return leave(ifi, addr) }, nil
 }
 
-// admit lets sockets with SO_REUSEADDR bind beside r's, or no longer: the
+// allowBeside lets sockets with SO_REUSEADDR bind beside r's, or no longer: the
 // kernel looks at it in bind alone (udp_lib_lport_inuse in net/ipv4/udp.c).
-func (r *Receiver) admit(on bool) error {
+func (r *Receiver) allowBeside(on bool) error {
 	value := 0
 	if on {
 		value = 1

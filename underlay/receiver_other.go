@@ -79,7 +79,7 @@ func (r *Receiver) prepare(cfg ReceiverConfig, ifi *net.Interface) error {
 	if cfg.V6 {
 		p := ipv6.NewPacketConn(r.conn)
 		enter, leave = p.JoinGroup, p.LeaveGroup
-		// Where the system does not tell the traffic class, it reads as 0.
+		// Where the system does not report the traffic class, it reads as 0.
 		_ = p.SetControlMessage(ipv6.FlagTrafficClass, true)
 		r.read = func(b []byte) (int, uint8, net.Addr, error) {
 			n, cm, src, err := p.ReadFrom(b)
@@ -91,7 +91,7 @@ func (r *Receiver) prepare(cfg ReceiverConfig, ifi *net.Interface) error {
 	} else {
 		p := ipv4.NewPacketConn(r.conn)
 		enter, leave = p.JoinGroup, p.LeaveGroup
-		// x/net does not tell the TOS of a received IPv4 datagram.
+		// x/net does not report the TOS of a received IPv4 datagram.
 		r.read = func(b []byte) (int, uint8, net.Addr, error) {
 			n, src, err := r.conn.ReadFrom(b)
 			return n, 0, src, err
@@ -137,7 +137,7 @@ func (r *Receiver) Offloads() Offloads {
 	return Offloads{Segments: 1, Reason: "not used on this system"}
 }
 
-// Losses is what was lost until now, as far as this system tells.
+// Losses returns what was lost until now, as far as this system reports it.
 func (r *Receiver) Losses() Losses { return Losses{Unreadable: r.unreadable.Load()} }
 
 // LocalPort is the port that the receiver is bound to.

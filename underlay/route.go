@@ -8,7 +8,7 @@ type Route struct {
 	// next hops the least. Path MTUs that the kernel has learned are not in it:
 	// anybody can forge the ICMP messages that they come from.
 	MTU int
-	// Metric is the MTU that the route itself gives; 0: none.
+	// Metric is the MTU that the route itself sets; 0: none.
 	Metric int
 	// Over are the interfaces at the bottom of those that the route leaves
 	// through: a bridge's ports, a VLAN's device, or the interface itself.
@@ -32,7 +32,7 @@ type Interface struct {
 	Index, MTU int
 	Over       []Lower // as in Route
 	// VRF is the name of the VRF device that it is, or is a slave of; "" where
-	// there is none. A socket hears what arrives in a VRF only where it is bound
+	// there is none. A socket receives what arrives in a VRF only where it is bound
 	// to that device (the kernel's Documentation/networking/vrf.rst).
 	VRF      string
 	VRFIndex int

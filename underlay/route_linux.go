@@ -16,7 +16,7 @@ import (
 // Source and Interface are those of a packet. The MTU is that of the FIB's
 // entry (RTM_F_FIB_MATCH: fib_dump_info in net/ipv4/fib_semantics.c,
 // rt6_fill_node in net/ipv6/route.c): the answer about a packet has the path
-// MTU that ICMP told instead (rt_fill_info in net/ipv4/route.c).
+// MTU that ICMP reported instead (rt_fill_info in net/ipv4/route.c).
 func RouteTo(dst netip.Addr, device string) (Route, error) {
 	r, err := routeTo(dst, device)
 	if err != nil {
@@ -35,7 +35,7 @@ func routeTo(dst netip.Addr, device string) (Route, error) {
 		return Route{}, err
 	}
 	if len(packet) == 0 {
-		return Route{}, errors.New("the kernel gave none")
+		return Route{}, errors.New("the kernel returned no route")
 	}
 	r := Route{Interface: packet[0].LinkIndex, Local: packet[0].Type == unix.RTN_LOCAL}
 	if src, ok := netip.AddrFromSlice(packet[0].Src); ok {
@@ -43,7 +43,7 @@ func routeTo(dst netip.Addr, device string) (Route, error) {
 	}
 	hops := []int{r.Interface}
 	if !r.Local {
-		// Without an entry, as for a group, the interface has to tell.
+		// Without an entry, as for a group, the MTU is that of the interface.
 		if fib, err := netlink.RouteGetWithOptions(ip, &netlink.RouteGetOptions{Oif: device, FIBMatch: true}); err == nil && len(fib) > 0 {
 			r.Metric = fib[0].MTU
 			hops = append(hops, nextHops(&fib[0])...)
@@ -65,7 +65,8 @@ func nextHops(route *netlink.Route) []int {
 	return all
 }
 
-// through fills in what the interfaces of r's next hops tell.
+// through sets r.MTU to the least of the route's metric and the MTUs of its next hops'
+// interfaces, and r.Over to what those interfaces stand on.
 func (r *Route) through(hops []int) error {
 	r.MTU = r.Metric
 	slices.Sort(hops)

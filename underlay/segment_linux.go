@@ -20,9 +20,9 @@ const (
 	mostPayload = 65507
 )
 
-// segmentation is how many datagrams a message may take, as the kernel's
-// refusals have told. A refusal may be one route's or device's, or of the
-// moment: it holds for so many batches, each time for twice as many.
+// segmentation is how many datagrams a message may take: as many as the kernel has not
+// refused. A refusal may be that of one route or device, or of the moment, so it holds
+// for a number of batches, and the next one for twice as many.
 type segmentation struct {
 	limit   atomic.Int32
 	refusal atomic.Uint32 // errno of the last refusal; 0 without one

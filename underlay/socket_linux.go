@@ -128,7 +128,7 @@ func boundPort(fd int) (uint16, error) {
 	return 0, fmt.Errorf("getsockname: unexpected %T", sa)
 }
 
-// packetConn gives a second descriptor of fd as a net.UDPConn, registered with
+// packetConn returns a second descriptor of fd as a net.UDPConn, registered with
 // the runtime's poller.
 func packetConn(fd int) (*net.UDPConn, error) {
 	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)

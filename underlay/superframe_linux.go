@@ -38,7 +38,7 @@ func (s *superframes) reset() {
 	s.n, s.used, s.cutter = 0, 0, encap.Segmenter{}
 }
 
-// find gives the segments of p's superframe where they were made before.
+// find returns the segments of p's superframe where they were made before.
 func (s *superframes) find(p *encap.Packet) *prepared {
 	data, n := &p.Frame.Data[0], len(p.Frame.Data)
 	for i := range s.known[:s.n] {

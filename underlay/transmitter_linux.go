@@ -154,7 +154,7 @@ func sendOptions(fd int, cfg *TransmitterConfig) error {
 	return bufferOption(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.Buffer, "SO_SNDBUF")
 }
 
-// recvErr is the option that has a socket told of errors.
+// recvErr is the option by which the kernel reports ICMP errors to a socket.
 func recvErr(v6 bool) (level, name int) {
 	if v6 {
 		return unix.IPPROTO_IPV6, unix.IPV6_RECVERR

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errGROStays is given where the kernel took the request and GRO is off still.
-var errGROStays = errors.New("the device keeps it off")
+// errGROStays is the error where the kernel accepted the request and GRO is still off.
+var errGROStays = errors.New("the kernel accepted the request and the device leaves GRO off")
 
 // EnableGRO switches generic receive offload on at the interface of that
-// index, as `ethtool -K DEV gro on` does, and gives its name and whether it was
+// index, as `ethtool -K DEV gro on` does, and returns its name and whether it was
 // off before.
 func EnableGRO(index int) (device string, changed bool, err error) {
 	ifi, err := net.InterfaceByIndex(index)
@@ -48,7 +48,7 @@ func enableGRO(device string) (changed bool, err error) {
 	return err == nil, err
 }
 
-// ethtoolValue is a SIOCETHTOOL that takes or gives one number: struct
+// ethtoolValue is a SIOCETHTOOL that sets or returns one number: struct
 // ethtool_value of include/uapi/linux/ethtool.h, behind struct ifreq.
 func ethtoolValue(fd int, device string, cmd, data uint32) (uint32, error) {
 	value := struct{ cmd, data uint32 }{cmd, data}
