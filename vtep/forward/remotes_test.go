@@ -45,3 +45,65 @@ func TestLearnedZone(t *testing.T) {
 		}
 	}
 }
+
+// counted notes how often an address became a peer, and was one no more.
+type counted struct{ came, left int }
+
+func (c *counted) Came(encap.Addr) { c.came++ }
+func (c *counted) Left(encap.Addr) { c.left++ }
+
+// TestPeersAreTold: an address is told to be a peer when the first user's entry names
+// it, and to be none when the last is gone; what is learned makes nobody one.
+func TestPeersAreTold(t *testing.T) {
+	var c counted
+	r := newRemotes(nil, &c)
+	addr := ip("192.0.2.2")
+	a, b := r.Intern(RemoteKey{Addr: addr, Port: 4789}), r.Intern(RemoteKey{Addr: addr, Port: 4790})
+	zero, mac := encap.MAC{}, encap.MAC{2, 7}
+	for i, tt := range []struct {
+		e                fdb.Event
+		came, left, refs int
+	}{
+		{fdb.Event{Kind: fdb.Added, MAC: mac, Remote: a.ID}, 0, 0, 0},
+		{fdb.Event{Kind: fdb.Updated, MAC: mac, Old: a.ID, Remote: a.ID, Flags: fdb.FlagUser}, 1, 0, 1}, // a user takes over what was learned
+		{fdb.Event{Kind: fdb.Added, MAC: zero, Remote: b.ID, Flags: fdb.FlagUser}, 1, 0, 2},
+		{fdb.Event{Kind: fdb.Updated, MAC: zero, Old: b.ID, Remote: b.ID, Flags: fdb.FlagUser}, 1, 0, 2}, // its state
+		{fdb.Event{Kind: fdb.Removed, MAC: zero, Remote: b.ID, Flags: fdb.FlagUser}, 1, 0, 1},
+		{fdb.Event{Kind: fdb.Removed, MAC: mac, Remote: a.ID, Flags: fdb.FlagUser}, 1, 1, 0},
+		{fdb.Event{Kind: fdb.Added, MAC: mac, Remote: a.ID}, 1, 1, 0},
+		{fdb.Event{Kind: fdb.Removed, MAC: mac, Remote: a.ID}, 1, 1, 0},
+		{fdb.Event{Kind: fdb.Added, MAC: mac, Remote: 9999, Flags: fdb.FlagUser}, 1, 1, 0}, // given up
+	} {
+		if r.follow(tt.e); c.came != tt.came || c.left != tt.left || int(a.peer.configured.Load()) != tt.refs {
+			t.Errorf("event %d: %+v, configured %d times, want %+v", i, c, a.peer.configured.Load(), tt)
+		}
+	}
+}
+
+// TestRemotesAreGivenUp: an unused remote is found by its number for two sweeps, and by
+// its key for one; then its number means nobody, and its share of the pool is back.
+func TestRemotesAreGivenUp(t *testing.T) {
+	pool := fdb.NewBudget(100)
+	r := newRemotes(pool, unwatched{})
+	var last RemoteKey
+	for i := range ownRemotes + 1 {
+		last = RemoteKey{Addr: ip("192.0.2.2"), Port: uint16(1 + i)}
+		if r.learned(last, 0) == nil {
+			t.Fatal("none is made")
+		}
+	}
+	rem := r.Find(last)
+	for sweep, want := range []struct{ found, there bool }{{true, true}, {false, true}, {false, false}} {
+		r.sweep()
+		if found, there := r.Find(last) != nil, r.At(rem.ID) != nil; found != want.found || there != want.there {
+			t.Errorf("sweep %d: found %v, there %v, want %v", sweep, found, there, want)
+		}
+	}
+	if n := pool.Used(); n != 0 {
+		t.Errorf("%d of the pool are in use", n)
+	}
+	kept := r.Intern(last)
+	if r.At(9999) != nil || r.sameAddr(kept.ID, 9999) || r.sameAddr(9999, kept.ID) || !r.sameAddr(kept.ID, kept.ID) {
+		t.Error("a number that nobody has is somebody's")
+	}
+}
