@@ -2,12 +2,27 @@ package control
 
 import (
 	"net/netip"
-	"time"
+	"strings"
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
+
+// ValidateLink reports what cannot be in the fields that were said, each by itself
+// and together. A Name is not needed. What the sentence could not say is refused
+// by the table of words, all else by vtep.
+func ValidateLink(s *api.LinkSpec) error {
+	var c vtep.LinkConfig
+	if err := ApplyLink(s, &c); err != nil {
+		return err
+	}
+	if err := c.ValidateValues(); err != nil {
+		return api.Invalidf("%s", strings.TrimPrefix(err.Error(), vtep.ErrInvalid.Error()+": "))
+	}
+	return nil
+}
 
 // LinkConfig is the link configuration that the spec describes.
 func LinkConfig(s *api.LinkSpec) (vtep.LinkConfig, error) {
@@ -18,6 +33,9 @@ func LinkConfig(s *api.LinkSpec) (vtep.LinkConfig, error) {
 	if s.ID == nil {
 		return c, api.Invalidf("link %s needs an id: write id VNI, 0-%d", s.Name, encap.MaxVNI)
 	}
+	if err := ValidateLink(s); err != nil {
+		return c, err
+	}
 	err := ApplyLink(s, &c)
 	return c, err
 }
@@ -25,171 +43,119 @@ func LinkConfig(s *api.LinkSpec) (vtep.LinkConfig, error) {
 // ApplyLink changes in c what the spec says, and nothing on an error. A remote
 // replaces a group and the other way round, as in the kernel.
 func ApplyLink(s *api.LinkSpec, c *vtep.LinkConfig) error {
-	if err := ValidateLink(s); err != nil {
+	if err := words.Check(&api.LinkChange{LinkSpec: *s}); err != nil {
 		return err
 	}
-	set(&c.Dev, s.Dev)
-	set(&c.DstPort, s.DstPort)
-	set(&c.UDP6ZeroCsumTx, s.UDP6ZeroCsumTx)
-	set(&c.UDP6ZeroCsumRx, s.UDP6ZeroCsumRx)
-	set(&c.MTU, s.MTU)
-	set(&c.Queues, s.Queues)
-	set(&c.Local, s.Local)
 	if s.Name != "" {
 		c.Name = s.Name
 	}
-	if s.ID != nil {
-		c.VNI = encap.VNI(*s.ID)
+	if s.Remote != nil || s.Group != nil {
+		c.Remote, c.Group = netip.Addr{}, netip.Addr{}
 	}
-	if s.Remote != nil {
-		c.Remote, c.Group = *s.Remote, netip.Addr{}
+	if s.Proxy != nil {
+		c.ProxyLearn = false
 	}
-	if s.Group != nil {
-		c.Remote, c.Group = netip.Addr{}, *s.Group
+	if s.GBP != nil && !*s.GBP {
+		c.PolicyID = 0
 	}
-	if s.SrcPort != nil {
-		c.SrcPortMin, c.SrcPortMax = s.SrcPort[0], s.SrcPort[1]
+	for _, w := range conversions() {
+		w.apply(s, c)
 	}
-	if s.Learning != nil {
-		c.NoLearning = !*s.Learning
-	}
-	if s.UDPCsum != nil {
-		c.NoUDPChecksum = !*s.UDPCsum
-	}
-	applyHeader(s, c)
-	applyTable(s, c)
-	applyPolicy(s, c)
-	applyOptions(s, c)
 	return nil
-}
-
-func set[T any](to, from *T) {
-	if from != nil {
-		*to = *from
-	}
-}
-
-func applyHeader(s *api.LinkSpec, c *vtep.LinkConfig) {
-	if s.TTL != nil {
-		n, _ := s.TTL.Number() // 0 for auto, as in the kernel
-		c.TTL, c.TTLInherit = uint8(n), *s.TTL == "inherit"
-	}
-	if s.TOS != nil {
-		n, _ := s.TOS.Number()
-		c.TOS, c.TOSInherit = uint8(n), *s.TOS == "inherit"
-		if n == 1 { // the kernel's number for inherit, drivers/net/vxlan/vxlan_core.c
-			c.TOS, c.TOSInherit = 0, true
-		}
-	}
-	if s.DF != nil {
-		c.DF = map[string]vtep.DF{"set": vtep.DFSet, "unset": vtep.DFUnset, "inherit": vtep.DFInherit}[*s.DF]
-	}
-}
-
-func applyTable(s *api.LinkSpec, c *vtep.LinkConfig) {
-	if s.Ageing != nil {
-		c.Ageing = time.Duration(*s.Ageing) * time.Second
-		if c.Ageing == 0 {
-			c.Ageing = vtep.NeverAge
-		}
-	}
-	if s.MaxAddress != nil {
-		n, _ := s.MaxAddress.Number()
-		c.MaxAddresses = int(n)
-		if n == 0 { // "unlimited", or the kernel's 0
-			c.MaxAddresses = vtep.UnlimitedAddresses
-		}
-	}
-}
-
-func applyPolicy(s *api.LinkSpec, c *vtep.LinkConfig) {
-	if s.Address != nil {
-		c.Address, _ = encap.ParseMAC(*s.Address) // Validate has read it
-	}
-	if s.Accept != nil {
-		c.Accept, _ = parseAccept(*s.Accept)
-	}
-	if s.Reserved != nil {
-		c.Reserved, _ = parseReserved(*s.Reserved)
-	}
-	if s.InnerVLAN != nil {
-		c.InnerVLAN = map[string]vtep.InnerVLANPolicy{"pass": vtep.InnerVLANPass, "drop": vtep.InnerVLANDrop}[*s.InnerVLAN]
-	}
 }
 
 // SpecOf describes a configuration with the values that are in force: defaults
 // are spelled out. An MTU and a MAC address that were not configured stay nil.
 func SpecOf(c vtep.LinkConfig) api.LinkSpec {
-	s := api.LinkSpec{
-		Name: c.Name, ID: new(uint32(c.VNI)),
-		SrcPort: &api.PortRange{c.SrcPortMin, c.SrcPortMax},
-		TTL:     new(api.NumberValue(c.TTL)), DF: new(dfText(c.DF)),
-		Learning: new(!c.NoLearning), UDPCsum: new(!c.NoUDPChecksum),
-		UDP6ZeroCsumTx: new(c.UDP6ZeroCsumTx), UDP6ZeroCsumRx: new(c.UDP6ZeroCsumRx),
-		Accept:   new(acceptText(c.Accept, c.Group.IsValid())),
-		Reserved: new(reservedText(c.Reserved)), InnerVLAN: new("pass"),
-		Queues: new(max(c.Queues, 1)),
+	s := api.LinkSpec{Name: c.Name}
+	for _, w := range conversions() {
+		w.of(&c, &s)
 	}
-	for to, a := range map[**netip.Addr]netip.Addr{&s.Remote: c.Remote, &s.Group: c.Group, &s.Local: c.Local} {
-		if a.IsValid() {
-			*to = new(a)
-		}
+	if c.Trunk != "" {
+		s.Queues, s.Persist = nil, nil // the port's
 	}
-	if c.Dev != "" {
-		s.Dev = new(c.Dev)
-	}
-	s.DstPort = new(c.DstPort)
-	if c.DstPort == 0 {
-		*s.DstPort = encap.DefaultPort
-	}
-	switch {
-	case c.TTLInherit:
-		*s.TTL = "inherit"
-	case c.TTL == 0:
-		*s.TTL = "auto"
-	}
-	switch {
-	case c.TOSInherit:
-		s.TOS = new(api.Value("inherit"))
-	case c.TOS != 0:
-		s.TOS = new(api.NumberValue(c.TOS))
-	}
-	switch {
-	case c.Ageing < 0:
-		s.Ageing = new(uint32(0))
-	case c.Ageing == 0:
-		s.Ageing = new(uint32(vtep.DefaultAgeing / time.Second))
-	default:
-		s.Ageing = new(uint32(c.Ageing / time.Second))
-	}
-	switch {
-	case c.MaxAddresses < 0:
-		s.MaxAddress = new(api.Value("unlimited"))
-	case c.MaxAddresses == 0:
-		s.MaxAddress = new(api.NumberValue(vtep.DefaultMaxAddresses))
-	default:
-		s.MaxAddress = new(api.NumberValue(c.MaxAddresses))
-	}
-	if c.MTU != 0 {
-		s.MTU = new(c.MTU)
-	}
-	if !c.Address.IsZero() {
-		s.Address = new(c.Address.String())
-	}
-	if c.InnerVLAN == vtep.InnerVLANDrop {
-		*s.InnerVLAN = "drop"
-	}
-	setOptions(&s, &c)
 	return s
 }
 
-func dfText(d vtep.DF) string {
-	switch d {
-	case vtep.DFUnset:
-		return "unset"
-	case vtep.DFInherit:
-		return "inherit"
-	case vtep.DFSet:
+// conversion is how a word of the API becomes vtep's, and the other way round.
+type conversion struct {
+	apply func(*api.LinkSpec, *vtep.LinkConfig)
+	of    func(*vtep.LinkConfig, *api.LinkSpec)
+}
+
+// as is a conversion of a field by two functions. to gets what was there; from says
+// whether there is something to say.
+func as[A, V any](a func(*api.LinkSpec) **A, v func(*vtep.LinkConfig) *V, to func(A) V, from func(V) (A, bool)) conversion {
+	return conversion{
+		apply: func(s *api.LinkSpec, c *vtep.LinkConfig) {
+			if p := *a(s); p != nil {
+				*v(c) = to(*p)
+			}
+		},
+		of: func(c *vtep.LinkConfig, s *api.LinkSpec) {
+			if said, ok := from(*v(c)); ok {
+				*a(s) = &said
+			}
+		},
 	}
-	return "set"
+}
+
+// same is a field that both have.
+func same[T any](a func(*api.LinkSpec) **T, v func(*vtep.LinkConfig) *T) conversion {
+	return as(a, v, func(x T) T { return x }, func(x T) (T, bool) { return x, true })
+}
+
+// said is one that is told where it is not zero.
+func said[T comparable](a func(*api.LinkSpec) **T, v func(*vtep.LinkConfig) *T) conversion {
+	return as(a, v, func(x T) T { return x }, func(x T) (T, bool) { return x, x != *new(T) })
+}
+
+// not is a flag that vtep has the other way round.
+func not(a func(*api.LinkSpec) **bool, v func(*vtep.LinkConfig) *bool) conversion {
+	return as(a, v, func(on bool) bool { return !on }, func(off bool) (bool, bool) { return !off, true })
+}
+
+// choice is one of two words, true being on.
+func choice(a func(*api.LinkSpec) **string, v func(*vtep.LinkConfig) *bool, on, off string) conversion {
+	return as(a, v, func(word string) bool { return word == on }, func(is bool) (string, bool) {
+		if is {
+			return on, true
+		}
+		return off, true
+	})
+}
+
+// enum is a word for each value.
+func enum[V comparable](a func(*api.LinkSpec) **string, v func(*vtep.LinkConfig) *V, all map[string]V) conversion {
+	return as(a, v, func(word string) V { return all[word] }, func(is V) (string, bool) {
+		for word, value := range all {
+			if value == is {
+				return word, true
+			}
+		}
+		return "", false
+	})
+}
+
+// orInherit is a number or inherit, which vtep has as a flag beside it. unsaid is the word for 0; "": none is told.
+func orInherit[T uint8 | uint32](a func(*api.LinkSpec) **api.Value, v func(*vtep.LinkConfig) (*T, *bool), unsaid string) conversion {
+	return conversion{
+		apply: func(s *api.LinkSpec, c *vtep.LinkConfig) {
+			if p := *a(s); p != nil {
+				number, inherit := v(c)
+				n, _ := p.Number() // 0 for a word
+				*number, *inherit = T(n), *p == "inherit"
+			}
+		},
+		of: func(c *vtep.LinkConfig, s *api.LinkSpec) {
+			switch number, inherit := v(c); {
+			case *inherit:
+				*a(s) = new(api.Value("inherit"))
+			case *number != 0:
+				*a(s) = new(api.NumberValue(uint32(*number)))
+			case unsaid != "":
+				*a(s) = new(api.Value(unsaid))
+			}
+		},
+	}
 }

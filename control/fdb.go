@@ -103,7 +103,7 @@ func checkDst(a netip.Addr) error {
 	if !a.IsValid() || a.IsMulticast() && a.Zone() == "" {
 		return nil
 	}
-	return unicast("dst", a)
+	return words.Unicast("dst", a)
 }
 
 func flagsOf(externLearn, router bool) fdb.Flags {

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/vtep"
 )
@@ -39,18 +38,11 @@ func ApplyPort(s *api.PortSpec, c *vtep.TrunkConfig) error {
 	if s.Name != "" {
 		c.Name = s.Name
 	}
-	set(&c.MTU, s.MTU)
-	set(&c.Queues, s.Queues)
-	set(&c.Persist, s.Persist)
-	if s.Address != nil {
-		c.Address, _ = encap.ParseMAC(*s.Address) // Validate has read it
+	l := vtep.LinkConfig{MTU: c.MTU, Queues: c.Queues, Persist: c.Persist, Address: c.Address, Owner: c.Owner, OwnerGroup: c.OwnerGroup}
+	if err := ApplyLink(&api.LinkSpec{MTU: s.MTU, Queues: s.Queues, Persist: s.Persist, Address: s.Address, User: s.User, GroupOwner: s.GroupOwner}, &l); err != nil {
+		return err
 	}
-	if s.User != nil {
-		c.Owner = new(*s.User)
-	}
-	if s.GroupOwner != nil {
-		c.OwnerGroup = new(*s.GroupOwner)
-	}
+	c.MTU, c.Queues, c.Persist, c.Address, c.Owner, c.OwnerGroup = l.MTU, l.Queues, l.Persist, l.Address, l.Owner, l.OwnerGroup
 	return nil
 }
 

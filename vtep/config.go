@@ -33,37 +33,14 @@ func (c LinkConfig) Validate() error {
 
 // validate checks what can be checked without the host.
 func (c *LinkConfig) validate() error {
+	if err := c.validateValues(); err != nil {
+		return err
+	}
 	switch {
 	case c.Name == "" || len(c.Name) > 15:
-		return invalid("link name %q: give 1 to 15 characters", c.Name)
-	case c.VNI > encap.MaxVNI:
-		return invalid("id %d: a VNI is 24 bits, at most %d", c.VNI, encap.MaxVNI)
-	case c.Remote.IsValid() && c.Group.IsValid():
-		return invalid("remote %s and group %s: give one of them; more remotes are added with \"fdb append\"", c.Remote, c.Group)
-	case c.Remote.IsMulticast():
-		return invalid("remote %s is a multicast address: say group %[1]s", c.Remote)
-	case c.Group.IsValid() && !c.Group.IsMulticast():
-		return invalid("group %s is not a multicast address: say remote %[1]s", c.Group)
-	case c.Local.IsMulticast():
-		return invalid("local %s is a multicast address: give one of this host's own", c.Local)
+		return invalid("link name %q has %d bytes: write 1 to 15", c.Name, len(c.Name))
 	case c.Remote.IsLinkLocalUnicast() && c.Remote.Is6() && c.Dev == "":
 		return invalid("remote %s is link-local: say which device with dev", c.Remote)
-	case c.SrcPortMin > c.SrcPortMax:
-		return invalid("srcport %d %d: the first is above the second", c.SrcPortMin, c.SrcPortMax)
-	case c.SrcPortMin == 0 && c.SrcPortMax != 0:
-		return invalid("srcport 0 %d: ports start at 1; srcport 0 0 is the default range", c.SrcPortMax)
-	case c.MTU != 0 && (c.MTU < encap.MinMTU || c.MTU > encap.MaxMTU):
-		return invalid("mtu %d: give %d to %d", c.MTU, encap.MinMTU, encap.MaxMTU)
-	case c.Address.IsMulticast():
-		return invalid("address %s is a multicast MAC: give a unicast one", c.Address)
-	case c.Queues < 0 || c.Queues > maxQueues:
-		return invalid("queues %d: give 1 to %d", c.Queues, maxQueues)
-	case c.Accept.Mode == AcceptPrefixes && len(c.Accept.Prefixes) == 0:
-		return invalid("accept: no prefix given")
-	case c.SameHost.Mode == SameHostPrefixes && len(c.SameHost.Prefixes) == 0:
-		return invalid("samehost: no prefix given")
-	case c.FlowLabel > encap.MaxFlowLabel:
-		return invalid("flowlabel %#x: a flow label is 20 bits, at most %#x", c.FlowLabel, encap.MaxFlowLabel)
 	case (c.FlowLabel != 0 || c.FlowLabelInherit) && !c.ipv6():
 		return invalid("flowlabel is for an IPv6 underlay: give an IPv6 remote, group or local")
 	case c.PolicyID != 0 && !c.GBP:
@@ -71,8 +48,41 @@ func (c *LinkConfig) validate() error {
 	case c.ProxyLearn && !c.Proxy:
 		return invalid("proxy learn needs proxy")
 	}
-	if err := c.validateTrunk(); err != nil {
-		return err
+	return c.validateTrunk()
+}
+
+// ValidateValues reports what cannot be in the fields that are set, whatever else
+// the link comes to have.
+func (c LinkConfig) ValidateValues() error { return c.validateValues() }
+
+func (c *LinkConfig) validateValues() error {
+	switch {
+	case c.VNI > encap.MaxVNI:
+		return invalid("id %d is out of range: 0 to %d", c.VNI, encap.MaxVNI)
+	case c.Remote.IsValid() && c.Group.IsValid():
+		return invalid("remote %s and group %s together: write one of them; more remotes are added with \"fdb append\"", c.Remote, c.Group)
+	case c.Remote.IsMulticast():
+		return invalid("remote %s is a multicast address: write group %[1]s", c.Remote)
+	case c.Group.IsValid() && !c.Group.IsMulticast():
+		return invalid("group %s is no multicast address: write remote %[1]s, or a group such as 239.1.1.1 or ff05::100", c.Group)
+	case c.Local.IsMulticast():
+		return invalid("local %s is a multicast address: write one of this host's addresses", c.Local)
+	case c.SrcPortMin > c.SrcPortMax:
+		return invalid("srcport %d %d is no range: write the lower port first", c.SrcPortMin, c.SrcPortMax)
+	case c.SrcPortMin == 0 && c.SrcPortMax != 0:
+		return invalid("srcport 0 %d is no range: write 1 or more first, or 0 0 for the default", c.SrcPortMax)
+	case c.MTU != 0 && (c.MTU < encap.MinMTU || c.MTU > encap.MaxMTU):
+		return invalid("mtu %d is out of range: %d to %d", c.MTU, encap.MinMTU, encap.MaxMTU)
+	case c.Address.IsMulticast():
+		return invalid("address %s is a multicast MAC: write a unicast one", c.Address)
+	case c.Queues < 0 || c.Queues > maxQueues:
+		return invalid("queues %d is out of range: 1 to %d", c.Queues, maxQueues)
+	case c.Accept.Mode == AcceptPrefixes && len(c.Accept.Prefixes) == 0:
+		return invalid("accept has no prefix: write one")
+	case c.SameHost.Mode == SameHostPrefixes && len(c.SameHost.Prefixes) == 0:
+		return invalid("samehost has no prefix: write one")
+	case c.FlowLabel > encap.MaxFlowLabel:
+		return invalid("flowlabel %#x is out of range: 0 to %#x", c.FlowLabel, encap.MaxFlowLabel)
 	}
 	return c.validateFamily()
 }
@@ -99,7 +109,7 @@ func (c *LinkConfig) validateFamily() error {
 		dst = c.Group
 	}
 	if dst.IsValid() && c.Local.IsValid() && dst.Is4() != c.Local.Is4() {
-		return invalid("local %s and %s are of different address families", c.Local, dst)
+		return invalid("local %s and %s are of two address families: write two IPv4 or two IPv6 addresses", c.Local, dst)
 	}
 	return nil
 }

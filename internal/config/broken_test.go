@@ -75,7 +75,7 @@ func mistakes() []mistake {
 		{"maxaddress", "many", "", "unlimited"}, {"maxaddress", "-5", "", "unlimited"}, {"maxaddress", "1073741825", "", "unlimited"},
 		{"maxaddress", "none", "", "unlimited"}, {"maxaddress", "1.5", "", "unlimited"}, {"maxaddress", "", "key", "needs a value"},
 		{"mtu", "67", "", "68 to"}, {"mtu", "65486", "", "68 to 65485"}, {"mtu", "jumbo", "", "is no number"}, {"mtu", "-1", "", "is no number"}, {"mtu", "", "key", "needs a value"},
-		{"address", "1:2", "", "such as"}, {"address", "'01:00:5e:00:00:01'", "", "unicast"}, {"address", "'00:00:00:00:00:00'", "", "not zero"},
+		{"address", "1:2", "", "such as"}, {"address", "'01:00:5e:00:00:01'", "", "unicast"}, {"address", "'00:00:00:00:00:00'", "", "or zero"},
 		{"address", "02:00:00:00:00:0g", "", "such as"}, {"address", "02:00:00:00:00:01:02", "", "such as"}, {"address", "192.0.2.1", "", "such as"},
 
 		{"accept", "none", "", "peers, any"}, {"accept", "192.0.2.0/33", "", "peers, any"}, {"accept", "[192.0.2.0/24, x]", "", "peers, any"},

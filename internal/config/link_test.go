@@ -149,7 +149,7 @@ func TestParseLinkAddRefuses(t *testing.T) {
 		"vx id 1 gpe":                              "VXLAN-GPE",
 		"vx id 1 remcsumrx":                        "only Linux speaks",
 		"vx id 1 nogpe nogpe":                      "given twice",
-		"vx id 1 flowlabel 0x100000":               "0-0xfffff",
+		"vx id 1 flowlabel 0x100000":               "0 to 1048575",
 		"vx id 1 flowlabel auto":                   "inherit",
 		"vx id 1 master":                           "write master DEVICE",
 		"vx id 1 master br0 nomaster":              "given twice",

@@ -12,29 +12,25 @@ import (
 func reserved(f field[string]) Value {
 	v := valueOf("ignore|drop|MASK", `type: string, pattern: '^(ignore|drop|0x[0-9a-f]{1,16})$'`, f, func(s *Sentence, word string) (string, error) {
 		v, err := s.Value(word, "ignore, drop or MASK")
-		if err != nil {
+		mask, merr := ParseNumber(v)
+		switch {
+		case err != nil:
 			return "", err
-		}
-		if _, err := ParseNumber(v); err != nil && word == "reserved_bits" {
+		case word == "reserved" && (v == "ignore" || v == "drop"):
+			return v, nil
+		case merr != nil && word == "reserved_bits":
 			return "", Usagef("reserved_bits %q is no mask: write the header bits that drop a packet, such as 0x%x for all", v, encap.AllReserved)
+		case merr != nil:
+			return "", Usagef("reserved %q is unknown: write ignore or drop, or the header bits that drop a packet, such as 0x%x for all", v, encap.AllReserved)
+		case mask&^encap.AllReserved != 0: // Linux refuses them, too (vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c)
+			return "", Usagef("reserved 0x%x: 0x%x of it is the I flag or the VNI, which are not reserved: leave that out", mask, mask&^encap.AllReserved)
+		case mask == encap.AllReserved:
+			return "drop", nil
+		case mask == 0:
+			return "ignore", nil
 		}
-		return reservedWord(v), nil
+		return fmt.Sprintf("0x%x", mask), nil
 	}, nil)
 	v.Samples = []string{"ignore", "drop", "0xff"}
 	return v
-}
-
-// reservedWord gives a mask the form that the API has it in: all of the bits
-// and none have names.
-func reservedWord(v string) string {
-	mask, err := ParseNumber(v)
-	switch {
-	case err != nil:
-		return v // a word, or what is refused later
-	case mask == encap.AllReserved:
-		return "drop"
-	case mask == 0:
-		return "ignore"
-	}
-	return fmt.Sprintf("0x%x", mask)
 }

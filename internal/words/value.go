@@ -1,12 +1,15 @@
 package words
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/encap"
 )
 
 // link is what a sentence says.
@@ -92,6 +95,52 @@ func choice(f field[string], allowed ...string) Value {
 	return v
 }
 
+// checked has check judge a value that was read.
+func checked[T any](v Value, f field[T], check func(word string, v T) error) Value {
+	read := v.read
+	v.read = func(s *Sentence, word string, l *link) error {
+		if err := read(s, word, l); err != nil {
+			return err
+		}
+		return check(word, **f(l))
+	}
+	return v
+}
+
+// device is a device's name.
+func device(arg, sample string, f field[string]) Value {
+	return checked(name(arg, sample, f), f, func(word, dev string) error {
+		if err := ValidName(dev); err != nil {
+			return Usagef("%s: %v", word, err)
+		}
+		return nil
+	})
+}
+
+// mac is a device's MAC address.
+func mac(f field[string]) Value {
+	return checked(name("MAC", "02:00:00:00:00:01", f), f, func(word, text string) error {
+		a, err := encap.ParseMAC(text)
+		switch {
+		case err != nil:
+			return Usagef("%s %q is no MAC address: write one such as 02:00:00:00:00:01", word, text)
+		case a.IsZero() || a.IsMulticast():
+			return Usagef("%s %s is multicast or zero: write a unicast MAC address, such as 02:00:00:00:00:01", word, text)
+		}
+		return nil
+	})
+}
+
+// port is the UDP port of the link.
+func port(f field[uint16]) Value {
+	return checked(number("PORT", 0, 65535, f), f, func(word string, n uint16) error {
+		if n == 0 {
+			return Usagef("%s 0 is no port: write 4789, the assigned one, or 8472, which `ip` means where a port is unset", word)
+		}
+		return nil
+	})
+}
+
 // name is a word that uvtep does not choose: that of a device, or a MAC address.
 func name(arg, sample string, f field[string]) Value {
 	v := valueOf(arg, "type: string", f, func(s *Sentence, word string) (string, error) { return s.Value(word, arg) }, nil)
@@ -99,29 +148,85 @@ func name(arg, sample string, f field[string]) Value {
 	return v
 }
 
-// address is an IP address.
+// address is a host's IP address. local may be unspecified: the route's choice, as ip has it.
 func address(sample string, f field[netip.Addr]) Value {
 	v := valueOf("IP", "type: string", f, (*Sentence).Address, nil)
 	v.Samples = []string{sample}
-	return v
+	return checked(v, f, func(word string, a netip.Addr) error {
+		switch {
+		case word == "local" && a.IsUnspecified() && !a.Is4In6():
+			return nil
+		case a.IsMulticast() && a.Zone() == "": // vtep says which word is its
+			return nil
+		}
+		return Unicast(word, a)
+	})
+}
+
+// Unicast reports why a cannot be the address of a host.
+func Unicast(word string, a netip.Addr) error {
+	switch {
+	case !a.IsValid() || a.IsUnspecified():
+		return api.Invalidf("%s needs an IP address of a host", word)
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return api.Invalidf("%s %v is the broadcast address: write a host's", word, a)
+	case a.Is4In6():
+		return api.Invalidf("%s %v is an IPv4 address in IPv6: write %v", word, a, a.Unmap())
+	case a.Zone() != "":
+		return api.Invalidf("%s %v has a zone: write the device as dev %s", word, a, a.Zone())
+	}
+	return nil
 }
 
 // prefixes are one of a few words, or prefixes with commas between.
 func prefixes(f field[string], words ...string) Value {
 	v := name(strings.Join(append(words, "PREFIX[,PREFIX...]"), "|"), "", f)
 	v.List, v.Samples = true, append(words, "192.0.2.0/24,2001:db8::/32")
+	v = checked(v, f, func(word, text string) error {
+		if slices.Contains(words, text) {
+			return nil
+		}
+		if _, err := ParsePrefixes(text); err != nil {
+			return Usagef("%s %q %v: write %s, or prefixes such as 192.0.2.0/24,2001:db8::/32", word, text, err, strings.Join(words, ", "))
+		}
+		return nil
+	})
 	return v
 }
 
-// orWord is a number, or one of a few words in its place.
-func orWord(f field[api.Value], words ...string) Value {
+// ParsePrefixes reads prefixes, or addresses, with commas between.
+func ParsePrefixes(text string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for one := range strings.SplitSeq(text, ",") {
+		p, err := netip.ParsePrefix(one)
+		if err != nil {
+			host, herr := netip.ParseAddr(one)
+			if herr != nil || host.Zone() != "" {
+				return nil, errors.New("is no list of prefixes")
+			}
+			p = netip.PrefixFrom(host, host.BitLen())
+		}
+		if p.Addr().Is4In6() {
+			return nil, errors.New("has IPv4 prefixes in IPv6")
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
+// orWord is a number up to most, or one of a few words in its place.
+func orWord(f field[api.Value], most uint64, words ...string) Value {
 	arg := strings.Join(append([]string{"N"}, words...), "|")
 	v := valueOf(arg, `$ref: "#/components/schemas/NumberOrWord"`, f, func(s *Sentence, word string) (api.Value, error) {
 		v, err := s.Value(word, arg)
-		if n, nerr := ParseNumber(v); nerr == nil && err == nil {
-			v = strconv.FormatUint(n, 10)
+		n, nerr := ParseNumber(v)
+		switch {
+		case err != nil || slices.Contains(words, v):
+			return api.Value(v), err
+		case nerr != nil || n > most:
+			return "", Usagef("%s %q is out of range: 0 to %d, or %s", word, v, most, strings.Join(words, " or "))
 		}
-		return api.Value(v), err
+		return api.NumberValue(uint32(n)), nil
 	}, nil)
 	v.Samples = append(words, "5")
 	return v
@@ -130,7 +235,7 @@ func orWord(f field[api.Value], words ...string) Value {
 // flowLabel is a number or inherit.
 func flowLabel() Value {
 	f := func(l *link) **api.Value { return &l.FlowLabel }
-	v := hexadecimal(orWord(f, "inherit"), f)
+	v := hexadecimal(orWord(f, encap.MaxFlowLabel, "inherit"), f)
 	v.Samples = []string{"0x5", "inherit"}
 	return v
 }
@@ -220,81 +325,5 @@ func seconds(f field[uint32]) Value {
 		return strconv.FormatUint(uint64(n), 10)
 	})
 	v.Samples = []string{"none", "7"}
-	return v
-}
-
-// rename is a name of the link; on a change the new one.
-func rename() Value {
-	at := func(l *link) **string { return new(&l.Name) }
-	v := name("NEW-NAME", "vxlan1", at)
-	v.get = func(l *link) any {
-		if l.Name == "" {
-			return nil
-		}
-		return l.Name
-	}
-	v.read = func(s *Sentence, word string, l *link) error {
-		n, err := s.Value(word, v.Arg)
-		if err == nil {
-			l.Name, err = n, AsUsage(ValidName(n))
-		}
-		return err
-	}
-	return v
-}
-
-// proxy is a flag, and `proxy learn`, which is no word of its own: cut short,
-// ip has it for learning.
-func proxy() Value {
-	v := flag(func(l *link) **bool { return &l.Proxy })
-	plain := v.read
-	v.Arg = "[learn]"
-	v.read = func(s *Sentence, word string, l *link) error {
-		if word == "proxy" && len(s.Rest) > 0 && s.Rest[0] == "learn" {
-			s.Rest = s.Rest[1:]
-			l.ProxyLearn = new(true)
-		}
-		return plain(s, word, l)
-	}
-	return v
-}
-
-// proxyLearn is said by `proxy learn` alone.
-func proxyLearn() Value {
-	v := flag(func(l *link) **bool { return &l.ProxyLearn })
-	v.read, v.Samples = nil, []string{"on"}
-	return v
-}
-
-// up is a flag whose opposite is down.
-func up() Value {
-	f := func(l *link) **bool { return &l.Up }
-	v := flag(f)
-	v.off = "down"
-	v.read = func(_ *Sentence, word string, l *link) error {
-		*f(l) = new(word == "up")
-		return nil
-	}
-	return v
-}
-
-// master is a device, and nomaster says that there is none.
-func master() Value {
-	v := name("DEVICE", "br0", func(l *link) **string { return &l.Master })
-	v.off = "nomaster"
-	v.read = func(s *Sentence, word string, l *link) error {
-		dev := ""
-		if word == "master" {
-			var err error
-			if dev, err = s.Value(word, "DEVICE"); err != nil {
-				return err
-			}
-			if err := ValidName(dev); err != nil {
-				return Usagef("%s: %v", word, err)
-			}
-		}
-		l.Master = &dev
-		return nil
-	}
 	return v
 }

@@ -1,6 +1,10 @@
 package words
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/uvtep/uvtep/api"
+)
 
 // Owner is whose word it is.
 type Owner uint8
@@ -98,6 +102,26 @@ func Text(l *link) []string {
 		}
 	}
 	return all
+}
+
+// Check reports what the link sentence could not say of l, by its readers.
+func Check(l *link) error {
+	if l.Remote != nil && l.Group != nil {
+		return api.Invalidf("remote and group together: a link has one default destination, write one of them (more remotes: uvtep fdb append 00:00:00:00:00:00 dev NAME dst IP)")
+	}
+	for _, w := range Table() {
+		if w.flag || w.Command || w.get(l) == nil {
+			continue
+		}
+		args := []string{w.text(l)}
+		if w.Name == "srcport" {
+			args = strings.Fields(args[0])
+		}
+		if err := w.read(NewSentence(args, AnyFamily), w.Name, &link{}); err != nil {
+			return api.Invalidf("%v", err)
+		}
+	}
+	return nil
 }
 
 // Known are the words of the table in all of their forms. A configuration file has not those
