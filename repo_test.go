@@ -108,7 +108,7 @@ func TestImportGraph(t *testing.T) {
 
 // TestProgramOfClient: a program that imports client is linked with api, the standard
 // library and nothing else, and downloads no more: `go mod tidy` asks for what the tests
-// of its imports need, too (docs/decisions/0010-what-client-costs.md).
+// of its imports need, too (docs/decisions/0011-what-client-costs.md).
 func TestProgramOfClient(t *testing.T) {
 	dir := t.TempDir()
 	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
