@@ -87,3 +87,35 @@ func TestBypassFollowsWhoListens(t *testing.T) {
 		}
 	})
 }
+
+// TestBypassMovesOwnAlone: what a link has learned stays where it is when another link's
+// packets begin to come to it in place of somebody else.
+func TestBypassMovesOwnAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		n := newNode(t, net, addrA, addrC)
+		acceptAny := vtep.Accept{Mode: vtep.AcceptAny}
+		from := n.addUp(t, vtep.LinkConfig{Name: "vxlan0", VNI: 42, Local: addrA})
+		n.addUp(t, vtep.LinkConfig{Name: "vxlan1", VNI: 43, Remote: addrB, Accept: acceptAny})
+		must(t, n.FDBAppend(vtep.FDBEntry{Link: "vxlan0", Remote: vtep.Remote{Addr: addrA, VNI: new(encap.VNI(43))}}))
+		from.Inject(frame(bcast, macB, "x"))
+		n.addUp(t, vtep.LinkConfig{Name: "vxlan2", VNI: 43, Local: addrC, Accept: acceptAny})
+		macs := map[encap.MAC]netip.Addr{}
+		for i := range byte(8) { // whatever number the remote has that is given up
+			mac, addr := encap.MAC{2, 0, 0, 0, 7, i}, netip.AddrFrom4([4]byte{198, 18, 0, 1 + i})
+			macs[mac] = addr
+			net.Send(netip.AddrPortFrom(addr, 12345), netip.AddrPortFrom(addrC, encap.DefaultPort), 0, pack(43, frame(macA, mac, "x")))
+		}
+		synctest.Wait()
+		must(t, n.UpdateLink("vxlan2", func(c *vtep.LinkConfig) error { c.Local = addrA; return nil }))
+		from.Inject(frame(bcast, macB, "x"))
+		synctest.Wait()
+		for mac, addr := range macs {
+			if e := n.entries(t, "vxlan2", mac); len(e) != 1 || e[0].Remote.Addr != addr {
+				t.Errorf("%s is behind %+v, want %s", mac, e, addr)
+			}
+		}
+		if e := n.entries(t, "vxlan2", macB); len(e) != 1 || e[0].Remote.Addr != addrA {
+			t.Errorf("the packets do not come to vxlan2: %+v", e)
+		}
+	})
+}
