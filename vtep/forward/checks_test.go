@@ -54,6 +54,7 @@ func TestProxyDecides(t *testing.T) {
 		"known":                       {table: table, question: arp(all, 1, 2), done: true, isAnswered: true},
 		"unknown":                     {table: table, question: arp(all, 1, 9)},
 		"unknown, l3miss":             {table: table, l3miss: true, question: arp(all, 1, 9), done: true},
+		"unknown, learns, l3miss":     {learn: true, l3miss: true, table: table, question: arp(all, 1, 9), done: true},
 		"learned":                     {before: claims, learn: true, table: table, question: arp(all, 1, 3), done: true, isAnswered: true},
 		"learned, but does not learn": {before: claims, table: table, question: arp(all, 1, 3)},
 		"learned, asks the host":      {before: claims, learn: true, l3miss: true, table: table, question: arp(there, 1, 3)},
