@@ -318,3 +318,14 @@ func TestBadConfigurations(t *testing.T) {
 
 // payload is a gopacket layer of plain bytes.
 func payload(b []byte) gopacket.Payload { return gopacket.Payload(b) }
+
+// TestNoDestination: a packet to nobody is refused, and not sent to this host, which is
+// what the kernel takes the unspecified address for.
+func TestNoDestination(t *testing.T) {
+	eachFamily(t, func(t *testing.T, v6 bool) {
+		a, _ := newWire(t)
+		p := packet(a.addr(v6), port, "x")
+		p.Dst = encap.Addr{}
+		send(t, a.transmitter(t, single(v6)), encap.SendRefused, p)
+	})
+}
