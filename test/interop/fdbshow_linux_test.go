@@ -128,6 +128,7 @@ func (p place) stand(t *testing.T, f family, kind string, shows []string) map[st
 		peer.addLink(t, its)
 		check(t, peer.AddAddr("vxlan0", inner4(2)))
 		check(t, s.MustReach(inner4(2).Addr(), 56, soon))
+		check(t, peer.SetUp("vxlan0", false)) // its neighbour probes, seconds later, would move what the words say
 	}
 	words := strings.NewReplacer("ZEROS", zeros, "MACB", staticMAC(2), "OUT", strings.TrimSuffix(strings.Split(f.outer, "%")[0], "%"))
 	for line := range strings.Lines(p.words) {
