@@ -13,9 +13,9 @@ import (
 //
 // It is inferred, from bytes that a tenant chooses. Who forges this host's address,
 // one of the pool's ports and a VXLAN header, in the network of a tenant, loses
-// that frame and nothing else. The reverse cannot be: no other socket of this host
-// has such a port, and a VTEP of a tenant's has another address, unless both this
-// host's address and a port are the same there.
+// that frame and nothing else. A packet of somebody else's is taken for an own one only
+// where a tenant's VTEP has the address of this host and one of those ports as well: no
+// other socket of this host has such a port.
 type OwnPackets struct {
 	Ports [1 << 16 / 64]uint64 // source ports, a bit each
 	Addrs map[encap.Addr]struct{}
