@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,9 @@ import (
 
 // importTime bounds what ip and bridge may take.
 const importTime = 30 * time.Second
+
+// importDumps is how often ip and bridge are asked where devices come and go.
+const importDumps = 10
 
 func newImportCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
@@ -126,12 +131,19 @@ func (a *app) printed(ctx context.Context, name string, args ...string) ([]byte,
 	}
 	ctx, cancel := context.WithTimeout(ctx, importTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, name, args...).Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
-		return nil, fmt.Errorf("%s: %s", name, oneLine(errors.New(string(exit.Stderr))))
+	for range importDumps {
+		var said bytes.Buffer
+		command := exec.CommandContext(ctx, name, args...)
+		command.Stderr = &said
+		out, err := command.Output()
+		switch {
+		case err != nil && said.Len() > 0:
+			return nil, fmt.Errorf("%s: %s", name, oneLine(errors.New(said.String())))
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w; install iproute2, or give the files LINKS and FDB", name, err)
+		case !strings.Contains(said.String(), "Dump was interrupted"): // rtnl_dump_filter_l in lib/libnetlink.c
+			return out, nil
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; install iproute2, or give the files LINKS and FDB", name, err)
-	}
-	return out, nil
+	return nil, fmt.Errorf("%s: devices come and go, and what it printed may lack some: repeat it when they do no more", name)
 }

@@ -121,7 +121,7 @@ func lost(l *api.LinkChange) (all []string) {
 	ip, own := words.Shown()
 	for _, w := range append(own, ip...) {
 		switch text := w.Text(l); {
-		case text == "" || text == w.Kernel:
+		case text == "" || text == w.Kernel || w.Name == "reserved": // which has a comment of its own
 		case w.Instead[text][1] != "":
 			all = append(all, w.Instead[text][1])
 		case w.Owner == words.Own && !w.Elsewhere:
@@ -139,6 +139,13 @@ func (w *script) comments(l *Link) {
 	s, name := &l.Spec, l.Netdev.Name
 	if lost := lost(&api.LinkChange{LinkSpec: *s}); lost != nil {
 		w.commentf("%s: the kernel has no word for: %s", name, strings.Join(lost, ", "))
+	}
+	if bits := value(s.Reserved); bits != "" && bits != "drop" {
+		mask := bits
+		if bits == "ignore" {
+			mask = "0"
+		}
+		w.commentf("%s: reserved %s is reserved_bits %s to Linux and iproute2 from 6.14 on: write it behind type vxlan there", name, bits, mask)
 	}
 	if trunk := value(s.Trunk); trunk != "" {
 		w.commentf("%s: the kernel has no trunk ports, and %[1]s was VLAN %d of %s: have it and the devices of the other VLANs in a bridge with vlan_filtering 1, "+

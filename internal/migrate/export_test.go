@@ -73,12 +73,13 @@ func TestExportTrunk(t *testing.T) {
 	}
 }
 
-// TestExportReserved: a mask of reserved bits is not lost in silence.
+// TestExportReserved: a mask of reserved bits is not lost in silence, and the comment has the word of newer kernels for it.
 func TestExportReserved(t *testing.T) {
-	for reserved, want := range map[string]bool{"drop": false, "ignore": true, "0xff": true} {
+	for reserved, word := range map[string]string{"drop": "", "ignore": "reserved_bits 0 ", "0xff": "reserved_bits 0xff ", "0x8000000000000000": "reserved_bits 0x8000000000000000 "} {
 		l := migrate.Link{Link: api.Link{Spec: api.LinkSpec{Name: "vx0", DstPort: new(uint16(4789)), Reserved: &reserved}}}
-		if got := string(migrate.ToIPRoute2([]migrate.Link{l})); strings.Contains(got, "reserved "+reserved) != want {
-			t.Errorf("reserved %s in a comment: want %v:\n%s", reserved, want, got)
+		got, want := string(migrate.ToIPRoute2([]migrate.Link{l})), word != ""
+		if strings.Contains(got, "reserved "+reserved) != want || strings.Contains(got, "reserved_bits") != want || !strings.Contains(got, word) {
+			t.Errorf("reserved %s in a comment: want %v with %q:\n%s", reserved, want, word, got)
 		}
 	}
 }

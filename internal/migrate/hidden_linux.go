@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 
@@ -40,7 +41,7 @@ func ReadHidden(namespace string) (Hidden, error) {
 		defer socket.Close()
 		req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: socket}}
 	}
-	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	msgs, err := repeated(func() ([][]byte, error) { return req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK) })
 	if err != nil {
 		return nil, os.NewSyscallError("RTM_GETLINK", err)
 	}
@@ -54,6 +55,20 @@ func ReadHidden(namespace string) (Hidden, error) {
 		}
 	}
 	return all, nil
+}
+
+// dumps is how often a dump is asked for that devices come and go in.
+const dumps = 10
+
+// repeated repeats a dump that was interrupted (NLM_F_DUMP_INTR): what came may
+// have a device twice, or lack one.
+func repeated(dump func() ([][]byte, error)) (msgs [][]byte, err error) {
+	for range dumps {
+		if msgs, err = dump(); !errors.Is(err, nl.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return msgs, err
 }
 
 // hiddenOf reads the attributes of one device; nil where it is no vxlan.
@@ -81,7 +96,7 @@ func hiddenOf(attrs []byte) (name string, hidden map[string]any) {
 		hidden["reserved_bits"] = fmt.Sprintf("%#x", binary.BigEndian.Uint64(v))
 	}
 	if v := data[iflaVXLANMCRoute].Value; len(v) == 1 && v[0] != 0 {
-		hidden["mc_route"] = true
+		hidden["mcroute"] = true
 	}
 	return unix.ByteSliceToString(device[unix.IFLA_IFNAME].Value), hidden
 }

@@ -28,7 +28,8 @@ type link struct {
 	GenMode   string   `json:"inet6_addr_gen_mode"`
 	TxQLen    int      `json:"txqlen"`
 	TxQueues  int      `json:"num_tx_queues"`
-	Elsewhere *int     `json:"link_netnsid"` // the namespace of the underlay
+	RxQueues  int      `json:"num_rx_queues"` // which ip prints with -d alone
+	Elsewhere *int     `json:"link_netnsid"`  // the namespace of the underlay
 	Info      struct {
 		Kind  string          `json:"info_kind"`
 		Data  json.RawMessage `json:"info_data"`
@@ -39,7 +40,8 @@ type link struct {
 // entry is an element of `bridge -j fdb show` (print_fdb in bridge/fdb.c).
 type entry struct {
 	MAC   string   `json:"mac"`
-	Dev   string   `json:"ifname"`
+	Dev   string   `json:"ifname"` // none in the entries of one device
+	Old   string   `json:"dev"`    // the same, of iproute2 up to 4.16
 	Dst   string   `json:"dst"`
 	Port  *uint16  `json:"port"`
 	VNI   *uint32  `json:"vni"`
@@ -56,27 +58,24 @@ const zeroMAC = "00:00:00:00:00:00"
 // say. Where the kernel's default is another than uvtep's, the file says it.
 // hidden is what that ip does not print; nil: nobody knows.
 func IPRoute2(links, fdb []byte, hidden Hidden) (file []byte, warnings []string, err error) {
-	var all []link
-	if err := json.Unmarshal(links, &all); err != nil {
-		return nil, nil, fmt.Errorf("the links are not what ip prints: %w; write the output of ip -d -j link show", err)
+	all, warnings, err := linksOf(links)
+	if err != nil {
+		return nil, nil, err
 	}
-	var entries []entry
-	if err := json.Unmarshal(fdb, &entries); err != nil {
-		return nil, nil, fmt.Errorf("the entries are not what bridge prints: %w; write the output of bridge -j fdb show", err)
-	}
-	mtus, of := map[string]int{}, map[string][]entry{}
+	mtus, vxlan := map[string]int{}, []*link{}
 	for i := range all {
 		mtus[all[i].Name] = all[i].MTU
-	}
-	for _, e := range entries {
-		of[e.Dev] = append(of[e.Dev], e)
-	}
-	out := []mapping{}
-	for i := range all {
-		l := &all[i]
-		if l.Info.Kind != "vxlan" {
-			continue
+		if all[i].Info.Kind == "vxlan" {
+			vxlan = append(vxlan, &all[i])
 		}
+	}
+	of, told, err := entriesOf(fdb, vxlan)
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings = append(warnings, told...)
+	out := []mapping{}
+	for _, l := range vxlan {
 		w := &writer{name: l.Name, mtus: mtus, hidden: hidden[l.Name]}
 		err := w.link(l)
 		if err == nil {
@@ -85,7 +84,7 @@ func IPRoute2(links, fdb []byte, hidden Hidden) (file []byte, warnings []string,
 			err = readable(w.out)
 		}
 		if err != nil {
-			warnings = append(warnings, fmt.Sprintf("%s: left out: %v", l.Name, err))
+			warnings = append(warnings, printable(fmt.Sprintf("%s: left out: %v", l.Name, err)))
 			continue
 		}
 		warnings = append(warnings, w.warnings...)
@@ -130,6 +129,7 @@ type writer struct {
 	name, peer string // peer: the link's remote or group
 	dev        string
 	elsewhere  bool           // the underlay is in another network namespace
+	deaf       bool           // it does not learn
 	family     int            // 4 or 6; 0: no address tells
 	mtus       map[string]int // of devices, by name
 	data       map[string]any
@@ -171,9 +171,17 @@ func (w *writer) link(l *link) error {
 			w.data[key] = v
 		}
 	}
-	if on, _ := w.data["external"].(bool); on {
-		return errors.New("external: uvtep has a VNI for each link")
+	for key, v := range w.data {
+		if v == nil { // iproute2 from 6.4 on prints so what is on and can only be on: gbp, gpe
+			w.data[key] = true
+		}
 	}
+	for _, key := range metadata() {
+		if w.data[key] == true {
+			return fmt.Errorf("%s: its VNIs and remotes come with each frame; uvtep has a link for each VNI", key)
+		}
+	}
+	w.elsewhere = l.Elsewhere != nil
 	w.say("name", l.Name)
 	reserved := w.usualReserved()
 	for _, word := range words.Table() {
@@ -204,6 +212,10 @@ func (w *writer) link(l *link) error {
 	return nil
 }
 
+// metadata are the words of a device that has its tunnels of routes, tc or a
+// bridge, as the versions of ip print them: until 4.15, since, and since 5.18.
+func metadata() []string { return []string{"collect_metadata", "external", "vnifilter"} }
+
 // word writes what ip says of a word, or what the kernel does always.
 func (w *writer) word(word *words.Word) {
 	if word.Owner != words.VXLAN {
@@ -219,6 +231,8 @@ func (w *writer) word(word *words.Word) {
 	case word.Name == "udpcsum" && v == false && w.family == 6: // which udp6zerocsumtx decides
 		w.warnf("noudpcsum is left out: it says nothing of an IPv6 underlay")
 		return
+	case word.Name == "learning":
+		w.deaf = v == false
 	case word.Name == "local" || word.Name == "remote" || word.Name == "group":
 		w.family = map[bool]int{true: 6, false: 4}[strings.Contains(text, ":")]
 		if word.Name != "local" {

@@ -41,7 +41,7 @@ func TestIPRoute2Hidden(t *testing.T) {
 	got, told, err := migrate.IPRoute2([]byte(links), []byte(fdb), migrate.Hidden{
 		"a": {"localbypass": false, "flowlabel": "inherit", "reserved_bits": "0xf7ffffff000000ff"},
 		"b": {"localbypass": false, "reserved_bits": "0x77000000000000ff"},
-		"c": {"reserved_bits": "0x0", "mc_route": true},
+		"c": {"reserved_bits": "0x0", "mcroute": true},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestIPRoute2Hidden(t *testing.T) {
 	if l := f.Links[0].FlowLabel; l == nil || *l != "inherit" {
 		t.Errorf("no flowlabel inherit:\n%s", got)
 	}
-	if len(told) != 1 || told[0] != "c: mc_route true cannot be kept: uvtep has no such setting" {
+	if len(told) != 1 || told[0] != "c: mcroute true cannot be kept: uvtep has no such setting" {
 		t.Errorf("told: %q", told)
 	}
 }

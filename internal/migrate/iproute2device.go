@@ -27,11 +27,18 @@ const (
 // underlay writes the link's lower device.
 func (w *writer) underlay(l *link) {
 	dev, ok := w.take("link").(string)
-	if !ok {
-		return
-	}
-	if w.elsewhere = l.Elsewhere != nil; w.elsewhere { // and ip has looked its name up in this one
+	index := w.take("link_index") // ip up to 4.15 has no name for what is elsewhere
+	switch {
+	case w.elsewhere && (ok || index != nil): // and ip has looked its name up in this one
 		w.warnf("its underlay is in another network namespace: run uvtep there, write the dev, and move the device here with ip link set dev %s netns NAME", quote(l.Name))
+		return
+	case w.elsewhere:
+		w.warnf("its underlay is in another network namespace: run uvtep there, and move the device here with ip link set dev %s netns NAME", quote(l.Name))
+		return
+	case index != nil:
+		w.warnf("its dev is not known but for its index, %v: write the dev", index)
+		return
+	case !ok:
 		return
 	}
 	w.dev = dev
@@ -44,7 +51,7 @@ func (w *writer) underlay(l *link) {
 func (w *writer) mtu(l *link) {
 	lower, known := w.mtus[w.dev]
 	switch {
-	case w.dev == "" && l.MTU == etherMTU:
+	case w.dev == "" && !w.elsewhere && l.MTU == etherMTU:
 		w.warnf("mtu %d is left out: the kernel gives it to a link without dev, uvtep takes what fits the route; write mtu: %[1]d to keep it", l.MTU)
 	case w.dev != "" && known && l.MTU == max(lower-encap.Overhead(w.family == 6), encap.MinMTU):
 	default:
@@ -105,6 +112,10 @@ func (w *writer) device(l *link) {
 	if l.Info.Slave != "" {
 		w.warnf("what %s has set of it as its port (bridge -d link show, bridge vlan show) is to be set again, too", l.Master)
 	}
+	if w.deaf && l.Master == "" {
+		w.warnf("it does not learn, and neighbours that were given to the device are not the link's: list them with ip neigh show dev %[1]s nud permanent, "+
+			"and when uvtep runs give each again with ip neigh replace IP lladdr MAC dev %[1]s nud permanent", name)
+	}
 }
 
 // deviceWords are what a device has that is not of the link.
@@ -150,7 +161,7 @@ func (d *deviceWords) commands() []string {
 // written twice.
 func (w *writer) entries(all []entry) {
 	var list []yamlEntry
-	learned, standard := 0, w.peer == ""
+	learned, bridge, standard := 0, 0, w.peer == ""
 	for i := range all {
 		e := &all[i]
 		if w.elsewhere { // as is the name of the device
@@ -159,6 +170,7 @@ func (w *writer) entries(all []entry) {
 		given := e.State == "permanent" || e.State == "static" || slices.Contains(e.Flags, "extern_learn")
 		switch {
 		case !slices.Contains(e.Flags, "self"):
+			bridge++
 		case !given:
 			learned++
 		case e.Dst == "":
@@ -173,6 +185,9 @@ func (w *writer) entries(all []entry) {
 	}
 	if learned > 0 {
 		w.warnf("learned entries left out: %d; the link learns them again", learned)
+	}
+	if bridge > 0 {
+		w.warnf("entries of its bridge left out: %d; they are the bridge's own", bridge)
 	}
 	if !standard {
 		w.warnf("its own entry of %s was deleted, and to be deleted again when uvtep runs: uvtep fdb del %[1]s dev %s dst %s%s", zeroMAC, quote(w.name), w.peer, w.via())
