@@ -61,13 +61,14 @@ runs; all else in a link's .network file stays with networkd, which knows the de
 	})
 	c.AddCommand(&cobra.Command{
 		Use:   "ifupdown2 [FILE]",
-		Short: "Read the file of ifupdown2",
+		Short: "Read the file of ifupdown2 or ifupdown-ng",
 		Long: `uvtep import ifupdown2 [FILE]
 
 Prints a configuration file with the VXLAN links of ` + interfacesFile + `, or of FILE, and of
-what it sources: one for each iface with a vxlan-id. What cannot be kept is said on standard error, with
-file:line. Defaults of /etc/network/ifupdown2/policy.d are not read. Remove the vxlan- lines before uvtep
-runs: what else an iface says of its device ifupdown2 can go on giving it.`,
+what it sources: one for each iface with a vxlan-id, with the defaults of ifupdown2/policy.d beside the
+file, and the entries that up commands add with bridge fdb. What cannot be kept is said on standard error,
+with file:line: templates, and links that commands make. Remove the vxlan- lines before uvtep runs: what
+else an iface says of its device ifupdown2 can go on giving it, with an mtu, without which it sets 1500.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("import ifupdown2 needs one file or none: write uvtep import ifupdown2 FILE")
@@ -86,14 +87,16 @@ const networkdDir = "/etc/systemd/network"
 
 // imported prints a file that was made and what could not be kept.
 func (a *app) imported(file []byte, told []string, err error) error {
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
+	for _, t := range told {
+		fmt.Fprintln(a.err, t)
+	}
+	_, unread := errors.AsType[*fs.PathError](err)
+	_, nothing := errors.AsType[*migrate.NothingError](err)
+	if unread || nothing {
 		return err
 	}
 	if err != nil {
 		return usagef("%v", err)
-	}
-	for _, t := range told {
-		fmt.Fprintln(a.err, t)
 	}
 	_, err = a.out.Write(file)
 	return err

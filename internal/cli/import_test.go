@@ -49,6 +49,7 @@ func TestImportFiles(t *testing.T) {
 		{[]string{"imp", "if", "testdata/interfaces"}, exitDone, "testdata/ifupdown2.yaml", "testdata/ifupdown2.txt"},
 		{[]string{"import", "netdev", "testdata/nowhere"}, exitRefused, "", ""},
 		{[]string{"import", "ifupdown2", "testdata/nowhere"}, exitRefused, "", ""},
+		{[]string{"import", "ifupdown2", os.DevNull}, exitNothing, "", ""},
 		{[]string{"import", "ifupdown2", "testdata/interfaces", "more"}, exitUsage, "", ""},
 		{[]string{"import", "iproute2", "one"}, exitUsage, "", ""},
 		{[]string{"import"}, exitUsage, "", ""},

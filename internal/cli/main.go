@@ -21,6 +21,7 @@ import (
 
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/migrate"
 	"github.com/uvtep/uvtep/internal/words"
 )
 
@@ -39,6 +40,7 @@ const (
 	exitUsage      = 1
 	exitRefused    = 2
 	exitNotRunning = 3
+	exitNothing    = 4 // an importer found no link
 )
 
 // exitStatus is the error of a command that has said all there is to say, with
@@ -70,6 +72,9 @@ func report(stderr io.Writer, err error) int {
 	}
 	if errors.Is(err, client.ErrNotRunning) {
 		return exitNotRunning
+	}
+	if _, ok := errors.AsType[*migrate.NothingError](err); ok {
+		return exitNothing
 	}
 	return exitRefused
 }

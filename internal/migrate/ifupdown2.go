@@ -1,53 +1,93 @@
 package migrate
 
 import (
-	"errors"
-	"math"
 	"net/netip"
 	"slices"
 	"strings"
 )
 
 // IfUpDown2 reads /etc/network/interfaces, or a file like it, as ifupdown2 does
-// (its addons/vxlan.py). It returns a configuration file, and a line with
-// file:line for each thing that it cannot say.
+// (its addons/vxlan.py), and a stanza with ifupdown-ng's words as that does. It
+// returns a configuration file, and a line with file:line for each thing that it
+// cannot say.
 func IfUpDown2(name string) (file []byte, told []string, err error) {
 	i, err := readInterfaces(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	links := i.links()
-	file, err = fileOf(links, &i.notes)
-	return file, i.notes, err
+	looked := append(slices.Clone(i.read), i.policy.dirs...)
+	return madeOf(links, &i.notes, looked)
 }
 
 // vxlanPort is VXLAN_UDP_PORT of nlmanager: ifupdown2 does not leave it to the
-// kernel.
+// kernel, and ifupdown-ng does not, either.
 const vxlanPort = 4789
 
 // links are the VXLAN links of the stanzas.
 func (i *interfaces) links() []*fileLink {
+	i.inherit()
 	local := i.globalLocal()
 	var links []*fileLink
 	for _, s := range i.stanzas {
-		if s.first("vxlan-id") == nil {
+		switch {
+		case s.template:
+		case s.first("vxlan-id") == nil:
 			i.notLinks(s)
-			continue
+		case s.manyVNIs() != nil:
+			i.tellMany(s)
+		default:
+			links = append(links, i.link(s, local))
 		}
-		u := &ifaceReader{interfaces: i, link: &fileLink{name: s.name, at: s.at, set: map[string]any{"dstport": vxlanPort}}, seen: map[string]bool{}}
-		if many := s.manyVNIs(); many != nil {
-			i.notes.addf(many.at, "%s is left out: %s is of a device with many VNIs, and uvtep has a link for each", s.name, many.key)
-			continue
-		}
-		for _, a := range s.attrs {
-			if err := u.take(&a); err != nil {
-				i.notes.addf(a.at, "%s %s is left out: %v", a.key, a.value, err)
-			}
-		}
-		u.finish(s, local)
-		links = append(links, u.link)
 	}
+	if local != nil && !i.localTaken && i.isLo(local) {
+		i.notes.addf(local.at, "%s %s is left out: each link has one of its own", local.key, local.value)
+	}
+	i.tellUnused()
+	links = i.made(links)
+	i.commands(links)
+	i.tellPorts(links)
 	return links
+}
+
+// link is the link of a stanza.
+func (i *interfaces) link(s *stanza, local *attribute) *fileLink {
+	u := &ifaceReader{
+		interfaces: i, stanza: s, ng: s.isNG(),
+		link: &fileLink{name: s.name, at: s.at, set: map[string]any{"dstport": vxlanPort}}, seen: map[string]bool{},
+	}
+	for _, a := range s.attrs {
+		if u.ng {
+			a.key = ngName(a.key)
+		}
+		if err := u.take(&a); err != nil {
+			i.notes.addf(a.at, "%s %s is left out: %v", a.key, a.value, err)
+		}
+	}
+	if !u.ng {
+		u.defaults(local)
+	}
+	u.finish()
+	return u.link
+}
+
+// made leaves out the links of which the kernel has one already when their turn
+// comes: it takes one of an id and port (vxlan_vni_in_use in
+// drivers/net/vxlan/vxlan_core.c), as where a range has one vxlan-id.
+func (i *interfaces) made(links []*fileLink) []*fileLink {
+	type key struct{ id, port, ipv6 any }
+	first := map[key]*fileLink{}
+	var all []*fileLink
+	for _, l := range links {
+		k := key{l.set["id"], l.set["dstport"], l.ipv6()}
+		if l.set["id"] != nil && first[k] != nil {
+			i.notes.addf(l.at, "%s is left out: %s has its vxlan-id and port, and the kernel makes one link of both", l.name, first[k].name)
+			continue
+		}
+		first[k] = l
+		all = append(all, l)
+	}
+	return all
 }
 
 func (s *stanza) first(key string) *attribute {
@@ -67,12 +107,30 @@ func (s *stanza) manyVNIs() *attribute {
 	return nil
 }
 
-// notLinks tells what a stanza without a vxlan-id has to do with VXLAN.
+// tellMany tells of a device with many VNIs, whose other lines go with it.
+func (i *interfaces) tellMany(s *stanza) {
+	many := s.manyVNIs()
+	i.notes.addf(many.at, "%s is left out: %s is of a device with many VNIs, and uvtep has a link for each", s.name, many.key)
+	for _, a := range s.attrs {
+		if a != *many && mentionsVXLAN(a.key, a.value) {
+			i.notes.addf(a.at, "%s %s is left out with it", a.key, a.value)
+		}
+	}
+}
+
+// mentionsVXLAN reports whether somebody who looks for VXLAN would find a line.
+func mentionsVXLAN(words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(w), "vxlan") })
+}
+
+// notLinks tells what a stanza without a vxlan-id has to do with VXLAN. Its
+// commands are told with all others.
 func (i *interfaces) notLinks(s *stanza) {
-	if many := s.manyVNIs(); many != nil {
-		i.notes.addf(many.at, "%s is left out: %s is of a device with many VNIs, and uvtep has a link for each", s.name, many.key)
+	if s.manyVNIs() != nil {
+		i.tellMany(s)
 		return
 	}
+	told := len(i.notes)
 	for _, a := range s.attrs {
 		switch {
 		case a.key == "vxlan-local-tunnelip" && s.name == "lo":
@@ -80,7 +138,13 @@ func (i *interfaces) notLinks(s *stanza) {
 			i.notes.addf(a.at, "%s %s is left out: clagd makes it the local of links while its peer is there; write local, if it is to be", a.key, a.value)
 		case strings.HasPrefix(a.key, "vxlan-"):
 			i.notes.addf(a.at, "%s %s is left out: %s has no vxlan-id", a.key, a.value, s.name)
+		case a.isCommand(), a.key == "bridge-ports", !mentionsVXLAN(a.value):
+		default:
+			i.notes.addf(a.at, "%s %s is of %s, which has no vxlan-id", a.key, a.value, s.name)
 		}
+	}
+	if mentionsVXLAN(s.name) && len(i.notes) == told && !slices.ContainsFunc(s.attrs, func(a attribute) bool { return a.isCommand() }) {
+		i.notes.addf(s.at, "%s is left out: it has no vxlan-id", s.name)
 	}
 }
 
@@ -92,111 +156,112 @@ func (i *interfaces) globalLocal() *attribute {
 			return a
 		}
 	}
-	return nil
+	return i.policy.attribute("vxlan", "vxlan-local-tunnelip", policyDefaults)
 }
 
-// ifaceReader reads one VXLAN stanza.
-type ifaceReader struct {
-	*interfaces
-	link    *fileLink
-	remotes []string
-	seen    map[string]bool // attributes of which the first counts
+// isLo reports whether an attribute stands in lo's stanza.
+func (i *interfaces) isLo(a *attribute) bool {
+	s := i.stanza("lo")
+	return s != nil && slices.ContainsFunc(s.attrs, func(of attribute) bool { return of == *a })
 }
 
-// take takes one attribute.
-func (u *ifaceReader) take(a *attribute) error {
-	if a.key == "vxlan-remoteip" { // of which there may be many
-		for word := range strings.FieldsSeq(a.value) {
-			remote, err := u.host(a, word)
-			if err != nil {
-				return err
-			}
-			u.remotes = append(u.remotes, remote)
-		}
-		return nil
-	}
-	if u.seen[a.key] && strings.HasPrefix(a.key, "vxlan-") {
-		return errors.New("the first one counts")
-	}
-	u.seen[a.key] = true
-	return u.word(a)
-}
-
-// put sets a word of the link, unless its value cannot be.
-func put[T any](l *fileLink, word string) func(T, error) error {
-	return func(v T, err error) error {
-		if err == nil {
-			l.set[word] = v
-		}
-		return err
-	}
-}
-
-// word takes an attribute that stands for one word of the link.
-func (u *ifaceReader) word(a *attribute) error {
+// defaults are what ifupdown2 takes from elsewhere where the stanza is silent.
+func (u *ifaceReader) defaults(local *attribute) {
 	l := u.link
-	switch a.key {
-	case "vxlan-id":
-		return put[uint64](l, "id")(number(a.value, 1<<24-1))
-	case "vxlan-local-tunnelip":
-		return put[string](l, "local")(u.host(a, a.value))
-	case "vxlan-svcnodeip", "vxlan-svcnodeip6", "vxlan-mcastgrp", "vxlan-mcastgrp6":
-		return u.destination(a)
-	case "vxlan-physdev":
-		l.set["dev"] = a.value
-		return nil
-	case "vxlan-port":
-		return put[uint64](l, "dstport")(number(a.value, math.MaxUint16))
-	case "vxlan-learning":
-		return put[bool](l, "learning")(boolean(a.value))
-	case "vxlan-ageing":
-		n, err := number(a.value, math.MaxUint32)
-		if n == 0 { // ifupdown2 leaves it to the kernel
-			return err
+	if l.set["local"] == nil && local != nil {
+		u.localTaken = true
+		if err := put[string](l, "local")(u.host(local, local.value)); err != nil {
+			u.notes.addf(local.at, "%s %s is left out: %v", local.key, local.value, err)
 		}
-		return put[uint64](l, "ageing")(n, err)
-	case "vxlan-ttl":
-		if strings.EqualFold(a.value, "auto") {
-			return nil
+	}
+	for _, key := range policyKeys {
+		if a := u.policy.attribute("vxlan", key, policyDefaults); a != nil && !u.seen[key] {
+			if err := u.take(a); err != nil {
+				u.notes.addf(a.at, "%s %s is left out: %v", a.key, a.value, err)
+			}
 		}
-		n, err := number(a.value, math.MaxUint8)
-		return put[any](l, "ttl")(ttl(n), err)
-	case "vxlan-tos":
-		return u.tos(a)
-	case "vxlan-udp-csum":
-		return put[bool](l, "udpcsum")(boolean(a.value))
-	case "mtu":
-		return put[uint64](l, "mtu")(number(a.value, math.MaxInt32))
-	case "hwaddress":
-		return put[string](l, "address")(macOf(strings.TrimSpace(strings.TrimPrefix(a.value, "ether "))))
-	case "bridge-learning":
-		return errors.New("it is the port's: keep it in an iface without vxlan- lines; the link's learning follows it")
-	case "vxlan-purge-remotes":
-		return errors.New("the file has all the remotes that there are")
 	}
-	if strings.HasPrefix(a.key, "vxlan-") {
-		return errors.New("uvtep knows no such attribute")
+	if l.set["group"] != nil && l.set["dev"] == nil {
+		if a := u.policy.attribute("vxlan", "vxlan-physdev-mcastgrp", policyGlobals); a != nil {
+			l.set["dev"] = a.value
+		} else {
+			u.notes.addf(u.stanza.at, "%s has a group and no vxlan-physdev: ifupdown2 joins it on a dummy device, or not at all; write dev", l.name)
+		}
 	}
-	return errors.New("it is the device's: keep it in an iface without vxlan- lines")
+	if l.set["learning"] == nil {
+		u.learning()
+	}
+	if a := u.policy.attribute("address", "mtu", policyDefaults); a != nil && l.set["mtu"] == nil {
+		if err := put[uint64](l, "mtu")(decimal(a.value, maxMTU)); err != nil {
+			u.notes.addf(a.at, "mtu %s is left out: %v", a.value, err)
+		}
+	}
 }
 
-func (u *ifaceReader) tos(a *attribute) error {
-	if strings.EqualFold(a.value, "inherit") {
-		u.link.set["tos"] = "inherit"
-		return nil
+// finish says what follows from all of the attributes, and from other stanzas.
+func (u *ifaceReader) finish() {
+	l, at := u.link, u.stanza.at
+	if l.ipv6() && l.set["udpcsum"] == false {
+		delete(l.set, "udpcsum")
+		u.notes.addf(at, "vxlan-udp-csum of %s is left out: it says nothing of an IPv6 underlay", l.name)
 	}
-	n, err := number(a.value, math.MaxUint8)
-	if n == 0 {
-		return err
+	u.peers()
+	u.tellMTU()
+	l.set["up"] = u.comesUp(u.stanza)
+	switch s := u.stanza; {
+	case l.set["up"] == true:
+	case s.first("link-down") != nil && s.first("link-down").value == "yes":
+		u.notes.addf(at, "%s stays down: link-down says so", l.name)
+	case s.lateAuto != nil:
+		u.notes.addf(*s.lateAuto, "auto %s stands behind its iface, where ifupdown2 does not look at it: it stays down", l.name)
+	default:
+		u.notes.addf(at, "%s is neither auto nor what an auto interface stands on, such as a bridge's port: ifup -a leaves it, and it stays down", l.name)
 	}
-	return put[any](u.link, "tos")(tos(n), err)
 }
 
-// host reads a unicast address. ifupdown2 ignores a prefix length.
-func (u *ifaceReader) host(a *attribute, v string) (string, error) {
-	return address(u.withoutLength(a, v), false)
+// peers makes the entries of vxlan-remoteip.
+func (u *ifaceReader) peers() {
+	l := u.link
+	if u.ng && len(u.remotes) == 1 && l.set["group"] == nil { // executors/linux/vxlan of ifupdown-ng
+		l.set["remote"] = u.remotes[0].addr
+		return
+	}
+	done := map[string]bool{}
+	for _, r := range u.remotes {
+		why := ""
+		switch {
+		case r.addr == l.set["local"]: // ifupdown2 takes it out
+			why = "it is the local address"
+		case done[r.addr]:
+			why = "it has been said before"
+		case strings.Contains(r.addr, ":") != l.ipv6():
+			why = "it is of the other address family than the link"
+		default:
+			done[r.addr] = true
+			l.entry(entry{MAC: zeroMAC, Dst: r.addr, State: "permanent"})
+			continue
+		}
+		u.notes.addf(r.at, "vxlan-remoteip %s is left out: %s", r.addr, why)
+	}
 }
 
+// tellMTU tells what becomes of a device's MTU, which ifupdown2 sets where
+// nothing is said (_process_mtu_config_mtu_none in addons/address.py) and
+// ifupdown-ng leaves to the kernel.
+func (u *ifaceReader) tellMTU() {
+	l := u.link
+	switch {
+	case l.set["mtu"] != nil:
+	case l.set["dev"] == nil && u.ng:
+		tellKernelMTU(l, &u.notes)
+	case l.set["dev"] == nil:
+		u.notes.addf(u.stanza.at, "mtu %d of %s is left out: ifupdown2 gives it to a link without mtu, uvtep takes what fits the route; write mtu: %[1]d to keep it", etherMTU, l.name)
+	case !u.ng:
+		u.notes.addf(u.stanza.at, "the mtu of %s is left out: ifupdown2 gives a link without mtu %d where %v takes that, uvtep takes what fits; write mtu to keep it", l.name, etherMTU, l.set["dev"])
+	}
+}
+
+// withoutLength takes the length of a prefix off, as ifupdown2 does.
 func (u *ifaceReader) withoutLength(a *attribute, v string) string {
 	p, err := netip.ParsePrefix(v)
 	if err != nil {
@@ -206,101 +271,4 @@ func (u *ifaceReader) withoutLength(a *attribute, v string) string {
 		u.notes = append(u.notes, said)
 	}
 	return p.Addr().String()
-}
-
-// destination is the link's remote or group, whatever of both the attribute
-// says: ifupdown2 looks at the address.
-func (u *ifaceReader) destination(a *attribute) error {
-	if u.link.set["remote"] != nil || u.link.set["group"] != nil {
-		return errors.New("the link has a destination already")
-	}
-	v, err := anyAddress(u.withoutLength(a, a.value))
-	if err != nil {
-		return err
-	}
-	word := "remote"
-	if netip.MustParseAddr(v).IsMulticast() {
-		word = "group"
-	}
-	u.link.set[word] = v
-	return nil
-}
-
-// finish says what follows from all of the attributes, and from other stanzas.
-func (u *ifaceReader) finish(s *stanza, local *attribute) {
-	l := u.link
-	if l.set["local"] == nil && local != nil {
-		if err := put[string](l, "local")(u.host(local, local.value)); err != nil {
-			u.notes.addf(local.at, "%s %s is left out: %v", local.key, local.value, err)
-		}
-	}
-	if l.set["group"] != nil && l.set["dev"] == nil {
-		u.notes.addf(s.at, "%s has a group and no vxlan-physdev: ifupdown2 makes a dummy device for it; write dev", s.name)
-	}
-	if l.set["learning"] == nil { // ifupdown2's bridges make a port's the link's, too
-		if a := u.portLearning(s); a != nil {
-			_, v, _ := strings.Cut("="+a.value, s.name+"=")
-			if v == "" {
-				v = a.value
-			}
-			v, _ = cutWord(v)
-			if on, err := boolean(v); err == nil {
-				l.set["learning"] = on
-			}
-		}
-	}
-	if l.ipv6() && l.set["udpcsum"] == false {
-		delete(l.set, "udpcsum")
-		u.notes.addf(s.at, "vxlan-udp-csum of %s is left out: it says nothing of an IPv6 underlay", s.name)
-	}
-	for _, r := range u.remotes {
-		switch {
-		case r == l.set["local"]: // ifupdown2 takes it out
-			u.notes.addf(s.at, "vxlan-remoteip %s is left out: it is the local address", r)
-		case strings.Contains(r, ":") != l.ipv6():
-			u.notes.addf(s.at, "vxlan-remoteip %s is left out: it is of the other address family than the link", r)
-		default:
-			l.entry(entry{MAC: zeroMAC, Dst: r, State: "permanent"})
-		}
-	}
-	l.set["up"] = u.comesUp(s)
-	if l.set["up"] == false {
-		u.notes.addf(s.at, "%s is neither auto nor a bridge's port: ifupdown2 leaves it, and it stays down", s.name)
-	}
-}
-
-// portLearning is the bridge-learning of a link, its own or that of a bridge
-// that lists it (addons/bridge.py).
-func (u *ifaceReader) portLearning(s *stanza) *attribute {
-	if a := s.first("bridge-learning"); a != nil {
-		return a
-	}
-	for _, other := range u.stanzas {
-		if a := other.first("bridge-learning"); a != nil && strings.Contains(" "+a.value, " "+s.name+"=") {
-			return a
-		}
-	}
-	return nil
-}
-
-// comesUp reports whether ifupdown2 brings the link up by itself: it is auto, or
-// a port of a bridge.
-func (u *ifaceReader) comesUp(s *stanza) bool {
-	if a := s.first("link-down"); a != nil && a.value == "yes" {
-		return false
-	}
-	if slices.Contains(u.auto, s.name) || slices.Contains(u.auto, "all") {
-		return true
-	}
-	for _, other := range u.stanzas {
-		a := other.first("bridge-ports")
-		if a == nil {
-			continue
-		}
-		ports := strings.Fields(a.value)
-		if slices.Contains(ports, s.name) || slices.Contains(ports, "glob") || slices.Contains(ports, "regex") {
-			return true
-		}
-	}
-	return false
 }
