@@ -75,10 +75,10 @@ func (w *unkept) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestFDBReadMemory: 500,000 entries are listed in a MiB, and 50 readers at a time,
+// TestFDBReadMemory: 100,000 entries, which would take 34 MiB as a whole, are listed in a MiB, and 50 readers at a time,
 // none of whom reads on, take little more each than their buffers.
 func TestFDBReadMemory(t *testing.T) {
-	const entries, readers = 500_000, 50
+	const entries, readers = 100_000, 50
 	s := listener(t, newTableBackend(entries))
 	request := func() *http.Request { return httptest.NewRequest(http.MethodGet, "/v1/fdb", nil) }
 	before, most := liveHeap(), int64(0)
