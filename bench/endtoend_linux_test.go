@@ -18,6 +18,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.Run("RTT", h.benchmarkRTT)
 	b.Run("Replicate", h.benchmarkReplicate)
 	b.Run("Growth", h.benchmarkGrowth)
+	b.Run("Trunk", h.benchmarkTrunk)
 	b.Run("Check", h.benchmarkCheck)
 }
 

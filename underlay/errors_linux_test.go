@@ -329,3 +329,31 @@ func TestNoDestination(t *testing.T) {
 		send(t, a.transmitter(t, single(v6)), encap.SendRefused, p)
 	})
 }
+
+// TestUndisturbed: a message that reports of ICMP errors kept from leaving is offered where there are no such reports,
+// once more where one was pending still, and leaves once.
+func TestUndisturbed(t *testing.T) {
+	for name, pending := range map[string]int{"no report is left": staleTries, "one is pending": staleTries + 1} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newWire(t)
+			rx := b.listen(t, ReceiverConfig{Port: port})
+			tx := a.transmitter(t, single(false))
+			c, n := record(tx), 0
+			c.refuse = func(*unix.Msghdr) unix.Errno {
+				if n++; n <= pending {
+					return unix.ECONNREFUSED
+				}
+				return 0
+			}
+			send(t, tx, encap.SendOK, packet(b.v4, port, "kept"))
+			if c.calls != pending+1 {
+				t.Errorf("%d calls, want %d", c.calls, pending+1)
+			}
+			c.refuse = nil
+			send(t, tx, encap.SendOK, packet(b.v4, port, "the next"))
+			if got := receive(t, rx, 0, 2); got[0].payload != payloadOf("kept") || got[1].payload != payloadOf("the next") {
+				t.Errorf("received %+v", got)
+			}
+		})
+	}
+}

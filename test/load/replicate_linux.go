@@ -108,19 +108,17 @@ func (c *ReplicateConfig) sender() (fd int, err error) {
 	return fd, err
 }
 
-// sinks opens a socket of all addresses, with a buffer that is full at once, and one of the last remote's.
+// sinks opens a deaf socket of all addresses, and one of the last remote's.
 func (c *ReplicateConfig) sinks() (sink, last int, err error) {
 	err = c.To.Do(func() (err error) {
-		if sink, err = udpSocket(netip.AddrPortFrom(netip.IPv4Unspecified(), c.Last.Port()), netip.AddrPort{}); err != nil {
+		if sink, err = deafSocket(netip.AddrPortFrom(netip.IPv4Unspecified(), c.Last.Port())); err != nil {
 			return err
 		}
 		if last, err = udpSocket(c.Last, netip.AddrPort{}); err != nil {
 			return errors.Join(err, unix.Close(sink))
 		}
 		patience := unix.NsecToTimeval(floodSilence.Nanoseconds())
-		err = errors.Join(unix.SetsockoptInt(sink, unix.SOL_SOCKET, unix.SO_RCVBUF, 1),
-			unix.SetsockoptInt(sink, unix.IPPROTO_UDP, unix.UDP_GRO, 1),
-			unix.SetsockoptInt(last, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, floodBuffer),
+		err = errors.Join(unix.SetsockoptInt(last, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, floodBuffer),
 			unix.SetsockoptTimeval(last, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience))
 		if err != nil {
 			err = errors.Join(os.NewSyscallError("setsockopt", err), unix.Close(sink), unix.Close(last))
@@ -128,6 +126,18 @@ func (c *ReplicateConfig) sinks() (sink, last int, err error) {
 		return err
 	})
 	return sink, last, err
+}
+
+// deafSocket opens a socket whose buffer is full at once. It has UDP_GRO.
+func deafSocket(local netip.AddrPort) (fd int, err error) {
+	if fd, err = udpSocket(local, netip.AddrPort{}); err != nil {
+		return -1, err
+	}
+	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1), unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1))
+	if err != nil {
+		return -1, errors.Join(os.NewSyscallError("setsockopt", err), unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // arrived returns how many IPv4 packets a host has received. Those with each ECN codepoint are counted apart, and there
