@@ -67,7 +67,7 @@ type Packet struct {
 	Header [HeaderLen]byte // the VXLAN header
 	Dst    Addr
 	Port   uint16 // outer destination port
-	Zone   uint32 // interface index, for a link-local or multicast Dst; else 0
+	Zone   uint32 // index of the interface that it leaves by; 0: as the routing table says
 	Hash   uint32 // flow hash: chooses the outer source port
 	TOS    uint8  // outer IPv4 TOS or IPv6 traffic class
 	TTL    uint8  // outer TTL or hop limit; 0: the route's, or 1 for multicast

@@ -102,7 +102,7 @@ type LinkConfig struct {
 	// first entry of the flood list. At most one of them is set.
 	Remote, Group netip.Addr
 	Local         netip.Addr // outer source address; invalid: the route's choice
-	Dev           string     // underlay device, for the routes and the group
+	Dev           string     // underlay device: of the default remote, the group and the MTU
 	DstPort       uint16     // 0: 4789
 	// SrcPortMin and SrcPortMax bound the outer source port, both included;
 	// 0, 0 stands for 49152-65535 (RFC 7348 section 5).

@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -107,7 +108,7 @@ func (v *VTEP) linkBehind(l *Link, r *forward.RemoteKey) *Link {
 		return nil
 	}
 	l.mayBypass = true // addresses come and go: everySecond looks again
-	route, err := v.host.RouteTo(addr, l.cfg.Dev)
+	route, err := v.host.RouteTo(addr, cmp.Or(r.Via, l.vrf))
 	if err != nil || !route.Local {
 		return nil
 	}

@@ -182,11 +182,16 @@ func (c *LinkConfig) destination() netip.Addr {
 
 // transmitterKeys are the transmitters that the link's two lanes use; they are
 // the same unless the DF bit is inherited.
-func (c *LinkConfig) transmitterKeys(dev int) [2]underlay.TransmitterConfig {
+//
+// They are not bound to dev, but to a VRF that it is or belongs to: where a packet
+// leaves is said by its remote (Link.remoteKey), else by the routing table, as in the
+// kernel (vxlan_xmit_one in drivers/net/vxlan/vxlan_core.c;
+// docs/decisions/0012-dev-routes.md).
+func (c *LinkConfig) transmitterKeys(dev *underlay.Interface) [2]underlay.TransmitterConfig {
 	key := underlay.TransmitterConfig{
 		Local:         c.source(),
 		V6:            c.ipv6(),
-		Device:        c.Dev,
+		Device:        dev.VRF,
 		SrcPortMin:    c.SrcPortMin,
 		SrcPortMax:    c.SrcPortMax,
 		NoChecksum:    c.NoUDPChecksum,
@@ -196,7 +201,7 @@ func (c *LinkConfig) transmitterKeys(dev int) [2]underlay.TransmitterConfig {
 		key.NoChecksum = c.UDP6ZeroCsumTx
 	}
 	if c.Group.IsValid() {
-		key.MulticastInterface = dev
+		key.MulticastInterface = dev.Index
 	}
 	if c.DF == DFUnset {
 		key.DF = underlay.DFUnset

@@ -260,7 +260,8 @@ func (v *VTEP) selected(name string) ([]*Link, error) {
 	return []*Link{l}, err
 }
 
-// remoteKey fills in what r leaves to the link.
+// remoteKey fills in what r leaves to the link: not the device, which the routing
+// table says (vxlan_fdb_parse in drivers/net/vxlan/vxlan_core.c).
 func (v *VTEP) remoteKey(l *Link, r *Remote) (forward.RemoteKey, error) {
 	addr := r.Addr.Unmap()
 	key := forward.RemoteKey{Addr: encap.AddrFrom(addr), Port: l.cfg.dstPort(), VNI: l.cfg.VNI, Via: r.Via}
@@ -278,7 +279,7 @@ func (v *VTEP) remoteKey(l *Link, r *Remote) (forward.RemoteKey, error) {
 		}
 	}
 	dev := r.Via
-	if dev == "" && (addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast()) {
+	if dev == "" && addr.Is6() && (addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast()) {
 		dev = l.cfg.Dev
 	}
 	if dev != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,11 +25,12 @@ func TestOtherDeviceIsToldOnce(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- v.Run(ctx) }()
-		must(t, v.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 42, Dev: "eth0", Remote: addrB}))
+		must(t, v.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 42, Dev: "eth0", Group: netip.MustParseAddr("239.1.1.1")}))
 		must(t, v.SetLinkUp("vxlan0", true))
-		h.let(rules{vrf: underlay.Interface{Index: 9}, transmit: func(underlay.TransmitterConfig) error { return errRefused }})
+		other := underlay.Interface{Index: 9}
+		h.let(rules{vrf: other, transmit: func(underlay.TransmitterConfig) error { return errRefused }})
 		time.Sleep(10 * time.Second)
-		h.let(rules{vrf: underlay.Interface{Index: 9}})
+		h.let(rules{vrf: other})
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		cancel()

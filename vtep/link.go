@@ -35,6 +35,7 @@ type Link struct {
 	tuned     bool    // its underlay device was, or could not be
 	retry     bool    // something could not be had yet: see VTEP.everySecond
 	newDev    int     // index that dev had when it was last looked at
+	vrf       string  // VRF device that its sockets are bound to, or ""
 	missing   error   // what that is
 	mayBypass bool    // one of its remotes is another link's, if its address is this host's
 	dropsTold forward.DropTotals

@@ -26,7 +26,7 @@ type loopChange struct {
 func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, changes *loopChanges) {
 	look := l.floodRemotes()
 	v.mu.Lock()
-	dev := l.cfg.Dev
+	vrf := l.vrf
 	for r := range l.looping {
 		if l.Remotes.At(r.ID) != r { // it was deleted
 			delete(l.looping, r)
@@ -49,7 +49,7 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, changes *loopChange
 		if r.Addr != (encap.Addr{}) && r.Bypass.Load() == nil {
 			device := r.Via
 			if device == "" {
-				device = dev
+				device = vrf
 			}
 			loops[i] = routes.to(r.Addr.Netip(), device).loops
 		}

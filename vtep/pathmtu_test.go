@@ -3,6 +3,7 @@ package vtep_test
 import (
 	"encoding/binary"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -165,22 +166,22 @@ func TestAnswersAreLimited(t *testing.T) {
 	})
 }
 
-// TestLinkLocal: the transmitter is bound to dev, so that link-local remotes,
-// configured and learned, need no interface of their own; one by way of
-// another device does.
+// TestLinkLocal: packets to link-local remotes, configured and learned, say the device
+// that they leave by; others do not, and the transmitter is bound to none.
 func TestLinkLocal(t *testing.T) {
 	bubble(t, func(t *testing.T, net *vteptest.Network) {
 		b, c := netip.MustParseAddr("fe80::b"), netip.MustParseAddr("fe80::c")
 		r := newRig(t, net, func(l *vtep.LinkConfig) { acceptAny(l); l.Remote, l.Dev = b, "eth0" })
 		for _, tx := range r.host.Transmitters() {
-			if tx.Device != "eth0" {
+			if tx.Device != "" {
 				t.Errorf("transmitter %+v", tx)
 			}
 		}
 		r.in(c, frame(macA, macC, "x"))
 		r.in(addrB6, frame(macA, macB, "x"))
-		for mac, want := range map[encap.MAC]netip.Addr{bcast: b, macC: c, macB: addrB6} {
-			if sent := r.out(frame(mac, macA, "x")); len(sent) != 1 || sent[0].Zone != 0 || sent[0].Dst.Netip() != want {
+		for mac, want := range map[encap.MAC]netip.Addr{bcast: b.WithZone("1"), macC: c.WithZone("1"), macB: addrB6.WithZone("0")} {
+			sent := r.out(frame(mac, macA, "x"))
+			if len(sent) != 1 || sent[0].Dst.Netip().WithZone(strconv.Itoa(int(sent[0].Zone))) != want {
 				t.Errorf("sent %+v, want to %s", sent, want)
 			}
 		}
@@ -196,7 +197,8 @@ func TestUpdateDev(t *testing.T) {
 			remote netip.Addr
 		}{{"", addrB}, {"eth0", addrB}, {"", addrC}, {"eth0", addrB}, {"", addrB}} {
 			must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.Dev, c.Remote = step.dev, step.remote; return nil }))
-			if sent := r.out(frame(bcast, macA, "x")); len(sent) != 1 || sent[0].Zone != 0 || sent[0].Dst.Netip() != step.remote {
+			zone := uint32(len(step.dev) / len("eth0"))
+			if sent := r.out(frame(bcast, macA, "x")); len(sent) != 1 || sent[0].Zone != zone || sent[0].Dst.Netip() != step.remote {
 				t.Errorf("%+v: sent %+v", step, sent)
 			}
 		}

@@ -25,14 +25,15 @@ func (v *VTEP) refresh(l *Link) error {
 			return l.missing
 		}
 	}
-	senders, err := v.takeSenders(l.cfg.transmitterKeys(dev.Index), dev.Index)
+	senders, err := v.takeSenders(l.cfg.transmitterKeys(&dev), dev.VRFIndex)
 	if err != nil {
 		l.followDevice()
 		l.missing = err
 		return err
 	}
 	before := append(slices.Clone(l.senders[:]), l.fragments)
-	l.senders, l.fragments = senders, v.takeFragments(l, dev.Index)
+	l.vrf = dev.VRF
+	l.senders, l.fragments = senders, v.takeFragments(l, &dev)
 	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
 	own, known := v.ownAddress(&l.cfg)
 	if was := l.State.Swap(l.newState(own, dev.Index)); was != nil {
@@ -127,9 +128,9 @@ func (v *VTEP) ownAddress(c *LinkConfig) (encap.Addr, bool) {
 
 // takeSenders gives the transmitters for both lanes, shared with other links
 // that need the same.
-func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, dev int) (s [2]*sender, err error) {
+func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, vrf int) (s [2]*sender, err error) {
 	for lane, c := range configs {
-		if s[lane], err = v.takeSender(senderKey{c, dev}); err != nil {
+		if s[lane], err = v.takeSender(senderKey{c, vrf}); err != nil {
 			v.releaseSender(s[0])
 			return [2]*sender{}, err
 		}
@@ -141,7 +142,7 @@ func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, dev int) (s [2
 // whose packets the host may fragment. nil where the link's own transmitter is
 // such a one, or where the source ports are all taken by it, and such frames
 // stay too big.
-func (v *VTEP) takeFragments(l *Link, dev int) *sender {
+func (v *VTEP) takeFragments(l *Link, dev *underlay.Interface) *sender {
 	if l.cfg.DF == DFUnset {
 		return nil
 	}
@@ -149,7 +150,7 @@ func (v *VTEP) takeFragments(l *Link, dev int) *sender {
 	if l.cfg.DF == DFSet {
 		key.DF, key.Sockets, key.NoSegment = underlay.DFUnset, 1, true
 	}
-	s, err := v.takeSender(senderKey{key, dev})
+	s, err := v.takeSender(senderKey{key, dev.VRFIndex})
 	if err != nil {
 		l.log.Debug("frames that a path refuses cannot be fragmented", "err", err)
 		return nil

@@ -88,11 +88,11 @@ type sender struct {
 	told  string // why its offload fell back, as logged
 }
 
-// senderKey is what makes two links share a sender. dev is the index of the
-// device that it is bound to: another may get the name.
+// senderKey is what makes two links share a sender. vrf is the index of the VRF
+// device that it is bound to, 0 for none: another may get the name.
 type senderKey struct {
 	underlay.TransmitterConfig
-	dev int
+	vrf int
 }
 
 // New makes a VTEP without links.

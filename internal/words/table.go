@@ -25,7 +25,7 @@ func rows() []Word {
 		{Name: "remote", Value: address("192.0.2.2", func(l *link) **netip.Addr { return &l.Remote }), IP: ipAddress("remote"), About: "The default destination, a host's IP address"},
 		{Name: "group", Value: address("239.1.1.1", func(l *link) **netip.Addr { return &l.Group }), IP: ipAddress("group"), About: "The default destination, a multicast IP address"},
 		{Name: "local", Value: address("192.0.2.1", func(l *link) **netip.Addr { return &l.Local }), IP: ipAddress("local"), About: "The outer source address; the socket is bound to it"},
-		{Name: "dev", Value: device("DEVICE", "eth0", func(l *link) **string { return &l.Dev }), IP: ipForm{key: "link"}, About: "The device of the underlay"},
+		{Name: "dev", Value: device("DEVICE", "eth0", func(l *link) **string { return &l.Dev }), IP: ipForm{key: "link"}, About: "The device of the default remote, the group and the MTU"},
 		{Name: "dstport", Value: port(func(l *link) **uint16 { return &l.DstPort }), Default: "4789", Kernel: "8472", IP: ipForm{key: "port"}, Always: true, About: "The UDP port of the link and of its remotes"},
 		{Name: "srcport", Aliases: []string{"port"}, Value: portRange(func(l *link) **api.PortRange { return &l.SrcPort }), Default: "0 0", Kernel: "0 0", IP: ipPortRange(), Always: true, About: "The outer source ports; 0 0 is the default range"},
 		{Name: "ttl", Aliases: []string{"hoplimit"}, Value: orWord(func(l *link) **api.Value { return &l.TTL }, math.MaxUint8, "auto", "inherit"), Default: "auto", Kernel: "auto", IP: ipTTL(), Always: true, About: "The outer TTL; auto is the route's, and 1 to a group"},

@@ -47,3 +47,22 @@ func TestC08DeviceReplaced(t *testing.T) {
 		r.delivers(frame)
 	})
 }
+
+// TestL22DevRoutes: `dev` holds for the default remote alone. With the VTEP's address
+// on lo, what has an entry leaves as the routing table says; test/interop compares
+// with the kernel.
+func TestL22DevRoutes(t *testing.T) {
+	eachUnderlay(t, func(t *testing.T, f family) {
+		r := newRig(t, f)
+		r.start("id 42 dev lo local", f.local.Addr().String())
+		r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1]})
+		if p := r.emit(frameTo(farMAC)); p.dst != r.peers[1] {
+			t.Errorf("a frame to %s went to %s, want %s", farMAC, p.dst, r.peers[1])
+		}
+		frame := frameFrom(farMAC2)
+		r.delivers(frame, from(r.peers[1]))
+		if p := r.emit(frameTo(farMAC2)); p.dst != r.peers[1] {
+			t.Errorf("an answer went to %s, want %s", p.dst, r.peers[1])
+		}
+	})
+}

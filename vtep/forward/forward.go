@@ -175,11 +175,8 @@ func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
 	b := w.batchFor(from, o.lane)
 	q := &b.packets[b.n]
 	*q = o.packet
-	q.Header, q.Dst, q.Port = r.header, r.Addr, r.Port
+	q.Header, q.Dst, q.Port, q.Zone = r.header, r.Addr, r.Port, r.Zone
 	encap.SetPolicyID(&q.Header, from.s.PolicyID)
-	if r.Zone != from.s.Dev {
-		q.Zone = r.Zone // the transmitter is bound to the link's own device
-	}
 	if b.n++; b.n == len(b.packets) {
 		w.flush(b)
 	}

@@ -188,7 +188,8 @@ func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	for _, r := range h.net.receivers {
-		if r.host == h && r.cfg.Port == c.Port && r.cfg.V6 == c.V6 && r.cfg.Local == c.Local && r.cfg.Group == c.Group && r.cfg.ZeroChecksum6 == c.ZeroChecksum6 && r.cfg.NoGRO == c.NoGRO {
+		if r.host == h && r.cfg.Port == c.Port && r.cfg.V6 == c.V6 && r.cfg.Local == c.Local && r.cfg.Group == c.Group && r.cfg.Interface == c.Interface && r.cfg.Device == c.Device &&
+			r.cfg.ZeroChecksum6 == c.ZeroChecksum6 && r.cfg.NoGRO == c.NoGRO {
 			return nil, underlay.ErrPortInUse
 		}
 	}
