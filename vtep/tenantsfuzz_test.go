@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep/forward"
@@ -68,25 +69,30 @@ func FuzzReceive(f *testing.F) {
 		if len(all) == 0 {
 			return
 		}
-		tw := newTwins(t, SameHost{}, "")
-		tw.hear(all)
-		most := 0
-		for _, m := range all {
-			most += len(m)
-		}
-		for _, p := range tw.fast.ports {
-			for _, f := range p.frames {
-				in := encap.ParseInner(f.Data)
-				if n, _ := encap.Wire(&f, &in); n > encap.MaxSegments {
-					t.Fatalf("one frame stands for %d", n)
-				}
-			}
-			if len(p.frames) > most {
-				t.Fatalf("%d datagrams became %d frames", most, len(p.frames))
-			}
-		}
-		tw.compare()
+		synctest.Test(t, func(t *testing.T) { hearAsTwins(t, all) }) // the limits' clocks stand still
 	})
+}
+
+// hearAsTwins has messages come in with joining and without.
+func hearAsTwins(t *testing.T, all []message) {
+	tw := newTwins(t, SameHost{}, "")
+	tw.hear(all)
+	most := 0
+	for _, m := range all {
+		most += len(m)
+	}
+	for _, p := range tw.fast.ports {
+		for _, f := range p.frames {
+			in := encap.ParseInner(f.Data)
+			if n, _ := encap.Wire(&f, &in); n > encap.MaxSegments {
+				t.Fatalf("one frame stands for %d", n)
+			}
+		}
+		if len(p.frames) > most {
+			t.Fatalf("%d datagrams became %d frames", most, len(p.frames))
+		}
+	}
+	tw.compare()
 }
 
 // takenSender keeps what is sent.

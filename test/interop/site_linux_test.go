@@ -47,6 +47,15 @@ func testedFamilies() []family {
 	return families()
 }
 
+// fewer is how many packets a test sends, or sends a second, that would be n: with the race detector a daemon moves a
+// fraction of them.
+func fewer(n int) int {
+	if raceDetector {
+		return n / 5
+	}
+	return n
+}
+
 // The overlay addresses of host number i, RFC 5737 and RFC 3849.
 func inner4(i int) netip.Prefix { return prefix("198.51.100.%d/24", i) }
 func inner6(i int) netip.Prefix { return prefix("2001:db8:2::%x/64", i) }

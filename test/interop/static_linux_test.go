@@ -105,7 +105,7 @@ func changes(t *testing.T, sites []*site) {
 	}
 	done := make(chan end, 1)
 	go func() {
-		r, err := lab.UDP(t.Context(), lab.UDPConfig{From: a.Host, To: b.Host, Dst: inner4(b.n).Addr(), Size: 600, Count: 60_000})
+		r, err := lab.UDP(t.Context(), lab.UDPConfig{From: a.Host, To: b.Host, Dst: inner4(b.n).Addr(), Size: 600, Count: fewer(60_000)})
 		done <- end{r, err}
 	}()
 	rounds := 0
