@@ -45,12 +45,17 @@ func FuzzNetDev(f *testing.F) {
 		f.Add(string(text), string(network))
 	}
 	f.Fuzz(func(t *testing.T, text, own string) {
-		r := &netdevReader{}
-		r.networks = []network{{file: "n", sections: parseUnit("n", own, &r.notes)}}
-		var links []*fileLink
-		if l := r.link("f", parseUnit("f", text, &r.notes)); l != nil {
-			links = append(links, l)
+		r := &netdevReader{names: map[string]bool{}}
+		if sections, err := parseUnit("n", own, &r.notes); err == nil {
+			r.networks = []network{{unit: unit{"n", sections}, match: networkMatch(sections, &r.notes)}}
 		}
+		var links []*fileLink
+		if sections, err := parseUnit("f", text, &r.notes); err == nil {
+			if l := r.link(&unit{"f", sections}); l != nil {
+				links = append(links, l)
+			}
+		}
+		r.strangers()
 		check(t, links, &r.notes)
 	})
 }

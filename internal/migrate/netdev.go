@@ -2,38 +2,52 @@ package migrate
 
 import (
 	"errors"
-	"os"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/words"
 )
 
 // NetDev reads systemd-networkd's .netdev files of kind vxlan, and the .network
-// files beside them: those of the directories and files that are named.
+// files: those of the directories and files that are named, the first of a name
+// each; without any, of where networkd looks ([NetworkDirs]).
 // It returns a configuration file, and a line with file:line for each thing that
 // it cannot say.
 func NetDev(paths []string) (file []byte, told []string, err error) {
-	devs, networks, err := unitNames(paths)
+	path, err := newUnitPath(paths)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &netdevReader{}
+	r := &netdevReader{path: path, names: map[string]bool{}}
+	networks, err := r.files(path.dirs, func(p string) bool { return filepath.Ext(p) == ".network" })
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, name := range networks {
-		sections, err := r.read(name)
-		if err != nil {
+		if u, err := r.read(name); err != nil {
 			return nil, nil, err
+		} else if u != nil {
+			r.networks = append(r.networks, network{unit: *u, match: networkMatch(u.sections, &r.notes)})
 		}
-		r.networks = append(r.networks, network{file: name, sections: sections})
+	}
+	devs, err := r.files(path.dirs, func(p string) bool {
+		return path.named[p] && filepath.Ext(p) != ".network" || path.whole[filepath.Dir(p)] && filepath.Ext(p) == ".netdev"
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	var links []*fileLink
 	for _, name := range devs {
-		sections, err := r.read(name)
+		u, err := r.read(name)
 		if err != nil {
 			return nil, nil, err
 		}
-		if l := r.link(name, sections); l != nil {
+		if u == nil {
+			continue
+		}
+		if l := r.link(u); l != nil {
 			if duplicate(links, l.name) != nil {
 				r.notes.addf(l.at, "%s is left out: a file before this one has it", l.name)
 				continue
@@ -41,111 +55,67 @@ func NetDev(paths []string) (file []byte, told []string, err error) {
 			links = append(links, l)
 		}
 	}
+	r.strangers()
 	file, err = fileOf(links, &r.notes)
 	return file, r.notes, err
 }
 
-// unitNames are the .netdev and .network files of paths, in the order in which
-// networkd reads them: by name.
-func unitNames(paths []string) (devs, networks []string, err error) {
-	list := func(dir, ext string) ([]string, error) {
-		entries, err := os.ReadDir(dir)
-		var names []string
-		for _, e := range entries {
-			if filepath.Ext(e.Name()) == ext {
-				names = append(names, filepath.Join(dir, e.Name()))
-			}
-		}
-		return names, err
-	}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		dir := path
-		if info.IsDir() {
-			more, err := list(dir, ".netdev")
-			if err != nil {
-				return nil, nil, err
-			}
-			devs = append(devs, more...)
-		} else {
-			dir = filepath.Dir(path)
-			if filepath.Ext(path) != ".network" {
-				devs = append(devs, path)
-			}
-		}
-		more, err := list(dir, ".network")
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, n := range more {
-			if !slices.Contains(networks, n) {
-				networks = append(networks, n)
-			}
-		}
-	}
-	slices.SortStableFunc(networks, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
-	return devs, networks, nil
-}
-
 // netdevReader reads the files of networkd.
 type netdevReader struct {
+	path     *unitPath
 	notes    notes
 	networks []network
+	names    map[string]bool // of VXLAN devices that have a file
 }
 
 // network is a .network file.
 type network struct {
-	file     string
-	sections []unitSection
-}
-
-// read is a file with its drop-ins, FILE.d/*.conf (systemd.netdev(5)).
-func (r *netdevReader) read(name string) ([]unitSection, error) {
-	text, err := config.ReadInput(name)
-	if err != nil {
-		return nil, err
-	}
-	sections := parseUnit(name, string(text), &r.notes)
-	dropIns, _ := os.ReadDir(name + ".d") // there may be none
-	for _, e := range dropIns {
-		if filepath.Ext(e.Name()) != ".conf" {
-			continue
-		}
-		more := filepath.Join(name+".d", e.Name())
-		if text, err = config.ReadInput(more); err != nil {
-			return nil, err
-		}
-		sections = append(sections, parseUnit(more, string(text), &r.notes)...)
-	}
-	return sections, nil
+	unit
+	match *match
 }
 
 // netdev is a .netdev file that is being read.
 type netdev struct {
 	*netdevReader
 	link                                     *fileLink
+	said                                     map[string]unitValue // what counts at present, by word
 	independent, checksum, saidChecksum, gpe bool
 	mac                                      string
+	anyLocal                                 *unitValue // Local=dhcp4 and the like
+	invalid                                  bool       // the VNI is none
 }
 
-// link is the link of a .netdev file; nil where it is of another kind.
-func (r *netdevReader) link(file string, sections []unitSection) *fileLink {
-	d := &netdev{netdevReader: r, link: &fileLink{at: place{file, 1}, set: map[string]any{"ttl": "auto"}}}
-	kind := ""
-	for _, s := range sections {
+// kindOf is the kind of a .netdev file: the first that it says.
+func (r *netdevReader) kindOf(u *unit) (kind string) {
+	for _, s := range u.sections {
 		for _, v := range s.values {
-			if s.name == "NetDev" && v.key == "Kind" {
+			switch {
+			case s.name != "NetDev" || v.key != "Kind":
+			case v.value == "":
+				r.notes.addf(v.at, "Kind= is left out: networkd ignores it where it is empty")
+			case kind == "":
 				kind = v.value
+			case kind != v.value && (kind == "vxlan" || v.value == "vxlan"):
+				r.notes.addf(v.at, "Kind=%s is left out: the file is of kind %s already", v.value, kind)
 			}
 		}
 	}
-	if kind != "vxlan" {
+	return kind
+}
+
+// link is the link of a .netdev file; nil where it is of another kind, or where
+// networkd would make none.
+func (r *netdevReader) link(u *unit) *fileLink {
+	d := &netdev{netdevReader: r, link: &fileLink{at: place{u.file, 1}, set: map[string]any{"ttl": "auto"}}, said: map[string]unitValue{}}
+	if kind := r.kindOf(u); kind != "vxlan" {
+		for _, s := range u.sections {
+			if s.name == "VXLAN" {
+				r.notes.addf(s.at, "[VXLAN] is left out: the file is of kind %q, not vxlan", kind)
+			}
+		}
 		return nil
 	}
-	for _, s := range sections {
+	for _, s := range u.sections {
 		switch s.name {
 		case "NetDev", "VXLAN":
 			for _, v := range s.values {
@@ -153,65 +123,122 @@ func (r *netdevReader) link(file string, sections []unitSection) *fileLink {
 			}
 		case "Match":
 			for _, v := range s.values {
-				r.notes.addf(v.at, "[Match] %s=%s is not looked at: the link is taken", v.key, v.value)
+				r.notes.addf(v.at, "[Match] %v cannot be evaluated here: the link is taken", &v)
 			}
 		default:
 			r.notes.addf(s.at, "[%s] is left out: it is none of a vxlan netdev's sections", s.name)
 		}
 	}
+	if err := d.verify(); err != nil {
+		r.notes.addf(d.link.at, "%s is left out: %v", d.link.name, err)
+		return nil
+	}
 	d.finish()
 	return d.link
 }
 
-// assign takes one assignment. An empty one takes back what was said before; a
-// value that cannot be is left out, as networkd does.
+// assign takes one assignment. A value that cannot be is left out, as networkd
+// does; so is an empty one, but for what it can take back.
 func (d *netdev) assign(section string, v *unitValue) {
 	take := d.netdevKey
 	if section == "VXLAN" {
 		take = d.vxlanKey
 	}
 	if err := take(v); err != nil {
-		d.notes.addf(v.at, "%s=%s is left out: %v", v.key, v.value, err)
+		d.notes.addf(v.at, "%v is left out: %v", v, err)
 	}
 }
+
+// errEmpty is an empty value where networkd keeps what was said before.
+var errEmpty = errors.New("networkd ignores it where it is empty")
 
 func (d *netdev) netdevKey(v *unitValue) error {
 	switch v.key {
 	case "Kind", "Description":
 	case "Name":
+		if err := words.ValidName(v.value); err != nil && v.value != "" {
+			return err
+		}
+		d.counts("name", v)
 		d.link.name, d.link.at = v.value, v.at
 	case "MACAddress":
-		if d.mac = v.value; d.mac == "none" {
+		if v.value == "none" || v.value == "" {
+			d.counts("address", v)
+			d.mac = v.value
 			delete(d.link.set, "address")
 			return nil
 		}
-		return d.assignTo("address", v, func(s string) (any, error) { return macOf(s) })
+		err := d.assignTo("address", v, func(s string) (any, error) { return unitMAC(s) })
+		if err == nil {
+			d.mac = v.value
+		}
+		return err
 	case "MTUBytes":
-		return d.assignTo("mtu", v, func(s string) (any, error) { return bytesize(s) })
+		return d.assignTo("mtu", v, func(s string) (any, error) { return unitSize(s) })
 	default:
 		return errors.New("it is no key of [NetDev] that uvtep knows")
 	}
 	return nil
 }
 
-// assignTo sets a word from a value, or takes it back.
+// counts notes that an assignment counts, and tells of the one that counted.
+func (d *netdev) counts(word string, v *unitValue) {
+	if before, ok := d.said[word]; ok && before.value != "" {
+		d.notes.addf(before.at, "%v does not count: %v says %v", &before, v.at, v)
+	}
+	d.said[word] = *v
+}
+
+// assignTo sets a word from a value.
 func (d *netdev) assignTo(word string, v *unitValue, read func(string) (any, error)) error {
 	if v.value == "" {
-		delete(d.link.set, word)
-		return nil
+		return errEmpty
 	}
 	value, err := read(v.value)
 	if err == nil {
+		d.counts(word, v)
 		d.link.set[word] = value
 	}
 	return err
 }
 
+// orTakeBack is assignTo for a word that an empty value takes back.
+func (d *netdev) orTakeBack(word string, v *unitValue, read func(string) (any, error)) error {
+	if v.value == "" {
+		d.counts(word, v)
+		delete(d.link.set, word)
+		return nil
+	}
+	return d.assignTo(word, v, read)
+}
+
+// verify refuses what networkd makes no device of (netdev_vxlan_verify in
+// src/network/netdev/vxlan.c).
+func (d *netdev) verify() error {
+	l := d.link
+	switch {
+	case l.name == "":
+		l.name = "the link"
+		return errors.New("networkd makes none without Name=")
+	case d.invalid || l.set["id"] == nil:
+		return errors.New("networkd makes none without a VNI from 0 to 16777215")
+	case l.set["group"] != nil && l.set["remote"] != nil:
+		return errors.New("networkd makes none with both Group= and Remote=")
+	case d.independent && d.anyLocal != nil:
+		return fmt.Errorf("networkd makes none with Independent=yes and %v", d.anyLocal)
+	}
+	d.names[l.name] = true
+	return nil
+}
+
 // finish says what follows from all of the keys.
 func (d *netdev) finish() {
 	l := d.link
-	if d.gpe && l.set["dstport"] == nil { // netdev_vxlan_verify in src/network/netdev/vxlan.c
+	if d.gpe && l.set["dstport"] == nil { // netdev_vxlan_verify
 		l.set["dstport"] = 4790
+	}
+	if d.anyLocal != nil {
+		d.notes.addf(d.anyLocal.at, "%v is left out: which address that is shows when networkd runs; write local", d.anyLocal)
 	}
 	switch {
 	case !l.ipv6():
@@ -219,105 +246,86 @@ func (d *netdev) finish() {
 	case d.saidChecksum:
 		d.notes.addf(l.at, "UDPChecksum= of %s is left out: it says nothing of an IPv6 underlay", l.name)
 	}
-	if d.mac == "" {
-		d.notes.addf(l.at, "%s has no MACAddress=: networkd makes one of the machine's id, uvtep has another; write address, if it is to stay", l.name)
-	}
 	d.devOf()
 	d.ownNetwork()
+	if d.mac == "" && l.set["address"] == nil {
+		d.notes.addf(l.at, "%s has no MACAddress=: networkd makes one of the machine's id, uvtep has another; write address, if it is to stay", l.name)
+	}
+	if l.set["dev"] == nil && l.set["mtu"] == nil {
+		d.notes.addf(l.at, "%s has no MTU: the kernel gives %d to a link without dev, uvtep takes what fits the route; write mtu: %[2]d to keep it", l.name, etherMTU)
+	}
 }
 
-// devOf is the device whose .network file asks for the link.
-func (d *netdev) devOf() {
-	if d.independent {
-		return
-	}
-	for _, n := range d.networks {
-		for _, s := range n.sections {
-			for _, v := range s.values {
-				if s.name != "Network" || v.key != "VXLAN" || !slices.Contains(strings.Fields(v.value), d.link.name) {
-					continue
-				}
-				name, at := n.match("Name")
-				if name == "" || strings.ContainsAny(name, "*?[! \t") {
-					d.notes.addf(v.at, "the dev of %s cannot be told: [Match] has no single name; write dev", d.link.name)
-				} else if _, said := d.link.set["dev"]; !said {
-					d.link.set["dev"] = name
-				} else {
-					d.notes.addf(at, "dev %s of %s is left out: another .network file has it, too", name, d.link.name)
-				}
-				return
+// strangers tells of VXLAN= lines without a device.
+func (r *netdevReader) strangers() {
+	for i := range r.networks {
+		for _, v := range r.networks[i].stacked() {
+			switch {
+			case v.value == "":
+				r.notes.addf(v.at, "VXLAN= is left out: networkd ignores it where it is empty")
+			case words.ValidName(v.value) != nil:
+				r.notes.addf(v.at, "%v is left out: networkd takes one device name a line", &v)
+			case !r.names[v.value]:
+				r.notes.addf(v.at, "%v is left out: no .netdev file of kind vxlan makes a device of that name", &v)
 			}
 		}
 	}
-	d.notes.addf(d.link.at, "no .network file has VXLAN=%s: networkd would not make it without Independent=yes; write dev, if it is to have one", d.link.name)
 }
 
-// match is the value of a key of [Match], and where it stands.
-func (n *network) match(key string) (string, place) {
+// stacked are the VXLAN= lines.
+func (n *network) stacked() (all []unitValue) {
 	for _, s := range n.sections {
-		for _, v := range s.values {
-			if s.name == "Match" && v.key == key {
-				return v.value, v.at
+		if s.name == "Network" {
+			all = append(all, slices.DeleteFunc(slices.Clone(s.values), func(v unitValue) bool { return v.key != "VXLAN" })...)
+		}
+	}
+	return all
+}
+
+// linkValue is the last assignment of a key of [Link] that is right, and where
+// it is; nil: there is none.
+func (n *network) linkValue(key string, right func(string) bool) *unitValue {
+	for _, s := range slices.Backward(n.sections) {
+		if s.name != "Link" {
+			continue
+		}
+		for _, v := range slices.Backward(s.values) {
+			if v.key == key && right(v.value) {
+				return &v
 			}
 		}
 	}
-	return "", place{}
+	return nil
 }
 
-// matches reports whether the file is a device's of that name, by its name and
-// kind: no more is known of it.
-func (n *network) matches(name string) bool {
-	names, _ := n.match("Name")
-	kinds, _ := n.match("Kind")
-	if names == "" && kinds == "" {
-		return false
+// unmanaged is the line that says that networkd leaves the device alone.
+func (n *network) unmanaged() *unitValue {
+	v := n.linkValue("Unmanaged", func(s string) bool { _, err := boolean(s); return err == nil })
+	if v == nil {
+		return nil
 	}
-	return (names == "" || anyGlob(names, name)) && (kinds == "" || anyGlob(kinds, "vxlan"))
+	if on, _ := boolean(v.value); !on {
+		return nil
+	}
+	return v
 }
 
-// anyGlob matches a list of patterns; one that begins with ! turns the list
-// round (systemd.network(5), [Match]).
-func anyGlob(list, name string) bool {
-	list, not := strings.CutPrefix(list, "!")
-	for pattern := range strings.FieldsSeq(list) {
-		if ok, err := filepath.Match(pattern, name); err == nil && ok {
-			return !not
+// stays are the settings of the file that are not about VXLAN, by section.
+func (n *network) stays() string {
+	var all []string
+	for _, s := range n.sections {
+		if s.name == "Match" || s.name == "BridgeFDB" {
+			continue
+		}
+		var values []string
+		for _, v := range s.values {
+			if v.key != "VXLAN" {
+				values = append(values, v.String())
+			}
+		}
+		if values != nil {
+			all = append(all, "["+s.name+"] "+strings.Join(values, " "))
 		}
 	}
-	return not
-}
-
-// ownNetwork takes the first .network file that is the link's own: networkd
-// brings a device up that has one.
-func (d *netdev) ownNetwork() {
-	i := slices.IndexFunc(d.networks, func(n network) bool { return n.matches(d.link.name) })
-	d.link.set["up"] = i >= 0
-	if i < 0 {
-		d.notes.addf(d.link.at, "%s has no .network file: networkd leaves it down, and so does the file", d.link.name)
-		return
-	}
-	var stays []string
-	for _, s := range d.networks[i].sections {
-		switch {
-		case s.name == "Match":
-		case s.name == "BridgeFDB":
-			d.bridgeFDB(&s)
-		case !slices.Contains(stays, "["+s.name+"]"):
-			stays = append(stays, "["+s.name+"]")
-		}
-	}
-	if stays != nil {
-		d.notes.addf(place{d.networks[i].file, 1}, "%s stays with networkd, which knows the device by its name", strings.Join(stays, ", "))
-	}
-}
-
-// bytesize reads a size with K, M or G of 1024 behind it.
-func bytesize(v string) (any, error) {
-	digits := strings.TrimRight(v, "KMG")
-	unit := map[string]uint64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[v[len(digits):]]
-	n, err := number(digits, 1<<31)
-	if err != nil || unit == 0 {
-		return nil, errors.New("it is no size in bytes")
-	}
-	return n * unit, nil
+	return strings.Join(all, ", ")
 }

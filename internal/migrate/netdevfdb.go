@@ -2,56 +2,81 @@ package migrate
 
 import (
 	"errors"
-	"strings"
+	"net/netip"
+	"slices"
+	"strconv"
 )
 
-// bridgeFDB takes an entry: networkd makes permanent ones
-// (src/network/networkd-bridge-fdb.c).
+// bridgeFDB takes an entry: networkd makes permanent ones of the device's own
+// (src/network/networkd-bridge-fdb.c), of zeros where there is no MACAddress=.
 func (d *netdev) bridgeFDB(s *unitSection) {
-	e := entry{State: "permanent"}
+	e := entry{State: "permanent", MAC: zeroMAC}
 	for _, v := range s.values {
-		if v.key == "VLANId" { // which the driver does not look at
-			d.notes.addf(v.at, "VLANId=%s is left out: it says nothing to a vxlan device", v.value)
-			continue
-		}
-		if err := e.bridgeFDBKey(&v); err != nil {
-			d.notes.addf(v.at, "the entry is left out: %s=%s: %v", v.key, v.value, err)
+		if left, err := e.bridgeFDBKey(&v); err != nil && left {
+			d.notes.addf(v.at, "the entry is left out: %v: %v", &v, err)
 			return
+		} else if err != nil {
+			d.notes.addf(v.at, "%v is left out: %v", &v, err)
 		}
 	}
-	if e.MAC == "" || e.Dst == "" {
-		d.notes.addf(s.at, "the entry is left out: it needs MACAddress= and Destination=")
-		return
-	}
-	if strings.Contains(e.Dst, ":") != d.link.ipv6() {
+	dst, _ := netip.ParseAddr(e.Dst)
+	dev, _ := d.link.set["dev"].(string)
+	same := func(f yamlEntry) bool { return slices.Equal(f, e.say()) }
+	switch {
+	case e.Dst == "":
+		d.notes.addf(s.at, "the entry is left out: it has no Destination=, which one of uvtep's needs")
+	case dst.Is6() != d.link.ipv6():
 		d.notes.addf(s.at, "the entry is left out: %s is of the other address family than the link", e.Dst)
-		return
+	case dst.IsLinkLocalUnicast() && dst.Is6() && e.Via == "" && dev == "":
+		d.notes.addf(s.at, "the entry is left out: %s is link-local, and nothing says the device; write via", e.Dst)
+	case e.MAC == zeroMAC && e.Dst == d.link.set["remote"] && e.VNI == nil && e.Via == dev:
+		d.notes.addf(s.at, "the entry is left out: it is the one that Remote= makes")
+	case slices.ContainsFunc(d.link.fdb, same):
+		d.notes.addf(s.at, "the entry is left out: it is there already")
+	case !isGroup(e.MAC) && slices.ContainsFunc(d.link.fdb, func(f yamlEntry) bool { return f[0].value == e.MAC }):
+		d.notes.addf(s.at, "the entry is left out: there is one of %s already, and a unicast address has one destination; networkd makes any of them", e.MAC)
+	default:
+		d.link.entry(e)
 	}
-	d.link.entry(e)
 }
 
-func (e *entry) bridgeFDBKey(v *unitValue) (err error) {
+// bridgeFDBKey takes a key. left: what is wrong with it costs the entry, as it
+// does with networkd.
+func (e *entry) bridgeFDBKey(v *unitValue) (left bool, err error) {
 	switch v.key {
 	case "MACAddress":
-		e.MAC, err = macOf(v.value)
+		e.MAC, err = unitMAC(v.value)
+		return true, err
 	case "Destination":
 		e.Dst, err = anyAddress(v.value)
+		return true, err
 	case "VNI":
 		var n uint64
-		n, err = number(v.value, 1<<24-1)
+		n, err = unitNumber(v.value, 1<<24-1)
 		e.VNI = new(uint32(n))
+		return true, err
 	case "OutgoingInterface":
 		e.Via = v.value
-	case "AssociatedWith":
-		switch v.value {
-		case "", "self":
-		case "router":
-			e.Flags = []string{"router"}
-		default:
-			return errors.New("it is no entry of the link's own")
+		if index, err := strconv.Atoi(v.value); err == nil && index > 0 {
+			e.Via = ""
+			return false, errors.New("the name of the device with that index shows on the host; write via")
 		}
+	case "AssociatedWith":
+		if v.value != "self" {
+			return true, errors.New("it is no entry of the device's own, and networkd fails at it")
+		}
+	case "VLANId": // which the driver does not look at
+		return false, errors.New("it says nothing to a vxlan device")
 	default:
-		return errors.New("it is no key of [BridgeFDB] that uvtep knows")
+		return false, errors.New("it is no key of [BridgeFDB] that uvtep knows")
 	}
-	return err
+	return false, nil
+}
+
+func anyAddress(v string) (string, error) {
+	a, err := address(v, false)
+	if err != nil {
+		a, err = address(v, true)
+	}
+	return a, err
 }

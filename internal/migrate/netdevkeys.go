@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
+
+	"github.com/uvtep/uvtep/encap"
 )
 
 // vxlanKey takes a key of [VXLAN]: systemd.netdev(5), with the older names of
@@ -14,7 +15,7 @@ import (
 func (d *netdev) vxlanKey(v *unitValue) error {
 	num := func(most uint64, as func(uint64) any) func(string) (any, error) {
 		return func(s string) (any, error) {
-			n, err := number(s, most)
+			n, err := unitNumber(s, most)
 			if err != nil || as == nil {
 				return n, err
 			}
@@ -24,25 +25,25 @@ func (d *netdev) vxlanKey(v *unitValue) error {
 	flag := func(s string) (any, error) { return boolean(s) }
 	switch v.key {
 	case "VNI", "Id":
-		return d.assignTo("id", v, num(1<<24-1, nil))
+		return d.vni(v)
 	case "Remote":
-		return d.assignTo("remote", v, func(s string) (any, error) { return address(s, false) })
+		return d.orTakeBack("remote", v, func(s string) (any, error) { return address(s, false) })
 	case "Group":
-		return d.assignTo("group", v, func(s string) (any, error) { return address(s, true) })
+		return d.orTakeBack("group", v, func(s string) (any, error) { return address(s, true) })
 	case "Local":
-		return d.assignTo("local", v, localAddress)
-	case "TOS":
-		return d.zero("tos", v, num(255, tos))
+		return d.local(v)
+	case "TOS": // of which networkd sends 8 bits
+		return d.zero("tos", v, num(math.MaxUint32, func(n uint64) any { return tos(n & 0xff) }))
 	case "TTL":
 		return d.assignTo("ttl", v, ttlOf)
 	case "FlowLabel":
 		return d.zero("flowlabel", v, num(1<<20-1, nil))
 	case "FDBAgeingSec":
-		return d.zero("ageing", v, func(s string) (any, error) { return seconds(s) })
+		return d.zero("ageing", v, func(s string) (any, error) { return unitSeconds(s) })
 	case "MaximumFDBEntries":
 		return d.zero("maxaddress", v, num(math.MaxUint32, nil))
 	case "DestinationPort":
-		return d.zero("dstport", v, num(math.MaxUint16, nil))
+		return d.orTakeBack("dstport", v, destinationPort)
 	case "PortRange":
 		return d.assignTo("srcport", v, portRange)
 	case "IPDoNotFragment":
@@ -76,45 +77,70 @@ func (d *netdev) zero(word string, v *unitValue, read func(string) (any, error))
 	return nil
 }
 
-// otherKey takes a key that is no word of a link.
-func (d *netdev) otherKey(v *unitValue) error {
-	on, err := boolean(v.value)
-	if v.value == "" {
-		on, err = false, nil
-	}
-	switch v.key {
-	case "Independent":
-		d.independent = on
-	case "UDPChecksum", "UDPCheckSum":
-		d.checksum, d.saidChecksum = on, true
-	case "GenericProtocolExtension":
-		d.gpe = on
-		fallthrough
-	case "RouteShortCircuit", "RemoteChecksumTx", "RemoteChecksumRx":
-		if on {
-			return errors.New("uvtep has no such setting")
-		}
-	default:
-		return errors.New("it is no key of [VXLAN] that uvtep knows")
+// vni takes VNI=: a number that is too large is no mistake of the line, but the
+// device is not made.
+func (d *netdev) vni(v *unitValue) error {
+	err := d.assignTo("id", v, func(s string) (any, error) { return unitNumber(s, math.MaxUint32) })
+	if err == nil {
+		d.invalid = d.link.set["id"].(uint64) > uint64(encap.MaxVNI)
 	}
 	return err
 }
 
-// localAddress reads Local=, which may also say what kind of address.
-func localAddress(v string) (any, error) {
-	switch v {
+// local takes Local=, which may also say what kind of address.
+func (d *netdev) local(v *unitValue) error {
+	switch v.value {
 	case "ipv4_link_local", "ipv6_link_local", "dhcp4", "dhcp6", "slaac":
-		return nil, errors.New("which address that is shows when networkd runs; write local")
+		d.counts("local", v)
+		delete(d.link.set, "local")
+		d.anyLocal = new(*v)
+		return nil
 	}
-	return address(v, false)
+	err := d.orTakeBack("local", v, func(s string) (any, error) { return address(s, false) })
+	if err == nil && v.value != "" {
+		d.anyLocal = nil
+	}
+	return err
 }
 
-func anyAddress(v string) (string, error) {
-	a, err := address(v, false)
-	if err != nil {
-		a, err = address(v, true)
+// otherKey takes a key that is no word of a link.
+func (d *netdev) otherKey(v *unitValue) error {
+	switch v.key {
+	case "Independent", "UDPChecksum", "UDPCheckSum", "GenericProtocolExtension", "RouteShortCircuit", "RemoteChecksumTx", "RemoteChecksumRx":
+	default:
+		return errors.New("it is no key of [VXLAN] that uvtep knows")
 	}
-	return a, err
+	if v.value == "" {
+		return errEmpty
+	}
+	on, err := boolean(v.value)
+	if err != nil {
+		return err
+	}
+	d.counts(strings.ToLower(v.key), v)
+	switch v.key {
+	case "Independent":
+		d.independent = on
+		return nil
+	case "UDPChecksum", "UDPCheckSum":
+		d.checksum, d.saidChecksum = on, true
+		return nil
+	case "GenericProtocolExtension":
+		d.gpe = on
+	}
+	if on {
+		return errors.New("uvtep has no such setting")
+	}
+	return nil
+}
+
+// destinationPort reads DestinationPort=, which cannot be 0.
+func destinationPort(v string) (any, error) {
+	n, err := unitNumber(v, math.MaxUint16)
+	if n == 0 {
+		return nil, errors.New("it is no port")
+	}
+	return n, err
 }
 
 // ttlOf reads TTL=: 0 is the kernel's auto, whatever the manual says.
@@ -122,7 +148,7 @@ func ttlOf(v string) (any, error) {
 	if v == "inherit" {
 		return v, nil
 	}
-	n, err := number(v, 255)
+	n, err := unitNumber(v, 255)
 	return ttl(n), err
 }
 
@@ -137,46 +163,16 @@ func dontFragment(v string) (any, error) {
 	return "unset", err
 }
 
-// portRange reads LOW-HIGH.
+// portRange reads LOW-HIGH, or one port.
 func portRange(v string) (any, error) {
 	low, high, both := strings.Cut(v, "-")
 	if !both {
 		high = low
 	}
-	l, lerr := number(strings.TrimSpace(low), math.MaxUint16)
-	h, herr := number(strings.TrimSpace(high), math.MaxUint16)
+	l, lerr := unitNumber(low, math.MaxUint16)
+	h, herr := unitNumber(strings.TrimLeft(high, whitespace), math.MaxUint16)
 	if lerr != nil || herr != nil || l == 0 || h < l {
 		return nil, errors.New("it is no range of ports")
 	}
 	return []any{l, h}, nil
-}
-
-// seconds reads a time span of systemd.time(7), in whole seconds.
-func seconds(v string) (uint64, error) {
-	units := map[string]float64{
-		"": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60,
-		"h": 3600, "hr": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400, "w": 604800, "week": 604800, "weeks": 604800,
-		"ms": 1e-3, "msec": 1e-3, "us": 1e-6, "usec": 1e-6,
-	}
-	wrong := errors.New("it is no time such as 300 or 5min")
-	total, rest := 0.0, strings.TrimSpace(v)
-	if rest == "" {
-		return 0, wrong
-	}
-	for rest != "" {
-		digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789."))]
-		rest = strings.TrimLeft(rest[len(digits):], " ")
-		unit := rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz"))]
-		rest = strings.TrimLeft(rest[len(unit):], " ")
-		n, err := strconv.ParseFloat(digits, 64)
-		factor, known := units[unit]
-		if err != nil || !known {
-			return 0, wrong
-		}
-		total += n * factor
-	}
-	if total > math.MaxUint32 {
-		return 0, wrong
-	}
-	return uint64(total), nil
 }

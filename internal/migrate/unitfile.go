@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,51 +20,64 @@ type unitValue struct {
 	at         place
 }
 
-// parseUnit reads the syntax of systemd.syntax(7). The parsers that there are
-// (go-systemd's unit, ini.v1) forget the lines, which the notes are about.
-func parseUnit(file, text string, n *notes) []unitSection {
+func (v *unitValue) String() string { return v.key + "=" + v.value }
+
+// errUnit is a file that systemd refuses as a whole.
+var errUnit = errors.New("networkd takes nothing of a file with such a line")
+
+// parseUnit reads the syntax of systemd.syntax(7), as config_parse in
+// src/shared/conf-parser.c does. The parsers that there are (go-systemd's unit,
+// ini.v1) forget the lines, which the notes are about.
+func parseUnit(file, text string, n *notes) ([]unitSection, error) {
 	var sections []unitSection
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		at := place{file, i + 1}
-		line := strings.TrimSpace(strings.TrimPrefix(lines[i], "\ufeff"))
-		if ignoredLine(line) {
+		line := strings.TrimLeft(strings.TrimPrefix(lines[i], "\ufeff"), whitespace)
+		if strings.TrimSpace(line) == "" || ignoredComment(line) {
 			continue
 		}
-		for strings.HasSuffix(line, `\`) {
-			line = strings.TrimSuffix(line, `\`)
+		for continued(line) {
+			line = strings.TrimSuffix(line, `\`) + " "
 			for i++; i < len(lines) && ignoredComment(lines[i]); i++ {
 			}
 			if i >= len(lines) {
 				break
 			}
-			line = strings.TrimSpace(line) + " " + strings.TrimSpace(lines[i])
+			line += strings.TrimLeft(lines[i], whitespace)
 		}
 		line = strings.TrimSpace(line)
 		if !utf8.ValidString(line) {
 			n.addf(at, "a line that is no UTF-8 is left out")
 			continue
 		}
-		if inner, ok := strings.CutPrefix(line, "["); ok {
-			name, ok := strings.CutSuffix(inner, "]")
+		if strings.HasPrefix(line, "[") {
+			name, ok := strings.CutSuffix(line[1:], "]")
 			if !ok {
-				n.addf(at, "%q is no section: write [SECTION]", line)
+				return nil, fmt.Errorf("%v: %q is no section: write [SECTION] and nothing behind it; %w", at, line, errUnit)
 			}
 			sections = append(sections, unitSection{name: name, at: at})
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		if !ok || len(sections) == 0 {
+		key = strings.TrimSpace(key)
+		if !ok || key == "" || len(sections) == 0 {
 			n.addf(at, "%q is left out: it is no KEY=VALUE of a section", line)
 			continue
 		}
 		last := &sections[len(sections)-1]
-		last.values = append(last.values, unitValue{key: strings.TrimSpace(key), value: strings.TrimSpace(value), at: at})
+		last.values = append(last.values, unitValue{key: key, value: strings.TrimSpace(value), at: at})
 	}
-	return sections
+	return sections, nil
 }
 
-func ignoredLine(line string) bool { return line == "" || ignoredComment(line) }
+const whitespace = " \t\r"
+
+// continued reports whether the line goes on in the next one: it ends in a
+// backslash that no other one escapes.
+func continued(line string) bool {
+	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
+}
 
 func ignoredComment(line string) bool {
 	line = strings.TrimSpace(line)
