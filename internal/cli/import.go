@@ -47,17 +47,13 @@ be kept is said on standard error, a line each.`,
 		Short: "Read the files of systemd-networkd",
 		Long: `uvtep import netdev [DIR|FILE...]
 
-Prints a configuration file with the links of kind vxlan of .netdev files: those of the directories
-(` + networkdDir + ` where none is named) and the files given. The .network files beside
-them say a link's dev (VXLAN=), whether it is up, and its entries ([BridgeFDB]). What cannot be kept is
-said on standard error, with file:line. Remove the .netdev files, VXLAN= and [BridgeFDB] before uvtep
-runs; all else in a link's .network file stays with networkd, which knows the device by its name.`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				args = []string{networkdDir}
-			}
-			return a.imported(migrate.NetDev(args))
-		},
+Prints a configuration file with the links of kind vxlan of .netdev files: those of the directories and the
+files given or, where none is, of networkd's own directories in /etc, /run and /usr/lib. As networkd does, it
+takes the first directory's of files of one name, the drop-ins of all, and none that is masked. The .network
+files say a link's dev (VXLAN=), whether it is up, and its entries ([BridgeFDB]). What cannot be kept is said
+on standard error, with file:line. Remove the .netdev files, VXLAN= and [BridgeFDB] before uvtep runs; whether
+all else in a link's .network file stays with networkd is said, too: to it, uvtep's device is of kind tun.`,
+		RunE: func(_ *cobra.Command, args []string) error { return a.imported(migrate.NetDev(args)) },
 	})
 	c.AddCommand(&cobra.Command{
 		Use:   "ifupdown2 [FILE]",
@@ -81,9 +77,6 @@ else an iface says of its device ifupdown2 can go on giving it, with an mtu, wit
 
 // interfacesFile is what ifupdown2 reads.
 const interfacesFile = "/etc/network/interfaces"
-
-// networkdDir is where the administrator's files of networkd are.
-const networkdDir = "/etc/systemd/network"
 
 // imported prints a file that was made and what could not be kept.
 func (a *app) imported(file []byte, told []string, err error) error {

@@ -90,6 +90,9 @@ func IPRoute2(links, fdb []byte, hidden Hidden) (file []byte, warnings []string,
 		warnings = append(warnings, w.warnings...)
 		out = append(out, w.out)
 	}
+	if len(out) == 0 {
+		return nil, warnings, &NothingError{[]string{"what ip -d -j link show prints"}}
+	}
 	file, err = marshal(out)
 	return file, append(warnings, together(file)...), err
 }

@@ -56,8 +56,10 @@ func NetDev(paths []string) (file []byte, told []string, err error) {
 		}
 	}
 	r.strangers()
-	file, err = fileOf(links, &r.notes)
-	return file, r.notes, err
+	if len(paths) == 0 {
+		paths = NetworkDirs()
+	}
+	return madeOf(links, &r.notes, paths)
 }
 
 // netdevReader reads the files of networkd.
@@ -252,7 +254,7 @@ func (d *netdev) finish() {
 		d.notes.addf(l.at, "%s has no MACAddress=: networkd makes one of the machine's id, uvtep has another; write address, if it is to stay", l.name)
 	}
 	if l.set["dev"] == nil && l.set["mtu"] == nil {
-		d.notes.addf(l.at, "%s has no MTU: the kernel gives %d to a link without dev, uvtep takes what fits the route; write mtu: %[2]d to keep it", l.name, etherMTU)
+		tellKernelMTU(l, &d.notes)
 	}
 }
 

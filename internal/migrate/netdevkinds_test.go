@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -235,7 +236,7 @@ func TestNetDevLower(t *testing.T) {
 		{"one name", map[string]string{"30.network": with("Name=eth0", "")}, "eth0", nil},
 		{"a name of two lines", map[string]string{"30.network": with("Name=eth1\nName=\nName=eth0", "")}, "eth0", nil},
 		{"loopback", map[string]string{"30.network": with("Name=lo", "")}, "lo", nil},
-		{"two names", map[string]string{"30.network": with("Name=eth0\nName=eth1", "")}, "", []string{"has no single Name=", "the kernel gives 1500"}},
+		{"two names", map[string]string{"30.network": with("Name=eth0\nName=eth1", "")}, "", []string{"has no single Name=", "mtu 1500 of va is left out: the kernel gives it"}},
 		{"no name", map[string]string{"30.network": with("MACAddress=02:00:00:00:00:77", "")}, "", []string{"has no single Name="}},
 		{"a pattern", map[string]string{"30.network": with("Name=eth*", "")}, "", []string{"has no single Name="}},
 		{"itself", map[string]string{"30.network": with("Name=va", "")}, "", []string{"va would be its own underlay", "no .network file has VXLAN=va"}},
@@ -262,5 +263,20 @@ func TestNetDevLower(t *testing.T) {
 				t.Errorf("%s: nothing says %q:\n%s", c.name, w, strings.Join(told, "\n"))
 			}
 		}
+	}
+}
+
+// TestNetDevNothing: where there is no link, it says where it looked.
+func TestNetDevNothing(t *testing.T) {
+	dir := networkd(t, map[string]string{"a/10.netdev": "[NetDev]\nName=br0\nKind=bridge\n", "b/x": ""})
+	paths := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	_, _, err := migrate.NetDev(paths)
+	nothing, ok := errors.AsType[*migrate.NothingError](err)
+	if !ok || !slices.Equal(nothing.Looked, paths) {
+		t.Errorf("%v, want %v", err, paths)
+	}
+	_, _, err = migrate.IPRoute2([]byte(`[{"ifname":"lo","num_rx_queues":1}]`), []byte("[]"), nil)
+	if _, ok = errors.AsType[*migrate.NothingError](err); !ok {
+		t.Errorf("iproute2: %v", err)
 	}
 }

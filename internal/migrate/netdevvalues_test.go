@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/internal/config"
+	"github.com/uvtep/uvtep/internal/migrate"
 )
 
 // TestNetDevValues: values are what systemd-networkd 252 and 257 made of them.
@@ -108,8 +109,8 @@ func TestNetDevNone(t *testing.T) {
 	}
 	// A file that is of no kind, or of a mistaken one.
 	dir := networkd(t, map[string]string{"10.netdev": strings.Replace(vx("va", 1), "Kind=vxlan", "Kind=vxlann", 1), "20.netdev": strings.Replace(vx("vb", 1), "Kind=vxlan\n", "", 1)})
-	if links, told := imports(t, dir); len(links) != 0 || len(told) != 2 {
-		t.Errorf("of other kinds: %v, told %q", links, told)
+	if _, told, err := migrate.NetDev([]string{dir}); err == nil || len(told) != 2 {
+		t.Errorf("of other kinds: %v, told %q", err, told)
 	}
 }
 

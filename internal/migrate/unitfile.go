@@ -37,7 +37,7 @@ func parseUnit(file, text string, n *notes) ([]unitSection, error) {
 		if strings.TrimSpace(line) == "" || ignoredComment(line) {
 			continue
 		}
-		for continued(line) {
+		for goesOn(line) {
 			line = strings.TrimSuffix(line, `\`) + " "
 			for i++; i < len(lines) && ignoredComment(lines[i]); i++ {
 			}
@@ -73,9 +73,9 @@ func parseUnit(file, text string, n *notes) ([]unitSection, error) {
 
 const whitespace = " \t\r"
 
-// continued reports whether the line goes on in the next one: it ends in a
+// goesOn reports whether the line goes on in the next one: it ends in a
 // backslash that no other one escapes.
-func continued(line string) bool {
+func goesOn(line string) bool {
 	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
 }
 
