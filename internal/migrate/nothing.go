@@ -1,6 +1,10 @@
 package migrate
 
-import "strings"
+import (
+	"os"
+	"slices"
+	"strings"
+)
 
 // NothingError says that a source has no VXLAN link that can be kept, and where
 // was looked.
@@ -13,10 +17,25 @@ func (e *NothingError) Error() string {
 // madeOf is what an importer returns of its links: where there is none, a
 // [NothingError] instead of a file that would take all links away.
 func madeOf(links []*fileLink, n *notes, looked []string) (file []byte, told []string, err error) {
-	if file, err = fileOf(links, n); err == nil && string(file) == noLinks {
-		return nil, *n, &NothingError{looked}
+	file, err = fileOf(links, n)
+	return OrNothing(looked, file, *n, err)
+}
+
+// OrNothing is what an importer that does not know where its input is from made,
+// with a [NothingError] instead of a file without links.
+func OrNothing(looked []string, file []byte, told []string, err error) ([]byte, []string, error) {
+	if err == nil && string(file) == noLinks {
+		return nil, told, &NothingError{looked}
 	}
-	return file, *n, err
+	return file, told, err
+}
+
+// there are the directories that there are.
+func there(dirs []string) []string {
+	return slices.DeleteFunc(dirs, func(dir string) bool {
+		info, err := os.Stat(dir)
+		return err != nil || !info.IsDir()
+	})
 }
 
 // noLinks is a file without links.
