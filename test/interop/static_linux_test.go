@@ -5,7 +5,9 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/uvtep/uvtep/test/lab"
 )
@@ -99,19 +101,22 @@ func replication(t *testing.T, sites []*site) {
 // between them: other MACs, and the default entries.
 func changes(t *testing.T, sites []*site) {
 	a, b, c, d := sites[0], sites[1], sites[2], sites[3]
-	type end struct {
-		res lab.UDPResult
-		err error
+	const rounds = 5
+	until := make(chan struct{})
+	var flows sync.WaitGroup
+	for _, way := range [][2]*site{{a, b}, {b, a}} {
+		flows.Go(func() {
+			n, err := lab.UDPAtRate(t.Context(), lab.RateConfig{
+				From: way[0].Host, To: way[1].Host, Dst: inner4(way[1].n).Addr(), Size: 600, Rate: fewer(10_000), Duration: time.Minute, Until: until,
+			})
+			if err != nil || !n.Clean() || n.Sent < 100 {
+				t.Errorf("%s to %s: %v: %v", way[0], way[1], err, n)
+			}
+		})
 	}
-	done := make(chan end, 1)
-	go func() {
-		r, err := lab.UDP(t.Context(), lab.UDPConfig{From: a.Host, To: b.Host, Dst: inner4(b.n).Addr(), Size: 600, Count: fewer(60_000)})
-		done <- end{r, err}
-	}()
-	rounds := 0
-	for finished := false; !finished; rounds++ {
+	for n := range rounds {
 		for _, s := range []*site{a, b} {
-			mac := fmt.Sprintf("02:00:00:00:01:%02x", rounds%256)
+			mac := fmt.Sprintf("02:00:00:00:01:%02x", n)
 			s.fdb(t, "add", "vxlan0", mac, c.outer)
 			s.fdb(t, "replace", "vxlan0", mac, d.outer)
 			s.fdb(t, "replace", "vxlan0", staticMAC(c.n), d.outer)
@@ -120,19 +125,9 @@ func changes(t *testing.T, sites []*site) {
 			s.fdb(t, "replace", "vxlan0", staticMAC(c.n), c.outer)
 			s.fdb(t, "del", "vxlan0", mac, d.outer)
 		}
-		select {
-		case e := <-done:
-			if e.err != nil || !e.res.Clean() {
-				t.Errorf("%v: forth %v; back %v", e.err, e.res.Forth, e.res.Back)
-			}
-			finished = true
-		default:
-		}
 	}
-	if rounds < 3 {
-		t.Errorf("only %d rounds of changes while traffic flowed", rounds)
-	}
-	t.Logf("%d rounds of changes", rounds)
+	close(until)
+	flows.Wait()
 	for _, s := range []*site{a, b} {
 		if have := s.showFDB(t, "vxlan0"); len(have) != 6 {
 			t.Errorf("%s: FDB at the end: %q", s, have)
