@@ -206,19 +206,20 @@ func BenchmarkForward(b *testing.B) {
 			benchmarkForward(b, size, &engine{datagram: append(h[:], udpFrame(macA, macB, size)...)})
 		})
 	}
+	b.Run("trunk", benchmarkTrunk)
 }
 
-// BenchmarkForwardTrunk is the data path of a trunk port whose VLANs take turns, with
-// one transmitter and one port: also how many frames a write of these has.
-func BenchmarkForwardTrunk(b *testing.B) {
+// benchmarkTrunk is the data path of a trunk port whose VLANs take turns, with one
+// transmitter and one port: also how many frames a write of these has.
+func benchmarkTrunk(b *testing.B) {
 	const size = 64
 	for _, vlans := range []int{1, 4, 64} {
-		b.Run(fmt.Sprintf("vlans=%d/port-to-remote", vlans), func(b *testing.B) {
+		b.Run(fmt.Sprintf("vlans=%d/interleaved/port-to-remote", vlans), func(b *testing.B) {
 			f := udpFrame(macB, macA, size)
 			tagged := append(append(append([]byte{}, f[:12]...), 0x81, 0, 0, 0), f[12:]...)
 			benchmarkForward(b, size, &engine{frame: tagged, vlans: vlans})
 		})
-		b.Run(fmt.Sprintf("vlans=%d/remote-to-port", vlans), func(b *testing.B) {
+		b.Run(fmt.Sprintf("vlans=%d/interleaved/remote-to-port", vlans), func(b *testing.B) {
 			h := encap.HeaderFor(42)
 			benchmarkForward(b, size, &engine{datagram: append(h[:], udpFrame(macA, macB, size)...), vlans: vlans})
 		})

@@ -16,7 +16,7 @@ func BenchmarkWriteReadBatch(b *testing.B) {
 	for _, flows := range []int{1, 64} {
 		for _, size := range []int{64, 1400} {
 			b.Run(fmt.Sprintf("%d-flows/%dB", flows, size), func(b *testing.B) {
-				rx, err := Listen(ReceiverConfig{Local: local})
+				rx, err := Listen(ReceiverConfig{Local: local, NoGRO: true}) // a message is a datagram
 				if err != nil {
 					b.Fatal(err)
 				}

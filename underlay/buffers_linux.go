@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// readBatch is the most datagrams of one recvmmsg.
-	readBatch = 64
+	// readBatch is the most datagrams of one recvmmsg: enough that the frames of many
+	// flows or tenants which take turns are joined, some of each.
+	readBatch = 256
 	// readBytes is what one recvmmsg had better bring at most, and readLeast
 	// the fewest messages that it asks for nevertheless.
 	readBytes = 512 << 10
