@@ -5,7 +5,7 @@
 //
 //	c := client.New(client.DefaultPath)
 //	defer c.Close()
-//	err := c.ChangeFDB(ctx, client.Replace, client.FDBEntry{
+//	err := c.ChangeFDB(ctx, client.Replace, api.FDBEntry{
 //		Dev: "vxlan0", MAC: "02:00:00:00:00:07", Dst: netip.MustParseAddr("192.0.2.7"), ExternLearn: true,
 //	})
 //

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 )
 
@@ -27,11 +28,11 @@ func startDaemon() (socket string, end func()) {
 		panic(err)
 	}
 	again := make(chan struct{}) // closed when the entry is added again
-	added := make(chan client.FDBEntry, 1)
+	added := make(chan api.FDBEntry, 1)
 	daemon := http.NewServeMux()
 	daemon.HandleFunc("POST /v1/links", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "{}") })
 	daemon.HandleFunc("POST /v1/fdb/add", func(w http.ResponseWriter, r *http.Request) {
-		e := client.FDBEntry{State: client.Permanent}
+		e := api.FDBEntry{State: api.Permanent}
 		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
 			panic(err)
 		}
@@ -48,7 +49,7 @@ func startDaemon() (socket string, end func()) {
 		_ = http.NewResponseController(w).Flush() // it listens from here on
 		<-again
 		e := <-added
-		_ = json.NewEncoder(w).Encode(client.Event{Event: client.EventNew, Object: client.ObjectFDB, FDB: &e})
+		_ = json.NewEncoder(w).Encode(api.Event{Event: api.EventNew, Object: api.ObjectFDB, FDB: &e})
 	})
 	s := &http.Server{Handler: daemon}
 	go func() { _ = s.Serve(l) }()
@@ -65,26 +66,26 @@ func Example() {
 	c := client.New(socket)
 	defer c.Close()
 	vni, local, learning, up := uint32(42), netip.MustParseAddr("192.0.2.1"), false, true
-	err := c.AddLink(ctx, client.LinkChange{
-		LinkSpec: client.LinkSpec{Name: "vxlan0", ID: &vni, Local: &local, Learning: &learning},
+	err := c.AddLink(ctx, api.LinkChange{
+		LinkSpec: api.LinkSpec{Name: "vxlan0", ID: &vni, Local: &local, Learning: &learning},
 		Up:       &up,
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	events, err := c.Monitor(ctx, client.ObjectFDB)
+	events, err := c.Monitor(ctx, api.ObjectFDB)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer events.Close()
 
-	entry := client.FDBEntry{Dev: "vxlan0", MAC: "02:00:00:00:00:07", Dst: netip.MustParseAddr("192.0.2.7"), ExternLearn: true}
+	entry := api.FDBEntry{Dev: "vxlan0", MAC: "02:00:00:00:00:07", Dst: netip.MustParseAddr("192.0.2.7"), ExternLearn: true}
 	if err := c.ChangeFDB(ctx, client.Add, entry); err != nil {
 		fmt.Println(err)
 	}
-	if err := c.ChangeFDB(ctx, client.Add, entry); errors.Is(err, client.ErrExist) {
+	if err := c.ChangeFDB(ctx, client.Add, entry); errors.Is(err, api.ErrExist) {
 		fmt.Println("it is there already")
 	}
 	e, err := events.Next()

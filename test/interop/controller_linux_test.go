@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
@@ -32,7 +33,7 @@ func TestController(t *testing.T) {
 			before := len(a.showFDB(t, "vxlan0"))
 			c := client.New(a.daemon.socket)
 			defer c.Close()
-			events := must(c.Monitor(t.Context(), client.ObjectFDB))(t)
+			events := must(c.Monitor(t.Context(), api.ObjectFDB))(t)
 			defer events.Close()
 			changes, end := context.WithCancel(t.Context())
 			flowing := make(chan error, 1)
@@ -57,7 +58,7 @@ func TestController(t *testing.T) {
 			go func() { hearing <- hear(events, 3*entries, heard) }()
 			begin := time.Now()
 			changeAll(t, c, client.Add, entries, addr("192.0.2.7"))
-			if have := must(c.FDB(t.Context(), client.FDBFilter{Dev: "vxlan0", Dst: addr("192.0.2.7"), ExternLearn: new(true)}))(t); len(have) != entries {
+			if have := must(c.FDB(t.Context(), api.FDBFilter{Dev: "vxlan0", Dst: addr("192.0.2.7"), ExternLearn: new(true)}))(t); len(have) != entries {
 				t.Errorf("%d entries after adding %d", len(have), entries)
 			}
 			changeAll(t, c, client.Replace, entries, addr("192.0.2.8"))
@@ -91,7 +92,7 @@ func changeAll(t *testing.T, c *client.Client, verb string, n int, dst netip.Add
 	for w := range atOnce {
 		g.Go(func() error {
 			for i := w; i < n; i += atOnce {
-				e := client.FDBEntry{Dev: "vxlan0", MAC: fmt.Sprintf("02:00:01:00:%02x:%02x", i>>8, i&255), Dst: dst, ExternLearn: true}
+				e := api.FDBEntry{Dev: "vxlan0", MAC: fmt.Sprintf("02:00:01:00:%02x:%02x", i>>8, i&255), Dst: dst, ExternLearn: true}
 				if err := c.ChangeFDB(ctx, verb, e); err != nil {
 					return fmt.Errorf("%s %s: %w", verb, e.MAC, err)
 				}
@@ -109,7 +110,7 @@ func hear(events *client.Monitor, n int, heard map[string]int) error {
 		if err != nil {
 			return err
 		}
-		if e.Event == client.EventLost {
+		if e.Event == api.EventLost {
 			return fmt.Errorf("%d events lost, heard %v", e.Lost, heard)
 		}
 		heard[fmt.Sprint(e.Event, " ", e.FDB.Dst)]++

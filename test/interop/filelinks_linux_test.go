@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
@@ -143,7 +144,7 @@ func ask(ctx context.Context, c *client.Client) (took []time.Duration) {
 	for ctx.Err() == nil {
 		begin := time.Now()
 		_, err := c.Link(ctx, fmt.Sprint(idlePrefix, 1))
-		if ctx.Err() == nil && (err == nil || errors.Is(err, client.ErrNoLink)) {
+		if ctx.Err() == nil && (err == nil || errors.Is(err, api.ErrNoLink)) {
 			took = append(took, time.Since(begin))
 		}
 		select {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/internal/words"
 	"github.com/uvtep/uvtep/test/lab"
@@ -275,7 +276,7 @@ func (r *liveRig) flow() (end func() [4]lab.UDPCount) {
 func (r *liveRig) flowing(all bool) {
 	t := r.t
 	t.Helper()
-	var begin []client.Link
+	var begin []api.Link
 	eventually(t, func() error {
 		links, err := r.client.Links(t.Context())
 		if err != nil || len(links) != 2 {

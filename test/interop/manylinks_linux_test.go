@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
@@ -69,19 +70,19 @@ func idleLinks(t *testing.T, s *site, trunk bool) func() time.Duration {
 	// VTEPs are up already, and 0.4 ms where none is.
 	check(t, s.Sysctl("net.ipv6.conf.default.disable_ipv6", "1"))
 	if trunk {
-		check(t, c.AddPort(t.Context(), client.PortChange{PortSpec: client.PortSpec{Name: "trunk0"}}))
+		check(t, c.AddPort(t.Context(), api.PortChange{PortSpec: api.PortSpec{Name: "trunk0"}}))
 	}
 	k := 0
 	return func() time.Duration {
 		k++
 		id, up := uint32(10_000+k), true
 		remote := addr("192.0.2.2")
-		spec := client.LinkSpec{Name: fmt.Sprint(idlePrefix, k), ID: &id, Local: &s.outer, Remote: &remote}
+		spec := api.LinkSpec{Name: fmt.Sprint(idlePrefix, k), ID: &id, Local: &s.outer, Remote: &remote}
 		if trunk {
 			spec.Trunk, spec.VLAN = new("trunk0"), new(uint16(k))
 		}
 		begin := time.Now()
-		check(t, c.AddLink(t.Context(), client.LinkChange{LinkSpec: spec, Up: &up}))
+		check(t, c.AddLink(t.Context(), api.LinkChange{LinkSpec: spec, Up: &up}))
 		return time.Since(begin)
 	}
 }
