@@ -3,7 +3,6 @@ package control
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/uvtep/uvtep/api"
@@ -20,27 +19,15 @@ func selectsNone(f *api.FDBFilter) bool {
 }
 
 func stateOf(word string) (fdb.State, error) {
-	switch word {
-	case api.Permanent, "":
+	if word == "" {
 		return fdb.Permanent, nil
-	case api.Static:
-		return fdb.Static, nil
-	case api.Dynamic:
-		return fdb.Dynamic, nil
+	}
+	for s := fdb.Dynamic; s <= fdb.Permanent; s++ {
+		if s.String() == word {
+			return s, nil
+		}
 	}
 	return 0, api.Invalidf("state %q: write permanent, static or dynamic", word)
-}
-
-func stateText(s fdb.State) string {
-	switch s {
-	case fdb.Permanent:
-		return api.Permanent
-	case fdb.Static:
-		return api.Static
-	case fdb.Dynamic:
-		return api.Dynamic
-	}
-	return "state-" + strconv.Itoa(int(s))
 }
 
 // ValidateEntry reports what cannot be in an entry.
@@ -129,7 +116,7 @@ func remoteGiven(e *vtep.FDBEntry) *vtep.Remote {
 func entryOf(e vtep.FDBEntry) api.FDBEntry {
 	out := api.FDBEntry{
 		Dev: e.Link, MAC: e.MAC.String(), Dst: e.Remote.Addr, Port: e.Remote.Port, Via: e.Remote.Via,
-		State:       stateText(e.State),
+		State:       e.State.String(),
 		ExternLearn: e.Flags&fdb.FlagExternLearn != 0,
 		Router:      e.Flags&fdb.FlagRouter != 0,
 		Used:        uint64(e.Used / time.Second), Updated: uint64(e.Updated / time.Second),

@@ -12,21 +12,6 @@ const (
 	Removed                  // an entry, or one remote of a group, is gone
 )
 
-// String names k as in logs and metrics.
-func (k EventKind) String() string {
-	switch k {
-	case Added:
-		return "added"
-	case Updated:
-		return "updated"
-	case Moved:
-		return "moved"
-	case Removed:
-		return "removed"
-	}
-	return "unknown"
-}
-
 // Reason says why an entry changed.
 type Reason uint8
 

@@ -24,25 +24,6 @@ const (
 	LearnFull
 )
 
-// String names o as in logs.
-func (o Outcome) String() string {
-	switch o {
-	case LearnRefreshed:
-		return "refreshed"
-	case LearnNew:
-		return "new"
-	case LearnMoved:
-		return "moved"
-	case LearnRefusedStatic:
-		return "refused: static entry"
-	case LearnRefusedInvalid:
-		return "refused: invalid address"
-	case LearnFull:
-		return "full"
-	}
-	return "unknown"
-}
-
 // LearnResult is what [Table.Learn] did.
 type LearnResult struct {
 	Outcome Outcome

@@ -168,12 +168,6 @@ func TestWordsForPeople(t *testing.T) {
 	for s := Dynamic; s <= Permanent+1; s++ {
 		words = append(words, "state "+s.String())
 	}
-	for o := LearnRefreshed; o <= LearnFull+1; o++ {
-		words = append(words, "outcome "+o.String())
-	}
-	for k := Added; k <= Removed+1; k++ {
-		words = append(words, "kind "+k.String())
-	}
 	for r := ReasonLearned; r <= ReasonFlushed+1; r++ {
 		words = append(words, "reason "+r.String())
 	}

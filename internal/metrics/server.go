@@ -131,14 +131,6 @@ func (s *Server) turn(ctx context.Context) bool {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close gives the port up where Serve is not called. A nil Server has none.
-func (s *Server) Close() error {
-	if s == nil {
-		return nil
-	}
-	return s.listener.Close()
-}
-
 // Serve answers until ctx ends, then returns nil. A nil Server has nothing to
 // answer and returns at once.
 func (s *Server) Serve(ctx context.Context) error {

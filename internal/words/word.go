@@ -92,18 +92,6 @@ func (w *Word) Say(l *link) []string {
 	return w.With(w.text(l))
 }
 
-// Text is the sentence that says what l says.
-func Text(l *link) []string {
-	var all []string
-	learns := l.ProxyLearn != nil && *l.ProxyLearn
-	for _, w := range Table() {
-		if w.Name != "proxy" || !learns {
-			all = append(all, w.Say(l)...)
-		}
-	}
-	return all
-}
-
 // Check reports what the link sentence could not say of l, by its readers.
 func Check(l *link) error {
 	if l.Remote != nil && l.Group != nil {

@@ -180,16 +180,6 @@ func (h *Host) Sysctl(key, value string) error {
 	return h.wrap(h.Do(func() error { return os.WriteFile(path, []byte(value), 0) }))
 }
 
-// ReadSysctl returns a network parameter of the host without the final newline.
-func (h *Host) ReadSysctl(key string) (string, error) {
-	var b []byte
-	err := h.Do(func() (err error) {
-		b, err = os.ReadFile(sysctlPath(key))
-		return err
-	})
-	return strings.TrimSuffix(string(b), "\n"), h.wrap(err)
-}
-
 func sysctlPath(key string) string {
 	return "/proc/sys/" + strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }

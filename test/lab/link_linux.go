@@ -80,11 +80,6 @@ func (h *Host) MAC(dev string) (net.HardwareAddr, error) {
 	return l.Attrs().HardwareAddr, nil
 }
 
-// Rename renames a device.
-func (h *Host) Rename(dev, name string) error {
-	return h.onLink(dev, "rename to "+name, func(n *netlink.Handle, l netlink.Link) error { return n.LinkSetName(l, name) })
-}
-
 // DelLink deletes a device.
 func (h *Host) DelLink(dev string) error { return h.onLink(dev, "delete", (*netlink.Handle).LinkDel) }
 

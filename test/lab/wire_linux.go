@@ -93,11 +93,6 @@ func (h *Host) waitRunning(dev string) error {
 	})
 }
 
-// SetUp brings both ends of the cable up or, as pulling it would, down.
-func (w *Wire) SetUp(up bool) error {
-	return errors.Join(w.HostA.SetUp(w.A, up), w.HostB.SetUp(w.B, up))
-}
-
 // freeName returns the first of prefix0, prefix1, ... that is no device of the host and not the one that is taken.
 func (h *Host) freeName(prefix, taken string) (string, error) {
 	var links []netlink.Link

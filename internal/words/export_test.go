@@ -1,5 +1,8 @@
 package words
 
+// What the documents that are generated from the table are made of, and the sentence of a
+// link, for the tests that go over all rows.
+
 import (
 	"fmt"
 	"strconv"
@@ -32,4 +35,16 @@ func (w *Word) Row() string {
 		kernel = ""
 	}
 	return fmt.Sprintf("| `%s` | %s | %s | %s | %s |", w.Name, code(arg), code(usual), code(kernel), w.About)
+}
+
+// Text is the sentence that says what l says.
+func Text(l *link) []string {
+	var all []string
+	learns := l.ProxyLearn != nil && *l.ProxyLearn
+	for _, w := range Table() {
+		if w.Name != "proxy" || !learns {
+			all = append(all, w.Say(l)...)
+		}
+	}
+	return all
 }
