@@ -126,7 +126,7 @@ type engineReceiver struct {
 
 func (r *engineReceiver) Workers() int                { return 1 }
 func (r *engineReceiver) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
-func (r *engineReceiver) Losses() underlay.Losses     { return underlay.Losses{} }
+func (r *engineReceiver) Losses() encap.Losses        { return encap.Losses{} }
 func (r *engineReceiver) Drain() error                { return nil }
 func (r *engineReceiver) Close() error                { return nil }
 func (r *engineReceiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
 	"github.com/uvtep/uvtep/test/load"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // beforeEnv names another build of uvtep, which is measured in turn with this one.
@@ -207,7 +207,7 @@ func (h *harness) stormed(p *pair, victim func() (float64, error), unit string) 
 // strangersOf is what the second link has rejected.
 func strangersOf(p *pair) (int64, error) {
 	l, err := p.controls[1].Link(context.Background(), "vxlan1")
-	return int64(l.Stats.Drops[vtep.RxNotPeer.String()]), err
+	return int64(l.Stats.Drops[forward.RxNotPeer.String()]), err
 }
 
 // listenDeaf opens a socket whose filter takes nothing.

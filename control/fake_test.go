@@ -11,6 +11,7 @@ import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -50,7 +51,7 @@ func (b *fakeBackend) AddLink(c vtep.LinkConfig) error {
 		return fmt.Errorf("%w: %s", vtep.ErrExist, c.Name)
 	}
 	b.index++
-	b.links = append(b.links, vtep.LinkInfo{Config: c, Name: c.Name, Index: b.index, MTU: 1450})
+	b.links = append(b.links, vtep.LinkInfo{Config: c, State: tap.State{Name: c.Name, Index: b.index, MTU: 1450}})
 	if c.Remote.IsValid() {
 		b.entries = append(b.entries, vtep.FDBEntry{Link: c.Name, Remote: vtep.Remote{Addr: c.Remote}, State: fdb.Permanent})
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TestLimits: who sends too much, or nothing, is answered or cut off in time,
@@ -119,7 +120,7 @@ func TestFault(t *testing.T) {
 	var text bytes.Buffer
 	s := &Server{config: ServerConfig{
 		Backend: faulty{&fakeBackend{}}, Log: slog.New(slog.NewTextHandler(&text, nil)),
-		Stats:     func() vtep.LinkStats { return vtep.LinkStats{} },
+		Stats:     func() forward.Stats { return forward.Stats{} },
 		Subscribe: func(vtep.EventSet) (*vtep.Subscription, error) { panic("by the test") },
 	}}
 	web := httptest.NewServer(s.handler())

@@ -3,6 +3,7 @@ package control
 import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // linkOf is the wire form of a link, with the device as the core knows it.
@@ -39,7 +40,7 @@ func netdevOf(i *vtep.LinkInfo) api.Netdev {
 }
 
 // statsOf is the wire form of counters.
-func statsOf(s *vtep.LinkStats) api.LinkStats {
+func statsOf(s *forward.Stats) api.LinkStats {
 	out := api.LinkStats{
 		Rx:       api.Counts{Bytes: s.RxBytes, Packets: s.RxPackets, Errors: s.RxErrors, Dropped: s.RxDropped, Multicast: s.Multicast},
 		Tx:       api.Counts{Bytes: s.TxBytes, Packets: s.TxPackets, Errors: s.TxErrors, Dropped: s.TxDropped},
@@ -50,7 +51,7 @@ func statsOf(s *vtep.LinkStats) api.LinkStats {
 }
 
 // dropsOf is the wire form of counters of drops; nil for none.
-func dropsOf(drops map[vtep.DropReason]uint64) map[string]uint64 {
+func dropsOf(drops map[forward.DropReason]uint64) map[string]uint64 {
 	if len(drops) == 0 {
 		return nil
 	}

@@ -54,7 +54,7 @@ func portOf(i vtep.TrunkInfo) api.Port {
 			Name: c.Name, MTU: c.MTU, Address: c.Address, Queues: c.Queues,
 			Persist: c.Persist, Owner: c.Owner, OwnerGroup: c.OwnerGroup,
 		},
-		Name: i.Name, Index: i.Index, MAC: i.MAC, MTU: i.MTU, Up: i.Up,
+		State: i.State,
 	})
 	p := api.Port{
 		Spec: api.PortSpec{

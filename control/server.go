@@ -17,6 +17,7 @@ import (
 	"github.com/uvtep/uvtep/internal/conns"
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 const (
@@ -40,7 +41,7 @@ type ServerConfig struct {
 	Netdevs Netdevs
 	Version string
 	// Stats counts the packets that belong to no link; nil: there are none.
-	Stats func() vtep.LinkStats
+	Stats func() forward.Stats
 	// Addresses is how many unicast entries all links' FDBs hold, and may, 0 for any
 	// number; nil: none.
 	Addresses func() (held, limit int)
@@ -64,7 +65,7 @@ type Server struct {
 // that a dead daemon left is replaced; a daemon that answers is ErrRunning.
 func Listen(c ServerConfig) (*Server, error) {
 	if c.Stats == nil {
-		c.Stats = func() vtep.LinkStats { return vtep.LinkStats{} }
+		c.Stats = func() forward.Stats { return forward.Stats{} }
 	}
 	if c.Addresses == nil {
 		c.Addresses = func() (held, limit int) { return 0, 0 }

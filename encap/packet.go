@@ -49,6 +49,34 @@ type Datagram struct {
 	Device uint32
 }
 
+// Origin says where the datagrams may come from that arrive by a device.
+type Origin uint8
+
+const (
+	// OriginUnknown: nothing is known of the device.
+	OriginUnknown Origin = iota
+	// OriginWire: only a network is behind the device. Each datagram is as somebody
+	// outside this host sent it.
+	OriginWire
+	// OriginMixed: senders on this host may be behind the device as well, as behind a
+	// bridge.
+	OriginMixed
+	// OriginHere: only senders on this host are behind the device: the loopback
+	// device, and the other end of a veth pair.
+	OriginHere
+)
+
+// Losses is what a port or a receiver lost before ReadBatch returned it, since it was
+// opened.
+type Losses struct {
+	// Overflow is what the kernel dropped because a queue was full. Of datagrams with a
+	// wrong UDP checksum the kernel counts alike.
+	Overflow uint64
+	// Unreadable is what the kernel gave that is no frame or datagram: cut, with a
+	// virtio-net header that was never asked for, or without a possible sender.
+	Unreadable uint64
+}
+
 // SendResult says what became of a [Packet].
 type SendResult uint8
 

@@ -137,7 +137,7 @@ func (d *Device) Close() error {
 }
 
 // Losses are not known on this system.
-func (d *Device) Losses() (Losses, error) { return Losses{}, nil }
+func (d *Device) Losses() (encap.Losses, error) { return encap.Losses{}, nil }
 
 // State is the device as package net sees it.
 func (d *Device) State() (State, error) {

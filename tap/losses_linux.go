@@ -3,13 +3,15 @@ package tap
 import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/encap"
 )
 
 // Losses is what was lost until now. The netdev's tx_dropped is what the kernel
 // would have queued and did not (tun_net_xmit in drivers/net/tun.c). It asks the
 // kernel, which takes rtnl_lock.
-func (d *Device) Losses() (Losses, error) {
-	var l Losses
+func (d *Device) Losses() (encap.Losses, error) {
+	var l encap.Losses
 	for _, q := range d.queues {
 		l.Unreadable += q.unreadable.Load()
 	}

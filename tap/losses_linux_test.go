@@ -15,7 +15,7 @@ import (
 func TestLosses(t *testing.T) {
 	h := onHost(t)
 	const sent, room = 3000, 100
-	flood := func(c Config) (read int, l Losses) {
+	flood := func(c Config) (read int, l encap.Losses) {
 		d, err := Open(c)
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/encap"
 )
 
 // The words of SO_MEMINFO, of which the last is sk_drops (sk_get_meminfo in
@@ -15,10 +17,10 @@ const (
 
 // Losses is what was lost until now. The kernel is asked, where a control message
 // with each datagram (SO_RXQ_OVFL) would say nothing while none comes through.
-func (r *Receiver) Losses() Losses {
+func (r *Receiver) Losses() encap.Losses {
 	r.lossMu.Lock()
 	defer r.lossMu.Unlock()
-	var l Losses
+	var l encap.Losses
 	dropped := uint64(0)
 	r.each(func(rd *reader) {
 		dropped += rd.dropped()

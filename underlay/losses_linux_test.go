@@ -15,7 +15,7 @@ func TestLosses(t *testing.T) {
 		a, b := newWire(t)
 		rx := b.listen(t, ReceiverConfig{Local: b.addr(v6), V6: v6, Port: port, NoGRO: true, Buffer: 64 << 10})
 		tx := a.transmitter(t, TransmitterConfig{Local: a.addr(v6), V6: v6, NoSegment: true})
-		if l := rx.Losses(); l != (Losses{}) {
+		if l := rx.Losses(); l != (encap.Losses{}) {
 			t.Errorf("before anything was sent, %+v were lost", l)
 		}
 		const sent = 2000
@@ -73,7 +73,7 @@ func TestLossesBesideFilter(t *testing.T) {
 	for i := range sent {
 		send(t, tx, encap.SendOK, packet(b.v4, port, fmt.Sprint(i)))
 	}
-	if l := rx.Losses(); l != (Losses{}) || rx.readers[0].drops < sent {
+	if l := rx.Losses(); l != (encap.Losses{}) || rx.readers[0].drops < sent {
 		t.Errorf("%+v were lost, the kernel counts %d drops", l, rx.readers[0].drops)
 	}
 }

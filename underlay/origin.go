@@ -2,23 +2,6 @@ package underlay
 
 import "github.com/uvtep/uvtep/encap"
 
-// Origin says where the datagrams may come from that arrive by a device.
-type Origin uint8
-
-const (
-	// OriginUnknown is a device that nothing is known of.
-	OriginUnknown Origin = iota
-	// OriginWire is a device that only a network is behind: each datagram is as
-	// somebody outside this host sent it.
-	OriginWire
-	// OriginMixed is a device behind which senders on this host may be as well,
-	// such as a bridge.
-	OriginMixed
-	// OriginHere is a device that only senders on this host are behind: the
-	// loopback device, and the other end of a veth pair.
-	OriginHere
-)
-
 // Origins is what the kernel says of where datagrams may come from.
 type Origins struct {
 	Devices map[uint32]Device // by index
@@ -28,7 +11,7 @@ type Origins struct {
 
 // Device is what is behind a network device.
 type Device struct {
-	Origin Origin
+	Origin encap.Origin
 	// Martian: the kernel drops what arrives by it with an IPv4 source that is this
 	// host's own (fib_validate_source in net/ipv4/fib_frontend.c), which it does
 	// unless sysctl accept_local says otherwise.
@@ -41,16 +24,16 @@ type Device struct {
 // net/ipv4/route.c, ip6_rcv_core in net/ipv6/ip6_input.c): that one has an own
 // address as its source. Over IPv4 nothing else does; over IPv6 the kernel lets
 // in what anybody sends with that source, so that its sender is not known.
-func (o *Origins) Of(device uint32, src encap.Addr) Origin {
+func (o *Origins) Of(device uint32, src encap.Addr) encap.Origin {
 	d := o.Devices[device]
-	if d.Origin == OriginHere {
-		return OriginHere
+	if d.Origin == encap.OriginHere {
+		return encap.OriginHere
 	}
 	if _, own := o.Own[src]; !own {
 		return d.Origin
 	}
 	if d.Martian && src.Is4() {
-		return OriginHere
+		return encap.OriginHere
 	}
-	return OriginMixed
+	return encap.OriginMixed
 }

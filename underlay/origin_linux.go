@@ -53,7 +53,7 @@ func originsOf(links []netlink.Link) map[uint32]Device {
 	for _, l := range links {
 		d := Device{Origin: f.of(l, 0)}
 		// Of thousands of TAPs none has to be asked: nothing is looped back by them.
-		d.Martian = d.Origin != OriginHere && l.Type() != "tun" && !all && !acceptsLocal(l.Attrs().Name)
+		d.Martian = d.Origin != encap.OriginHere && l.Type() != "tun" && !all && !acceptsLocal(l.Attrs().Name)
 		devices[uint32(l.Attrs().Index)] = d
 	}
 	return devices
@@ -76,41 +76,41 @@ const maxStacked = 8
 
 // of is the origin of a device by its kind (IFLA_INFO_KIND), which a driver of
 // hardware, or of a virtual machine's hardware, does not have.
-func (f *finder) of(l netlink.Link, depth int) Origin {
+func (f *finder) of(l netlink.Link, depth int) encap.Origin {
 	a := l.Attrs()
 	switch kind := l.Type(); {
 	case a.Flags&net.FlagLoopback != 0:
-		return OriginHere
+		return encap.OriginHere
 	case depth == maxStacked:
-		return OriginMixed
+		return encap.OriginMixed
 	case kind == "veth" || kind == "netkit":
-		return OriginHere
+		return encap.OriginHere
 	case kind == "vrf":
-		return OriginHere // what it names itself for was looped back within the VRF
+		return encap.OriginHere // what it names itself for was looped back within the VRF
 	case kind == "device":
-		return OriginWire
+		return encap.OriginWire
 	case kind == "vlan":
 		lower := f.links[a.ParentIndex]
 		if lower == nil || a.NetNsID >= 0 {
-			return OriginMixed // its device is in another namespace
+			return encap.OriginMixed // its device is in another namespace
 		}
 		return f.of(lower, depth+1)
 	case kind == "bond" || kind == "team":
 		return f.ofMembers(a.Index, depth+1)
 	}
-	return OriginMixed
+	return encap.OriginMixed
 }
 
 // ofMembers: a bond of wires is one.
-func (f *finder) ofMembers(index, depth int) Origin {
+func (f *finder) ofMembers(index, depth int) encap.Origin {
 	members := f.members[index]
 	for _, m := range members {
-		if f.of(m, depth) != OriginWire {
-			return OriginMixed
+		if f.of(m, depth) != encap.OriginWire {
+			return encap.OriginMixed
 		}
 	}
 	if len(members) == 0 {
-		return OriginMixed
+		return encap.OriginMixed
 	}
-	return OriginWire
+	return encap.OriginWire
 }

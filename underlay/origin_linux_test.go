@@ -32,16 +32,16 @@ func TestArrivalDevice(t *testing.T) {
 		}
 		var o Origins
 		b.do(t, func() (err error) { o, err = FindOrigins(nil); return err })
-		if got := o.Of(d.Device, d.Src); got != OriginHere {
+		if got := o.Of(d.Device, d.Src); got != encap.OriginHere {
 			t.Errorf("by a veth: origin %d", got)
 		}
-		o.Devices[uint32(b.index)] = Device{Origin: OriginWire, Martian: true} // were it one
-		if got := o.Of(d.Device, d.Src); got != OriginWire {
+		o.Devices[uint32(b.index)] = Device{Origin: encap.OriginWire, Martian: true} // were it one
+		if got := o.Of(d.Device, d.Src); got != encap.OriginWire {
 			t.Errorf("by a wire: origin %d", got)
 		}
-		want := OriginHere
+		want := encap.OriginHere
 		if v6 {
-			want = OriginMixed
+			want = encap.OriginMixed
 		}
 		for _, device := range []string{"", "eth0"} {
 			tx := b.transmitter(t, TransmitterConfig{V6: v6, Device: device})
@@ -59,16 +59,16 @@ func TestArrivalDevice(t *testing.T) {
 func TestOwnSource(t *testing.T) {
 	own4, own6 := encap.AddrFrom(netip.MustParseAddr("192.0.2.1")), encap.AddrFrom(netip.MustParseAddr("2001:db8::1"))
 	o := Origins{
-		Devices: map[uint32]Device{1: {OriginWire, true}, 2: {OriginWire, false}, 3: {OriginMixed, true}, 4: {OriginHere, false}},
+		Devices: map[uint32]Device{1: {encap.OriginWire, true}, 2: {encap.OriginWire, false}, 3: {encap.OriginMixed, true}, 4: {encap.OriginHere, false}},
 		Own:     map[encap.Addr]struct{}{own4: {}, own6: {}},
 	}
 	for _, c := range []struct {
 		device uint32
 		src    encap.Addr
-		want   Origin
+		want   encap.Origin
 	}{
-		{1, own4, OriginHere}, {2, own4, OriginMixed}, {3, own4, OriginHere}, {4, own4, OriginHere}, {5, own4, OriginMixed},
-		{1, own6, OriginMixed}, {4, own6, OriginHere}, {1, encap.Addr{}, OriginWire}, {5, encap.Addr{}, OriginUnknown},
+		{1, own4, encap.OriginHere}, {2, own4, encap.OriginMixed}, {3, own4, encap.OriginHere}, {4, own4, encap.OriginHere}, {5, own4, encap.OriginMixed},
+		{1, own6, encap.OriginMixed}, {4, own6, encap.OriginHere}, {1, encap.Addr{}, encap.OriginWire}, {5, encap.Addr{}, encap.OriginUnknown},
 	} {
 		if got := o.Of(c.device, c.src); got != c.want {
 			t.Errorf("from %s by device %d: origin %d, want %d", c.src, c.device, got, c.want)
@@ -82,16 +82,16 @@ func TestOrigins(t *testing.T) {
 	a.do(t, func() error {
 		at := func(name string) netlink.LinkAttrs { l := netlink.NewLinkAttrs(); l.Name = name; return l }
 		under := func(name string) netlink.LinkAttrs { l := at(name); l.ParentIndex = a.index; return l }
-		want := map[string]Origin{"lo": OriginHere, "eth0": OriginHere}
+		want := map[string]encap.Origin{"lo": encap.OriginHere, "eth0": encap.OriginHere}
 		for _, l := range []struct {
 			netlink.Link
-			want Origin
+			want encap.Origin
 		}{
-			{&netlink.Vlan{LinkAttrs: under("vlan0"), VlanId: 7}, OriginHere}, // of a veth
-			{&netlink.Bridge{LinkAttrs: at("br0")}, OriginMixed},
-			{&netlink.Tuntap{LinkAttrs: at("tap0"), Mode: netlink.TUNTAP_MODE_TAP}, OriginMixed},
-			{&netlink.Dummy{LinkAttrs: at("dummy0")}, OriginMixed},
-			{&netlink.Macvlan{LinkAttrs: under("macvlan0"), Mode: netlink.MACVLAN_MODE_BRIDGE}, OriginMixed},
+			{&netlink.Vlan{LinkAttrs: under("vlan0"), VlanId: 7}, encap.OriginHere}, // of a veth
+			{&netlink.Bridge{LinkAttrs: at("br0")}, encap.OriginMixed},
+			{&netlink.Tuntap{LinkAttrs: at("tap0"), Mode: netlink.TUNTAP_MODE_TAP}, encap.OriginMixed},
+			{&netlink.Dummy{LinkAttrs: at("dummy0")}, encap.OriginMixed},
+			{&netlink.Macvlan{LinkAttrs: under("macvlan0"), Mode: netlink.MACVLAN_MODE_BRIDGE}, encap.OriginMixed},
 		} {
 			if err := netlink.LinkAdd(l.Link); err != nil {
 				t.Logf("%s: %v", l.Attrs().Name, err) // this kernel may lack the kind
@@ -145,9 +145,9 @@ func TestOriginsOfHardware(t *testing.T) {
 		&netlink.Device{LinkAttrs: at(11, 0, 12)},
 		&netlink.Bridge{LinkAttrs: at(12, 0, 0)},
 	})
-	for index, want := range map[uint32]Origin{
-		1: OriginWire, 2: OriginWire, 4: OriginWire, 6: OriginMixed, 7: OriginMixed, 8: OriginWire, 9: OriginMixed,
-		10: OriginMixed, 11: OriginWire, 12: OriginMixed, 99: OriginUnknown,
+	for index, want := range map[uint32]encap.Origin{
+		1: encap.OriginWire, 2: encap.OriginWire, 4: encap.OriginWire, 6: encap.OriginMixed, 7: encap.OriginMixed, 8: encap.OriginWire, 9: encap.OriginMixed,
+		10: encap.OriginMixed, 11: encap.OriginWire, 12: encap.OriginMixed, 99: encap.OriginUnknown,
 	} {
 		if got[index].Origin != want {
 			t.Errorf("device %d: origin %d, want %d", index, got[index].Origin, want)

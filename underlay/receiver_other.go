@@ -27,7 +27,7 @@ type Receiver struct {
 	read  func(b []byte) (n int, tos uint8, src net.Addr, err error)
 	leave func() error
 
-	unreadable atomic.Uint64 // see Losses
+	unreadable atomic.Uint64 // see encap.Losses
 
 	mu  sync.Mutex // held while a worker reads; innermost
 	buf []byte
@@ -138,7 +138,7 @@ func (r *Receiver) Offloads() Offloads {
 }
 
 // Losses returns what was lost until now, as far as this system reports it.
-func (r *Receiver) Losses() Losses { return Losses{Unreadable: r.unreadable.Load()} }
+func (r *Receiver) Losses() encap.Losses { return encap.Losses{Unreadable: r.unreadable.Load()} }
 
 // LocalPort is the port that the receiver is bound to.
 func (r *Receiver) LocalPort() uint16 {

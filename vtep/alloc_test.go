@@ -34,13 +34,13 @@ func (s sink) Interface(string) (underlay.Interface, error) {
 
 func (s sink) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
 	return underlay.Origins{Devices: map[uint32]underlay.Device{
-		1: {Origin: underlay.OriginWire, Martian: true}, 2: {Origin: underlay.OriginHere}, 3: {Origin: underlay.OriginMixed},
+		1: {Origin: encap.OriginWire, Martian: true}, 2: {Origin: encap.OriginHere}, 3: {Origin: encap.OriginMixed},
 	}, Own: map[encap.Addr]struct{}{encap.AddrFrom(netip.MustParseAddr("192.0.2.1")): {}}}, nil
 }
 
-func (s sink) Queues() int                 { return 1 }
-func (s sink) Offloads() tap.Offloads      { return tap.Offloads{Write: tap.OffloadTSO} }
-func (s sink) Losses() (tap.Losses, error) { return tap.Losses{}, nil }
+func (s sink) Queues() int                   { return 1 }
+func (s sink) Offloads() tap.Offloads        { return tap.Offloads{Write: tap.OffloadTSO} }
+func (s sink) Losses() (encap.Losses, error) { return encap.Losses{}, nil }
 func (s sink) ReadBatch(int, []encap.Frame) (int, error) {
 	<-s.closed
 	return 0, os.ErrClosed
@@ -66,7 +66,7 @@ type sinkReceiver sink
 
 func (r sinkReceiver) Workers() int                { return 1 }
 func (r sinkReceiver) Offloads() underlay.Offloads { return underlay.Offloads{} }
-func (r sinkReceiver) Losses() underlay.Losses     { return underlay.Losses{} }
+func (r sinkReceiver) Losses() encap.Losses        { return encap.Losses{} }
 func (r sinkReceiver) ReadBatch(int, []encap.Datagram) (int, error) {
 	<-r.closed
 	return 0, net.ErrClosed

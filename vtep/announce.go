@@ -44,16 +44,11 @@ func (l *Link) tellFDB(e *fdb.Event) {
 	if !l.vtep.events.wants(FDBEvents) {
 		return
 	}
-	r := l.Remotes.At(e.Remote)
-	if r == nil {
+	entry, ok := l.describe(&fdb.Entry{MAC: e.MAC, State: e.State, Flags: e.Flags, Used: e.Used, Updated: e.Updated}, e.Remote)
+	if !ok {
 		return
 	}
-	now := l.vtep.now()
-	ev := Event{Kind: EntryChanged, Reason: e.Reason, Entry: l.short(FDBEntry{
-		Link: l.State.Load().Name, MAC: e.MAC, State: e.State, Flags: e.Flags,
-		Remote: Remote{Addr: r.Addr.Netip(), Port: r.Port, VNI: &r.VNI, Via: r.Via},
-		Used:   ago(now, e.Used), Updated: ago(now, e.Updated),
-	})}
+	ev := Event{Kind: EntryChanged, Reason: e.Reason, Entry: l.short(entry)}
 	switch e.Kind {
 	case fdb.Moved:
 		ev.Kind = EntryMoved
@@ -86,7 +81,7 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 // tellPolicy tells of the policy id that packets carried last, where it is another
 // than the one told before. The caller holds v.mu.
 func (l *Link) tellPolicy() {
-	id := l.LastPolicy()
+	id := l.LastPolicy.Load()
 	if id == l.policyTold || !l.vtep.events.wants(LinkEvents) {
 		return
 	}

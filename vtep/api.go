@@ -6,6 +6,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
@@ -188,24 +189,17 @@ type LinkConfig struct {
 // LinkInfo is a link as it stands.
 type LinkInfo struct {
 	Config    LinkConfig // as given, unset fields unset
-	Name      string     // the netdev's present name
-	Index     int        // the netdev's index
-	MAC       encap.MAC
-	MTU       int
-	MTUSource string // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
-	Up        bool
-	Entries   int // FDB entries
-	Learned   int // addresses that a proxy learned
+	tap.State            // of the netdev
+	MTUSource string     // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
+	Entries   int        // FDB entries
+	Learned   int        // addresses that a proxy learned
 	Stats     forward.Stats
 	// Shared are the drops of the sockets that the link shares with others of its
 	// local address and port, without zeros. VTEP.Stats has them, too.
-	Shared map[forward.DropReason]uint64
-	// TxQueueLen, GSOMaxSize and GSOMaxSegs are the netdev's; 0 where the system
-	// does not tell.
-	TxQueueLen, GSOMaxSize, GSOMaxSegs int
-	Offloads                           LinkOffloads
-	Troubles                           []Trouble              // of remotes, by address
-	ICMP                               map[TroubleKind]uint64 // messages about remotes, without zeros
+	Shared   map[forward.DropReason]uint64
+	Offloads LinkOffloads
+	Troubles []Trouble              // of remotes, by address
+	ICMP     map[TroubleKind]uint64 // messages about remotes, without zeros
 }
 
 // Remote is where frames go: a VTEP.

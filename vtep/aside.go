@@ -60,7 +60,7 @@ func (v *VTEP) setAside() {
 
 // setAside looks for storms among the links of ep, passed seconds after it last did.
 func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
-	total := ep.Messages()
+	total := ep.Messages.Load()
 	busy := (total-ep.looked)/passed >= ep.vtep.stormAt
 	ep.looked = total
 	if ep.gate == nil || ep.key.group.IsValid() || !busy && ep.asides == 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -98,7 +99,7 @@ func TestLocalBypassFollows(t *testing.T) {
 		want("the port again", 0, 1)
 		must(t, r.SetLinkUp("vxlan1", false))
 		want("down", 0, 0)
-		checkDrops(t, r.stats(t, "vxlan1"), map[vtep.DropReason]uint64{vtep.RxLinkDown: 1})
+		checkDrops(t, r.stats(t, "vxlan1"), map[forward.DropReason]uint64{forward.RxLinkDown: 1})
 		must(t, r.SetLinkUp("vxlan1", true))
 		want("up", 0, 1)
 		must(t, r.DelLink("vxlan1"))
@@ -106,7 +107,7 @@ func TestLocalBypassFollows(t *testing.T) {
 		other = r.addUp(t, vtep.LinkConfig{Name: "vxlan1", VNI: 43, Remote: addrC, DstPort: 4790})
 		synctest.Wait()
 		want("added with another remote: no peer", 0, 0)
-		checkDrops(t, r.stats(t, "vxlan1"), map[vtep.DropReason]uint64{vtep.RxNotPeer: 1})
+		checkDrops(t, r.stats(t, "vxlan1"), map[forward.DropReason]uint64{forward.RxNotPeer: 1})
 		set("vxlan1", acceptAny)
 		want("accepted", 0, 1)
 	})
@@ -175,7 +176,7 @@ func TestLocalBypassIsJudged(t *testing.T) {
 			}
 			must(t, r.UpdateLink("vxlan1", func(c *vtep.LinkConfig) error { c.GBP, c.Reserved = false, vtep.ReservedDrop; return nil }))
 			r.out(frame(bcast, macB, "x"))
-			checkDrops(t, r.stats(t, "vxlan1"), map[vtep.DropReason]uint64{vtep.RxReserved: 1})
+			checkDrops(t, r.stats(t, "vxlan1"), map[forward.DropReason]uint64{forward.RxReserved: 1})
 		})
 	}
 }
@@ -189,17 +190,17 @@ func TestLocalBypassDropsAsTheNetwork(t *testing.T) {
 		edit   func(*vtep.LinkConfig) // of the link that is handed frames
 		pin    bool                   // macB behind another remote
 		frames []encap.Frame
-		drops  map[vtep.DropReason]uint64
+		drops  map[forward.DropReason]uint64
 		learns int // addresses
 	}{
 		{name: "nothing", frames: []encap.Frame{frame(bcast, macB, "x")}},
 		{name: "no peer", edit: func(c *vtep.LinkConfig) {
 			c.Accept = vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: []netip.Prefix{netip.PrefixFrom(addrC, 32)}}
-		}, frames: []encap.Frame{frame(bcast, macB, "x")}, drops: map[vtep.DropReason]uint64{vtep.RxNotPeer: 1}},
+		}, frames: []encap.Frame{frame(bcast, macB, "x")}, drops: map[forward.DropReason]uint64{forward.RxNotPeer: 1}},
 		{name: "peerbumlimit", edit: func(c *vtep.LinkConfig) { c.PeerBUMLimit = 3 }, frames: []encap.Frame{
 			frame(bcast, macB, "1"), frame(bcast, macB, "2"), frame(bcast, macB, "3"), frame(bcast, macB, "4"), frame(bcast, macB, "5"),
-		}, drops: map[vtep.DropReason]uint64{vtep.RxPeerBUMLimit: 4}}, // of so low a limit one passes at once
-		{name: "a pinned MAC", pin: true, frames: []encap.Frame{frame(bcast, macB, "x")}, drops: map[vtep.DropReason]uint64{vtep.RxStaticMAC: 1}},
+		}, drops: map[forward.DropReason]uint64{forward.RxPeerBUMLimit: 4}}, // of so low a limit one passes at once
+		{name: "a pinned MAC", pin: true, frames: []encap.Frame{frame(bcast, macB, "x")}, drops: map[forward.DropReason]uint64{forward.RxStaticMAC: 1}},
 		{name: "a pinned MAC without learning", edit: func(c *vtep.LinkConfig) { c.NoLearning = true }, pin: true, frames: []encap.Frame{frame(bcast, macB, "x")}},
 		{name: "an address", edit: proxied, frames: []encap.Frame{arpRequest(netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.8"))}, learns: 1},
 		{name: "an address without learning", edit: func(c *vtep.LinkConfig) { c.Proxy = true }, frames: []encap.Frame{
@@ -231,7 +232,7 @@ func TestLocalBypassDropsAsTheNetwork(t *testing.T) {
 	}
 }
 
-func sum(drops map[vtep.DropReason]uint64) (n uint64) {
+func sum(drops map[forward.DropReason]uint64) (n uint64) {
 	for _, d := range drops {
 		n += d
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -38,7 +39,7 @@ func TestDeviceDeleted(t *testing.T) {
 		}
 		r.hear(addrB, pack(42, frame(macA, macB, "x")))
 		synctest.Wait()
-		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.RxUnknownVNI: 1})
+		checkDrops(t, r.Stats(), map[forward.DropReason]uint64{forward.RxUnknownVNI: 1})
 		must(t, r.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 42, Remote: addrB}))
 	})
 }
@@ -203,7 +204,7 @@ func TestRetryOwnAddress(t *testing.T) {
 		if got := r.got(); len(got) != 0 {
 			t.Error("heard the own echo")
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.RxOwnEcho: 1})
+		r.drops(map[forward.DropReason]uint64{forward.RxOwnEcho: 1})
 	})
 }
 
@@ -218,7 +219,7 @@ func TestDevGone(t *testing.T) {
 		r.in(addrB, frame(macA, macC, "x"))
 		must(t, r.SetLinkUp(r.link, false))
 		r.in(addrB, frame(macA, macC, "x"))
-		r.drops(map[vtep.DropReason]uint64{vtep.RxLinkDown: 1})
+		r.drops(map[forward.DropReason]uint64{forward.RxLinkDown: 1})
 		r.behind(macC, netip.Addr{})
 		must(t, r.SetLinkUp(r.link, true))
 		if got := r.in(addrB, frame(macA, macC, "x")); len(got) != 1 {

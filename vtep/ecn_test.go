@@ -7,6 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -36,7 +37,7 @@ func TestL09Decap(t *testing.T) {
 							if len(got) != 0 {
 								t.Error("delivered")
 							}
-							r.drops(map[vtep.DropReason]uint64{vtep.RxECN: 1})
+							r.drops(map[forward.DropReason]uint64{forward.RxECN: 1})
 							return
 						}
 						if len(got) != 1 {

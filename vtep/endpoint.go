@@ -31,7 +31,7 @@ type endpoint struct {
 	asideOpen bool   // there is a socket for them
 	asideErr  error  // there can be none
 
-	losses   socketLosses
+	losses   losses
 	working  atomic.Int32 // workers that have not ended
 	draining atomic.Bool
 
@@ -281,10 +281,10 @@ func (v *VTEP) findWild() {
 func (ep *endpoint) setWild(other *endpoint) {
 	ep.other = other
 	if other == nil {
-		ep.SetWild(nil)
+		ep.Wild.Store(nil)
 		ep.gate.SetWild(nil)
 		return
 	}
-	ep.SetWild(other.Endpoint)
+	ep.Wild.Store(other.Endpoint)
 	ep.gate.SetWild(other.gate)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -147,7 +148,7 @@ func TestEntryWithoutDst(t *testing.T) {
 			if sent := r.out(frame(macC, macA, "x")); len(sent) != 0 {
 				t.Errorf("sent to %v", dsts(sent))
 			}
-			r.drops(map[vtep.DropReason]uint64{vtep.TxNoRemote: 1})
+			r.drops(map[forward.DropReason]uint64{forward.TxNoRemote: 1})
 			if e := r.entries(t, r.link, macC); len(e) != 1 || e[0].Remote.Addr.IsValid() {
 				t.Errorf("listed as %+v", e)
 			}
@@ -165,6 +166,6 @@ func TestFloodLimitFirst(t *testing.T) {
 		bad := frame(bcast, macA, "x")
 		bad.Offload = encap.Offload{Csum: encap.CsumPartial, CsumStart: 60000}
 		r.out(bad)
-		checkDrops(t, r.stats(t, r.link), map[vtep.DropReason]uint64{vtep.TxBUMLimit: 1})
+		checkDrops(t, r.stats(t, r.link), map[forward.DropReason]uint64{forward.TxBUMLimit: 1})
 	})
 }

@@ -94,7 +94,7 @@ func TestICMPIsBounded(t *testing.T) {
 		if len(info.Troubles) != 64 || info.ICMP[vtep.PortUnreachable] != 200 {
 			t.Errorf("%d troubles, counted %v; want 64, and 200", len(info.Troubles), info.ICMP)
 		}
-		if n := strings.Count(log.String(), "nobody listens"); n != 1 || !strings.Contains(log.String(), fmt.Sprintf("remotes=%d", 64)) {
+		if n := strings.Count(log.String(), "nobody listens"); n != 1 || !strings.Contains(log.String(), fmt.Sprintf("count=%d", 64)) {
 			t.Errorf("%d lines:\n%s", n, &log)
 		}
 		must(t, v.Close())

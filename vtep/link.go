@@ -129,25 +129,17 @@ func (l *Link) info() LinkInfo {
 	l.takeFiltered()
 	i := LinkInfo{
 		Config:    l.cfg,
-		Name:      l.device.Name,
-		Index:     l.device.Index,
-		MAC:       l.device.MAC,
-		MTU:       l.device.MTU,
+		State:     l.device,
 		MTUSource: l.mtuSource,
-		Up:        l.device.Up,
 		Entries:   l.FDB.Len(),
 		Learned:   l.Learned(),
 		Stats:     forward.Sum(l.Shards),
 		Troubles:  l.troubleList(),
 		ICMP:      l.icmpCounts(),
 		Shared:    l.sharedDrops(),
-
-		TxQueueLen: l.device.TxQueueLen,
-		GSOMaxSize: l.device.GSOMaxSize,
-		GSOMaxSegs: l.device.GSOMaxSegs,
-		Offloads:   l.offloads(),
+		Offloads:  l.offloads(),
 	}
-	i.Stats.PolicyID = uint16(l.LastPolicy())
+	i.Stats.PolicyID = uint16(l.LastPolicy.Load())
 	i.Stats.Evicted, _ = l.Evicted()
 	return i
 }

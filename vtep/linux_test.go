@@ -9,6 +9,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -24,7 +25,7 @@ func TestL01BadSource(t *testing.T) {
 				}
 				r.behind(src, map[bool]netip.Addr{true: addrB}[src.IsZero()]) // the flood list alone
 			}
-			r.drops(map[vtep.DropReason]uint64{vtep.RxBadSource: 3})
+			r.drops(map[forward.DropReason]uint64{forward.RxBadSource: 3})
 		})
 	}
 }
@@ -35,13 +36,13 @@ func TestL02OwnMAC(t *testing.T) {
 		if got := r.in(addrB, frame(bcast, macA, "x")); len(got) != 0 {
 			t.Error("delivered a frame from the link's own MAC")
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.RxOwnMAC: 1})
+		r.drops(map[forward.DropReason]uint64{forward.RxOwnMAC: 1})
 		// The address follows the netdev.
 		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.Address = macC; return nil }))
 		if got := r.in(addrB, frame(bcast, macA, "x"), frame(bcast, macC, "x")); len(got) != 1 {
 			t.Errorf("after a change of address: delivered %d frames", len(got))
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.RxOwnMAC: 2})
+		r.drops(map[forward.DropReason]uint64{forward.RxOwnMAC: 2})
 		r.behind(macC, netip.Addr{})
 	})
 }
@@ -61,7 +62,7 @@ func TestL03TooShort(t *testing.T) {
 		if sent := r.out(encap.Frame{Data: whole.Data[:13]}); len(sent) != 0 {
 			t.Error("sent 13 bytes")
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.RxTooShort: 14, vtep.TxTooShort: 1})
+		r.drops(map[forward.DropReason]uint64{forward.RxTooShort: 14, forward.TxTooShort: 1})
 	})
 }
 
@@ -80,7 +81,7 @@ func TestL04StaticStays(t *testing.T) {
 			if e := r.entries(t, r.link, macC); e[0].State != state || e[0].Remote.Port != 9999 {
 				t.Errorf("the entry changed: %+v", e)
 			}
-			r.drops(map[vtep.DropReason]uint64{vtep.RxStaticMAC: 1})
+			r.drops(map[forward.DropReason]uint64{forward.RxStaticMAC: 1})
 		})
 	}
 }
@@ -277,7 +278,7 @@ func TestL15Down(t *testing.T) {
 			t.Error("delivered while down")
 		}
 		r.behind(macC, netip.Addr{})
-		r.drops(map[vtep.DropReason]uint64{vtep.RxLinkDown: 1})
+		r.drops(map[forward.DropReason]uint64{forward.RxLinkDown: 1})
 		must(t, r.SetLinkUp(r.link, true))
 		if got := r.in(addrB, frame(macA, macC, "x")); len(got) != 1 {
 			t.Error("not delivered after up")

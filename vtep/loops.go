@@ -10,20 +10,11 @@ import (
 // another: whoever forges such packets must not make the control plane busy.
 const lookAgain fdb.Tick = 10
 
-// loopChanges are the remotes of all links whose routes began or ended to lead
-// through the tunnel, for one line of the log each.
-type loopChanges struct{ began, ended []loopChange }
-
-type loopChange struct {
-	link string
-	addr encap.Addr
-}
-
 // checkLoops looks whether the routes to remotes of l lead through this VTEP's
 // links: to those of its flood list and those that did before; all, so that an
 // FDB entry's is found whose packets came back, to others too. At most mostRoutes
 // of each.
-func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, changes *loopChanges) {
+func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, news *troubleNews) {
 	look := l.floodRemotes()
 	v.mu.Lock()
 	vrf := l.vrf
@@ -58,37 +49,25 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, changes *loopChange
 	defer v.mu.Unlock()
 	for i, r := range look {
 		if r.Loops.Load() != loops[i] && !l.gone {
-			l.setLoops(r, loops[i], changes)
+			l.setLoops(r, loops[i], news)
 		}
 	}
 }
 
 // setLoops has frames to r dropped, or sent again. The caller holds VTEP.mu.
-func (l *Link) setLoops(r *forward.Remote, loops bool, changes *loopChanges) {
+func (l *Link) setLoops(r *forward.Remote, loops bool, news *troubleNews) {
 	r.Loops.Store(loops)
-	l.setTrouble(troubleKey{addr: r.Addr, kind: RouteLoops}, loops)
-	change := loopChange{l.device.Name, r.Addr}
+	key := troubleKey{addr: r.Addr, kind: RouteLoops}
+	l.setTrouble(key, loops)
+	news.note(loops, l.device.Name, key, r.Port)
 	if loops {
 		if l.looping == nil {
 			l.looping = make(map[*forward.Remote]struct{})
 		}
 		l.looping[r] = struct{}{}
-		changes.began = append(changes.began, change)
 		return
 	}
 	delete(l.looping, r)
-	changes.ended = append(changes.ended, change)
-}
-
-// log tells what has changed, in a line for all links.
-func (c *loopChanges) log(v *VTEP) {
-	if n := len(c.began); n > 0 {
-		v.log.Warn("the route to a remote leads through the tunnel, frames to it are dropped: give it a route out of another device",
-			"remote", c.began[0].addr.String(), "link", c.began[0].link, "count", n)
-	}
-	if n := len(c.ended); n > 0 {
-		v.log.Info("the route to a remote leads no longer through the tunnel", "remote", c.ended[0].addr.String(), "link", c.ended[0].link, "count", n)
-	}
 }
 
 // lookForLoops looks at the routes of the links that own packets came back to.
@@ -97,8 +76,8 @@ func (v *VTEP) lookForLoops() {
 	now := v.now()
 	v.mu.Lock()
 	for _, l := range v.links {
-		if l.CameBack() && (l.lookedAt == 0 || now-l.lookedAt >= lookAgain) {
-			l.ForgetCameBack()
+		if l.CameBack.Load() && (l.lookedAt == 0 || now-l.lookedAt >= lookAgain) {
+			l.CameBack.Store(false)
 			l.lookedAt = now
 			links = append(links, l)
 		}
@@ -108,11 +87,11 @@ func (v *VTEP) lookForLoops() {
 		return
 	}
 	routes := v.routes(false)
-	var changes loopChanges
+	var news troubleNews
 	for _, l := range links {
-		v.checkLoops(l, routes, true, &changes)
+		v.checkLoops(l, routes, true, &news)
 	}
-	changes.log(v)
+	news.log(v.log)
 }
 
 // floodRemotes are the remotes of l's flood list, mostRoutes of them.

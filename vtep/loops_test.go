@@ -11,6 +11,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -60,7 +61,7 @@ func TestRouteLoops(t *testing.T) {
 			if sent := r.out(frame(macB, macA, "x")); len(sent) != 0 {
 				t.Errorf("through %s: %d packets were sent", through, len(sent))
 			}
-			if info, err := r.Link(r.link); err != nil || info.MTU != 1450 || info.Stats.Drops[vtep.TxLoop] == 0 {
+			if info, err := r.Link(r.link); err != nil || info.MTU != 1450 || info.Stats.Drops[forward.TxLoop] == 0 {
 				t.Errorf("through %s: MTU %d, drops %v", through, info.MTU, info.Stats.Drops)
 			}
 			trouble(true)
@@ -135,7 +136,7 @@ func TestOwnPacketsComeBack(t *testing.T) {
 			if sent := r.sent(); len(sent) != 0 {
 				t.Errorf("an own packet was sent again, %d times", len(sent))
 			}
-			checkDrops(t, r.stats(t, "vxlan1"), map[vtep.DropReason]uint64{vtep.TxLoop: 1})
+			checkDrops(t, r.stats(t, "vxlan1"), map[forward.DropReason]uint64{forward.TxLoop: 1})
 			time.Sleep(1500 * time.Millisecond)
 			if info, err := r.Link("vxlan1"); err != nil || len(info.Troubles) != 1 {
 				t.Errorf("within a second and a half: troubles %+v", info.Troubles)

@@ -3,71 +3,64 @@ package vtep
 import (
 	"sync"
 
-	"github.com/uvtep/uvtep/tap"
-	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// What the kernel drops before a worker reads it, and what a worker read that was
-// nothing, is counted by who reads. Once a second, and where somebody asks for
-// the counters, it becomes drop reasons: of the link that has the port, and of
-// nobody where the port is a trunk or the sockets are those of an endpoint, which
-// links share.
+// What the kernel drops before a worker reads it, and what a worker reads that is no
+// frame or datagram, is counted by the port or receiver. Once a second, and where
+// somebody asks for the counters, the VTEP makes drop reasons of it: of the link that
+// has the port, and of no link where the port is a trunk's or the sockets are an
+// endpoint's, which links share.
 
-// portLosses is what was counted of a port's losses.
-type portLosses struct {
-	mu      sync.Mutex // before the device's locks
-	counted tap.Losses
-	read    uint64 // frames from the port when it was last looked at
+// losses are those of a port, or of an endpoint's sockets, that were counted already.
+type losses struct {
+	mu      sync.Mutex // before the locks of the port or receiver
+	counted encap.Losses
 }
 
-// count brings counters in line with what port lost.
-func (p *portLosses) count(port Port, in ...*forward.Counters) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now, err := port.Losses()
+// count adds to counters what was lost since the call before.
+func (l *losses) count(lost func() (encap.Losses, error), overflow, unreadable forward.DropReason, in ...*forward.Counters) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, err := lost()
 	if err != nil {
-		return // it is gone, or on its way to another namespace
+		return // the netdev is gone, or on its way to another namespace
 	}
 	for _, c := range in {
-		c.Count(forward.TxPortOverflow, now.Overflow-p.counted.Overflow)
-		c.Count(forward.TxUnreadable, now.Unreadable-p.counted.Unreadable)
+		c.Count(overflow, now.Overflow-l.counted.Overflow)
+		c.Count(unreadable, now.Unreadable-l.counted.Unreadable)
 	}
-	p.counted = now
+	l.counted = now
 }
 
-// idle reports whether no frame of the port was read since the call before, read
-// being how many were. Then its queue has not overflowed either: a full one has
-// frames to read. Of thousands of links most are idle.
-func (p *portLosses) idle(read uint64) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	was := p.read
-	p.read = read
-	return read == was
+// countLosses counts what the port lost.
+func (n *netdev) countLosses() {
+	n.losses.count(n.port.Losses, forward.TxPortOverflow, forward.TxUnreadable, n.lostTo...)
 }
 
-// socketLosses is what was counted of an endpoint's losses.
-type socketLosses struct {
-	mu      sync.Mutex // before the receiver's locks
-	counted underlay.Losses
+// idle reports whether no frame of the port was read since the call before. Then its
+// queue has not overflowed either: a full queue has frames to read. Most of thousands
+// of links are idle. The caller holds VTEP.mu.
+func (n *netdev) idle() bool {
+	if n.read == nil {
+		return false
+	}
+	was := n.wasRead
+	n.wasRead = n.read()
+	return n.wasRead == was
 }
 
-// countLosses counts what ep's sockets lost.
+// countLosses counts what the sockets lost.
 func (ep *endpoint) countLosses() {
-	p := &ep.losses
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now, c := ep.receiver.Losses(), &ep.vtep.plane.Counters[0]
-	c.Count(forward.RxSocketOverflow, now.Overflow-p.counted.Overflow)
-	c.Count(forward.RxUnreadable, now.Unreadable-p.counted.Unreadable)
-	p.counted = now
+	lost := func() (encap.Losses, error) { return ep.receiver.Losses(), nil }
+	ep.losses.count(lost, forward.RxSocketOverflow, forward.RxUnreadable, &ep.vtep.plane.Counters[0])
 }
 
 // sharedDrops are the drops of the sockets that l shares, without zeros. The
 // caller holds VTEP.mu.
 func (l *Link) sharedDrops() map[forward.DropReason]uint64 {
-	var sum underlay.Losses
+	var sum encap.Losses
 	for _, ep := range l.endpoints {
 		ep.losses.mu.Lock()
 		n := ep.losses.counted
@@ -94,7 +87,7 @@ func (v *VTEP) countLosses(all bool) {
 			count = append(count, ep.countLosses)
 		}
 		for n := range v.netdevs {
-			if n.read == nil || !n.losses.idle(n.read()) || all {
+			if !n.idle() || all {
 				count = append(count, n.countLosses)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -31,19 +32,19 @@ func TestLosses(t *testing.T) {
 		r.host.Lose(7, 4)
 		dev.Inject(frame(macB, macA, "x")) // nobody looks at an idle port
 		time.Sleep(time.Second)
-		link := map[vtep.DropReason]uint64{vtep.TxPortOverflow: 3, vtep.TxUnreadable: 2}
-		trunk := map[vtep.DropReason]uint64{vtep.TxPortOverflow: 5, vtep.TxUnreadable: 1}
-		sockets := map[vtep.DropReason]uint64{vtep.RxSocketOverflow: 7, vtep.RxUnreadable: 4}
-		told := map[string]map[vtep.DropReason]uint64{"vxlan0": {}, "": {}}
+		link := map[forward.DropReason]uint64{forward.TxPortOverflow: 3, forward.TxUnreadable: 2}
+		trunk := map[forward.DropReason]uint64{forward.TxPortOverflow: 5, forward.TxUnreadable: 1}
+		sockets := map[forward.DropReason]uint64{forward.RxSocketOverflow: 7, forward.RxUnreadable: 4}
+		told := map[string]map[forward.DropReason]uint64{"vxlan0": {}, "": {}}
 		events, _, err := sub.Read(t.Context(), nil)
 		must(t, err)
 		for _, e := range events {
 			told[e.Entry.Link][e.Drop] += e.Count
 		}
-		all := map[vtep.DropReason]uint64{vtep.TxPortOverflow: 5, vtep.TxUnreadable: 1, vtep.RxSocketOverflow: 7, vtep.RxUnreadable: 4}
+		all := map[forward.DropReason]uint64{forward.TxPortOverflow: 5, forward.TxUnreadable: 1, forward.RxSocketOverflow: 7, forward.RxUnreadable: 4}
 		checkDrops(t, r.stats(t, "vxlan0"), link)
 		checkDrops(t, r.Stats(), all)
-		for what, got := range map[string]struct{ got, want map[vtep.DropReason]uint64 }{
+		for what, got := range map[string]struct{ got, want map[forward.DropReason]uint64 }{
 			"the trunk port": {r.Trunks()[0].Drops, trunk}, "the sockets": {r.Links()[2].Shared, sockets},
 			"the monitor, of the link": {told["vxlan0"], link}, "the monitor, of no link": {told[""], all},
 		} {
@@ -53,10 +54,10 @@ func TestLosses(t *testing.T) {
 		}
 		// An idle port is looked at where somebody asks for it, and now and then.
 		dev.Lose(1, 0)
-		r.drops(map[vtep.DropReason]uint64{vtep.TxPortOverflow: 4, vtep.TxUnreadable: 2})
+		r.drops(map[forward.DropReason]uint64{forward.TxPortOverflow: 4, forward.TxUnreadable: 2})
 		dev.Lose(1, 0)
 		time.Sleep(11 * time.Second)
-		if links := r.Links(); links[2].Stats.Drops[vtep.TxPortOverflow] != 5 {
+		if links := r.Links(); links[2].Stats.Drops[forward.TxPortOverflow] != 5 {
 			t.Errorf("after a sweep %v", links[2].Stats.Drops)
 		}
 		// What a socket lost is not forgotten with it.
@@ -64,7 +65,7 @@ func TestLosses(t *testing.T) {
 		for _, name := range []string{"v10", "v20", "vxlan0"} {
 			must(t, r.DelLink(name))
 		}
-		if n := r.Stats().Drops[vtep.RxSocketOverflow]; n != 8 {
+		if n := r.Stats().Drops[forward.RxSocketOverflow]; n != 8 {
 			t.Errorf("after the last link went, %d overflows, want 8", n)
 		}
 	})
@@ -113,7 +114,7 @@ func TestNothingVanishes(t *testing.T) {
 			}
 			s, nobody := r.stats(t, r.link), r.Stats()
 			sent, delivered := s.TxPackets+s.Answered, s.RxPackets
-			for _, drops := range []map[vtep.DropReason]uint64{s.Drops, nobody.Drops} {
+			for _, drops := range []map[forward.DropReason]uint64{s.Drops, nobody.Drops} {
 				for reason, n := range drops {
 					if strings.HasPrefix(reason.String(), "tx-") {
 						sent += n

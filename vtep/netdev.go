@@ -20,11 +20,12 @@ type netdev struct {
 	port Port
 	dev  Netdev
 
-	losses portLosses
-	lostTo []*forward.Counters // where they count
-	read   func() uint64       // frames of the port that were read; nil: its losses are always asked for
+	losses losses
+	lostTo []*forward.Counters // which count its losses
+	read   func() uint64       // how many frames of the port were read; nil: its losses are always asked for
 
 	// The rest is guarded by VTEP.mu.
+	wasRead   uint64      // read at the call of idle before
 	refused   tap.Offload // by the kernel, as logged
 	ownDowns  int         // times that the VTEP set the netdev down and Watch has not told yet
 	stopWatch context.CancelFunc
@@ -74,9 +75,6 @@ func (v *VTEP) openNetdev(c tap.Config, log *slog.Logger) (*netdev, tap.State, e
 
 // joins reports whether the port takes superframes whole.
 func (n *netdev) joins() bool { return n.dev.Offloads().Superframes() }
-
-// countLosses counts what the port lost.
-func (n *netdev) countLosses() { n.losses.count(n.port, n.lostTo...) }
 
 func (n *netdev) state() (tap.State, error) { return n.dev.State() }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -169,7 +170,7 @@ func drain[T any](c <-chan T) []T {
 }
 
 // stats are the link's.
-func (n *node) stats(t *testing.T, link string) vtep.LinkStats {
+func (n *node) stats(t *testing.T, link string) forward.Stats {
 	t.Helper()
 	synctest.Wait()
 	info, err := n.Link(link)
@@ -179,24 +180,24 @@ func (n *node) stats(t *testing.T, link string) vtep.LinkStats {
 
 // drops checks that want, and nothing else, was dropped on the link, and that
 // the netdev's counters show it in the class of each reason.
-func (r *rig) drops(want map[vtep.DropReason]uint64) {
+func (r *rig) drops(want map[forward.DropReason]uint64) {
 	r.t.Helper()
 	checkDrops(r.t, r.stats(r.t, r.link), want)
 }
 
-func checkDrops(t *testing.T, s vtep.LinkStats, want map[vtep.DropReason]uint64) {
+func checkDrops(t *testing.T, s forward.Stats, want map[forward.DropReason]uint64) {
 	t.Helper()
 	if !maps.Equal(s.Drops, want) {
 		t.Errorf("drops %v, want %v", s.Drops, want)
 	}
-	var classes vtep.LinkStats
+	var classes forward.Stats
 	for r, n := range want {
 		switch r {
-		case vtep.TxPortOverflow, vtep.TxUnknownVLAN, vtep.TxLinkDown, vtep.TxTooShort, vtep.TxInnerVLAN, vtep.TxNoNeighbour, vtep.TxNoRemote, vtep.TxFloodLoop, vtep.TxBUMLimit, vtep.TxPeerBUMLimit, vtep.TxNoBuffer:
+		case forward.TxPortOverflow, forward.TxUnknownVLAN, forward.TxLinkDown, forward.TxTooShort, forward.TxInnerVLAN, forward.TxNoNeighbour, forward.TxNoRemote, forward.TxFloodLoop, forward.TxBUMLimit, forward.TxPeerBUMLimit, forward.TxNoBuffer:
 			classes.TxDropped += n
-		case vtep.TxUnreadable, vtep.TxBadOffload, vtep.TxTooManySegments, vtep.TxLoop, vtep.TxTooBig, vtep.TxUnreachable, vtep.TxRefused:
+		case forward.TxUnreadable, forward.TxBadOffload, forward.TxTooManySegments, forward.TxLoop, forward.TxTooBig, forward.TxUnreachable, forward.TxRefused:
 			classes.TxErrors += n
-		case vtep.RxUnreadable, vtep.RxNotEthernet, vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxReserved, vtep.RxTooShort, vtep.RxECN:
+		case forward.RxUnreadable, forward.RxNotEthernet, forward.RxShortHeader, forward.RxNoVNIFlag, forward.RxReserved, forward.RxTooShort, forward.RxECN:
 			classes.RxErrors += n
 		default:
 			classes.RxDropped += n

@@ -14,6 +14,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -193,7 +194,7 @@ func TestSuperframeRefusedByTransmitter(t *testing.T) {
 		f.Offload.Kind = encap.GSOTCPv6 // contradicts the frame
 		d.Inject(f)
 		s := n.stats(t, "vxlan0")
-		if s.TxPackets != 3 || s.Drops[vtep.TxRefused] != 1 {
+		if s.TxPackets != 3 || s.Drops[forward.TxRefused] != 1 {
 			t.Errorf("sent %d, drops %v", s.TxPackets, s.Drops)
 		}
 	})

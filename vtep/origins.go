@@ -13,7 +13,7 @@ import (
 // second. What it does not know either is taken for one that senders on this host
 // may be behind.
 func (v *VTEP) meetDevices() {
-	device := v.plane.Unmet()
+	device := v.plane.Unmet.Load()
 	if device == 0 || v.meetAgain > v.now() {
 		return
 	}
@@ -23,10 +23,10 @@ func (v *VTEP) meetDevices() {
 		v.log.Warn("asking for the devices of the underlay failed, trying again", "err", err)
 		return
 	}
-	if o.Devices[device].Origin == underlay.OriginUnknown {
-		o.Devices[device] = underlay.Device{Origin: underlay.OriginMixed}
+	if o.Devices[device].Origin == encap.OriginUnknown {
+		o.Devices[device] = underlay.Device{Origin: encap.OriginMixed}
 	}
-	v.plane.Met()
+	v.plane.Unmet.Store(0)
 	v.locked(func() { v.publishArrivals(o) })
 }
 
@@ -62,27 +62,11 @@ func (v *VTEP) findOrigins() {
 // publishArrivals gives the data path a new snapshot; the caller holds v.mu.
 func (v *VTEP) publishArrivals(o underlay.Origins) {
 	v.origins = o
-	a := &forward.Arrivals{Nobody: v.sameHost.links == 0, Of: func(device uint32, src encap.Addr) forward.Origin {
-		return originOf(o.Of(device, src))
-	}}
+	a := &forward.Arrivals{Nobody: v.sameHost.links == 0, Of: o.Of}
 	for p := range v.sameHost.prefixes {
 		a.Prefixes = append(a.Prefixes, p)
 	}
-	v.plane.SetArrivals(a)
-}
-
-// originOf is what the data path makes of an origin.
-func originOf(o underlay.Origin) forward.Origin {
-	switch o {
-	case underlay.OriginWire:
-		return forward.OriginWire
-	case underlay.OriginMixed:
-		return forward.OriginMixed
-	case underlay.OriginHere:
-		return forward.OriginHere
-	case underlay.OriginUnknown:
-	}
-	return forward.OriginUnknown
+	v.plane.Arrivals.Store(a)
 }
 
 // sameHostWords is what the links say of senders on this host, taken together:
@@ -114,7 +98,7 @@ func (v *VTEP) countSameHost(l *Link) {
 		l.sameHost = &is
 		v.sameHost.count(is, 1)
 	}
-	if a := v.plane.Arrivals(); a.Nobody != (v.sameHost.links == 0) || len(a.Prefixes) != len(v.sameHost.prefixes) || len(is.Prefixes) > 0 {
+	if a := v.plane.Arrivals.Load(); a.Nobody != (v.sameHost.links == 0) || len(a.Prefixes) != len(v.sameHost.prefixes) || len(is.Prefixes) > 0 {
 		v.publishArrivals(v.origins)
 	}
 }

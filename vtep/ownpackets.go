@@ -29,9 +29,7 @@ func (v *VTEP) ownSources() *forward.OwnPackets {
 	host, err := v.host.Origins(v.origins.Devices)
 	if err != nil {
 		v.log.Debug("the addresses of this host cannot be read", "err", err)
-		if before := v.plane.OwnPackets(); before != nil {
-			maps.Copy(o.Addrs, before.Addrs)
-		}
+		maps.Copy(o.Addrs, v.plane.OwnPackets.Load().Addrs)
 	}
 	maps.Copy(o.Addrs, host.Own)
 	return o
@@ -40,8 +38,8 @@ func (v *VTEP) ownSources() *forward.OwnPackets {
 // noteSources has the data path know the transmitters and the host's addresses
 // as they are now. The caller holds v.mu.
 func (v *VTEP) noteSources() {
-	now, before := v.ownSources(), v.plane.OwnPackets()
-	if before == nil || now.Ports != before.Ports || now.Wild != before.Wild || !maps.Equal(now.Addrs, before.Addrs) {
-		v.plane.SetOwnPackets(now)
+	now, before := v.ownSources(), v.plane.OwnPackets.Load()
+	if now.Ports != before.Ports || now.Wild != before.Wild || !maps.Equal(now.Addrs, before.Addrs) {
+		v.plane.OwnPackets.Store(now)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -36,7 +37,7 @@ func TestC10TooBig(t *testing.T) {
 			if fits := tt.name == "fits"; len(sent) == 1 != fits {
 				t.Errorf("%s: sent %d", tt.name, len(sent))
 			} else if !fits {
-				r.drops(map[vtep.DropReason]uint64{vtep.TxTooBig: 1})
+				r.drops(map[forward.DropReason]uint64{forward.TxTooBig: 1})
 			}
 			if len(got) == 1 != (tt.mtu != 0) || r.stats(t, r.link).TooBigSent != uint64(len(got)) {
 				t.Fatalf("%s: %d answers", tt.name, len(got))
@@ -60,7 +61,7 @@ func TestC10TooBig(t *testing.T) {
 		if r.out(f); len(r.got()) != 0 {
 			t.Error("a broadcast was answered")
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.TxTooBig: 1})
+		r.drops(map[forward.DropReason]uint64{forward.TxTooBig: 1})
 	})
 }
 
@@ -77,7 +78,7 @@ func TestTooBigOnce(t *testing.T) {
 			if got := len(r.got()); got != 1 {
 				t.Errorf("frame %d: %d answers, want 1", n, got)
 			}
-			r.drops(map[vtep.DropReason]uint64{vtep.TxTooBig: 2 * n})
+			r.drops(map[forward.DropReason]uint64{forward.TxTooBig: 2 * n})
 		}
 	})
 }

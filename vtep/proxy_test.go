@@ -10,6 +10,7 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -64,7 +65,7 @@ func TestProxy(t *testing.T) {
 		asks("noproxy", there, 0, 1)
 		set(func(c *vtep.LinkConfig) { c.Proxy = true })
 		asks("proxy again", there, 1, 0)
-		if s := r.stats(t, r.link); s.Answered != 3 || s.Drops[vtep.TxNoNeighbour] != 2 {
+		if s := r.stats(t, r.link); s.Answered != 3 || s.Drops[forward.TxNoNeighbour] != 2 {
 			t.Errorf("counted %+v", s)
 		}
 	})

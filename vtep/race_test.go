@@ -13,6 +13,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -103,7 +104,7 @@ func TestControlUnderTraffic(t *testing.T) {
 		s := n.stats(t, "steady")
 		for r := range s.Drops {
 			// addrC is no peer; the test drains the output when it can, and fills the queue.
-			if r != vtep.RxNotPeer && r != vtep.RxPort && r != vtep.TxPortOverflow {
+			if r != forward.RxNotPeer && r != forward.RxPort && r != forward.TxPortOverflow {
 				t.Errorf("the steady link dropped %v", s.Drops)
 			}
 		}

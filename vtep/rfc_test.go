@@ -8,6 +8,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -26,7 +27,7 @@ func TestC01FlagRequired(t *testing.T) {
 		if got := r.got(); len(got) != 0 {
 			t.Errorf("delivered %d frames", len(got))
 		}
-		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.RxNoVNIFlag: 1, vtep.RxShortHeader: 2})
+		checkDrops(t, r.Stats(), map[forward.DropReason]uint64{forward.RxNoVNIFlag: 1, forward.RxShortHeader: 2})
 		r.drops(nil)
 	})
 }
@@ -72,7 +73,7 @@ func TestC03ReservedBits(t *testing.T) {
 				if s := r.stats(t, r.link); s.Reserved != 2 {
 					t.Errorf("reserved drop: %+v", s)
 				}
-				r.drops(map[vtep.DropReason]uint64{vtep.RxReserved: 1})
+				r.drops(map[forward.DropReason]uint64{forward.RxReserved: 1})
 			})
 		})
 	}
@@ -97,7 +98,7 @@ func TestC03NotEthernet(t *testing.T) {
 				r.behind(macB, netip.Addr{})
 			}
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.RxNotEthernet: 255})
+		r.drops(map[forward.DropReason]uint64{forward.RxNotEthernet: 255})
 		r.hear(addrB, gpe(0x08, 1)) // without the P flag the byte is reserved
 		if got := r.got(); len(got) != 1 {
 			t.Errorf("without the P flag %d frames were delivered, want 1", len(got))
@@ -111,7 +112,7 @@ func TestC03NotEthernet(t *testing.T) {
 		}
 		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.Reserved = vtep.ReservedDrop; return nil }))
 		r.hear(addrB, gpe(0x0c, 1))
-		r.drops(map[vtep.DropReason]uint64{vtep.RxNotEthernet: 256, vtep.RxReserved: 1})
+		r.drops(map[forward.DropReason]uint64{forward.RxNotEthernet: 256, forward.RxReserved: 1})
 	})
 }
 
@@ -176,7 +177,7 @@ func TestC05Isolation(t *testing.T) {
 				t.Errorf("VNI %d: %+v", vni, s)
 			}
 		}
-		checkDrops(t, a.Stats(), map[vtep.DropReason]uint64{vtep.RxUnknownVNI: 2})
+		checkDrops(t, a.Stats(), map[forward.DropReason]uint64{forward.RxUnknownVNI: 2})
 	})
 }
 
@@ -216,7 +217,7 @@ func TestC07Flood(t *testing.T) {
 		if got := r.out(frame(bcast, macA, "x")); len(got) != 0 {
 			t.Errorf("with an empty flood list: sent %v", got)
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.TxNoRemote: 1})
+		r.drops(map[forward.DropReason]uint64{forward.TxNoRemote: 1})
 	})
 	bubble(t, func(t *testing.T, net *vteptest.Network) {
 		r := newRig(t, net, func(c *vtep.LinkConfig) { c.Remote, c.Group, c.Dev = netip.Addr{}, group, "eth0" })
@@ -301,7 +302,7 @@ func TestC15C16InnerVLAN(t *testing.T) {
 		if sent, got := r.out(f, cut), r.in(addrB, f, cut); len(sent) != 0 || len(got) != 0 {
 			t.Errorf("innervlan drop: sent %d, delivered %d", len(sent), len(got))
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.TxInnerVLAN: 2, vtep.RxInnerVLAN: 2})
+		r.drops(map[forward.DropReason]uint64{forward.TxInnerVLAN: 2, forward.RxInnerVLAN: 2})
 		plain := packet{}.build(t)
 		if sent, got := r.out(plain), r.in(addrB, plain); len(sent) != 1 || len(got) != 1 {
 			t.Errorf("innervlan drop, untagged: sent %d, delivered %d", len(sent), len(got))

@@ -54,7 +54,7 @@ func (v *VTEP) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return v.Close()
-		case <-v.plane.Woken():
+		case <-v.plane.Woken:
 			fault.Catch(v.log, "what the data path noted", v.onWake)
 			n--
 			continue
@@ -80,13 +80,13 @@ func (v *VTEP) sweep() {
 	v.noteSources() // this host may have other addresses by now
 	v.mu.Unlock()
 	routes := v.routes(false)
-	var changes loopChanges
+	var news troubleNews
 	for _, l := range links {
 		l.sweep(v.now())
 		v.followMTU(l, routes)
-		v.checkLoops(l, routes, false, &changes)
+		v.checkLoops(l, routes, false, &news)
 	}
-	changes.log(v)
+	news.log(v.log)
 }
 
 // everySecond tells what was dropped, logs what moved and what the kernel refused, and tries again what a link could not have when
@@ -94,7 +94,7 @@ func (v *VTEP) sweep() {
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.plane.TakeStrangeSource() {
+	if v.plane.StrangeSource.Swap(false) {
 		v.noteSources()
 	}
 	v.tellOffloads()

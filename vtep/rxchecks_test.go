@@ -78,6 +78,14 @@ func TestSizeOfOneDatagram(t *testing.T) {
 	}
 }
 
+// What vtep/forward/portbatch.go gathers at most: frames for a port, links with frames for
+// it, and ports.
+const (
+	maxPending = 512
+	maxOwners  = 64
+	maxPorts   = 8
+)
+
 // TestMoreThanAPortIsGivenAtOnce: one read of the underlay may bring more frames than
 // a port is given at once, joined or not, or handed over here, and more links.
 func TestMoreThanAPortIsGivenAtOnce(t *testing.T) {
@@ -85,9 +93,9 @@ func TestMoreThanAPortIsGivenAtOnce(t *testing.T) {
 		frame func(n int) []byte
 		most  int // frames of one write
 	}{
-		"no segments":    {func(n int) []byte { b := between(0).build(); b[11] = byte(n); return b }, forward.MaxPending},
+		"no segments":    {func(n int) []byte { b := between(0).build(); b[11] = byte(n); return b }, maxPending},
 		"64 runs":        {func(n int) []byte { p := flowOf(0, 0); p.sport = uint16(n); return p.build() }, 65},
-		"one superframe": {func(n int) []byte { return flowOf(n, 0).build() }, forward.MaxPending},
+		"one superframe": {func(n int) []byte { return flowOf(n, 0).build() }, maxPending},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := joiningRig(t, nil)
@@ -121,10 +129,10 @@ func TestManyLinksInOneRead(t *testing.T) {
 		trunk         string
 		writes        int // of one port, at most
 	}{
-		"ports":                 {2 * forward.MaxPorts, 3, "", 3},
-		"few ports":             {forward.MaxPorts, 20, "", 1},
-		"VLANs of a trunk":      {forward.MaxOwners, 4, "trunk0", 1},
-		"many VLANs of a trunk": {2 * forward.MaxOwners, 2, "trunk0", 6},
+		"ports":                 {2 * maxPorts, 3, "", 3},
+		"few ports":             {maxPorts, 20, "", 1},
+		"VLANs of a trunk":      {maxOwners, 4, "trunk0", 1},
+		"many VLANs of a trunk": {2 * maxOwners, 2, "trunk0", 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var links []LinkConfig
@@ -228,7 +236,7 @@ func TestPolicyExtension(t *testing.T) {
 		if n := l.Learned(); n == 1 != tt.learned {
 			t.Errorf("%s: %d addresses are learned", name, n)
 		}
-		if id := l.LastPolicy(); id != 7 {
+		if id := l.LastPolicy.Load(); id != 7 {
 			t.Errorf("%s: the id is %d, want 7; drops %v", name, id, r.stats("vxlan0").Drops)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -19,7 +20,7 @@ func (r *rig) hears(from netip.Addr) bool {
 	mac := encap.MAC{2, 0xee, 0, 0, 0, from.AsSlice()[len(from.AsSlice())-1]}
 	took := len(r.in(from, frame(macA, mac, "x"))) == 1
 	after := r.stats(r.t, r.link)
-	if dropped := after.Drops[vtep.RxNotPeer] - before.Drops[vtep.RxNotPeer]; took != (dropped == 0) || dropped > 1 {
+	if dropped := after.Drops[forward.RxNotPeer] - before.Drops[forward.RxNotPeer]; took != (dropped == 0) || dropped > 1 {
 		r.t.Errorf("from %s: taken %v, but %d drops counted", from, took, dropped)
 	}
 	if learned := len(r.entries(r.t, r.link, mac)) == 1; learned != took {
@@ -190,7 +191,7 @@ func TestS05OwnEcho(t *testing.T) {
 			if got := r.got(); len(got) != 0 {
 				t.Errorf("%s: heard the own echo", tt.name)
 			}
-			r.drops(map[vtep.DropReason]uint64{vtep.RxOwnEcho: 1})
+			r.drops(map[forward.DropReason]uint64{forward.RxOwnEcho: 1})
 			r.behind(macC, netip.Addr{})
 		})
 	}

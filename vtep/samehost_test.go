@@ -80,7 +80,7 @@ func TestLyingFirstFrame(t *testing.T) {
 			if _, frames := crossed(r, "vxlan43"); frames != want || r.stats("vxlan42").Drops[forward.RxUndecided] != drops {
 				t.Errorf("%d frames came out of VNI 43, want %d; drops %v", frames, want, r.stats("vxlan42").Drops)
 			}
-			if got := r.ep.Undecided(); got != (drops > 0) {
+			if got := r.ep.Undecided.Load(); got != (drops > 0) {
 				t.Errorf("the endpoint is to go on without UDP_GRO: %v", got)
 			}
 		})
@@ -175,8 +175,8 @@ func TestUndecidedOfStrangers(t *testing.T) {
 		if tt.link != "" {
 			stats = r.stats(tt.link)
 		}
-		if stats.Drops[tt.drop] != 1 || r.ep.Undecided() {
-			t.Errorf("%s: drops %v, the endpoint is to change: %v", name, stats.Drops, r.ep.Undecided())
+		if stats.Drops[tt.drop] != 1 || r.ep.Undecided.Load() {
+			t.Errorf("%s: drops %v, the endpoint is to change: %v", name, stats.Drops, r.ep.Undecided.Load())
 		}
 	}
 }
@@ -194,7 +194,7 @@ func TestOriginOfEachMessage(t *testing.T) {
 			must(t, r.v.FDBAppend(FDBEntry{Link: link, Remote: Remote{Addr: peer2}}))
 		}
 		r.hear(mixed(peer1, byWire), second)
-		if n := len(r.arrived("vxlan42")); n != 1 || !r.ep.Undecided() {
+		if n := len(r.arrived("vxlan42")); n != 1 || !r.ep.Undecided.Load() {
 			t.Errorf("another %s: %d frames arrived, want those of the first message alone", name, n)
 		}
 	}
@@ -207,19 +207,19 @@ func TestUndecidedSaysWhy(t *testing.T) {
 	tiny.Payload, tiny.SegSize, tiny.Device = tiny.Payload[:5], 3, byVeth
 	r := twoTenants(t, true, nil)
 	r.hear(tiny)
-	if d := r.v.Stats().Drops; d[RxShortHeader] != 1 || len(d) != 1 {
+	if d := r.v.Stats().Drops; d[forward.RxShortHeader] != 1 || len(d) != 1 {
 		t.Errorf("less than a header: drops %v", d)
 	}
 	message := train(byVeth, vxlan(peer1, 42, 0, marker(1)), vxlan(peer1, 43, 0, marker(1)))
-	for reason, edit := range map[DropReason]func(*forward.State){
-		RxLinkDown: func(s *forward.State) { s.Up = false }, RxOwnEcho: func(s *forward.State) { s.Own = encap.AddrFrom(peer1) },
+	for reason, edit := range map[forward.DropReason]func(*forward.State){
+		forward.RxLinkDown: func(s *forward.State) { s.Up = false }, forward.RxOwnEcho: func(s *forward.State) { s.Own = encap.AddrFrom(peer1) },
 	} {
 		l := r.v.links["vxlan42"]
 		s := *l.State.Load()
 		edit(&s)
 		before := l.State.Swap(&s)
 		r.hear(message)
-		if d := r.stats("vxlan42").Drops; d[reason] != 1 || d[RxUndecided] != 0 {
+		if d := r.stats("vxlan42").Drops; d[reason] != 1 || d[forward.RxUndecided] != 0 {
 			t.Errorf("drops %v, want one %s", d, reason)
 		}
 		l.State.Store(before)
@@ -257,21 +257,21 @@ func TestSameHostWord(t *testing.T) {
 			}
 		})
 		r.hear(mixed(tt.device))
-		if got := len(r.arrived("vxlan42")) + len(r.arrived("vxlan43")); got != tt.frames || r.ep.Undecided() != tt.remembers {
-			t.Errorf("%s: %d frames, want %d; undecided %v", tt.name, got, tt.frames, r.ep.Undecided())
+		if got := len(r.arrived("vxlan42")) + len(r.arrived("vxlan43")); got != tt.frames || r.ep.Undecided.Load() != tt.remembers {
+			t.Errorf("%s: %d frames, want %d; undecided %v", tt.name, got, tt.frames, r.ep.Undecided.Load())
 		}
 		// What the words say goes with their links.
 		if err := r.v.DelLink("vxlan43"); err != nil {
 			t.Fatal(err)
 		}
-		a := r.v.plane.Arrivals()
+		a := r.v.plane.Arrivals.Load()
 		if a.Nobody != (tt.w42.Mode == SameHostNone) || len(a.Prefixes) != len(tt.w42.Prefixes) {
 			t.Errorf("%s: with one link left: nobody %v, prefixes %v", tt.name, a.Nobody, a.Prefixes)
 		}
 		if err := r.v.UpdateLink("vxlan42", func(c *LinkConfig) error { c.SameHost = none; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if a := r.v.plane.Arrivals(); !a.Nobody || len(a.Prefixes) != 0 {
+		if a := r.v.plane.Arrivals.Load(); !a.Nobody || len(a.Prefixes) != 0 {
 			t.Errorf("%s: after a change to none: nobody %v, prefixes %v", tt.name, a.Nobody, a.Prefixes)
 		}
 	}

@@ -21,7 +21,7 @@ type Port interface {
 	ReadBatch(q int, frames []encap.Frame) (int, error)
 	// Losses is what was lost before it could be read, since the port was opened.
 	// It may take a while, and no lock of the VTEP's is held.
-	Losses() (tap.Losses, error)
+	Losses() (encap.Losses, error)
 	// Close releases the port and its netdev, and wakes its readers.
 	Close() error
 }
@@ -53,7 +53,7 @@ type Receiver interface {
 	// Offloads is what the kernel does for it at present.
 	Offloads() underlay.Offloads
 	// Losses is what was lost before it could be read, since the receiver was opened.
-	Losses() underlay.Losses
+	Losses() encap.Losses
 	// Drain ends the ReadBatches once they returned what has arrived, which Close
 	// throws away. Close has to follow.
 	Drain() error

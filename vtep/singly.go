@@ -24,7 +24,7 @@ func (v *VTEP) onWake() {
 func (v *VTEP) followUndecided() {
 	for _, ep := range v.endpoints {
 		switch {
-		case ep.singly == 0 && ep.Undecided():
+		case ep.singly == 0 && ep.Undecided.Load():
 			until := v.now() + fdb.Tick(singlyFor/time.Second)
 			if err := v.reopen(ep, until); err != nil {
 				v.log.Warn("receiving without UDP GRO is not possible, trying again", "port", ep.key.port, "err", err)

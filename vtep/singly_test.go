@@ -9,6 +9,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -47,7 +48,7 @@ func TestReceivesSingly(t *testing.T) {
 		got := func(name string) int { return len(drain(h.Device(name).Output())) }
 		gro(true)
 		tries := 0
-		for ; n.stats(t, "vxlan0").Drops[vtep.RxUndecided]+n.stats(t, "vxlan1").Drops[vtep.RxUndecided] == 0; tries++ {
+		for ; n.stats(t, "vxlan0").Drops[forward.RxUndecided]+n.stats(t, "vxlan1").Drops[forward.RxUndecided] == 0; tries++ {
 			if tries == 1000 {
 				t.Fatal("the two were never joined")
 			}
@@ -148,7 +149,7 @@ func (h *askedHost) Origins(known map[uint32]underlay.Device) (underlay.Origins,
 	}
 	h.asked++
 	if h.late != 0 {
-		o.Devices[h.late] = underlay.Device{Origin: underlay.OriginHere}
+		o.Devices[h.late] = underlay.Device{Origin: encap.OriginHere}
 	}
 	return o, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -136,7 +137,7 @@ func TestTrap5Complete(t *testing.T) {
 					t.Errorf("%s: sent although the checksum lies outside", tt.name)
 				}
 			}
-			r.drops(map[vtep.DropReason]uint64{vtep.TxBadOffload: 3})
+			r.drops(map[forward.DropReason]uint64{forward.TxBadOffload: 3})
 		})
 	}
 }
@@ -150,7 +151,7 @@ func TestTxResults(t *testing.T) {
 		if sent := r.out(frame(bcast, macA, "x")); len(sent) != 1 {
 			t.Errorf("sent %v", dsts(sent))
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.TxUnreachable: 1})
+		r.drops(map[forward.DropReason]uint64{forward.TxUnreachable: 1})
 		if s := r.stats(t, r.link); s.TxPackets != 1 || s.TxBytes != 1 {
 			t.Errorf("statistics %+v", s)
 		}
@@ -162,12 +163,12 @@ func TestTxResults(t *testing.T) {
 		if sent := r.out(fits, tooBig, fits); len(sent) != 2 {
 			t.Errorf("sent %d", len(sent))
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.TxTooBig: 1})
+		r.drops(map[forward.DropReason]uint64{forward.TxTooBig: 1})
 		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.DF = vtep.DFUnset; return nil }))
 		if sent := r.out(tooBig); len(sent) != 1 {
 			t.Error("df unset: not sent")
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.TxTooBig: 1})
+		r.drops(map[forward.DropReason]uint64{forward.TxTooBig: 1})
 	})
 }
 
@@ -184,7 +185,7 @@ func TestRxPortRefuses(t *testing.T) {
 		for range 3 {
 			r.in(addrB, frame(bcast, macB, "four"))
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.RxPort: 3})
+		r.drops(map[forward.DropReason]uint64{forward.RxPort: 3})
 		if s := r.stats(t, r.link); s.RxPackets != 0 || s.RxBytes != 0 || s.Multicast != 0 {
 			t.Errorf("counted as received: %+v", s)
 		}

@@ -2,36 +2,56 @@ package vtep
 
 import (
 	"cmp"
+	"log/slog"
 	"net/netip"
 	"slices"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
+	"github.com/uvtep/uvtep/underlay"
 )
 
 // TroubleKind says what is wrong with a remote.
 type TroubleKind uint8
 
 const (
-	// RouteLoops: the route to it leads through this VTEP's own links. Frames to it
-	// are dropped (TxLoop).
-	RouteLoops TroubleKind = iota
-	// The rest is what ICMP says of packets to it (RFC 792, RFC 4443 section 3).
-	// Anybody can forge that: it is told, and frames are sent all the same.
-	PortUnreachable // nobody listens
-	HostUnreachable
-	NetUnreachable
-	Prohibited   // by a firewall or by policy
-	TimeExceeded // on the way, for example in a loop of routers
-	OtherICMP
+	// RouteLoops: the route to the remote leads through this VTEP's own links. Frames to
+	// the remote are dropped (forward.TxLoop).
+	RouteLoops TroubleKind = 0
+	// The other kinds are what ICMP says of packets to the remote. Anybody can forge
+	// ICMP: the trouble is told, and frames are sent all the same.
+	PortUnreachable = 1 + TroubleKind(underlay.PortUnreachable)
+	HostUnreachable = 1 + TroubleKind(underlay.HostUnreachable)
+	NetUnreachable  = 1 + TroubleKind(underlay.NetUnreachable)
+	Prohibited      = 1 + TroubleKind(underlay.Prohibited)
+	TimeExceeded    = 1 + TroubleKind(underlay.TimeExceeded)
+	OtherICMP       = 1 + TroubleKind(underlay.OtherICMP)
 
-	numTroubles
+	numTroubles = OtherICMP + 1
 )
 
-// String is the kind's name, as counters and documents show it.
-func (k TroubleKind) String() string {
-	return [numTroubles]string{"loop", "port-unreachable", "host-unreachable", "net-unreachable", "prohibited", "time-exceeded", "other-icmp"}[k]
+const icmpEnds = "ICMP has not complained of a remote for a minute"
+
+// troubleTexts are the kinds' names, as counters and documents show them, and what the
+// log says where a trouble begins and has ended. The log limits lines of the same text
+// together.
+var troubleTexts = [numTroubles]struct{ name, begins, ends string }{ //nolint:gochecknoglobals // a table, never written
+	RouteLoops: {
+		"loop", "the route to a remote leads through the tunnel, frames to it are dropped: give it a route out of another device",
+		"the route to a remote leads no longer through the tunnel",
+	},
+	PortUnreachable: {"port-unreachable", "nobody listens on the port of a remote, ICMP says: see whether its VTEP runs there, and with this dstport", icmpEnds},
+	HostUnreachable: {"host-unreachable", "a remote cannot be reached, ICMP says: see whether the host is up, and the last router's route to it", icmpEnds},
+	NetUnreachable:  {"net-unreachable", "the network of a remote cannot be reached, ICMP says: look at the routers' routes to it", icmpEnds},
+	Prohibited:      {"prohibited", "packets to a remote are prohibited, ICMP says: look for a firewall on the way, and at the remote", icmpEnds},
+	TimeExceeded: {
+		"time-exceeded", "packets to a remote do not arrive in time, ICMP says: look for a loop among the routers, or for a ttl that is too small", icmpEnds,
+	},
+	OtherICMP: {"other-icmp", "packets to a remote are refused, ICMP says", icmpEnds},
 }
+
+// String is the kind's name.
+func (k TroubleKind) String() string { return troubleTexts[k].name }
 
 // Trouble is something that is wrong with a remote, or was.
 type Trouble struct {
@@ -129,4 +149,38 @@ func (l *Link) icmpCounts() map[TroubleKind]uint64 {
 		counts[TroubleKind(kind)] = n
 	}
 	return counts
+}
+
+// troubleNews are the troubles of all links that began or ended since the last look, so
+// that the log has one line a kind for all of them.
+type troubleNews struct {
+	began, ended [numTroubles]struct {
+		link  string
+		key   troubleKey
+		port  uint16
+		count int
+	}
+}
+
+// note adds the trouble of a link, which begins, or ends.
+func (n *troubleNews) note(begins bool, link string, key troubleKey, port uint16) {
+	t := &n.ended[key.kind]
+	if begins {
+		t = &n.began[key.kind]
+	}
+	if t.count++; t.count == 1 {
+		t.link, t.key, t.port = link, key, port
+	}
+}
+
+// log tells what began and ended.
+func (n *troubleNews) log(log *slog.Logger) {
+	for kind := range numTroubles {
+		if t := &n.began[kind]; t.count > 0 {
+			log.Warn(troubleTexts[kind].begins, "remote", t.key.addr.String(), "port", t.port, "link", t.link, "count", t.count)
+		}
+		if t := &n.ended[kind]; t.count > 0 {
+			log.Info(troubleTexts[kind].ends, "of", kind.String(), "remote", t.key.addr.String(), "port", t.port, "link", t.link, "count", t.count)
+		}
+	}
 }

@@ -25,14 +25,10 @@ type TrunkConfig struct {
 
 // TrunkInfo is a trunk port as it stands.
 type TrunkInfo struct {
-	Config TrunkConfig
-	Name   string // the netdev's present name
-	Index  int    // the netdev's index
-	MAC    encap.MAC
-	MTU    int
-	Up     bool
-	VLANs  []TrunkVLAN                   // by VLAN id
-	Drops  map[forward.DropReason]uint64 // of frames whose VLAN was not known yet, without zeros; VTEP.Stats has them, too
+	Config    TrunkConfig
+	tap.State                               // of the netdev
+	VLANs     []TrunkVLAN                   // by VLAN id
+	Drops     map[forward.DropReason]uint64 // of frames whose VLAN was not known yet, without zeros; VTEP.Stats has them, too
 }
 
 // TrunkVLAN is a VLAN of a trunk port.
@@ -285,10 +281,7 @@ func (v *VTEP) Trunks() []TrunkInfo {
 	defer v.mu.Unlock()
 	all := make([]TrunkInfo, 0, len(v.trunks))
 	for _, t := range slices.SortedFunc(maps.Values(v.trunks), func(a, b *trunk) int { return a.device.Index - b.device.Index }) {
-		i := TrunkInfo{
-			Config: t.cfg, Name: t.device.Name, Index: t.device.Index, MAC: t.device.MAC, MTU: t.device.MTU, Up: t.device.Up,
-			Drops: forward.Sum(t.Nobody).Drops,
-		}
+		i := TrunkInfo{Config: t.cfg, State: t.device, Drops: forward.Sum(t.Nobody).Drops}
 		for _, l := range t.users() {
 			i.VLANs = append(i.VLANs, TrunkVLAN{VLAN: l.cfg.VLAN, VNI: l.cfg.VNI, Link: l.device.Name})
 		}

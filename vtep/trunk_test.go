@@ -11,6 +11,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -53,7 +54,7 @@ func TestTrunk(t *testing.T) {
 		if len(sent) != len(want) {
 			t.Errorf("%d packets, want %d", len(sent), len(want))
 		}
-		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.TxUnknownVLAN: 2})
+		checkDrops(t, r.Stats(), map[forward.DropReason]uint64{forward.TxUnknownVLAN: 2})
 		r.hear(addrB, pack(1010, frame(macA, macB, "ten")))
 		r.hear(addrB, pack(1020, frame(macA, macC, "twenty")))
 		got := r.got()
@@ -89,12 +90,12 @@ func TestTrunkVLANIDs(t *testing.T) {
 		if sent := r.out(hostile...); len(sent) != 0 {
 			t.Errorf("%d packets were sent", len(sent))
 		}
-		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.TxUnknownVLAN: 22})
-		r.drops(map[vtep.DropReason]uint64{vtep.TxBadOffload: 1})
+		checkDrops(t, r.Stats(), map[forward.DropReason]uint64{forward.TxUnknownVLAN: 22})
+		r.drops(map[forward.DropReason]uint64{forward.TxBadOffload: 1})
 		for id := range 1 << 12 {
 			r.out(tagged(uint16(id), frame(macB, macA, "x")))
 		}
-		checkDrops(t, r.Stats(), map[vtep.DropReason]uint64{vtep.TxUnknownVLAN: 22 + 1<<12 - 2})
+		checkDrops(t, r.Stats(), map[forward.DropReason]uint64{forward.TxUnknownVLAN: 22 + 1<<12 - 2})
 		if sent := r.out(tagged(10, frame(macB, macA, "ten"))); len(sent) != 1 {
 			t.Errorf("%d packets for VLAN 10 after all this, want 1", len(sent))
 		}
@@ -126,7 +127,7 @@ func TestTrunkStates(t *testing.T) {
 		if sent := r.out(tagged(10, frame(macB, macA, "x")), tagged(20, frame(macB, macA, "x"))); len(sent) != 1 {
 			t.Errorf("%d packets with one of two links up", len(sent))
 		}
-		r.drops(map[vtep.DropReason]uint64{vtep.TxLinkDown: 1})
+		r.drops(map[forward.DropReason]uint64{forward.TxLinkDown: 1})
 		must(t, r.SetLinkUp("v10", true))
 		must(t, r.SetTrunkUp("trunk0", false))
 		synctest.Wait()

@@ -97,6 +97,9 @@ func TestOneSendARead(t *testing.T) {
 	}
 }
 
+// outSize is how many packets vtep/forward/outbatch.go gathers at most for a transmitter.
+const outSize = 512
+
 // TestManyCopies: a flooded frame may be more packets than a transmitter is given at
 // once.
 func TestManyCopies(t *testing.T) {
@@ -104,12 +107,12 @@ func TestManyCopies(t *testing.T) {
 	tx := &takenSender{}
 	r.by(tx, r.links[0])
 	a := netip.MustParseAddr("198.18.0.1")
-	for range forward.OutSize + 99 {
+	for range outSize + 99 {
 		must(t, r.v.FDBAppend(FDBEntry{Link: "v0", Remote: Remote{Addr: a}, State: fdb.Permanent}))
 		a = a.Next()
 	}
 	r.w.Forward([]encap.Frame{in(0, ipFrame(encap.MAC{1, 2}, here, false, 100)), in(0, ipFrame(encap.MAC{1, 2}, here, false, 100))}, 1)
-	if want := 2 * (forward.OutSize + 100); len(tx.packets) != want || r.stats("v0").TxPackets != uint64(want) {
+	if want := 2 * (outSize + 100); len(tx.packets) != want || r.stats("v0").TxPackets != uint64(want) {
 		t.Errorf("%d packets, want %d", len(tx.packets), want)
 	}
 }
@@ -262,7 +265,7 @@ func TestFloodsThatGoRound(t *testing.T) {
 	for range maxSame + 50 {
 		r.w.Forward([]encap.Frame{in(0, ipFrame(encap.MAC{255, 255, 255, 255, 255, 255}, here, false, 100))}, 1)
 	}
-	if s := r.stats("v0"); len(tx.packets) != maxSame || s.Drops[TxFloodLoop] != 50 {
+	if s := r.stats("v0"); len(tx.packets) != maxSame || s.Drops[forward.TxFloodLoop] != 50 {
 		t.Errorf("%d packets left, want %d; drops %v", len(tx.packets), maxSame, s.Drops)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
@@ -62,7 +63,7 @@ func (n *node) standing(t *testing.T, link string) any {
 	synctest.Wait()
 	info, err := n.Link(link)
 	must(t, err)
-	info.Stats = vtep.LinkStats{}
+	info.Stats = forward.Stats{}
 	all, err := n.FDB(vtep.FDBFilter{Link: link})
 	must(t, err)
 	slices.SortFunc(all, func(a, b vtep.FDBEntry) int { return slices.Compare(a.MAC[:], b.MAC[:]) })

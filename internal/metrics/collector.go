@@ -13,6 +13,7 @@ import (
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // Source is what is shown; *vtep.VTEP is one.
@@ -20,7 +21,7 @@ type Source interface {
 	Links() []vtep.LinkInfo
 	Trunks() []vtep.TrunkInfo
 	// Stats counts what belongs to no link.
-	Stats() vtep.LinkStats
+	Stats() forward.Stats
 	// Addresses is how many addresses the links hold together, and may; 0: any number.
 	Addresses() (held, limit int)
 }
@@ -118,13 +119,13 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 // noLinkReasons are those of packets whose link is not known yet: which the kernel
 // or a socket's worker drops (see NetWorker.Forward in vtep/forward), and those of
 // trunk ports.
-func noLinkReasons() []vtep.DropReason {
-	return append(trunkReasons(), vtep.RxSocketOverflow, vtep.RxUnreadable, vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxUnknownVNI)
+func noLinkReasons() []forward.DropReason {
+	return append(trunkReasons(), forward.RxSocketOverflow, forward.RxUnreadable, forward.RxShortHeader, forward.RxNoVNIFlag, forward.RxUnknownVNI)
 }
 
 // trunkReasons are those of frames of a trunk port whose link is not known.
-func trunkReasons() []vtep.DropReason {
-	return []vtep.DropReason{vtep.TxPortOverflow, vtep.TxUnreadable, vtep.TxUnknownVLAN}
+func trunkReasons() []forward.DropReason {
+	return []forward.DropReason{forward.TxPortOverflow, forward.TxUnreadable, forward.TxUnknownVLAN}
 }
 
 func ofLink(name, help string, labels ...string) *prometheus.Desc {
@@ -168,27 +169,27 @@ func offloads(l *vtep.LinkInfo, put func(float64, ...string)) {
 }
 
 func counterMetrics() []metric {
-	counter := func(name, help string, of func(*vtep.LinkStats) uint64) metric {
+	counter := func(name, help string, of func(*forward.Stats) uint64) metric {
 		return one(prometheus.CounterValue, name, help, func(l *vtep.LinkInfo) float64 { return float64(of(&l.Stats)) })
 	}
 	return []metric{
 		counter("receive_packets_total", "Frames from the underlay that went into the device; a superframe counts as what it stands for.",
-			func(s *vtep.LinkStats) uint64 { return s.RxPackets }),
-		counter("receive_bytes_total", "Bytes of those frames.", func(s *vtep.LinkStats) uint64 { return s.RxBytes }),
-		counter("receive_multicast_total", "Those frames that went to a multicast or broadcast address.", func(s *vtep.LinkStats) uint64 { return s.Multicast }),
-		counter("transmit_packets_total", "Frames from the device that went to remotes, one for each copy.", func(s *vtep.LinkStats) uint64 { return s.TxPackets }),
-		counter("transmit_bytes_total", "Bytes of those frames.", func(s *vtep.LinkStats) uint64 { return s.TxBytes }),
-		counter("receive_reserved_total", "Packets with reserved header bits set, dropped or not.", func(s *vtep.LinkStats) uint64 { return s.Reserved }),
-		counter("fdb_moves_total", "Learned MAC addresses that changed their remote.", func(s *vtep.LinkStats) uint64 { return s.Moves }),
+			func(s *forward.Stats) uint64 { return s.RxPackets }),
+		counter("receive_bytes_total", "Bytes of those frames.", func(s *forward.Stats) uint64 { return s.RxBytes }),
+		counter("receive_multicast_total", "Those frames that went to a multicast or broadcast address.", func(s *forward.Stats) uint64 { return s.Multicast }),
+		counter("transmit_packets_total", "Frames from the device that went to remotes, one for each copy.", func(s *forward.Stats) uint64 { return s.TxPackets }),
+		counter("transmit_bytes_total", "Bytes of those frames.", func(s *forward.Stats) uint64 { return s.TxBytes }),
+		counter("receive_reserved_total", "Packets with reserved header bits set, dropped or not.", func(s *forward.Stats) uint64 { return s.Reserved }),
+		counter("fdb_moves_total", "Learned MAC addresses that changed their remote.", func(s *forward.Stats) uint64 { return s.Moves }),
 		counter("fdb_not_learned_total", "Frames that were delivered while the forwarding database was full and nothing gave its place.",
-			func(s *vtep.LinkStats) uint64 { return s.NotLearned }),
-		counter("fdb_evicted_total", "Entries that gave their places in a full forwarding database to new addresses.", func(s *vtep.LinkStats) uint64 { return s.Evicted }),
+			func(s *forward.Stats) uint64 { return s.NotLearned }),
+		counter("fdb_evicted_total", "Entries that gave their places in a full forwarding database to new addresses.", func(s *forward.Stats) uint64 { return s.Evicted }),
 		counter("too_big_sent_total", "ICMP errors sent into the device for frames that do not fit the path of their remote.",
-			func(s *vtep.LinkStats) uint64 { return s.TooBigSent }),
+			func(s *forward.Stats) uint64 { return s.TooBigSent }),
 		counter("too_big_withheld_total", "Such errors that were not sent, since the link sends 100 a second.",
-			func(s *vtep.LinkStats) uint64 { return s.TooBigWithheld }),
+			func(s *forward.Stats) uint64 { return s.TooBigWithheld }),
 		counter("fragmented_total", "Frames that left in fragments, since each path has to take what is so short.",
-			func(s *vtep.LinkStats) uint64 { return s.Fragmented }),
+			func(s *forward.Stats) uint64 { return s.Fragmented }),
 	}
 }
 
@@ -217,7 +218,7 @@ func dropMetrics() []metric {
 		}),
 		{ofLink("drops_total", "Frames and packets dropped.", "reason"), prometheus.CounterValue,
 			func(l *vtep.LinkInfo, put func(float64, ...string)) {
-				for _, r := range vtep.DropReasons() {
+				for _, r := range forward.DropReasons() {
 					if n := l.Stats.Drops[r]; n > 0 {
 						put(float64(n), r.String())
 					}

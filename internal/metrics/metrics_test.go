@@ -17,34 +17,35 @@ import (
 
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 	"github.com/uvtep/uvtep/vtep/vteptest"
 )
 
 // counted is a source with numbers that differ from each other.
 type counted struct{}
 
-func (counted) Stats() vtep.LinkStats {
-	return vtep.LinkStats{Drops: map[vtep.DropReason]uint64{vtep.RxUnknownVNI: 3}}
+func (counted) Stats() forward.Stats {
+	return forward.Stats{Drops: map[forward.DropReason]uint64{forward.RxUnknownVNI: 3}}
 }
 
 func (counted) Addresses() (held, limit int) { return 122, 123 }
 func (counted) Trunks() []vtep.TrunkInfo {
-	return []vtep.TrunkInfo{{Config: vtep.TrunkConfig{Name: "trunk0"}, Drops: map[vtep.DropReason]uint64{vtep.TxPortOverflow: 4}}}
+	return []vtep.TrunkInfo{{Config: vtep.TrunkConfig{Name: "trunk0"}, Drops: map[forward.DropReason]uint64{forward.TxPortOverflow: 4}}}
 }
 
 func (counted) Links() []vtep.LinkInfo {
 	l := vtep.LinkInfo{
-		Config: vtep.LinkConfig{Name: "vx1", VNI: 42}, Name: "renamed", MTU: 1450, Up: true, Entries: 7,
-		Stats: vtep.LinkStats{
+		Config: vtep.LinkConfig{Name: "vx1", VNI: 42}, State: tap.State{Name: "renamed", MTU: 1450, Up: true}, Entries: 7,
+		Stats: forward.Stats{
 			RxPackets: 101, RxBytes: 102, Multicast: 103, TxPackets: 104, TxBytes: 105, Reserved: 106, NotLearned: 107, Evicted: 121, Moves: 108,
-			TooBigSent: 109, TooBigWithheld: 111, Fragmented: 112, Drops: map[vtep.DropReason]uint64{vtep.TxNoRemote: 110},
+			TooBigSent: 109, TooBigWithheld: 111, Fragmented: 112, Drops: map[forward.DropReason]uint64{forward.TxNoRemote: 110},
 		},
 	}
 	l.ICMP = map[vtep.TroubleKind]uint64{vtep.PortUnreachable: 113}
 	l.Offloads.TAP.Read = tap.OffloadChecksum | tap.OffloadTSO
 	l.Offloads.TAP.Write = tap.OffloadUSO
 	l.Offloads.UDPGSO.Segments = 64
-	return []vtep.LinkInfo{l, {Config: vtep.LinkConfig{Name: "vx2", VNI: 43}, Name: "renamed"}} // another namespace has that name, too
+	return []vtep.LinkInfo{l, {Config: vtep.LinkConfig{Name: "vx2", VNI: 43}, State: tap.State{Name: "renamed"}}} // another namespace has that name, too
 }
 
 func testedConfig(s Source) *Config {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 const (
@@ -39,7 +39,7 @@ func TestL09ECNDecapsulation(t *testing.T) {
 						frame := ecnFrame(v6, dscp|uint8(in))
 						data := r.packet(frame, func(o *outer) { o.tos = 10<<2 | uint8(out) })
 						if want == dropped {
-							r.refuses(vtep.RxECN, data)
+							r.refuses(forward.RxECN, data)
 							return
 						}
 						r.send(data)
@@ -69,7 +69,7 @@ func TestL09ECNBehindTag(t *testing.T) {
 		t.Errorf("the outer TOS is %#02x, want %#02x", p.tos, ect1)
 	}
 	marked := func(o *outer) { o.tos = ce }
-	r.refuses(vtep.RxECN, r.packet(frameFrom(farMAC, tag, withECN(notECT)), marked))
+	r.refuses(forward.RxECN, r.packet(frameFrom(farMAC, tag, withECN(notECT)), marked))
 	frame := frameFrom(farMAC, tag, withECN(ect0))
 	r.send(r.packet(frame, marked))
 	untagged := append(bytes.Clone(frame[:12]), frame[16:]...)

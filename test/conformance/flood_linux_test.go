@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 const (
@@ -64,8 +64,8 @@ func TestC07FloodsToEveryRemote(t *testing.T) {
 func TestC07EmptyFloodList(t *testing.T) {
 	r := newRig(t, ipv4Underlay())
 	r.start("id 42 local", r.local.Addr().String())
-	r.keeps(vtep.TxNoRemote, frameTo(broadcast))
-	r.keeps(vtep.TxNoRemote, frameTo(farMAC))
+	r.keeps(forward.TxNoRemote, frameTo(broadcast))
+	r.keeps(forward.TxNoRemote, frameTo(farMAC))
 }
 
 func TestC07OnceToTheGroup(t *testing.T) {

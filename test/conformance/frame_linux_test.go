@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // plain is a frame of exactly n bytes that is not IP: IEEE 802's EtherType for
@@ -54,7 +54,7 @@ func TestC15InnerVLANOnReceipt(t *testing.T) {
 			for name, types := range vlanStacks() {
 				frame := frameFrom(farMAC, tagged(types...))
 				if words == "innervlan drop" {
-					r.refuses(vtep.RxInnerVLAN, r.packet(frame))
+					r.refuses(forward.RxInnerVLAN, r.packet(frame))
 				} else {
 					r.delivers(frame)
 				}
@@ -74,7 +74,7 @@ func TestC16InnerVLANOnTransmit(t *testing.T) {
 			for _, types := range vlanStacks() {
 				frame := frameTo(broadcast, tagged(types...))
 				if words == "innervlan drop" {
-					r.keeps(vtep.TxInnerVLAN, frame)
+					r.keeps(forward.TxInnerVLAN, frame)
 				} else {
 					r.emit(frame)
 				}
@@ -89,7 +89,7 @@ func TestL01BadInnerSource(t *testing.T) {
 		t.Run(words, func(t *testing.T) {
 			r := startRig(t, ipv4Underlay(), words)
 			for _, src := range []string{allZeros, groupMAC, broadcast, "03:00:00:00:00:01"} {
-				r.refuses(vtep.RxBadSource, r.packet(frameFrom(src)))
+				r.refuses(forward.RxBadSource, r.packet(frameFrom(src)))
 			}
 			if e := r.entry(allZeros); e != r.peers[0] {
 				t.Errorf("the flood list begins with %v, want %s", e, r.peers[0])
@@ -103,17 +103,17 @@ func TestL02OwnMAC(t *testing.T) {
 		t.Run(words, func(t *testing.T) {
 			r := startRig(t, ipv4Underlay(), words)
 			own := must(r.dut.MAC("vxlan0"))(t).String()
-			r.refuses(vtep.RxOwnMAC, r.packet(frameFrom(own)))
+			r.refuses(forward.RxOwnMAC, r.packet(frameFrom(own)))
 			if e := r.entry(own); e.IsValid() {
 				t.Errorf("the link's own MAC was learned behind %s", e)
 			}
 
 			// It is the MAC that the netdev has at present.
 			check(t, r.dut.SetMAC("vxlan0", mac(farMAC3)))
-			before := r.drops(vtep.RxOwnMAC)
+			before := r.drops(forward.RxOwnMAC)
 			r.until("follow the netdev's MAC", func() bool {
 				r.send(r.packet(frameFrom(farMAC3)))
-				return r.drops(vtep.RxOwnMAC) > before
+				return r.drops(forward.RxOwnMAC) > before
 			})
 			frame := frameFrom(own)
 			r.send(r.packet(frame))
@@ -130,7 +130,7 @@ func TestL03ShortInnerFrame(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			r := r.in(t)
 			errors := r.stats().Rx.Errors
-			r.refuses(vtep.RxTooShort, r.packet(plain(broadcast, farMAC, 14)[:n]))
+			r.refuses(forward.RxTooShort, r.packet(plain(broadcast, farMAC, 14)[:n]))
 			if got := r.stats().Rx.Errors; got != errors+1 {
 				t.Errorf("rx errors rose by %d, want 1", got-errors)
 			}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // withHeader replaces the first four bytes of the VXLAN header.
@@ -46,7 +46,7 @@ func TestL17GBP(t *testing.T) {
 		if e := r.entry(farMAC); e != r.peers[0] {
 			t.Errorf("%s is behind %v, want %s", farMAC, e, r.peers[0])
 		}
-		r.refuses(vtep.RxReserved, r.packet(frameFrom(farMAC), withHeader(0x8c, 0, 0, 7)))
+		r.refuses(forward.RxReserved, r.packet(frameFrom(farMAC), withHeader(0x8c, 0, 0, 7)))
 
 		for _, change := range []struct {
 			words string
@@ -66,7 +66,7 @@ func TestL17GBP(t *testing.T) {
 		}
 	})
 	r := startRig(t, ipv4Underlay(), "reserved drop")
-	r.refuses(vtep.RxReserved, r.packet(frameFrom(farMAC), withHeader(0x88, 0, 0, 7)))
+	r.refuses(forward.RxReserved, r.packet(frameFrom(farMAC), withHeader(0x88, 0, 0, 7)))
 	if _, _, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "gbpid", "7"); err == nil {
 		t.Error("gbpid was taken without gbp")
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // startGroup is a rig whose link has a multicast group for its default
@@ -143,9 +143,9 @@ func TestL15LinkDown(t *testing.T) {
 			t.Errorf("the entry of %s went with the link", mac)
 		}
 	}
-	before := r.drops(vtep.RxLinkDown)
+	before := r.drops(forward.RxLinkDown)
 	r.send(r.packet(frameFrom(farMAC)))
-	r.until("count rx-link-down", func() bool { return r.drops(vtep.RxLinkDown) == before+1 })
+	r.until("count rx-link-down", func() bool { return r.drops(forward.RxLinkDown) == before+1 })
 	if e := r.entry(farMAC); e.IsValid() {
 		t.Errorf("%s was learned while the link was down", farMAC)
 	}
@@ -164,9 +164,9 @@ func TestS05OwnEcho(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				r := newRig(t, f)
 				r.start("id 42 dev", r.wire.A, "group", f.group.String(), words)
-				before := r.drops(vtep.RxOwnEcho)
+				before := r.drops(forward.RxOwnEcho)
 				r.emit(frameTo(broadcast)) // and the marker goes by unicast
-				r.until("count rx-own-echo", func() bool { return r.drops(vtep.RxOwnEcho) == before+1 })
+				r.until("count rx-own-echo", func() bool { return r.drops(forward.RxOwnEcho) == before+1 })
 				r.nothingArrived()
 				if e := r.entry(hostMAC); e.IsValid() {
 					t.Errorf("%s, which is on this side, was learned behind %s", hostMAC, e)
@@ -176,7 +176,7 @@ func TestS05OwnEcho(t *testing.T) {
 					r.send(forged) // for the host's kernel a martian (RFC 1812 section 5.3.7)
 					r.nothingArrived()
 				} else {
-					r.refuses(vtep.RxOwnEcho, forged)
+					r.refuses(forward.RxOwnEcho, forged)
 				}
 			})
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/encap"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 func header(b ...byte) func(*outer) {
@@ -21,13 +21,13 @@ func TestC01IFlag(t *testing.T) {
 			t.Errorf("the header is %x: no I flag", p.header)
 		}
 		r.delivers(frameFrom(farMAC))
-		r.refuses(vtep.RxNoVNIFlag, r.packet(frameFrom(farMAC2), header(0)))
-		r.refuses(vtep.RxNoVNIFlag, r.packet(frameFrom(farMAC2), header(0xf7)))
+		r.refuses(forward.RxNoVNIFlag, r.packet(frameFrom(farMAC2), header(0)))
+		r.refuses(forward.RxNoVNIFlag, r.packet(frameFrom(farMAC2), header(0xf7)))
 		if e := r.entry(farMAC2); e.IsValid() {
 			t.Errorf("%s was learned of a packet without the I flag", farMAC2)
 		}
 		for n := range 8 { // no room for the header
-			r.refuses(vtep.RxShortHeader, r.packet(nil, func(o *outer) { o.payload = vxlanHeader(r.vni)[:n] }))
+			r.refuses(forward.RxShortHeader, r.packet(nil, func(o *outer) { o.payload = vxlanHeader(r.vni)[:n] }))
 		}
 	})
 }
@@ -75,7 +75,7 @@ func TestC03ReservedOnReceipt(t *testing.T) {
 						h[3] = 3 // next protocol Ethernet: TestC03NotEthernet has the others
 					}
 					if frame := frameFrom(farMAC); policy.drop {
-						r.refuses(vtep.RxReserved, r.packet(frame, header(h...)))
+						r.refuses(forward.RxReserved, r.packet(frame, header(h...)))
 					} else {
 						r.delivers(frame, header(h...))
 					}
@@ -110,7 +110,7 @@ func TestC03ReservedMask(t *testing.T) {
 			if frame := frameFrom(farMAC); bit == allowed {
 				r.delivers(frame, header(h...))
 			} else if bit == reservedBits()[0] || bit == allowed+1 { // the 1482 pairs take a minute
-				r.refuses(vtep.RxReserved, r.packet(frame, header(h...)))
+				r.refuses(forward.RxReserved, r.packet(frame, header(h...)))
 			}
 		}
 	}
@@ -123,9 +123,9 @@ func TestC03NotEthernet(t *testing.T) {
 	for _, words := range []string{"reserved ignore accept any", "reserved drop accept any"} {
 		t.Run(words, func(t *testing.T) {
 			r := startRig(t, ipv4Underlay(), words)
-			reason := vtep.RxNotEthernet
+			reason := forward.RxNotEthernet
 			if words == "reserved drop accept any" {
-				reason = vtep.RxReserved
+				reason = forward.RxReserved
 			}
 			for _, next := range []byte{0, 1, 2, 4, 5} {
 				h := vxlanHeader(r.vni)
@@ -140,7 +140,7 @@ func TestC03NotEthernet(t *testing.T) {
 			h := vxlanHeader(r.vni)
 			h[0] |= 4
 			h[3] = 3
-			if frame := frameFrom(farMAC); reason == vtep.RxReserved {
+			if frame := frameFrom(farMAC); reason == forward.RxReserved {
 				r.refuses(reason, r.packet(frame, header(h...)))
 			} else {
 				r.delivers(frame, header(h...))
@@ -185,7 +185,7 @@ func TestC05VNIsAreApart(t *testing.T) {
 	}
 
 	for _, vni := range []uint32{0, 41, 44, 42 << 8, 0xffffff} {
-		r.refuses(vtep.RxUnknownVNI, r.packet(frameFrom(farMAC3), header(vxlanHeader(vni)...)))
+		r.refuses(forward.RxUnknownVNI, r.packet(frameFrom(farMAC3), header(vxlanHeader(vni)...)))
 	}
 	second.nothingArrived()
 

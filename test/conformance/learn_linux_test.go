@@ -9,7 +9,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 func isFrame(want []byte) func(lab.Packet) bool {
@@ -22,7 +22,7 @@ func TestL04PinnedMAC(t *testing.T) {
 			r := startRig(t, ipv4Underlay())
 			r.floodTo(1)
 			r.fdb("add", api.FDBEntry{MAC: farMAC, Dst: r.peers[1], State: state})
-			r.refuses(vtep.RxStaticMAC, r.packet(frameFrom(farMAC)))
+			r.refuses(forward.RxStaticMAC, r.packet(frameFrom(farMAC)))
 			r.delivers(frameFrom(farMAC), from(r.peers[1]))
 			if p := r.emit(frameTo(farMAC)); p.dst != r.peers[1] {
 				t.Errorf("a frame to the pinned MAC went to %s, want %s", p.dst, r.peers[1])

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TestN1OwnPackets: a packet of the daemon's own that comes out of the link again,
@@ -18,9 +18,9 @@ func TestN1OwnPackets(t *testing.T) {
 				r.start("id 42", words)
 				p := r.emit(frameTo(broadcast))
 				own := append(bytes.Clone(frameTo(farMAC)[:12]), p.data[12:]...)
-				r.keeps(vtep.TxLoop, own)
+				r.keeps(forward.TxLoop, own)
 				if tagged := append(bytes.Clone(own[:12]), append([]byte{0x81, 0, 0, 7}, own[12:]...)...); len(tagged) > 0 {
-					r.keeps(vtep.TxLoop, tagged)
+					r.keeps(forward.TxLoop, tagged)
 				}
 				to := outer{dstMAC: mac(farMAC), srcMAC: mac(hostMAC), src: f.local.Addr(), dst: f.peers[0], sport: p.sport, dport: 4789}
 				to.payload = append(vxlanHeader(42), frameTo(broadcast)...)

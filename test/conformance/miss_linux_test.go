@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TestL21Misses: the words are kept, shown and changed; a frame that is told of
@@ -28,7 +28,7 @@ func TestL21Misses(t *testing.T) {
 		}
 	}
 	shows("l2miss l3miss", "l2miss", "l3miss")
-	r.keeps(vtep.TxNoRemote, frameTo(farMAC))
+	r.keeps(forward.TxNoRemote, frameTo(farMAC))
 	if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "nol3miss"); err != nil {
 		t.Fatalf("link set nol3miss: %v: %s", err, stderr)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 func TestS06MoveGuard(t *testing.T) {
@@ -21,7 +21,7 @@ func TestS06MoveGuard(t *testing.T) {
 		if e := r.entry(farMAC); e != r.peers[0] {
 			t.Fatalf("%s is behind %v, want %s", farMAC, e, r.peers[0])
 		}
-		r.refuses(vtep.RxMoveGuard, r.packet(frameFrom(farMAC), from(r.peers[1])))
+		r.refuses(forward.RxMoveGuard, r.packet(frameFrom(farMAC), from(r.peers[1])))
 		if e := r.entry(farMAC); e != r.peers[0] {
 			t.Errorf("%s moved on to %v", farMAC, e)
 		}
@@ -81,11 +81,11 @@ func TestS06BUMLimit(t *testing.T) {
 			r.inject(frameTo(groupMAC))
 			sent += 3
 		}
-		return r.drops(vtep.TxBUMLimit) > 0
+		return r.drops(forward.TxBUMLimit) > 0
 	})
 	r.until("account for each frame", func() bool {
 		s := r.stats()
-		return int(s.Tx.Packets)/2+int(s.Drops[vtep.TxBUMLimit.String()]) == sent
+		return int(s.Tx.Packets)/2+int(s.Drops[forward.TxBUMLimit.String()]) == sent
 	})
 	if n := r.stats().Tx.Packets; n > 2*30 { // of three seconds at most
 		t.Errorf("%d packets left, the limit being 10 frames a second to 2 remotes", n)
@@ -108,7 +108,7 @@ func TestS06PeerBUMLimit(t *testing.T) {
 			r.inject(frameTo(farMAC)) // unknown
 			sent += 2
 		}
-		return r.drops(vtep.TxPeerBUMLimit) > 0
+		return r.drops(forward.TxPeerBUMLimit) > 0
 	})
 	before := r.stats().Tx.Packets
 	r.inject(frameTo(groupMAC)) // to the other
@@ -116,7 +116,7 @@ func TestS06PeerBUMLimit(t *testing.T) {
 	r.until("send to another, and what is not flooded", func() bool { return r.stats().Tx.Packets >= before+2 })
 	r.until("account for each frame", func() bool {
 		s := r.stats()
-		return int(s.Tx.Packets)+int(s.Drops[vtep.TxPeerBUMLimit.String()]) == sent+2
+		return int(s.Tx.Packets)+int(s.Drops[forward.TxPeerBUMLimit.String()]) == sent+2
 	})
 }
 
@@ -132,11 +132,11 @@ func TestS06PeerBUMLimitFrom(t *testing.T) {
 				r.send(r.packet(frameFrom(farMAC)))
 				sent++
 			}
-			return r.drops(vtep.RxPeerBUMLimit) > 0
+			return r.drops(forward.RxPeerBUMLimit) > 0
 		})
 		r.until("account for each frame", func() bool {
 			s := r.stats()
-			return int(s.Rx.Packets)+int(s.Drops[vtep.RxPeerBUMLimit.String()]) == sent
+			return int(s.Rx.Packets)+int(s.Drops[forward.RxPeerBUMLimit.String()]) == sent
 		})
 		unicast := frameTo(hostMAC, func(f *inner) { f.src = farMAC })
 		other := frameFrom(farMAC2)
@@ -169,13 +169,13 @@ func TestS06LoopGuard(t *testing.T) {
 			r.inject(same)
 			sent++
 		}
-		return r.drops(vtep.TxFloodLoop) > 0
+		return r.drops(forward.TxFloodLoop) > 0
 	})
 	r.inject(frameTo(farMAC)) // unknown, and another
 	sent++
 	r.until("account for each frame", func() bool {
 		s := r.stats()
-		return int(s.Tx.Packets)+int(s.Drops[vtep.TxFloodLoop.String()]) == sent
+		return int(s.Tx.Packets)+int(s.Drops[forward.TxFloodLoop.String()]) == sent
 	})
 	check(t, r.daemon.WaitStderr("frames go round a loop", patience))
 	if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "loopguard", "off"); err != nil {

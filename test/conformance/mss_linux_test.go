@@ -10,7 +10,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // syn is a TCP SYN, or SYN and ACK, with an MSS option at an even or odd offset.
@@ -115,7 +115,7 @@ func TestM3ClampMSSToPath(t *testing.T) {
 		}
 		link := 1500 - f.overhead()
 		crosses(farMAC, link) // nothing was refused yet
-		r.keeps(vtep.TxTooBig, frameOfMTU(farMAC, link))
+		r.keeps(forward.TxTooBig, frameOfMTU(farMAC, link))
 		crosses(farMAC, path-f.overhead())
 		crosses(farMAC2, link)
 	})

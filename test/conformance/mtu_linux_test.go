@@ -12,7 +12,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // overhead is conformance.md's section 5: outer IP, UDP, VXLAN, inner Ethernet.
@@ -121,18 +121,18 @@ func TestC10RouteMTU(t *testing.T) {
 			if p := r.emit(frameOfMTU(farMAC, path-f.overhead())); p.ipLen != path {
 				t.Errorf("a frame that just fits made a packet of %d bytes, want %d", p.ipLen, path)
 			}
-			r.keeps(vtep.TxTooBig, frameOfMTU(farMAC, path-f.overhead()+1))
-			r.keeps(vtep.TxTooBig, frameOfMTU(farMAC, 1500-f.overhead()))
+			r.keeps(forward.TxTooBig, frameOfMTU(farMAC, path-f.overhead()+1))
+			r.keeps(forward.TxTooBig, frameOfMTU(farMAC, 1500-f.overhead()))
 			// Other remotes are not concerned.
 			r.emit(frameOfMTU(farMAC2, 1500-f.overhead()))
 		}
 		// Of a flood, the copies that fit are sent.
 		r.floodTo(1)
-		before := r.drops(vtep.TxTooBig)
+		before := r.drops(forward.TxTooBig)
 		if p := r.emit(frameOfMTU(broadcast, 1400)); p.dst != r.peers[0] {
 			t.Errorf("the copy went to %s, want %s", p.dst, r.peers[0])
 		}
-		if n := r.drops(vtep.TxTooBig) - before; n != 1 {
+		if n := r.drops(forward.TxTooBig) - before; n != 1 {
 			t.Errorf("%d copies were counted as too big, want 1", n)
 		}
 	})
@@ -179,17 +179,17 @@ func TestC10PathMTUDiscovery(t *testing.T) {
 		r.send(r.tooBig(p, r.peers[3], path))
 		r.until("take notice of the ICMP message", func() bool {
 			r.inject(large())
-			return r.drops(vtep.TxTooBig) > 0
+			return r.drops(forward.TxTooBig) > 0
 		})
 		marker := frameTo(markerOut)
 		r.inject(marker)
 		for !bytes.Equal(r.next().frame, marker) { // what had left before
 		}
-		before := r.drops(vtep.TxTooBig)
+		before := r.drops(forward.TxTooBig)
 		for port := range 20 { // of every source port, not of the one whose packet it was
 			r.inject(frameTo(farMAC, flow(port), func(in *inner) { in.size = path - f.overhead() - 28 + 1 }))
 		}
-		r.until("refuse all flows", func() bool { return r.drops(vtep.TxTooBig) == before+20 })
+		r.until("refuse all flows", func() bool { return r.drops(forward.TxTooBig) == before+20 })
 		r.nothingSent()
 		if p := r.emit(frameOfMTU(farMAC, path-f.overhead())); p.ipLen != path {
 			t.Errorf("a frame that just fits made a packet of %d bytes, want %d", p.ipLen, path)
@@ -213,7 +213,7 @@ func TestC10ForgedICMP(t *testing.T) {
 		for range 3 {
 			r.emit(frameOfMTU(broadcast, 1400))
 		}
-		if n := r.drops(vtep.TxTooBig); n != 0 {
+		if n := r.drops(forward.TxTooBig); n != 0 {
 			t.Errorf("%d frames were refused for a forged message", n)
 		}
 	})

@@ -13,7 +13,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // forgedMTU is the least that the kernel believes of an ICMP message
@@ -42,7 +42,7 @@ func TestM5ForgedTooBig(t *testing.T) {
 		r.send(r.tooBig(p, r.peers[3], f.forgedMTU()))
 		r.until("take notice of the ICMP message", func() bool {
 			r.inject(frameOfMTU(farMAC, full))
-			return r.drops(vtep.TxTooBig) > 0
+			return r.drops(forward.TxTooBig) > 0
 		})
 		r.answers6(1400, 1280)
 		r.inPieces(frameTo(farMAC, ipv6Inner, func(in *inner) { in.size = 1280 - 48 }))

@@ -10,7 +10,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // arpFrame is an ARP packet of the host with hostMAC.
@@ -124,8 +124,8 @@ func TestL19Proxy(t *testing.T) {
 		if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "l3miss"); err != nil {
 			t.Fatalf("link set l3miss: %v: %s", err, stderr)
 		}
-		r.keeps(vtep.TxNoNeighbour, arpFrame(layers.ARPRequest, from4, nobody4))
-		r.keeps(vtep.TxNoNeighbour, solicitation(from6, nobody6))
+		r.keeps(forward.TxNoNeighbour, arpFrame(layers.ARPRequest, from4, nobody4))
+		r.keeps(forward.TxNoNeighbour, solicitation(from6, nobody6))
 		if _, stderr, err := r.uvtepCLI("link", "set", "vxlan0", "type", "vxlan", "noproxy"); err != nil {
 			t.Fatalf("link set noproxy: %v: %s", err, stderr)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // says is an ARP packet to all in which the host with a MAC says that address is
@@ -122,7 +122,7 @@ func TestL19ProxyLearnIPv6(t *testing.T) {
 			t.Fatalf("link set %s: %v: %s", words, err, stderr)
 		}
 		if words == "proxy learn l3miss" {
-			r.keeps(vtep.TxNoNeighbour, question)
+			r.keeps(forward.TxNoNeighbour, question)
 		} else if !r.floods(question) { // nothing is kept from before
 			t.Errorf("%s: the question was not sent on", words)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // patience is the longest that anything here may take.
@@ -133,10 +133,10 @@ func (r *rig) stats() api.LinkStats {
 
 // drops is the counter of a reason: the link's, or the daemon's for packets
 // that belong to no link.
-func (r *rig) drops(reason vtep.DropReason) uint64 {
+func (r *rig) drops(reason forward.DropReason) uint64 {
 	r.Helper()
 	switch reason {
-	case vtep.RxShortHeader, vtep.RxNoVNIFlag, vtep.RxUnknownVNI:
+	case forward.RxShortHeader, forward.RxNoVNIFlag, forward.RxUnknownVNI:
 		return must(r.client.Stats(r.Context()))(r.T).Drops[reason.String()]
 	default:
 		return r.stats().Drops[reason.String()]
@@ -217,7 +217,7 @@ func (r *rig) nothingArrived() {
 
 // refuses sends a packet, waits until it is counted under reason, once, and as
 // an error or a drop of the link, and proves that the host was handed nothing.
-func (r *rig) refuses(reason vtep.DropReason, data []byte) {
+func (r *rig) refuses(reason forward.DropReason, data []byte) {
 	r.Helper()
 	before, stats := r.drops(reason), r.stats()
 	r.send(data)
@@ -291,7 +291,7 @@ func (r *rig) emit(frame []byte) *packet {
 }
 
 // keeps injects a frame that must not leave and waits until it is counted.
-func (r *rig) keeps(reason vtep.DropReason, frame []byte) {
+func (r *rig) keeps(reason forward.DropReason, frame []byte) {
 	r.Helper()
 	before := r.drops(reason)
 	r.inject(frame)

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // acceptsFrom checks whether the link takes packets of a peer, and learns.
@@ -24,7 +24,7 @@ func (r *rig) acceptsFrom(peer int, want bool) {
 		return
 	}
 	before := r.entry(farMAC)
-	r.refuses(vtep.RxNotPeer, r.packet(frame, from(r.peers[peer])))
+	r.refuses(forward.RxNotPeer, r.packet(frame, from(r.peers[peer])))
 	if e := r.entry(farMAC); e != before {
 		r.Errorf("%s was learned behind the stranger %s: %v", farMAC, r.peers[peer], e)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // addLink gives the daemon the link vxlan1 with VNI 43, up, and returns a rig
@@ -46,7 +46,7 @@ func TestS02WildcardBesideLocal(t *testing.T) {
 			wild.delivers(frameFrom(farMAC))
 			wild.delivers(frameFrom(farMAC), toSecond)
 			r.delivers(frameFrom(farMAC))
-			r.refuses(vtep.RxUnknownVNI, r.packet(frameFrom(farMAC), toSecond))
+			r.refuses(forward.RxUnknownVNI, r.packet(frameFrom(farMAC), toSecond))
 		}
 		check(t, r.client.DeleteLink(t.Context(), "vxlan1"))
 		r.delivers(frameFrom(farMAC))

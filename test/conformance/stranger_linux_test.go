@@ -5,15 +5,15 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TestS01StrangersDecideNothing: what a stranger writes into a header is neither shown nor counted as if a peer had.
 func TestS01StrangersDecideNothing(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startRig(t, f, "gbp reserved drop")
-		r.refuses(vtep.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0x88, 0, 0xab, 0xcd)))
-		r.refuses(vtep.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0x0c, 0, 0, 7)))
+		r.refuses(forward.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0x88, 0, 0xab, 0xcd)))
+		r.refuses(forward.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0x0c, 0, 0, 7)))
 		if s := r.stats(); s.PolicyID != 0 || s.Reserved != 0 {
 			t.Errorf("a stranger's policy id %#x is shown, %d packets with reserved bits are", s.PolicyID, s.Reserved)
 		}
@@ -27,23 +27,23 @@ func TestS01StrangersAreCounted(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startRig(t, f)
 		const n = 300
-		before := r.drops(vtep.RxNotPeer)
+		before := r.drops(forward.RxNotPeer)
 		for range n {
 			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
 		}
 		r.delivers(frameFrom(farMAC2)) // behind them on the wire
-		r.until("count the strangers", func() bool { return r.drops(vtep.RxNotPeer) >= before+n })
-		if got := r.drops(vtep.RxNotPeer) - before; got != n {
+		r.until("count the strangers", func() bool { return r.drops(forward.RxNotPeer) >= before+n })
+		if got := r.drops(forward.RxNotPeer) - before; got != n {
 			t.Errorf("%d strangers were counted as %d", n, got)
 		}
 		other := func(o *outer) { o.payload[6] ^= 1 }
-		r.refuses(vtep.RxUnknownVNI, r.packet(frameFrom(farMAC), other))
-		r.refuses(vtep.RxNoVNIFlag, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0, 0, 0, 0)))
-		r.refuses(vtep.RxShortHeader, r.packet(nil, func(o *outer) { o.payload = o.payload[:7] }))
+		r.refuses(forward.RxUnknownVNI, r.packet(frameFrom(farMAC), other))
+		r.refuses(forward.RxNoVNIFlag, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0, 0, 0, 0)))
+		r.refuses(forward.RxShortHeader, r.packet(nil, func(o *outer) { o.payload = o.payload[:7] }))
 		check(t, r.dut.SetUp("vxlan0", false))
 		r.until("count what comes to a link that is down", func() bool {
 			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
-			return r.drops(vtep.RxLinkDown) > 0
+			return r.drops(forward.RxLinkDown) > 0
 		})
 	})
 }
@@ -56,7 +56,7 @@ func TestS01PeersFromTheFirstPacketOn(t *testing.T) {
 		r.fdb("append", entry)
 		r.delivers(frameFrom(farMAC), from(r.peers[1]))
 		r.fdb("del", entry)
-		r.refuses(vtep.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1])))
+		r.refuses(forward.RxNotPeer, r.packet(frameFrom(farMAC), from(r.peers[1])))
 	}
 	// Nor does one whose entry changes lose a packet.
 	r.fdb("add", api.FDBEntry{MAC: farMAC2, Dst: r.peers[1]})
@@ -78,7 +78,7 @@ func TestS01StrangersOfTheWildcard(t *testing.T) {
 		check(t, r.client.AddLink(t.Context(), api.LinkChange{
 			LinkSpec: api.LinkSpec{Name: "vxlan1", ID: &id, Remote: &r.peers[1], Local: &unspecified}, Up: new(true)}))
 		second := func() uint64 {
-			return must(r.client.Link(t.Context(), "vxlan1"))(t).Stats.Drops[vtep.RxNotPeer.String()]
+			return must(r.client.Link(t.Context(), "vxlan1"))(t).Stats.Drops[forward.RxNotPeer.String()]
 		}
 		to := r.in(t)
 		to.vni = 43
@@ -88,7 +88,7 @@ func TestS01StrangersOfTheWildcard(t *testing.T) {
 		to.inner = must(r.dut.OpenPacket("vxlan1"))(t)
 		to.delivers(frameFrom(farMAC), from(r.peers[1]))
 		check(t, r.client.DeleteLink(t.Context(), "vxlan1"))
-		r.refuses(vtep.RxUnknownVNI, to.packet(frameFrom(farMAC), from(r.peers[1])))
+		r.refuses(forward.RxUnknownVNI, to.packet(frameFrom(farMAC), from(r.peers[1])))
 	})
 }
 
@@ -96,11 +96,11 @@ func TestS01StrangersOfTheWildcard(t *testing.T) {
 func TestS05OwnEchoIsNoStranger(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startGroup(t, f, "accept peers")
-		before := r.drops(vtep.RxOwnEcho)
-		strangers := r.drops(vtep.RxNotPeer)
+		before := r.drops(forward.RxOwnEcho)
+		strangers := r.drops(forward.RxNotPeer)
 		r.inject(frameFrom(hostMAC))
-		r.until("hear our own multicast", func() bool { return r.drops(vtep.RxOwnEcho) > before })
-		if n := r.drops(vtep.RxNotPeer) - strangers; n != 0 {
+		r.until("hear our own multicast", func() bool { return r.drops(forward.RxOwnEcho) > before })
+		if n := r.drops(forward.RxNotPeer) - strangers; n != 0 {
 			t.Errorf("%d of our own packets were strangers'", n)
 		}
 	})

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/api"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 const document = "../../docs/conformance.md"
@@ -99,7 +99,7 @@ func TestDocumentNamesDropReasons(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `([tr]x-[a-z-]+)`[ *\\\\]*\\| (.*) \\|$").FindAllStringSubmatch(readDocument(t), -1) {
 		rows[row[1]] = row[2]
 	}
-	for _, reason := range vtep.DropReasons() {
+	for _, reason := range forward.DropReasons() {
 		about, ok := rows[reason.String()]
 		if !ok || !strings.HasPrefix(about, reason.About()) {
 			t.Errorf("the row of %s says %q, want it to begin with %q", reason, about, reason.About())
@@ -117,7 +117,7 @@ func TestDocumentNamesDropReasons(t *testing.T) {
 }
 
 func isReason(name string) bool {
-	for _, r := range vtep.DropReasons() {
+	for _, r := range forward.DropReasons() {
 		if r.String() == name {
 			return true
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/test/lab"
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TestC10TellsTheHost: the sender of a packet that does not fit the path of its
@@ -34,7 +34,7 @@ func TestC10TellsTheHost(t *testing.T) {
 			// The answer may be there before it is counted.
 			r.until("one ICMP error is counted", func() bool { return r.stats().TooBigSent-before == 1 })
 		}
-		if r.drops(vtep.TxTooBig) == 0 {
+		if r.drops(forward.TxTooBig) == 0 {
 			t.Error("nothing was counted as too big")
 		}
 	})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
-	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // TestP1Trunk: a VLAN of a trunk port is a VNI. The tag is taken off before a
@@ -41,7 +41,7 @@ func TestP1Trunk(t *testing.T) {
 			trunk.send(trunk.packet(untagged(frame)))
 			trunk.arrives(frame)
 		}
-		count := func() uint64 { return must(r.client.Stats(t.Context()))(t).Drops[vtep.TxUnknownVLAN.String()] }
+		count := func() uint64 { return must(r.client.Stats(t.Context()))(t).Drops[forward.TxUnknownVLAN.String()] }
 		before := count()
 		trunk.inject(frameTo(broadcast))
 		trunk.inject(frameTo(broadcast, tagged(layers.EthernetTypeQinQ))) // a service tag is none of ours

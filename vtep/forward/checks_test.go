@@ -153,7 +153,7 @@ func TestPolicyStays(t *testing.T) {
 	for _, b := range [][encap.HeaderLen]byte{with, encap.HeaderFor(42)} {
 		h, _ := encap.DecodeHeader(b[:])
 		l.policy(&h)
-		if id := l.lastPolicy.Load(); id != 7 {
+		if id := l.LastPolicy.Load(); id != 7 {
 			t.Errorf("the last id is %d", id)
 		}
 	}

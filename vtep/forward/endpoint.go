@@ -10,12 +10,12 @@ import (
 type Endpoint struct {
 	plane *Plane
 	vnis  vniTable
-	// wild is the endpoint of every address and the same port, whose links
+	// Wild is the endpoint of every address and the same port, whose links
 	// this one serves, too; nil: there is none, or it is this one.
-	wild atomic.Pointer[Endpoint]
+	Wild atomic.Pointer[Endpoint]
 
-	messages  atomic.Uint64 // read
-	undecided atomic.Bool   // a datagram could not be decided, see samehost.go
+	Messages  atomic.Uint64 // read
+	Undecided atomic.Bool   // a datagram could not be decided, see samehost.go
 }
 
 // NewEndpoint is an endpoint without links.
@@ -25,15 +25,6 @@ func NewEndpoint(p *Plane) *Endpoint { return &Endpoint{plane: p} }
 // may call it.
 func (ep *Endpoint) SetLink(vni encap.VNI, l *Link) { ep.vnis.set(vni, l) }
 
-// SetWild has ep serve the links of another endpoint, too; nil: of none.
-func (ep *Endpoint) SetWild(wild *Endpoint) { ep.wild.Store(wild) }
-
-// Messages is how many were read.
-func (ep *Endpoint) Messages() uint64 { return ep.messages.Load() }
-
-// Undecided reports whether a datagram could not be decided, see samehost.go.
-func (ep *Endpoint) Undecided() bool { return ep.undecided.Load() }
-
 // link is who a packet for vni is given to, nil if there is none. A packet for
 // an address that has a socket of its own is heard there and not on the
 // wildcard socket, so that an endpoint also serves the links of that one.
@@ -41,7 +32,7 @@ func (ep *Endpoint) link(vni encap.VNI) *Link {
 	if l := ep.vnis.link(vni); l != nil {
 		return l
 	}
-	if wild := ep.wild.Load(); wild != nil {
+	if wild := ep.Wild.Load(); wild != nil {
 		return wild.vnis.link(vni)
 	}
 	return nil

@@ -109,7 +109,9 @@ func (w *portWorker) prepare(from *source, o *outFrame, f *encap.Frame) bool {
 	}
 	o.one, o.many = l.destinations(encap.EthDst(f.Data), w.now)
 	if o.one == nil && o.many == nil {
-		l.tellL2Miss(s, encap.EthDst(f.Data))
+		if dst := encap.EthDst(f.Data); s.L2Miss && !dst.IsMulticast() { // vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c
+			w.plane.OnL2Miss(s.Name, dst)
+		}
 		c.drop(TxNoRemote)
 		return false
 	}
@@ -185,8 +187,8 @@ func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
 // Forward forwards the datagrams that one read of a receiver gave.
 func (w *NetWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
 	w.to.link, w.tail.open = nil, false // its state may have changed while we waited
-	b := netBatch{now: now, arrivals: w.ep.plane.arrivals.Load()}
-	w.ep.messages.Add(uint64(len(datagrams)))
+	b := netBatch{now: now, arrivals: w.ep.plane.Arrivals.Load()}
+	w.ep.Messages.Add(uint64(len(datagrams)))
 	for i := range datagrams {
 		d := &datagrams[i]
 		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) {

@@ -3,7 +3,6 @@ package forward
 import (
 	"sync/atomic"
 
-	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 )
 
@@ -29,10 +28,12 @@ type Link struct {
 	answers    floodLimit // of frames that are too big
 	strangers  pace       // of what comes from those who are no peers
 
-	evicted    atomic.Uint64 // FDB entries that made room for new addresses
-	giver      atomic.Uint32 // the remote that the last of them was of
-	cameBack   atomic.Bool   // an own packet, since it was last looked
-	lastPolicy atomic.Uint32 // id of the last packet that carried one
+	evicted atomic.Uint64 // FDB entries that made room for new addresses
+	giver   atomic.Uint32 // the remote that the last of them was of
+
+	// What the control plane looks at.
+	CameBack   atomic.Bool   // an own packet came back to the link; the control plane clears it
+	LastPolicy atomic.Uint32 // group policy id of the last packet that carried one
 }
 
 // Tables says how large a link's tables may get, and who is told of what is in them.
@@ -125,15 +126,6 @@ func (l *Link) Evicted() (n uint64, giver *Remote) {
 	return n, giver
 }
 
-// LastPolicy is the id of the last packet that carried one.
-func (l *Link) LastPolicy() uint32 { return l.lastPolicy.Load() }
-
-// CameBack reports whether an own packet came back since ForgetCameBack.
-func (l *Link) CameBack() bool { return l.cameBack.Load() }
-
-// ForgetCameBack has CameBack report what comes from now on.
-func (l *Link) ForgetCameBack() { l.cameBack.Store(false) }
-
 // netCounters is the shard of endpoint worker n.
 func (l *Link) netCounters(n int) *Counters { return &l.Shards[l.queues+n] }
 
@@ -163,23 +155,7 @@ func (l *Link) FromPort() (n uint64) {
 // looped notes that an own packet came back, so that routes are looked at within
 // a second.
 func (l *Link) looped() {
-	if !l.cameBack.Load() {
-		l.cameBack.Store(true)
-	}
-}
-
-// tellL2Miss tells that a frame for a unicast MAC address has no entry and no
-// default one (`l2miss`, vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c).
-func (l *Link) tellL2Miss(s *State, mac encap.MAC) {
-	if s.L2Miss && !mac.IsMulticast() {
-		l.plane.OnL2Miss(s.Name, mac)
-	}
-}
-
-// tellL3Miss tells that an IP address without a neighbour was asked for
-// (`l3miss`, vxlan_ip_miss in drivers/net/vxlan/vxlan_core.c).
-func (l *Link) tellL3Miss(s *State, ip encap.Addr) {
-	if s.L3Miss {
-		l.plane.OnL3Miss(s.Name, ip)
+	if !l.CameBack.Load() {
+		l.CameBack.Store(true)
 	}
 }

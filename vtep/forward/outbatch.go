@@ -2,15 +2,15 @@ package forward
 
 import "github.com/uvtep/uvtep/encap"
 
-// OutSize is the packets that a transmitter is given at once: several remotes'
+// outSize is the packets that a transmitter is given at once: several remotes'
 // copies of a batch.
-const OutSize = 512
+const outSize = 512
 
 // outBatch is packets on their way to one transmitter, of one link or, from a trunk
 // port, of several that share it.
 type outBatch struct {
 	tx      Transmitter // nil: the batch is not in use
-	packets [OutSize]encap.Packet
+	packets [outSize]encap.Packet
 	n       int
 	parts   [Batch]outPart // as they lie in packets: at most one for each frame of a read
 	used    int            // parts

@@ -28,7 +28,7 @@ func (w *portWorker) comesBack(from *source, b []byte, in *encap.Inner) bool {
 	if in.L4 == 0 {
 		return false
 	}
-	o, port := w.plane.ownSent.Load(), binary.BigEndian.Uint16(b[in.L4:])
+	o, port := w.plane.OwnPackets.Load(), binary.BigEndian.Uint16(b[in.L4:])
 	return o.Ports[port/64]&(1<<(port%64)) != 0 && w.looksOwn(from, o, b, in)
 }
 
@@ -48,7 +48,7 @@ func (w *portWorker) looksOwn(from *source, o *OwnPackets, b []byte, in *encap.I
 	if !o.Wild {
 		return false
 	}
-	w.plane.strangeSource.Store(true)
+	w.plane.StrangeSource.Store(true)
 	p := from.link.Remotes.peers.lookup(dst)
 	return h.VNI == from.s.Learned.VNI && p.IsPeer()
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/uvtep/uvtep/internal/lend"
 )
 
-// Plane is what the frames of all links share.
+// Plane is what the frames of all links share. Its exported atomics are how the control
+// plane and the data path reach each other: who stores is said at each.
 type Plane struct {
 	start time.Time
 	tick  atomic.Uint32
@@ -17,14 +18,17 @@ type Plane struct {
 	Counters []Counters
 	scratch  lend.List[portScratch] // of port workers
 
-	ownSent atomic.Pointer[OwnPackets]
-	// strangeSource: a packet came out of a port that may be an own one, from an
-	// address that this host did not have.
-	strangeSource atomic.Bool
+	// The control plane stores what own packets and the origins of datagrams are known
+	// by; neither is ever nil.
+	OwnPackets atomic.Pointer[OwnPackets]
+	Arrivals   atomic.Pointer[Arrivals]
 
-	arrivals atomic.Pointer[Arrivals] // never nil
-	unmet    atomic.Uint32            // index of a device that nothing is known of; 0: none
-	woken    chan struct{}            // the data path noted something for the control plane
+	// The data path stores what the control plane has to look at.
+	StrangeSource atomic.Bool   // a packet that may be an own one has a source address that OwnPackets has not
+	Unmet         atomic.Uint32 // index of a device that datagrams arrive by and that Arrivals does not know; 0: none
+	// Woken has an element while there is something to look at now: Unmet, or an
+	// endpoint's Undecided.
+	Woken chan struct{}
 
 	// OnL2Miss and OnL3Miss are told of what links with l2miss and l3miss miss. They must
 	// neither wait nor allocate.
@@ -37,41 +41,14 @@ func NewPlane(workers int) *Plane {
 	p := &Plane{
 		start:    time.Now(), //nolint:forbidigo // once, to count ticks from
 		Counters: make([]Counters, workers),
-		woken:    make(chan struct{}, 1),
+		Woken:    make(chan struct{}, 1),
 		OnL2Miss: func(string, encap.MAC) {},
 		OnL3Miss: func(string, encap.Addr) {},
 	}
-	p.arrivals.Store(&Arrivals{Of: func(uint32, encap.Addr) Origin { return OriginUnknown }})
-	p.ownSent.Store(new(OwnPackets))
+	p.Arrivals.Store(&Arrivals{Of: func(uint32, encap.Addr) encap.Origin { return encap.OriginUnknown }})
+	p.OwnPackets.Store(new(OwnPackets))
 	return p
 }
-
-// Woken has an element where the data path noted something for the control plane: devices
-// that nothing is known of (Unmet), or endpoints with datagrams that could not be decided.
-func (p *Plane) Woken() <-chan struct{} { return p.woken }
-
-// Unmet is the index of a device that datagrams arrived by and that nothing is known of; 0:
-// there is none.
-func (p *Plane) Unmet() uint32 { return p.unmet.Load() }
-
-// Arrivals is what the data path knows of where datagrams come from.
-func (p *Plane) Arrivals() *Arrivals { return p.arrivals.Load() }
-
-// SetArrivals gives the data path what it is to know of where datagrams come from.
-func (p *Plane) SetArrivals(a *Arrivals) { p.arrivals.Store(a) }
-
-// Met says that SetArrivals has told of the unmet device.
-func (p *Plane) Met() { p.unmet.Store(0) }
-
-// OwnPackets is what the data path knows own packets by.
-func (p *Plane) OwnPackets() *OwnPackets { return p.ownSent.Load() }
-
-// SetOwnPackets gives the data path what it is to know own packets by.
-func (p *Plane) SetOwnPackets(o *OwnPackets) { p.ownSent.Store(o) }
-
-// TakeStrangeSource reports whether a packet that may be an own one, from an address that
-// OwnPackets has not, came out of a port since the call before.
-func (p *Plane) TakeStrangeSource() bool { return p.strangeSource.Swap(false) }
 
 // Now is the coarse clock: seconds since the plane was made, as advance last saw.
 func (p *Plane) Now() fdb.Tick { return fdb.Tick(p.tick.Load()) }
@@ -86,15 +63,15 @@ func (p *Plane) elapsed() time.Duration { return time.Since(p.start) }
 // wake has the control plane look at once at what the data path noted. It never waits.
 func (p *Plane) wake() {
 	select {
-	case p.woken <- struct{}{}:
+	case p.Woken <- struct{}{}:
 	default: // it was told and has not looked yet
 	}
 }
 
 // meet notes a device that nothing is known of, for the control plane to ask about.
 func (p *Plane) meet(device uint32) {
-	if device != 0 && p.unmet.Load() != device {
-		p.unmet.Store(device)
+	if device != 0 && p.Unmet.Load() != device {
+		p.Unmet.Store(device)
 		p.wake()
 	}
 }

@@ -7,8 +7,8 @@ import "github.com/uvtep/uvtep/encap"
 // the kernel leaves that bit to whoever reads the packet's mark.
 func (l *Link) policy(h *encap.Header) (learn bool) {
 	p, ok := h.TakePolicy()
-	if id := uint32(p.ID); ok && l.lastPolicy.Load() != id {
-		l.lastPolicy.Store(id)
+	if id := uint32(p.ID); ok && l.LastPolicy.Load() != id {
+		l.LastPolicy.Store(id)
 	}
 	return !p.DontLearn
 }

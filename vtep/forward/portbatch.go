@@ -2,22 +2,22 @@ package forward
 
 import "github.com/uvtep/uvtep/encap"
 
-// MaxPending is the frames that a port is given at once: more than a batch,
+// maxPending is the frames that a port is given at once: more than a batch,
 // since the kernel joins datagrams.
-const MaxPending = 512
+const maxPending = 512
 
-// MaxOwners is how many links' frames a port is given at once: a trunk port has
+// maxOwners is how many links' frames a port is given at once: a trunk port has
 // frames of many.
-const MaxOwners = 64
+const maxOwners = 64
 
 // portBatch is frames on their way to one port, of one link or, where that is a
 // trunk port, of several, whose VLANs they carry.
 type portBatch struct {
 	port    Port // nil: the batch is not in use
-	frames  [MaxPending]encap.Frame
+	frames  [maxPending]encap.Frame
 	n       int
-	ownerOf [MaxPending]uint8 // index in owners
-	owners  [MaxOwners]owner
+	ownerOf [maxPending]uint8 // index in owners
+	owners  [maxOwners]owner
 	used    int                      // owners
 	at      int                      // the owner of what is added next
 	byVLAN  [encap.MaxVLAN + 1]uint8 // where in owners a VLAN's link is, if it is there
@@ -137,11 +137,11 @@ func (b *joinBatch) deliver(worker int) {
 	b.write(worker)
 }
 
-// MaxPorts is how many ports a worker has frames for at once.
-const MaxPorts = 8
+// maxPorts is how many ports a worker has frames for at once.
+const maxPorts = 8
 
 // joinBatches are those of a worker, made when they are needed.
-type joinBatches [MaxPorts]*joinBatch
+type joinBatches [maxPorts]*joinBatch
 
 // of is the batch of port. Where others have all, these are written.
 func (p *joinBatches) of(port Port, worker int) *joinBatch {

@@ -35,8 +35,8 @@ func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool
 		}
 	}
 	if !ok {
-		l.tellL3Miss(s, q.Target)
-		if s.L3Miss {
+		if s.L3Miss { // vxlan_ip_miss in drivers/net/vxlan/vxlan_core.c
+			w.plane.OnL3Miss(s.Name, q.Target)
 			c.drop(TxNoNeighbour)
 		}
 		return s.L3Miss

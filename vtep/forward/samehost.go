@@ -12,44 +12,30 @@ import (
 // certain, and tenants choose the bytes. What follows is inferred from where the
 // kernel says that a datagram came from; SECURITY.md lists who could lie.
 
-// Origin says where datagrams may come from.
-type Origin uint8
-
-const (
-	// originUnknown: nothing is known of the device that it arrived by.
-	OriginUnknown Origin = iota
-	// originWire: somebody outside this host sent it as it is.
-	OriginWire
-	// originMixed: a sender on this host may be behind the device as well.
-	OriginMixed
-	// originHere: only senders on this host are behind the device.
-	OriginHere
-)
-
 // Arrivals is the immutable snapshot of where datagrams come from that the data
 // path reads.
 type Arrivals struct {
-	Of       func(device uint32, src encap.Addr) Origin
+	Of       func(device uint32, src encap.Addr) encap.Origin
 	Prefixes []netip.Prefix // of senders on this host, by any link's `samehost`
 	Nobody   bool           // every link has `samehost none`
 }
 
 // origin is where d came from. Of one whose sender a prefix names, the bytes are
 // not trusted, whatever device it came by.
-func (w *NetWorker) originOf(b *netBatch, d *encap.Datagram) Origin {
+func (w *NetWorker) originOf(b *netBatch, d *encap.Datagram) encap.Origin {
 	f := &b.from
 	if f.known && d.Device == f.device && d.Src == f.src {
 		return f.origin
 	}
 	*f = arrival{known: true, device: d.Device, src: d.Src, origin: b.arrivals.Of(d.Device, d.Src)}
 	switch f.origin {
-	case OriginUnknown:
+	case encap.OriginUnknown:
 		w.ep.plane.meet(d.Device)
-	case OriginWire:
+	case encap.OriginWire:
 		if len(b.arrivals.Prefixes) > 0 && contains(b.arrivals.Prefixes, d.Src) {
-			f.origin = OriginMixed
+			f.origin = encap.OriginMixed
 		}
-	case OriginMixed, OriginHere:
+	case encap.OriginMixed, encap.OriginHere:
 	}
 	return f.origin
 }
@@ -71,7 +57,7 @@ func contains(prefixes []netip.Prefix, a encap.Addr) bool {
 // dropped, and the endpoint goes on without UDP_GRO, where the kernel itself cuts
 // what it joined.
 func (w *NetWorker) isTrain(b *netBatch, d *encap.Datagram) bool {
-	if w.originOf(b, d) == OriginWire || b.arrivals.Nobody || alike(d.Payload, int(d.SegSize)) {
+	if w.originOf(b, d) == encap.OriginWire || b.arrivals.Nobody || alike(d.Payload, int(d.SegSize)) {
 		return true
 	}
 	w.undecided(d)
@@ -126,15 +112,15 @@ func (w *NetWorker) undecided(d *encap.Datagram) {
 		c.drop(RxNotPeer)
 	default:
 		c.drop(RxUndecided)
-		w.ep.undecided.Store(true)
+		w.ep.Undecided.Store(true)
 		w.ep.plane.wake()
 	}
 }
 
 // fromThisHost reports whether what a kernel VTEP leaves undone is restored in what
 // src sent.
-func (s *State) fromThisHost(from Origin, src encap.Addr) bool {
-	return !s.TrustNobody && (from == OriginHere || contains(s.SameHost, src))
+func (s *State) fromThisHost(from encap.Origin, src encap.Addr) bool {
+	return !s.TrustNobody && (from == encap.OriginHere || contains(s.SameHost, src))
 }
 
 // restoreOffload finds what a kernel VTEP on the same host left to a device

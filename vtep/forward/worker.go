@@ -76,7 +76,7 @@ type arrival struct {
 	known  bool
 	device uint32
 	src    encap.Addr
-	origin Origin
+	origin encap.Origin
 }
 
 // NetWorker forwards what comes out of one socket of an endpoint.

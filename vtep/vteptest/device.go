@@ -28,7 +28,7 @@ type Device struct {
 	neighbours []tap.Neighbour
 	state      tap.State
 	changes    uint64 // of neighbours
-	losses     tap.Losses
+	losses     encap.Losses
 	isGone     bool
 	isClosed   bool
 	watchers   map[chan struct{}]struct{}
@@ -160,7 +160,7 @@ func (d *Device) WriteBatch(_ int, frames []encap.Frame) (int, error) {
 func (d *Device) Offloads() tap.Offloads { return tap.Offloads{} }
 
 // Losses implements vtep.Port.
-func (d *Device) Losses() (tap.Losses, error) {
+func (d *Device) Losses() (encap.Losses, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.losses, d.usable()

@@ -20,7 +20,7 @@ func (h *Host) ArriveBy(device uint32) { h.device.Store(device) }
 func (h *Host) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
 	o := underlay.Origins{
 		Devices: map[uint32]underlay.Device{
-			Eth0: {Origin: underlay.OriginWire, Martian: true}, Veth0: {Origin: underlay.OriginHere}, Br0: {Origin: underlay.OriginMixed},
+			Eth0: {Origin: encap.OriginWire, Martian: true}, Veth0: {Origin: encap.OriginHere}, Br0: {Origin: encap.OriginMixed},
 		},
 		Own: make(map[encap.Addr]struct{}),
 	}

@@ -40,8 +40,8 @@ func (r *receiver) Workers() int { return 1 }
 
 func (r *receiver) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
 
-func (r *receiver) Losses() underlay.Losses {
-	return underlay.Losses{Overflow: r.overflow.Load(), Unreadable: r.unreadable.Load()}
+func (r *receiver) Losses() encap.Losses {
+	return encap.Losses{Overflow: r.overflow.Load(), Unreadable: r.unreadable.Load()}
 }
 
 func (r *receiver) ReadBatch(_ int, d []encap.Datagram) (int, error) {
