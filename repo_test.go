@@ -106,6 +106,39 @@ func TestImportGraph(t *testing.T) {
 	}
 }
 
+// TestReadingOrder holds the lists of vtep's and vtep/forward's files to the files: each is
+// listed once, and none that is not there.
+func TestReadingOrder(t *testing.T) {
+	_, lists, _ := strings.Cut(read(t, "ARCHITECTURE.md"), "\nIn reading order. ")
+	lists, _, _ = strings.Cut(lists, "\n\n")
+	list := regexp.MustCompile("(?s)`(vtep[^`]*)`: (.*?\\))\\.")
+	file := regexp.MustCompile("`([a-z]+)`")
+	var found []string
+	for _, m := range list.FindAllStringSubmatch(lists, -1) {
+		found = append(found, m[1])
+		var listed, are []string
+		for _, f := range file.FindAllStringSubmatch(m[2], -1) {
+			listed = append(listed, f[1]+".go")
+		}
+		slices.Sort(listed)
+		all, err := filepath.Glob(m[1] + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range all {
+			if name := filepath.Base(path); name != "doc.go" && !strings.HasSuffix(name, "_test.go") {
+				are = append(are, name)
+			}
+		}
+		if !slices.Equal(listed, are) {
+			t.Errorf("%s has %v, ARCHITECTURE.md lists %v", m[1], are, listed)
+		}
+	}
+	if want := []string{"vtep/forward", "vtep"}; !slices.Equal(found, want) {
+		t.Errorf("ARCHITECTURE.md lists the files of %v, want %v", found, want)
+	}
+}
+
 // TestProgramOfClient: a program that imports client is linked with api, the standard
 // library and nothing else, and downloads no more: `go mod tidy` asks for what the tests
 // of its imports need, too (docs/decisions/0011-what-client-costs.md).

@@ -69,8 +69,8 @@ func (e *engine) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	return d, d, err
 }
 
-func (e *engine) Listen(underlay.ReceiverConfig) (vtep.Receiver, error) {
-	return &engineReceiver{e: e, buf: make([]byte, engineBatch*max(2048, len(e.datagram)+engineRoom))}, nil
+func (e *engine) Listen(underlay.ReceiverConfig) (vtep.Receiver, int, error) {
+	return &engineReceiver{e: e, buf: make([]byte, engineBatch*max(2048, len(e.datagram)+engineRoom))}, 1, nil
 }
 
 func (e *engine) OpenTransmitter(underlay.TransmitterConfig) (vtep.Transmitter, []uint16, error) {
@@ -124,7 +124,6 @@ type engineReceiver struct {
 	buf []byte
 }
 
-func (r *engineReceiver) Workers() int                { return 1 }
 func (r *engineReceiver) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
 func (r *engineReceiver) Losses() encap.Losses        { return encap.Losses{} }
 func (r *engineReceiver) Drain() error                { return nil }

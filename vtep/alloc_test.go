@@ -20,8 +20,8 @@ import (
 // allocate nothing.
 type sink struct{ closed chan struct{} }
 
-func (s sink) OpenPort(tap.Config) (Port, Netdev, error)        { return s, s, nil }
-func (s sink) Listen(underlay.ReceiverConfig) (Receiver, error) { return sinkReceiver(s), nil }
+func (s sink) OpenPort(tap.Config) (Port, Netdev, error)             { return s, s, nil }
+func (s sink) Listen(underlay.ReceiverConfig) (Receiver, int, error) { return sinkReceiver(s), 1, nil }
 func (s sink) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter, []uint16, error) {
 	return sinkSender{c.DF}, []uint16{50000}, nil
 }
@@ -64,7 +64,6 @@ func (s sink) Watch(ctx context.Context, _ func(tap.State)) error {
 
 type sinkReceiver sink
 
-func (r sinkReceiver) Workers() int                { return 1 }
 func (r sinkReceiver) Offloads() underlay.Offloads { return underlay.Offloads{} }
 func (r sinkReceiver) Losses() encap.Losses        { return encap.Losses{} }
 func (r sinkReceiver) ReadBatch(int, []encap.Datagram) (int, error) {

@@ -172,7 +172,7 @@ func (ep *endpoint) openAside() bool {
 			v.log.Warn("a storm of packets is received before others", "reason", err)
 		}
 		fault.Restart(v.log, "the worker of a storm", v.pause, func() {
-			ep.readSocket(ep.receiver.Workers(), 0)
+			ep.readSocket(ep.sockets, 0)
 		})
 	})
 	return true

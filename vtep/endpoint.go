@@ -18,6 +18,7 @@ type endpoint struct {
 	vtep     *VTEP
 	key      endpointKey
 	receiver Receiver
+	sockets  int            // of the receiver, but for that of links set aside
 	gate     *underlay.Gate // nil: the kernel filters nothing
 	*forward.Endpoint
 
@@ -126,7 +127,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 	if instead != nil {
 		ep.inherit(instead)
 	}
-	ep.receiver, err = v.host.Listen(underlay.ReceiverConfig{
+	ep.receiver, ep.sockets, err = v.host.Listen(underlay.ReceiverConfig{
 		Local:         key.local,
 		V6:            key.v6,
 		Port:          key.port,
@@ -153,8 +154,8 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 func (v *VTEP) serve(ep *endpoint) {
 	v.endpoints[ep.key] = ep
 	v.findWild() // packets of its links arrive here from now on
-	ep.working.Store(int32(ep.receiver.Workers()))
-	for n := range ep.receiver.Workers() {
+	ep.working.Store(int32(ep.sockets))
+	for n := range ep.sockets {
 		v.spawn(func() {
 			defer ep.ended()
 			fault.Restart(v.log, "a socket's worker", v.pause, func() { ep.readSocket(n, n) })

@@ -59,10 +59,10 @@ func (h *hooks) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	return d, d, err
 }
 
-func (h *hooks) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
+func (h *hooks) Listen(c underlay.ReceiverConfig) (vtep.Receiver, int, error) {
 	if ask := h.current().listen; ask != nil {
 		if err := ask(c); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	return h.Host.Listen(c)

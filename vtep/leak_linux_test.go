@@ -96,9 +96,9 @@ func (h *inside) OpenPort(c tap.Config) (p vtep.Port, d vtep.Netdev, err error) 
 	return p, d, err
 }
 
-func (h *inside) Listen(c underlay.ReceiverConfig) (r vtep.Receiver, err error) {
-	err = h.in.Do(func() (err error) { r, err = h.SystemHost.Listen(c); return err })
-	return r, err
+func (h *inside) Listen(c underlay.ReceiverConfig) (r vtep.Receiver, sockets int, err error) {
+	err = h.in.Do(func() (err error) { r, sockets, err = h.SystemHost.Listen(c); return err })
+	return r, sockets, err
 }
 
 func (h *inside) OpenTransmitter(c underlay.TransmitterConfig) (x vtep.Transmitter, ports []uint16, err error) {

@@ -69,8 +69,7 @@ func (v *VTEP) followMTU(l *Link, routes *routes) {
 	if err != nil || mtu == derived || from == "default" && source != from {
 		return
 	}
-	size := superframeSize(mtu)
-	if err := l.at.set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
+	if err := l.at.set(mtuChange(mtu)); err != nil {
 		l.log.Warn("the MTU that fits the underlay could not be set", "mtu", mtu, "from", from, "err", err)
 		return
 	}
@@ -79,4 +78,29 @@ func (v *VTEP) followMTU(l *Link, routes *routes) {
 	v.mu.Unlock()
 	l.log.Info("the MTU follows the underlay", "before", derived, "now", mtu, "from", from)
 	_ = v.onDevice(l, true) // else the watcher tells
+}
+
+// TxQueueLen is how many frames the kernel keeps for a port's reader. A TAP
+// drops what finds it full instead of holding the sender back.
+const TxQueueLen = 4096
+
+// maxDatagram is the largest UDP payload over IPv4 (RFC 768, RFC 791).
+const maxDatagram = 65507
+
+// superframeSize is the netdev's gso_max_size by which a TCP superframe leaves
+// in one send: as many segments as fit a UDP payload together with the headers
+// that each is given.
+func superframeSize(mtu int) int {
+	// What the kernel takes off before it counts segments: MAX_TCP_HEADER
+	// (include/net/tcp.h) and one (sk_setup_caps in net/core/sock.c).
+	const kernelSlack = 320 + 1
+	const ipTCP = 40
+	segments := maxDatagram / (encap.HeaderLen + encap.EthernetHeaderLen + mtu)
+	return min(segments*(mtu-ipTCP)+kernelSlack, 65536)
+}
+
+// mtuChange gives a netdev an MTU and the superframes that fit it.
+func mtuChange(mtu int) tap.Change {
+	size := superframeSize(mtu)
+	return tap.Change{MTU: &mtu, GSOMaxSize: &size}
 }

@@ -29,12 +29,12 @@ func (h *offloadHost) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 	return d, d, err
 }
 
-func (h *offloadHost) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
-	r, err := h.Host.Listen(c)
+func (h *offloadHost) Listen(c underlay.ReceiverConfig) (vtep.Receiver, int, error) {
+	r, sockets, err := h.Host.Listen(c)
 	if c.NoGRO {
-		return r, err
+		return r, sockets, err
 	}
-	return &offloadReceiver{Receiver: r, host: h}, err
+	return &offloadReceiver{Receiver: r, host: h}, sockets, err
 }
 
 func (h *offloadHost) OpenTransmitter(c underlay.TransmitterConfig) (vtep.Transmitter, []uint16, error) {

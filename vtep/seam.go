@@ -43,8 +43,6 @@ type Netdev interface {
 // Receiver takes datagrams from the underlay on one local address and port.
 // vteptest.TestUnderlay is the suite of this and Transmitter.
 type Receiver interface {
-	// Workers is the number of sockets that share the traffic by flow.
-	Workers() int
 	// ReadBatch blocks until socket w has a datagram, fills d and returns how
 	// many. Their Payload is valid, and may be written to, until the next
 	// ReadBatch of w. A closed receiver gives net.ErrClosed, a drained one once
@@ -60,8 +58,8 @@ type Receiver interface {
 	Close() error
 }
 
-// AsideReceiver is a Receiver that can have one more socket, number Workers(), for links whose rule in the filter says so
-// (underlay.Rule.Aside).
+// AsideReceiver is a Receiver that can have one more socket, behind those that Listen told of, for links whose rule in the
+// filter says so (underlay.Rule.Aside).
 type AsideReceiver interface {
 	OpenAside() error
 }
@@ -87,7 +85,8 @@ type Transmitter interface {
 type Host interface {
 	// OpenPort makes a netdev, which is down, and its port.
 	OpenPort(tap.Config) (Port, Netdev, error)
-	Listen(underlay.ReceiverConfig) (Receiver, error)
+	// Listen opens a receiver, and tells how many sockets share its traffic by flow.
+	Listen(underlay.ReceiverConfig) (r Receiver, sockets int, err error)
 	// OpenTransmitter tells the source ports, too.
 	OpenTransmitter(underlay.TransmitterConfig) (Transmitter, []uint16, error)
 	Network

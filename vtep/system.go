@@ -49,7 +49,7 @@ func (h *SystemHost) RemoveNetdevs(ports []Port) error {
 
 // Listen opens receive sockets beside those of the same port that the host
 // opened before: the wildcard's, an address's, a group's.
-func (h *SystemHost) Listen(c underlay.ReceiverConfig) (Receiver, error) {
+func (h *SystemHost) Listen(c underlay.ReceiverConfig) (Receiver, int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, r := range h.receivers {
@@ -60,11 +60,11 @@ func (h *SystemHost) Listen(c underlay.ReceiverConfig) (Receiver, error) {
 	c.Buffers = &h.buffers
 	r, err := underlay.Listen(c)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	s := &systemReceiver{Receiver: r, host: h, port: c.Port, v6: c.V6}
 	h.receivers = append(h.receivers, s)
-	return s, nil
+	return s, r.Workers(), nil
 }
 
 // OpenTransmitter opens a pool of transmit sockets.

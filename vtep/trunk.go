@@ -155,8 +155,7 @@ func (t *trunk) fit() {
 	if t.cfg.MTU != 0 || mtu == 0 || mtu == t.device.MTU || t.gone {
 		return
 	}
-	size := superframeSize(mtu)
-	if err := t.dev.Set(tap.Change{MTU: &mtu, GSOMaxSize: &size}); err != nil {
+	if err := t.dev.Set(mtuChange(mtu)); err != nil {
 		t.log.Warn("the MTU that fits its links could not be set", "mtu", mtu, "err", err)
 		return
 	}
@@ -193,9 +192,8 @@ func (t *trunk) update(edit func(*TrunkConfig) error) error {
 	}
 	var change, undo tap.Change
 	if c.MTU != t.cfg.MTU && c.MTU != 0 {
-		size := superframeSize(c.MTU)
-		change.MTU, undo.MTU = &c.MTU, &t.device.MTU
-		change.GSOMaxSize, undo.GSOMaxSize = &size, &t.device.GSOMaxSize
+		change = mtuChange(c.MTU)
+		undo.MTU, undo.GSOMaxSize = &t.device.MTU, &t.device.GSOMaxSize
 	}
 	ownerChange(&change, &undo, &t.device, t.cfg.owned(), c.owned())
 	if change != (tap.Change{}) {

@@ -182,9 +182,8 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 		if err != nil {
 			return err
 		}
-		size := superframeSize(mtu)
-		change.MTU, undo.MTU, source = &mtu, &was.MTU, from
-		change.GSOMaxSize, undo.GSOMaxSize = &size, &was.GSOMaxSize
+		change, source = mtuChange(mtu), from
+		undo.MTU, undo.GSOMaxSize = &was.MTU, &was.GSOMaxSize
 	}
 	ownerChange(&change, &undo, &was, before.owned(), c.owned())
 	if rename != "" {

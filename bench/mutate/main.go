@@ -28,7 +28,7 @@ import (
 var dataPath = []string{
 	"vtep/forward/forward.go", "vtep/forward/admit.go", "vtep/forward/samehost.go", "vtep/forward/peers.go", "vtep/forward/learn.go",
 	"vtep/forward/handover.go", "vtep/forward/trunk.go", "vtep/forward/remotes.go", "vtep/forward/outbatch.go", "vtep/forward/portbatch.go",
-	"vtep/forward/proxy.go", "vtep/forward/policy.go", "vtep/forward/floodlimit.go", "vtep/forward/pace.go", "vtep/bypass.go", "underlay/message_linux.go", "underlay/builder_linux.go",
+	"vtep/forward/proxy.go", "vtep/forward/pace.go", "vtep/bypass.go", "underlay/message_linux.go", "underlay/builder_linux.go",
 	"underlay/flush_linux.go",
 }
 

@@ -26,7 +26,7 @@ func (w *wireTest) closed() {
 		w.Fatalf("Close: %v", err)
 	}
 	w.readers.Wait()
-	for n := range w.Receiver.Workers() {
+	for n := range w.Sockets {
 		if k, err := w.Receiver.ReadBatch(n, make([]encap.Datagram, 1)); k != 0 || !errors.Is(err, net.ErrClosed) {
 			w.Errorf("ReadBatch of a closed receiver: %d, %v, want net.ErrClosed", k, err)
 		}

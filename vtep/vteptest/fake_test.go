@@ -79,7 +79,7 @@ func TestFakeUnderlay(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if u.Receiver, err = b.Listen(underlay.ReceiverConfig{V6: u.Src.Is6(), Port: 4789}); err != nil {
+				if u.Receiver, u.Sockets, err = b.Listen(underlay.ReceiverConfig{V6: u.Src.Is6(), Port: 4789}); err != nil {
 					t.Fatal(err)
 				}
 				return u

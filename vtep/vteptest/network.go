@@ -184,18 +184,18 @@ func (h *Host) OpenPort(c tap.Config) (vtep.Port, vtep.Netdev, error) {
 }
 
 // Listen implements vtep.Host.
-func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, error) {
+func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, int, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	for _, r := range h.net.receivers {
 		if r.host == h && r.cfg.Port == c.Port && r.cfg.V6 == c.V6 && r.cfg.Local == c.Local && r.cfg.Group == c.Group && r.cfg.Interface == c.Interface && r.cfg.Device == c.Device &&
 			r.cfg.ZeroChecksum6 == c.ZeroChecksum6 && r.cfg.NoGRO == c.NoGRO {
-			return nil, underlay.ErrPortInUse
+			return nil, 0, underlay.ErrPortInUse
 		}
 	}
 	r := &receiver{host: h, cfg: c, in: make(chan encap.Datagram, depth), closed: make(chan struct{}), drain: make(chan struct{})}
 	h.net.receivers = append(h.net.receivers, r)
-	return r, nil
+	return r, 1, nil
 }
 
 // OpenTransmitter implements vtep.Host.

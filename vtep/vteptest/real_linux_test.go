@@ -119,7 +119,7 @@ func openWire(t testing.TB, u *vteptest.Underlay, bits, workers int) {
 		return err
 	}))
 	must(b.Do(func() (err error) {
-		u.Receiver, err = new(vtep.SystemHost).Listen(underlay.ReceiverConfig{
+		u.Receiver, u.Sockets, err = new(vtep.SystemHost).Listen(underlay.ReceiverConfig{
 			Local: u.Dst.Addr(), V6: u.Dst.Addr().Is6(), Port: u.Dst.Port(), Workers: workers,
 		})
 		return err

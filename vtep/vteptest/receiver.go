@@ -12,7 +12,7 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// receiver has one socket whatever the number of workers asked for.
+// receiver has one socket, however many were asked for.
 type receiver struct {
 	host   *Host
 	cfg    underlay.ReceiverConfig
@@ -35,8 +35,6 @@ func (r *receiver) take(src netip.AddrPort, tos uint8, payload []byte) {
 		r.overflow.Add(1)
 	}
 }
-
-func (r *receiver) Workers() int { return 1 }
 
 func (r *receiver) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }
 

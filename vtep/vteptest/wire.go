@@ -21,6 +21,7 @@ import (
 type Underlay struct {
 	Transmitter vtep.Transmitter
 	Receiver    vtep.Receiver
+	Sockets     int            // of the receiver, as Listen told
 	Src         netip.Addr     // what the transmitter sends from
 	Dst         netip.AddrPort // where the receiver listens
 	// SrcPortMin and SrcPortMax bound the source ports.
@@ -74,7 +75,7 @@ type arrival struct {
 
 // start reads every worker's socket until the receiver is closed.
 func (w *wireTest) start() {
-	for n := range w.Receiver.Workers() {
+	for n := range w.Sockets {
 		w.readers.Go(func() {
 			if err := w.read(n); !errors.Is(err, net.ErrClosed) {
 				w.Errorf("ReadBatch ended with %v, want net.ErrClosed", err)
