@@ -40,29 +40,29 @@ type Accept struct {
 	Prefixes []netip.Prefix // for AcceptPrefixes
 }
 
-// SameHostMode says which senders on this host a link looks for: kernel VTEPs whose
-// superframes and partial checksums arrive as they are (docs/conformance.md, trap 1).
+// SameHostMode says which senders on this host a link expects: kernel VTEPs, whose
+// superframes and partial checksums arrive as they are (T1 in docs/conformance.md).
 type SameHostMode uint8
 
 const (
-	// SameHostAuto: what the kernel says arrived by lo or a veth may come from a
-	// sender on this host.
+	// SameHostAuto: datagrams that arrived by lo or a veth may come from a sender on
+	// this host.
 	SameHostAuto SameHostMode = iota
 	// SameHostNone: no sender is on this host.
 	SameHostNone
-	// SameHostPrefixes is SameHostAuto, and senders with these addresses are on this
-	// host as well: behind a bridge, a macvlan or in a virtual machine.
+	// SameHostPrefixes is SameHostAuto, and senders with addresses of these prefixes are
+	// on this host as well: behind a bridge or a macvlan, or in a virtual machine.
 	SameHostPrefixes
 )
 
-// SameHost is which senders are on this host.
+// SameHost says which senders are on this host.
 type SameHost struct {
 	Mode     SameHostMode
 	Prefixes []netip.Prefix // for SameHostPrefixes
 }
 
-// ReservedPolicy has a 1 for each reserved bit of the header that drops a
-// packet, where encap.Header.Reserved has it; Linux takes such a mask, too
+// ReservedPolicy has a 1 for each reserved bit of the header that drops a packet, in the
+// order of encap.Header.Reserved. Linux has such a mask as well
 // (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in drivers/net/vxlan/vxlan_core.c).
 type ReservedPolicy uint64
 
@@ -84,7 +84,7 @@ const (
 const (
 	DefaultAgeing       = 300 * time.Second
 	DefaultMaxAddresses = 16384 // Linux: unlimited
-	DefaultMTU          = 1500  // where no route tells better
+	DefaultMTU          = 1500  // where no route tells the MTU
 )
 
 // NeverAge as LinkConfig.Ageing keeps learned entries for ever, as the
@@ -125,43 +125,43 @@ type LinkConfig struct {
 	// the network, too (IFLA_VXLAN_LOCALBYPASS of drivers/net/vxlan, on by default).
 	NoLocalBypass bool
 
-	// GBP: the group policy extension (draft-smith-vxlan-group-policy; IFLA_VXLAN_GBP)
-	// is taken on receipt, its bits no longer being reserved, and PolicyID is sent
-	// where it is not 0. The kernel takes the id from the packet's mark.
+	// GBP: the link reads the group policy extension of received packets, whose bits are
+	// then not reserved (draft-smith-vxlan-group-policy; IFLA_VXLAN_GBP), and sends
+	// PolicyID where that is not 0. The kernel sends the packet's mark instead.
 	GBP      bool
 	PolicyID uint16
 
-	// NoMoveGuard lets a MAC move between remotes as often as it likes; else it is
-	// held after 5 moves within 180 s (RFC 7432 section 15.1). Linux has none.
+	// NoMoveGuard lets MACs move between remotes any number of times; else a MAC is held
+	// after 5 moves within 180 s (RFC 7432 section 15.1). Linux has no such guard.
 	NoMoveGuard bool
-	// NoLoopGuard floods a frame as often as it comes; else no more than 200 times a
-	// second, byte for byte the same. Linux has no such guard.
+	// NoLoopGuard floods the same frame any number of times; else at most 200 times a
+	// second. Linux has no such guard.
 	NoLoopGuard bool
 	// BUMLimit is how many broadcast, unknown unicast and multicast frames the link
 	// sends a second, before copies; 0: any number.
 	BUMLimit uint32
-	// PeerBUMLimit is the same for each remote by itself: how many copies of them
-	// are sent to it a second, and how many broadcast and multicast frames are taken
-	// from it.
+	// PeerBUMLimit is the limit of each remote: how many copies of such frames the link
+	// sends to the remote a second, and how many broadcast and multicast frames it takes
+	// from the remote.
 	PeerBUMLimit uint32
-	// ClampMSS lowers the MSS of TCP SYNs, in both directions, to what fits the
-	// link's MTU, and the path to the remote where that is known to be smaller.
+	// ClampMSS lowers the MSS of TCP SYNs, in both directions, to what fits the link's
+	// MTU, or the MTU of the path to the remote where that is known to be smaller.
 	ClampMSS bool
 	// Proxy answers ARP requests and neighbour solicitations from the netdev's
 	// neighbour table (IFLA_VXLAN_PROXY).
 	Proxy bool
-	// ProxyLearn has a proxy answer from what remote hosts say of themselves, too,
-	// where the neighbour table does not know: see bindings. Linux has no such thing.
+	// ProxyLearn makes a proxy answer from what remote hosts claim as well, for addresses
+	// that the neighbour table does not have. Linux has no such thing.
 	ProxyLearn bool
-	// L2Miss and L3Miss: subscribers are told of what has no entry (IFLA_VXLAN_L2MISS,
-	// IFLA_VXLAN_L3MISS).
+	// L2Miss and L3Miss: subscribers are told of MACs without an FDB entry and of
+	// addresses without a neighbour (IFLA_VXLAN_L2MISS, IFLA_VXLAN_L3MISS).
 	L2Miss, L3Miss bool
 
 	NoLearning   bool
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses
 
-	NoUDPChecksum  bool // IPv4: send checksum 0; on IPv6 it says nothing, as to Linux
+	NoUDPChecksum  bool // IPv4: send checksum 0; on IPv6 it means nothing, as in Linux
 	UDP6ZeroCsumTx bool // IPv6: send checksum 0 (RFC 6935)
 	UDP6ZeroCsumRx bool // IPv6: accept checksum 0 (RFC 6935)
 
@@ -174,44 +174,43 @@ type LinkConfig struct {
 	InnerVLAN InnerVLANPolicy
 	Queues    int // access port queues, one worker each; 0: 1
 
-	// Trunk and VLAN make the link's port a VLAN of a trunk port (AddTrunk) instead
-	// of a netdev of its own; its frames have their tag there and nowhere else.
+	// Trunk and VLAN make the link's port a VLAN of a trunk port (AddTrunk) instead of a
+	// netdev of its own. The link's frames carry the tag on the trunk only.
 	Trunk string
 	VLAN  uint16
 
-	// Persist keeps the netdev, with its addresses and its bridge, where the VTEP
-	// ends (TUNSETPERSIST); DelLink deletes it all the same. Owner and OwnerGroup may
-	// open it then; nil: nobody but root (TUNSETOWNER, TUNSETGROUP in drivers/net/tun.c).
+	// Persist keeps the netdev, with its addresses and its bridge, when the VTEP ends
+	// (TUNSETPERSIST); DelLink deletes it all the same. Owner and OwnerGroup may then
+	// open the netdev; nil: root alone (TUNSETOWNER, TUNSETGROUP in drivers/net/tun.c).
 	Persist           bool
 	Owner, OwnerGroup *uint32
 }
 
 // LinkInfo is a link as it stands.
 type LinkInfo struct {
-	Config    LinkConfig // as given, unset fields unset
+	Config    LinkConfig // as given; fields that were not set are not set here
 	tap.State            // of the netdev
 	MTUSource string     // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
 	Entries   int        // FDB entries
 	Learned   int        // addresses that a proxy learned
 	Stats     forward.Stats
-	// Shared are the drops of the sockets that the link shares with others of its
-	// local address and port, without zeros. VTEP.Stats has them, too.
+	// Shared are the drops of the sockets that the link shares with other links of its
+	// local address and port, without zeros. VTEP.Stats has them as well.
 	Shared   map[forward.DropReason]uint64
 	Offloads LinkOffloads
 	Troubles []Trouble              // of remotes, by address
 	ICMP     map[TroubleKind]uint64 // messages about remotes, without zeros
 }
 
-// Remote is where frames go: a VTEP.
+// Remote is another VTEP, which frames go to.
 type Remote struct {
-	Addr netip.Addr // invalid: none given
+	Addr netip.Addr // invalid: not given
 	Port uint16     // 0: the link's dstport; listed only where it differs
 	VNI  *encap.VNI // nil: the link's; listed only where it differs
 	Via  string     // outgoing device; "": the link's
 }
 
-// FDBEntry is one line of a link's forwarding database: a group entry with n
-// remotes makes n of them.
+// FDBEntry is one line of a link's forwarding database. A group with n remotes has n lines.
 type FDBEntry struct {
 	Link          string
 	MAC           encap.MAC

@@ -13,8 +13,8 @@ import (
 // maxQueues is the kernel's MAX_TAP_QUEUES (drivers/net/tun.c).
 const maxQueues = 256
 
-// normalise gives each address one form: IPv4-mapped IPv6 is IPv4, and an
-// unspecified remote is none. An unspecified local stays: it says the family.
+// normalise gives each address one form: IPv4-mapped IPv6 becomes IPv4, and an unspecified
+// remote becomes none. An unspecified local stays, since it tells the address family.
 func (c *LinkConfig) normalise() {
 	c.Remote, c.Group, c.Local = c.Remote.Unmap(), c.Group.Unmap(), c.Local.Unmap()
 	if c.Remote.IsUnspecified() {
@@ -24,8 +24,8 @@ func (c *LinkConfig) normalise() {
 	c.SameHost.Prefixes = slices.Clone(c.SameHost.Prefixes)
 }
 
-// Validate reports why no link can be so, as far as that can be told without
-// the host: what AddLink refuses before it asks for anything.
+// Validate reports why a configuration is impossible, as far as the host need not be asked.
+// AddLink refuses the same before it opens anything.
 func (c LinkConfig) Validate() error {
 	c.normalise()
 	return c.validate()
@@ -40,19 +40,19 @@ func (c *LinkConfig) validate() error {
 	case c.Name == "" || len(c.Name) > 15:
 		return invalid("link name %q has %d bytes: write 1 to 15", c.Name, len(c.Name))
 	case c.Remote.IsLinkLocalUnicast() && c.Remote.Is6() && c.Dev == "":
-		return invalid("remote %s is link-local: say which device with dev", c.Remote)
+		return invalid("remote %s is link-local: give its device with dev", c.Remote)
 	case (c.FlowLabel != 0 || c.FlowLabelInherit) && !c.ipv6():
-		return invalid("flowlabel is for an IPv6 underlay: give an IPv6 remote, group or local")
+		return invalid("flowlabel needs an IPv6 underlay: give an IPv6 remote, group or local")
 	case c.PolicyID != 0 && !c.GBP:
-		return invalid("gbpid %d needs gbp", c.PolicyID)
+		return invalid("gbpid %d needs gbp: write gbp as well", c.PolicyID)
 	case c.ProxyLearn && !c.Proxy:
-		return invalid("proxy learn needs proxy")
+		return invalid("proxylearn needs proxy: set both")
 	}
 	return c.validateTrunk()
 }
 
-// ValidateValues reports what cannot be in the fields that are set, whatever else
-// the link comes to have.
+// ValidateValues reports which values are impossible, each by itself and together, whatever
+// the fields that are not set will have.
 func (c LinkConfig) ValidateValues() error { return c.validateValues() }
 
 func (c *LinkConfig) validateValues() error {
@@ -87,22 +87,22 @@ func (c *LinkConfig) validateValues() error {
 	return c.validateFamily()
 }
 
-// validateTrunk: a VLAN of a trunk port has no netdev of its own.
+// validateTrunk checks what a VLAN of a trunk port may have: it has no netdev of its own.
 func (c *LinkConfig) validateTrunk() error {
 	switch {
 	case c.Trunk == "" && c.VLAN == 0:
 		return nil
 	case c.Trunk == "":
-		return invalid("vlan %d: say with trunk of which port", c.VLAN)
+		return invalid("vlan %d has no port: give the port with trunk", c.VLAN)
 	case c.VLAN == 0 || c.VLAN > encap.MaxVLAN:
-		return invalid("vlan %d of port %s: give 1 to %d", c.VLAN, c.Trunk, encap.MaxVLAN)
+		return invalid("vlan %d of port %s is out of range: 1 to %d", c.VLAN, c.Trunk, encap.MaxVLAN)
 	case !c.Address.IsZero() || c.Queues != 0 || c.Persist || c.Owner != nil || c.OwnerGroup != nil:
 		return invalid("address, queues, persist, user and group-owner are those of the port %s: give them there", c.Trunk)
 	}
 	return nil
 }
 
-// validateFamily: a link has one underlay address family.
+// validateFamily checks that the link's underlay has one address family.
 func (c *LinkConfig) validateFamily() error {
 	dst := c.Remote
 	if c.Group.IsValid() {
@@ -143,7 +143,7 @@ func (c *LinkConfig) ageing() time.Duration {
 	return c.Ageing
 }
 
-// maxAddresses is the FDB's limit, 0 for none.
+// maxAddresses is the limit of the link's FDB, 0 for none.
 func (c *LinkConfig) maxAddresses() int {
 	switch {
 	case c.MaxAddresses == 0:
@@ -164,7 +164,7 @@ func (c *LinkConfig) accept() AcceptMode {
 	return AcceptPeers
 }
 
-// source is the configured outer source address; invalid if there is none.
+// source is the configured outer source address; invalid: none is.
 func (c *LinkConfig) source() netip.Addr {
 	if c.Local.IsUnspecified() {
 		return netip.Addr{}
@@ -172,7 +172,7 @@ func (c *LinkConfig) source() netip.Addr {
 	return c.Local
 }
 
-// destination is the default remote or group; invalid if there is none.
+// destination is the default remote or group; invalid: there is none.
 func (c *LinkConfig) destination() netip.Addr {
 	if c.Group.IsValid() {
 		return c.Group
@@ -195,7 +195,7 @@ func (c *LinkConfig) transmitterKeys(dev *underlay.Interface) [2]underlay.Transm
 		SrcPortMin:    c.SrcPortMin,
 		SrcPortMax:    c.SrcPortMax,
 		NoChecksum:    c.NoUDPChecksum,
-		MulticastLoop: true, // other VTEPs of this host hear us; we drop our own echo
+		MulticastLoop: true, // for other VTEPs on this host; the link drops its own echo
 	}
 	if c.ipv6() {
 		key.NoChecksum = c.UDP6ZeroCsumTx

@@ -3,7 +3,7 @@
 // entries that a user or a controller gives, events and statistics.
 //
 // A [VTEP] is made with [New], given links with [VTEP.AddLink] and driven by
-// [VTEP.Run]. What it stands on, TAP devices and UDP sockets, is behind the
-// seams [Port], [Netdev], [Receiver] and [Transmitter], which package vteptest has
-// in-memory forms of. What becomes of a frame is in package forward.
+// [VTEP.Run]. TAP devices and UDP sockets are behind the interfaces [Port], [Netdev],
+// [Receiver] and [Transmitter], which package vteptest implements in memory. Package
+// forward forwards the frames.
 package vtep

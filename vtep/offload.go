@@ -71,8 +71,8 @@ func (l *Link) offloads() LinkOffloads {
 // tellOffloads logs what the kernel has refused since the last call, a line
 // each. The caller holds v.mu.
 func (v *VTEP) tellOffloads() {
-	if v.filterErr != nil && !v.filterTold {
-		v.filterTold = true
+	if v.filterErr != nil && !v.filterLogged {
+		v.filterLogged = true
 		v.log.Warn("packets of strangers are received before they are dropped", "reason", v.filterErr)
 	}
 	for _, l := range v.links {
@@ -82,8 +82,8 @@ func (v *VTEP) tellOffloads() {
 		n.tellOffloads()
 	}
 	for _, s := range v.senders {
-		if o := s.tx.Offloads(); !s.key.NoSegment && o.Refused && o.Reason != s.told {
-			s.told = o.Reason
+		if o := s.tx.Offloads(); !s.key.NoSegment && o.Refused && o.Reason != s.logged {
+			s.logged = o.Reason
 			v.log.Warn("UDP segmentation falls back", "local", s.key.Local.String(), "dev", s.key.Device, "datagrams", o.Segments, "reason", o.Reason)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// readPort hands what a queue of a port gives to take, until the port is closed
-// or gone.
+// readPort reads a queue of a port and calls take with the frames, until the port is closed
+// or its netdev is deleted.
 func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)) {
 	frames := make([]encap.Frame, forward.Batch)
 	for {
@@ -26,7 +26,7 @@ func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)
 		case errors.Is(err, os.ErrClosed), errors.Is(err, tap.ErrGone):
 			return
 		default:
-			// A reader that ends would cut the link off for good.
+			// The link would be cut off for good if the reader ended.
 			n.log.Error("reading the port failed, trying again", "queue", queue, "err", err)
 			if !v.pause(time.Second) {
 				return
@@ -35,8 +35,8 @@ func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)
 	}
 }
 
-// readSocket hands what a socket of an endpoint gives to a worker, until the receiver is
-// closed. n is the worker's number; as socket, but for that of links set aside.
+// readSocket reads a socket of an endpoint for worker n, until the receiver is closed. n is
+// the socket's number, but for the socket of links set aside.
 func (ep *endpoint) readSocket(socket, n int) {
 	w := forward.NewNetWorker(ep.Endpoint, n)
 	datagrams := make([]encap.Datagram, forward.Batch)

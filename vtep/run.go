@@ -12,27 +12,25 @@ import (
 // sweepEvery is how often entries are aged; the kernel's FDB_AGE_INTERVAL.
 const sweepEvery = 10 * time.Second
 
-// spawn starts fn and makes Run wait for it. It is the only place of the
-// package that starts a goroutine: links come and go while Run runs.
+// spawn starts fn in a goroutine that Close waits for. The package starts no other one.
 func (v *VTEP) spawn(fn func()) {
 	v.work.Go(fn)
 }
 
-// spawnWorker starts what runs until it returns by itself, again after a panic. run
-// makes its own state, which is fresh then, and holds no lock that a panic would
-// leave locked.
+// spawnWorker starts run, and starts it again after a panic. run makes its own state, so
+// that it is fresh then, and holds no lock that a panic would leave locked.
 func (v *VTEP) spawnWorker(log *slog.Logger, what string, run func()) {
 	v.spawn(func() { fault.Restart(log, what, v.pause, run) })
 }
 
-// locked calls fn with v.mu held, which a panic of fn lets go of.
+// locked calls fn with v.mu held. A panic of fn unlocks v.mu.
 func (v *VTEP) locked(fn func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	fn()
 }
 
-// pause waits for d; false: the VTEP ended meanwhile.
+// pause waits for d. It reports false where the VTEP was closed meanwhile.
 func (v *VTEP) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -44,9 +42,9 @@ func (v *VTEP) pause(d time.Duration) bool {
 	}
 }
 
-// Run drives the clock, ages entries and retries what could not be done yet,
-// until ctx ends. Then it closes every link and returns when all workers have
-// ended. Frames flow from AddLink on, whether Run was called yet or not.
+// Run advances the clock, ages entries and retries what a link could not have yet, until ctx
+// ends. Then it closes every link and returns when all workers have ended. Frames flow from
+// AddLink on, whether Run was called yet or not.
 func (v *VTEP) Run(ctx context.Context) error {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -73,11 +71,12 @@ func (v *VTEP) Run(ctx context.Context) error {
 	}
 }
 
-// sweep ages every link's entries and looks whether its MTU still fits.
+// sweep ages the entries of each link, and checks whether its MTU still fits and whether
+// routes loop.
 func (v *VTEP) sweep() {
 	v.mu.Lock()
 	links := v.byIndex()
-	v.noteSources() // this host may have other addresses by now
+	v.noteSources() // the host's addresses may have changed
 	v.mu.Unlock()
 	routes := v.routes(false)
 	var news troubleNews
@@ -89,8 +88,8 @@ func (v *VTEP) sweep() {
 	news.log(v.log)
 }
 
-// everySecond tells what was dropped, logs what moved and what the kernel refused, and tries again what a link could not have when
-// it came up, such as a group on a device without an address.
+// everySecond tells subscribers what was dropped, logs what moved and what the kernel refused, and retries what a link could
+// not have when it came up, such as a group on a device without an address.
 func (v *VTEP) everySecond() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -114,15 +113,14 @@ func (v *VTEP) everySecond() {
 		}
 		v.tune(l)
 		if l.retry {
-			_ = v.refresh(l) // which says what is missing still
+			_ = v.refresh(l) // l.missing has the error
 		}
 		l.tellComplete()
 	}
 }
 
-// Close removes every link and port and waits for the workers. It is safe to call more
-// than once; the VTEP takes no links afterwards. Its lock is free while the
-// host removes the netdevs.
+// Close removes every link and port and waits for the workers. It may be called more than
+// once. The VTEP takes no links afterwards. v.mu is not held while the host removes netdevs.
 func (v *VTEP) Close() error {
 	var (
 		gone []goneLink
@@ -149,14 +147,14 @@ func (v *VTEP) Close() error {
 	return filter.Close()
 }
 
-// goneLink is a link that was removed and what it was.
+// goneLink is a link that was removed, with its description from before.
 type goneLink struct {
 	link *Link
 	was  LinkInfo
 }
 
-// dropAll is drop of all links and ports at once, but for what it returns: their
-// netdevs, and whom to tell of. The caller holds v.mu.
+// dropAll removes all links and ports. It returns their netdevs, which the caller has to
+// close, and the links, which subscribers have to be told of. The caller holds v.mu.
 func (v *VTEP) dropAll() (gone []goneLink, all []*netdev) {
 	for _, t := range v.trunks {
 		t.gone = true
@@ -186,11 +184,11 @@ func (v *VTEP) dropAll() (gone []goneLink, all []*netdev) {
 	return gone, all
 }
 
-// atOnce is how many netdevs are closed side by side.
+// atOnce is how many netdevs are closed concurrently.
 const atOnce = 64
 
-// closeNetdevs closes netdevs, together where the host can, else side by side: each
-// by itself may have to wait for the kernel.
+// closeNetdevs closes netdevs: together where the host can, else concurrently, since each
+// close may wait for the kernel.
 func (v *VTEP) closeNetdevs(all []*netdev) {
 	if r, ok := v.host.(Remover); ok && len(all) > 0 {
 		ports := make([]Port, len(all))
@@ -198,7 +196,7 @@ func (v *VTEP) closeNetdevs(all []*netdev) {
 			ports[i] = n.port
 		}
 		if err := r.RemoveNetdevs(ports); err != nil {
-			v.log.Warn("removing the netdevs together failed, closing one after the other", "err", err)
+			v.log.Warn("removing the netdevs together failed, closing each by itself", "err", err)
 		}
 	}
 	var work sync.WaitGroup

@@ -16,11 +16,11 @@ type Port interface {
 	forward.Port
 	// ReadBatch blocks until queue q has a frame, fills frames and returns how
 	// many. Their Data is valid, and may be written to, until the next
-	// ReadBatch of q. A closed port gives os.ErrClosed, one whose device is gone
-	// tap.ErrGone.
+	// ReadBatch of q. It returns os.ErrClosed where the port is closed, and
+	// tap.ErrGone where its netdev was deleted.
 	ReadBatch(q int, frames []encap.Frame) (int, error)
-	// Losses is what was lost before it could be read, since the port was opened.
-	// It may take a while, and no lock of the VTEP's is held.
+	// Losses is what was lost before ReadBatch returned it, since the port was opened.
+	// It may take a while; the VTEP holds no lock meanwhile.
 	Losses() (encap.Losses, error)
 	// Close releases the port and its netdev, and wakes its readers.
 	Close() error
@@ -34,7 +34,7 @@ type Netdev interface {
 	// Watch calls fn at once and then on each change of the netdev until ctx
 	// ends (nil) or the netdev is gone (tap.ErrGone).
 	Watch(ctx context.Context, fn func(tap.State)) error
-	// Neighbours are the usable entries of its neighbour tables.
+	// Neighbours are the usable entries of the netdev's neighbour tables.
 	Neighbours() ([]tap.Neighbour, error)
 	// Offloads is what the kernel does for the port at present.
 	Offloads() tap.Offloads
@@ -45,15 +45,15 @@ type Netdev interface {
 type Receiver interface {
 	// ReadBatch blocks until socket w has a datagram, fills d and returns how
 	// many. Their Payload is valid, and may be written to, until the next
-	// ReadBatch of w. A closed receiver gives net.ErrClosed, a drained one once
-	// nothing is left.
+	// ReadBatch of w. It returns net.ErrClosed where the receiver is closed, or is
+	// drained and nothing is left.
 	ReadBatch(w int, d []encap.Datagram) (int, error)
-	// Offloads is what the kernel does for it at present.
+	// Offloads is what the kernel does for the receiver at present.
 	Offloads() underlay.Offloads
-	// Losses is what was lost before it could be read, since the receiver was opened.
+	// Losses is what was lost before ReadBatch returned it, since the receiver was opened.
 	Losses() encap.Losses
-	// Drain ends the ReadBatches once they returned what has arrived, which Close
-	// throws away. Close has to follow.
+	// Drain makes the ReadBatches end once they have returned what has arrived, which
+	// Close alone would throw away. Close has to follow.
 	Drain() error
 	Close() error
 }
@@ -73,38 +73,37 @@ type FilterHost interface {
 // Transmitter sends to the underlay from a range of source ports.
 type Transmitter interface {
 	forward.Transmitter
-	// TakeErrors is what ICMP said of packets since the call before, whether
-	// something was sent meanwhile or not.
+	// TakeErrors returns the ICMP errors about packets since the call before.
 	TakeErrors() []underlay.ICMPError
-	// Offloads is what the kernel does for it at present.
+	// Offloads is what the kernel does for the transmitter at present.
 	Offloads() underlay.Offloads
 	Close() error
 }
 
-// Host opens what a VTEP stands on.
+// Host opens ports, receivers and transmitters for a VTEP.
 type Host interface {
 	// OpenPort makes a netdev, which is down, and its port.
 	OpenPort(tap.Config) (Port, Netdev, error)
 	// Listen opens a receiver, and tells how many sockets share its traffic by flow.
 	Listen(underlay.ReceiverConfig) (r Receiver, sockets int, err error)
-	// OpenTransmitter tells the source ports, too.
+	// OpenTransmitter opens a transmitter, and tells its source ports.
 	OpenTransmitter(underlay.TransmitterConfig) (Transmitter, []uint16, error)
 	Network
 }
 
-// Network is what a Host knows of the network that it is in.
+// Network is what a Host knows of its network namespace.
 type Network interface {
 	// RouteTo is the route to dst, out of device where that is not "".
 	RouteTo(dst netip.Addr, device string) (underlay.Route, error)
 	// Interface describes an underlay device.
 	Interface(name string) (underlay.Interface, error)
-	// Origins tells what is behind the underlay devices, and the host's addresses;
-	// of the devices only where known is nil, else those are given back.
+	// Origins tells what is behind the underlay devices, and the host's addresses.
+	// Where known is not nil, it is returned as the devices.
 	Origins(known map[uint32]underlay.Device) (underlay.Origins, error)
 }
 
-// Remover is a Host that removes the netdevs of many ports together in less time than
-// each by itself takes. What it leaves goes when the port is closed.
+// Remover is a Host that removes the netdevs of many ports together, in less time than one by
+// one. Closing a port removes a netdev that is left.
 type Remover interface {
 	RemoveNetdevs([]Port) error
 }

@@ -12,7 +12,7 @@ import (
 // SystemHost is this machine: TAP devices and UDP sockets of the network
 // namespace that the process is in. The zero value is ready.
 type SystemHost struct {
-	buffers underlay.Buffers // of all receivers: a waiting one holds none
+	buffers underlay.Buffers // of all receivers: one that waits holds none
 
 	mu        sync.Mutex
 	receivers []*systemReceiver
@@ -24,7 +24,7 @@ var (
 	_ Remover    = (*SystemHost)(nil)
 )
 
-// NewFilter asks the kernel for a filter.
+// NewFilter makes a filter in the kernel.
 func (h *SystemHost) NewFilter() (*underlay.Filter, error) { return underlay.NewFilter() }
 
 // OpenPort creates a TAP.
@@ -76,22 +76,22 @@ func (h *SystemHost) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter,
 	return t, t.Ports(), nil
 }
 
-// RouteTo asks the kernel.
+// RouteTo asks the kernel for the route to dst.
 func (h *SystemHost) RouteTo(dst netip.Addr, device string) (underlay.Route, error) {
 	return underlay.RouteTo(dst, device)
 }
 
-// Interface asks the kernel.
+// Interface asks the kernel for the interface of that name.
 func (h *SystemHost) Interface(name string) (underlay.Interface, error) {
 	return underlay.InterfaceByName(name)
 }
 
-// Origins asks the kernel.
+// Origins asks the kernel for what is behind the devices, and for the host's addresses.
 func (h *SystemHost) Origins(known map[uint32]underlay.Device) (underlay.Origins, error) {
 	return underlay.FindOrigins(known)
 }
 
-// systemReceiver tells its host when it is closed.
+// systemReceiver removes itself from its host's list when it is closed.
 type systemReceiver struct {
 	*underlay.Receiver
 	host *SystemHost
@@ -112,7 +112,8 @@ func (r *systemReceiver) OpenAside() error {
 	return r.Receiver.OpenAside(beside)
 }
 
-// Close leaves the host's list first, so that none is bound beside a closed one.
+// Close removes the receiver from the host's list first, so that no socket is bound beside a
+// closed one.
 func (r *systemReceiver) Close() error {
 	r.host.mu.Lock()
 	r.host.receivers = slices.DeleteFunc(r.host.receivers, func(o *systemReceiver) bool { return o == r })

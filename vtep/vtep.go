@@ -12,24 +12,24 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// Config is what a VTEP stands on. The zero value of a field but Host means
-// its default.
+// Config describes a VTEP. Host is needed; the zero value of any other field means its
+// default.
 type Config struct {
 	Host    Host         // needed: SystemHost, or a fake of vteptest
 	Log     *slog.Logger // nil: slog.Default
 	Workers int          // receive sockets an endpoint; 0: GOMAXPROCS
-	// MaxAddresses bounds the unicast entries of all links' FDBs together; 0:
-	// DefaultTotalAddresses; UnlimitedAddresses.
+	// MaxAddresses bounds the unicast entries of all links' FDBs together: 0 stands for
+	// DefaultTotalAddresses, UnlimitedAddresses for no bound.
 	MaxAddresses int
-	// NoOffload switches offloads off, for all links.
+	// NoOffload switches offloads off for all links.
 	NoOffload NoOffload
-	// ForceUDPGSO uses UDP segmentation on kernels that are known to spoil it on the
+	// ForceUDPGSO uses UDP segmentation even on kernels that corrupt such packets on the
 	// way to some NICs (underlay.TransmitterConfig.ForceSegment).
 	ForceUDPGSO bool
 	// Spin is how long readers look for the next packet before they wait, where
 	// traffic is sparse; 0: not at all.
 	Spin time.Duration
-	// Tuner sets the devices that links send through; nil: they stay as they are.
+	// Tuner tunes the devices that links send through; nil: they stay as they are.
 	Tuner Tuner
 }
 
@@ -45,47 +45,47 @@ type VTEP struct {
 	plane     *forward.Plane
 	events    events
 	limits    limits   // of what all links together learn
-	meetAgain fdb.Tick // when Run may ask about devices again; Run's own
+	meetAgain fdb.Tick // when Run may ask about devices again; only Run uses it
 
-	work sync.WaitGroup // what spawn started
+	work sync.WaitGroup // goroutines that spawn started
 	done chan struct{}  // closed by Close
 
 	// mu is the control plane's lock. The lock order: Link.updating, mu, a FDB shard's
 	// lock, remotes.mu. The data path never takes the first two.
 	mu        sync.Mutex
 	closed    bool
-	links     map[string]*Link // by the name that each was given
-	present   map[string]*Link // and by that of its netdev
-	reserved  map[string]bool  // names that updates under way give to links
+	links     map[string]*Link // by the name that each was added with
+	present   map[string]*Link // by the present name of the netdev
+	reserved  map[string]bool  // new names that updates under way will give to links
 	trunks    map[string]*trunk
 	netdevs   map[*netdev]struct{}
 	endpoints map[endpointKey]*endpoint
 	senders   map[senderKey]*sender
 	bypassers bypassers
-	home      uint64           // namespace that its netdevs are made in
+	home      uint64           // network namespace that the netdevs are made in
 	filter    *underlay.Filter // nil: there is none
-	filterErr error            // why
-	// filterTold: it was logged.
-	filterTold bool
-	asides     int                // links set aside
-	stormAt    uint64             // stormMessages, but in tests
-	lookedAt   fdb.Tick           // when storms were looked for
-	refused    underlay.Refused   // by the filter, and counted
-	tuned      map[int]bool       // underlay devices, by index
-	dropsTold  forward.DropTotals // of counters
-	sameHost   sameHostWords
-	origins    underlay.Origins // as plane.arrivals tells them
+	filterErr error            // why there is none
+	// filterLogged: filterErr was logged.
+	filterLogged bool
+	asides       int                // how many links are set aside
+	stormAt      uint64             // stormMessages; tests change it
+	lookedAt     fdb.Tick           // when setAside last looked for storms
+	refused      underlay.Refused   // the filter's counters when they were last counted
+	tuned        map[int]bool       // underlay devices that were tuned, by index
+	dropsTold    forward.DropTotals // of plane.Counters, as subscribers were told
+	sameHost     sameHostWords
+	origins      underlay.Origins // as plane.Arrivals has them
 
 	socketsFull condition
 }
 
 // sender is a transmitter shared by the links that need the same.
 type sender struct {
-	key   senderKey
-	tx    Transmitter
-	ports []uint16
-	users int
-	told  string // why its offload fell back, as logged
+	key    senderKey
+	tx     Transmitter
+	ports  []uint16
+	users  int
+	logged string // why its offload fell back, as last logged
 }
 
 // senderKey is what makes two links share a sender. vrf is the index of the VRF
@@ -131,12 +131,12 @@ func New(c Config) *VTEP {
 	return v
 }
 
-// now is the FDB's clock: seconds since New, kept by Run.
+// now is the FDB's clock: seconds since New, as Run advances it.
 func (v *VTEP) now() fdb.Tick { return v.plane.Now() }
 
-// Stats counts what belongs to no link: packets without a VXLAN header, without the
-// I flag, and of unknown VNIs, what sockets lost, and frames of no VLAN and losses
-// of trunk ports.
+// Stats counts what belongs to no link: packets without a VXLAN header, without the I flag
+// or of unknown VNIs, losses of sockets and trunk ports, and frames of a trunk port whose
+// VLAN no link has.
 func (v *VTEP) Stats() forward.Stats {
 	v.countLosses(false)
 	v.locked(v.takeFiltered)

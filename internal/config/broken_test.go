@@ -38,7 +38,7 @@ func mistakes() []mistake {
 		{"remote", "peer..example.net", "", "no IP address"}, {"remote", "192.0.2.1/24", "", "no IP address"},
 		{"remote", "[192.0.2.1, 192.0.2.2]", "", "too much"}, {"remote", "192.0.2.1 192.0.2.2", "", "too much"},
 		{"remote", "true", "", "needs a value"}, {"remote", "", "key", "needs a value"}, {"remote", `""`, "", "needs a value"},
-		{"remote", "{ip: 192.0.2.1}", "", "no keys"}, {"remote", "fe80::1", "vxlan1", "say which device"},
+		{"remote", "{ip: 192.0.2.1}", "", "no keys"}, {"remote", "fe80::1", "vxlan1", "give its device"},
 
 		{"remotes", "192.0.2.1", "", "is a list"}, {"remotes", "{a: b}", "", "is a list"}, {"remotes", "[239.1.1.1]", "239.1.1.1", "write group"},
 		{"remotes", "[192.0.2.3, 192.0.2.3]", "192.0.2.3]", "twice"}, {"remotes", "[192.0.2.3, '2001:db8::3']", "'2001:db8::3'", "only IPv4 or only IPv6"},

@@ -5,31 +5,31 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// arrived is who a packet for a link is from, and what is judged by beside its frame.
+// arrived is what a packet for a link is judged by beside its frame: its header, and who
+// sent it.
 type arrived struct {
 	header encap.Header
-	carry  bool       // what the header carries is an Ethernet frame
-	src    encap.Addr // of the outer header
-	peer   *Peer      // of src; nil: none yet
-	// back is the remote that the frame's source is learned behind; nil: the one that
-	// peer has for that, or gets. A packet of this VTEP's own, which is handed over
-	// here, knows it.
+	carry  bool       // the header says that an Ethernet frame follows
+	src    encap.Addr // outer source address
+	peer   *Peer      // the peer with that address; nil: there is none yet
+	// back is the remote that the frame's source MAC is learned behind, known where
+	// another link of this VTEP hands the frame over; nil: peer.learned, which is made
+	// where there is none.
 	back *Remote
 }
 
-// verdict is what admit makes of a packet.
+// verdict is what admit decides about a packet.
 type verdict uint8
 
 const (
-	refused   verdict = iota // and a DropReason says why
-	admitted                 // the next one that is alike is, too
-	unlearned                // admitted, but its source found no place: the next one's is looked for again
+	refused   verdict = iota // for the DropReason beside it
+	admitted                 // and so is the next packet with the same headers and MACs
+	unlearned                // admitted, but the source MAC found no place: the next packet has to try again
 )
 
 // admit is the one way into a link, from the network and from another link of this
-// VTEP: it runs the checks on a packet and its frame, fills in in, and learns the
-// frame's source. Header-only checks that tell which link a packet is for come
-// before.
+// VTEP: it runs the checks on a packet and its frame, parses the frame to in, and learns
+// the frame's source. The caller has read the header and found the link by it.
 func (l *Link) admit(s *State, c *Counters, a *arrived, frame []byte, in *encap.Inner, now fdb.Tick, clock *clock) (DropReason, verdict) {
 	if !s.Up {
 		return RxLinkDown, refused
@@ -75,15 +75,15 @@ func (l *Link) admit(s *State, c *Counters, a *arrived, frame []byte, in *encap.
 			return r, refused
 		}
 	}
-	if s.ProxyLearn && learn == s.Learn { // else the packet says not to
-		l.hears(s, frame, in, a.src, now)
+	if s.ProxyLearn && learn == s.Learn { // else the packet's policy extension forbids learning
+		l.learnFromRemote(s, frame, in, a.src, now)
 	}
 	return 0, v
 }
 
-// policy takes the group policy extension out of the header of a packet for a
-// link with gbp, notes its id and reports whether its source may be learned:
-// the kernel leaves that bit to whoever reads the packet's mark.
+// policy takes the group policy extension out of the header of a packet for a link with
+// gbp, stores the policy id, and reports whether the packet's source may be learned. (The
+// kernel leaves the bit that forbids learning to whoever reads the packet's mark.)
 func (l *Link) policy(h *encap.Header) (learn bool) {
 	p, ok := h.TakePolicy()
 	if id := uint32(p.ID); ok && l.LastPolicy.Load() != id {

@@ -10,62 +10,59 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// bindings are the addresses that remote hosts said are theirs (`proxy learn`;
-// the learning of RFC 9161 section 3.2, for a VTEP that has no EVPN beside it).
+// bindings are the IP addresses that remote hosts claim, with their MACs (`proxy learn`:
+// the learning of RFC 9161 section 3.2, for a VTEP without EVPN).
 //
-// VXLAN has no authentication, nor has ARP: who may send into a VNI can say that
-// an address is its own, to a proxy as to every host. What a proxy must not do is
-// to make that worse, so that
-//   - a frame may only speak for the MAC that it came from, and that MAC must be
-//     behind the very VTEP that sent it, as the FDB has it (accept, pinned entries
-//     and moveguard have had their say by then);
-//   - what the netdev's neighbour table says stands, whatever is heard;
-//   - an address that changes hands more than 5 times in 180 s is answered for by
-//     nobody but its hosts (RFC 9161 section 3.7, with its numbers);
-//   - only questions to everybody are answered. One that goes to a host alone asks
-//     whether it is still there (RFC 4861 section 7.3, RFC 1122 section 2.3.2.1),
-//     which nobody else can tell, and saves no flood;
-//   - there are no more of them than `maxaddress` lets the FDB have, and who fills
-//     the table loses its own: see makeRoom.
+// Neither VXLAN nor ARP has authentication: whoever may send into a VNI can claim an
+// address, to a proxy as to every host. A proxy must not make that worse, so that
+//   - a frame may claim addresses for its own source MAC only, and the FDB must have that
+//     MAC behind the VTEP that sent the frame (accept, static entries and moveguard have
+//     judged that before);
+//   - the netdev's neighbour table overrides every claim;
+//   - the proxy does not answer for an address that changed hands more than 5 times in
+//     180 s (RFC 9161 section 3.7, with its numbers);
+//   - the proxy answers questions to everybody only. A question to one host asks whether
+//     that host is still there (RFC 4861 section 7.3, RFC 1122 section 2.3.2.1), which
+//     no other can tell, and an answer would save no flood;
+//   - the table has no more addresses than `maxaddress`, and a remote that fills it loses
+//     its own addresses: see makeRoom.
 //
-// Nothing is learned of this side: who is here answers by itself. But who claims
-// an address here has it taken from a remote host.
+// A claim from this side makes no binding, since the host here answers by itself. But it
+// takes the address from the remote host that had it.
 //
-// A table takes its shard's lock for an ARP packet or neighbour message, and is
-// not looked at for other frames. All methods but learn and find may be called
-// without a table.
+// A table takes its shard's lock for an ARP packet or neighbour message, and is not read for
+// other frames. All methods but learn and find may be called with a nil table.
 type bindings struct {
-	seed   maphash.Seed // addresses are an attacker's choice
+	seed   maphash.Seed // an attacker chooses addresses
 	n      atomic.Int64
-	all    *fdb.Budget   // of all links
-	shares fdb.Shares    // of the addresses, by remote
-	closed atomic.Bool   // none is taken any more
-	hand   atomic.Uint32 // the shard of the next search
+	all    *fdb.Budget   // of all links' tables
+	shares fdb.Shares    // number of addresses by remote
+	closed atomic.Bool   // the table takes no more addresses
+	hand   atomic.Uint32 // the shard that the next search begins with
 	shards [bindingShards]bindingShard
 }
 
 const bindingShards = 16
 
 type bindingShard struct {
-	mu sync.Mutex // after VTEP.mu; no other lock is taken under it
-	of map[encap.Addr]binding
-	// most is how many there were since the map was made: one does not shrink.
-	most int
+	mu   sync.Mutex // after VTEP.mu; no other lock is taken under it
+	of   map[encap.Addr]binding
+	most int // the most addresses since the map was made: a map does not shrink
 }
 
-// binding is where an address is.
+// binding is the host that an address belongs to.
 type binding struct {
 	mac    encap.MAC
-	from   fdb.RemoteID // the remote that said so last, whose share it is of
+	from   fdb.RemoteID // the remote that claimed the address last; the binding is of its share
 	router bool
-	here   bool // on this side
-	// asked: its new MAC is known of a solicitation alone, which does not say
-	// whether it is a router: wrongly told that it is none, hosts would give up
-	// their route (RFC 4861 section 7.2.5).
+	here   bool // the host is on this side
+	// asked: the MAC is known from a solicitation alone, which does not say whether the
+	// host is a router. Hosts that are wrongly told that it is none would give up their
+	// route (RFC 4861 section 7.2.5).
 	asked bool
 	moves uint8 // since began
 	began fdb.Tick
-	heard fdb.Tick
+	heard fdb.Tick // the last claim
 }
 
 func newBindings(all *fdb.Budget) *bindings {
@@ -80,8 +77,8 @@ func (t *bindings) shard(ip *encap.Addr) *bindingShard {
 	return &t.shards[maphash.Bytes(t.seed, ip[:])%bindingShards]
 }
 
-// learn takes in c, which was heard from a remote, or from fdb.Nobody: on this
-// side. limit is how many addresses there may be, 0 for any number.
+// learn binds the address of c, a claim that came from a remote, or from this side where
+// from is fdb.Nobody. limit is how many addresses the link may have, 0 for any number.
 func (t *bindings) learn(c *encap.Claim, from fdb.RemoteID, limit int, now fdb.Tick) {
 	for range bindingTries {
 		if t.learnOnce(c, from, limit, now) || !t.makeRoom(from, now) {
@@ -90,7 +87,7 @@ func (t *bindings) learn(c *encap.Claim, from fdb.RemoteID, limit int, now fdb.T
 	}
 }
 
-// learnOnce is learn where there is room, else false.
+// learnOnce is learn, but reports false where there is no room.
 func (t *bindings) learnOnce(c *encap.Claim, from fdb.RemoteID, limit int, now fdb.Tick) bool {
 	here := from == fdb.Nobody
 	s := t.shard(&c.IP)
@@ -126,8 +123,8 @@ func (t *bindings) learnOnce(c *encap.Claim, from fdb.RemoteID, limit int, now f
 	return true
 }
 
-// find is the binding of ip, and whether it may be told to who asks; false:
-// there is none.
+// find is the binding of ip. tell reports whether the proxy may answer with it, ok whether
+// there is one.
 func (t *bindings) find(ip encap.Addr, now fdb.Tick) (b binding, tell, ok bool) {
 	s := t.shard(&ip)
 	s.mu.Lock()
@@ -137,7 +134,7 @@ func (t *bindings) find(ip encap.Addr, now fdb.Tick) (b binding, tell, ok bool) 
 	return b, !b.here && !b.asked && !contested, ok
 }
 
-// age forgets what was not heard of for so many ticks, 0 for nothing.
+// age removes the addresses that were claimed longer ago than ageing, where that is not 0.
 func (t *bindings) age(now, ageing fdb.Tick) {
 	if t == nil || ageing == 0 {
 		return
@@ -151,7 +148,7 @@ func (t *bindings) clear() {
 	}
 }
 
-// close is clear for good: a worker may have the table yet.
+// close empties the table for good: a worker may still use it.
 func (t *bindings) close() {
 	if t != nil {
 		t.closed.Store(true)
@@ -177,8 +174,8 @@ func (t *bindings) forget(old func(*binding) bool) {
 	t.shares.Trim()
 }
 
-// cloned is a copy of m with room for what is in it: a map that was larger keeps the
-// memory, and so does one that maps.Clone made of it.
+// cloned is a copy of m of the least size. A map never frees memory, and maps.Clone copies a
+// map with all the memory that it has.
 func cloned[K comparable, V any](m map[K]V) map[K]V {
 	c := make(map[K]V, len(m))
 	maps.Copy(c, m)
@@ -192,8 +189,8 @@ func (t *bindings) len() int {
 	return int(t.n.Load())
 }
 
-// hears learns what f, from the VTEP at from, says of who sent it.
-func (l *Link) hears(s *State, frame []byte, in *encap.Inner, from encap.Addr, now fdb.Tick) {
+// learnFromRemote binds the address that a frame from the VTEP at from claims.
+func (l *Link) learnFromRemote(s *State, frame []byte, in *encap.Inner, from encap.Addr, now fdb.Tick) {
 	c, ok := encap.ParseClaim(frame, in)
 	t := l.bindings.Load()
 	if !ok || t == nil {
@@ -211,8 +208,8 @@ func (l *Link) hears(s *State, frame []byte, in *encap.Inner, from encap.Addr, n
 	}
 }
 
-// says notes what f, of this side, says of who sent it.
-func (l *Link) says(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
+// noteLocal notes the address that f, from this side, claims.
+func (l *Link) noteLocal(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
 	if c, ok := encap.ParseClaim(f.Data, in); ok {
 		if t := l.bindings.Load(); t != nil {
 			t.learn(&c, fdb.Nobody, 0, now)
@@ -220,8 +217,8 @@ func (l *Link) says(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
 	}
 }
 
-// learnedNeighbour is the MAC of ip, and whether it is a router, for the question
-// f. tell is false where the question must reach its host all the same.
+// learnedNeighbour is the MAC of ip, and whether the host is a router, for the question f.
+// tell is false where the host itself has to answer.
 func (l *Link) learnedNeighbour(ip encap.Addr, f *encap.Frame, now fdb.Tick) (mac encap.MAC, router, tell, ok bool) {
 	t := l.bindings.Load()
 	if t == nil {
@@ -229,7 +226,7 @@ func (l *Link) learnedNeighbour(ip encap.Addr, f *encap.Frame, now fdb.Tick) (ma
 	}
 	b, tell, ok := t.find(ip, now)
 	if ok && tell {
-		_, _, reachable := l.FDB.Peek(b.mac) // of whom the FDB has lost sight may be gone
+		_, _, reachable := l.FDB.Peek(b.mac) // a host that the FDB has forgotten may be gone
 		tell = reachable && encap.EthDst(f.Data).IsMulticast() && encap.EthSrc(f.Data) != b.mac
 	}
 	return b.mac, b.router, tell, ok

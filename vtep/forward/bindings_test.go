@@ -105,27 +105,27 @@ func TestHearsOnlyTheVTEP(t *testing.T) {
 		_, _, ok := l.bindings.Load().find(target, 1)
 		return ok
 	}
-	l.hears(s, f.Data, &in, encap.AddrFrom(from), 1)
+	l.learnFromRemote(s, f.Data, &in, encap.AddrFrom(from), 1)
 	if known() {
 		t.Error("learned of a MAC that the FDB does not have")
 	}
 	add(t, l, there, encap.AddrFrom(from), fdb.Permanent)
-	l.hears(s, f.Data, &in, other, 1)
+	l.learnFromRemote(s, f.Data, &in, other, 1)
 	if known() {
 		t.Error("learned from another VTEP")
 	}
 	l.SetNeighbours(Neighbours{target: {2, 7}})
-	l.hears(s, f.Data, &in, encap.AddrFrom(from), 1)
+	l.learnFromRemote(s, f.Data, &in, encap.AddrFrom(from), 1)
 	if known() {
 		t.Error("learned beside the neighbour table")
 	}
 	l.SetNeighbours(Neighbours{})
-	l.hears(s, f.Data, &in, encap.AddrFrom(from), 1)
+	l.learnFromRemote(s, f.Data, &in, encap.AddrFrom(from), 1)
 	question := encap.Frame{Data: append(bytes.Repeat([]byte{0xff}, 6), here[:]...)}
 	if _, _, tell, ok := l.learnedNeighbour(target, &question, 1); !tell || !ok {
 		t.Errorf("not learned: tell %v, known %v", tell, ok)
 	}
-	noAllocs(t, "what is known already", func(now fdb.Tick) { l.hears(s, f.Data, &in, encap.AddrFrom(from), now) })
+	noAllocs(t, "what is known already", func(now fdb.Tick) { l.learnFromRemote(s, f.Data, &in, encap.AddrFrom(from), now) })
 	noAllocs(t, "an answer", func(now fdb.Tick) { l.learnedNeighbour(target, &question, now) })
 	unicast := encap.Frame{Data: append(there[:], here[:]...)}
 	if _, _, tell, _ := l.learnedNeighbour(target, &unicast, 1); tell {

@@ -6,7 +6,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// Endpoint is what packets need of a local address and port: which link has which VNI.
+// Endpoint is what packets need of a local address and port: the links by VNI.
 type Endpoint struct {
 	plane *Plane
 	vnis  vniTable
@@ -14,20 +14,19 @@ type Endpoint struct {
 	// this one serves, too; nil: there is none, or it is this one.
 	Wild atomic.Pointer[Endpoint]
 
-	Messages  atomic.Uint64 // read
-	Undecided atomic.Bool   // a datagram could not be decided, see samehost.go
+	Messages  atomic.Uint64 // how many were read
+	Undecided atomic.Bool   // a datagram was dropped as RxUndecided: see samehost.go
 }
 
-// NewEndpoint is an endpoint without links.
+// NewEndpoint makes an endpoint without links.
 func NewEndpoint(p *Plane) *Endpoint { return &Endpoint{plane: p} }
 
-// SetLink gives the packets of a VNI to l, or to nobody where it is nil. One at a time
-// may call it.
+// SetLink assigns a VNI to l; nil: to no link. Calls must not overlap.
 func (ep *Endpoint) SetLink(vni encap.VNI, l *Link) { ep.vnis.set(vni, l) }
 
-// link is who a packet for vni is given to, nil if there is none. A packet for
-// an address that has a socket of its own is heard there and not on the
-// wildcard socket, so that an endpoint also serves the links of that one.
+// link is the link of a VNI; nil: there is none. The kernel gives a packet for an address
+// that has a socket of its own to that socket alone and not to the wildcard's. So the
+// endpoint of an address also serves the links of the wildcard endpoint.
 func (ep *Endpoint) link(vni encap.VNI) *Link {
 	if l := ep.vnis.link(vni); l != nil {
 		return l

@@ -17,7 +17,7 @@ import (
 //  6. limits of floods, then inner checksum completed, a loop, MSS, outer TOS, TTL, flow label and DF chosen
 //  7. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
-//     what is for another link of this VTEP is handed to it (bypass.go)
+//     what is for another link of this VTEP is handed to it (handover.go)
 //
 // From the underlay (netWorker.Forward, one call a batch):
 //  1. what the kernel joined is walked packet by packet (samehost.go)
@@ -33,8 +33,8 @@ import (
 //  10. segments of one flow joined to superframes
 //  11. ports, one write for each and read of the underlay (portbatch.go)
 //
-// A frame from the underlay goes to its port and never back to a remote: split
-// horizon (conformance S04) is the absence of that path.
+// A frame from the underlay goes to its port and never back to a remote: the absence of
+// that path is split horizon (S04 in docs/conformance.md).
 
 // Forward forwards the frames that one read of the port gave.
 func (w *PortWorker) Forward(frames []encap.Frame, now fdb.Tick) {
@@ -43,11 +43,10 @@ func (w *PortWorker) Forward(frames []encap.Frame, now fdb.Tick) {
 	w.finish()
 }
 
-// begin is before the first frames of a read, finish after the last: what they
-// became leaves then.
+// begin prepares the worker for the frames of one read; finish sends what they became.
 func (w *portWorker) begin(now fdb.Tick) {
 	w.portScratch = w.plane.scratch.Borrow(nil)
-	w.nTold, w.now, w.clock = 0, now, clock{}
+	w.nAnswered, w.now, w.clock = 0, now, clock{}
 }
 
 func (w *portWorker) finish() {
@@ -57,7 +56,7 @@ func (w *portWorker) finish() {
 	w.portScratch = nil
 }
 
-// forward forwards frames of a link.
+// forward prepares frames of a link and adds their packets to the batches.
 func (w *portWorker) forward(from source, frames []encap.Frame) {
 	w.lanes = [2]*outBatch{}
 	n := 0
@@ -86,8 +85,8 @@ func (w *portWorker) forward(from source, frames []encap.Frame) {
 	}
 }
 
-// prepare makes of f what is sent, but for the remote; false: it is dropped or
-// was answered.
+// prepare fills in o with the packet that f becomes, but for the remote. It reports
+// false where f was dropped or answered.
 func (w *portWorker) prepare(from *source, o *outFrame, f *encap.Frame) bool {
 	l, s, c := from.link, from.s, from.c
 	if len(f.Data) < encap.EthernetHeaderLen {
@@ -162,8 +161,8 @@ func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*Remote, []fdb.RemoteI
 
 // send appends a copy of o's packet for r, and sends the batch when it is full.
 func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
-	if r.Addr == (encap.Addr{}) {
-		from.c.drop(TxNoRemote) // an entry without dst
+	if r.Addr == (encap.Addr{}) { // the entry has no dst
+		from.c.drop(TxNoRemote)
 		return
 	}
 	if r.Loops.Load() {
@@ -186,7 +185,7 @@ func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
 
 // Forward forwards the datagrams that one read of a receiver gave.
 func (w *NetWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
-	w.to.link, w.tail.open = nil, false // its state may have changed while we waited
+	w.to.link, w.tail.open = nil, false // the link's state may have changed since the read before
 	b := netBatch{now: now, arrivals: w.ep.plane.Arrivals.Load()}
 	w.ep.Messages.Add(uint64(len(datagrams)))
 	for i := range datagrams {
@@ -208,7 +207,7 @@ func (w *NetWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
 	w.ports.deliver(w.n)
 }
 
-// packet takes one packet of d as far as the frames for its link's port.
+// packet judges one packet of d and adds its frame to those for its link's port.
 func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	if w.tail.open && w.next(d, payload) {
 		return
@@ -228,7 +227,7 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 		w.c.drop(RxUnknownVNI)
 		return
 	}
-	if d.Src != t.src || t.peer == nil { // none yet: the packet before may have made it
+	if d.Src != t.src || t.peer == nil { // nil: learning from the packet before may have made the peer
 		t.src, t.peer = d.Src, t.link.Remotes.peers.lookup(d.Src)
 	}
 	s, c := t.s, t.port.owner().c
@@ -266,10 +265,10 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	}
 }
 
-// next takes payload if it is the next segment of the superframe that the packet
-// before is the end of, from the same peer by the same device with the same headers:
-// each of packet's checks has passed on the same bytes. False: it must
-// go their way.
+// next adds payload to the superframe that ends with the packet before, where payload is
+// that superframe's next segment: from the same peer, by the same device, with the same
+// headers. Each check of packet has passed on the same bytes already. Else next reports
+// false, and packet has to judge the payload.
 func (w *NetWorker) next(d *encap.Datagram, payload []byte) bool {
 	t, port := &w.tail, w.to.port
 	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != t.header || d.Src != t.src || d.TOS != t.tos || d.Device != t.device {
@@ -283,7 +282,8 @@ func (w *NetWorker) next(d *encap.Datagram, payload []byte) bool {
 	return true
 }
 
-// turnTo has packets of a VNI follow; false: no link has it.
+// turnTo makes the link of a VNI the target of the packets that follow. It reports false
+// where no link has the VNI.
 func (w *NetWorker) turnTo(vni encap.VNI) bool {
 	l := w.ep.link(vni)
 	if l == nil {

@@ -2,26 +2,25 @@ package forward
 
 import "github.com/uvtep/uvtep/encap"
 
-// Bypass is the way to another link of this VTEP without the network: what a
-// remote that is this host's own address, with a link that listens there, has
-// (encap_bypass_if_local in drivers/net/vxlan/vxlan_core.c). It does not change.
+// Bypass is the way to another link of this VTEP without the network. A remote has one
+// where its address is this host's own and a link of this VTEP listens there
+// (encap_bypass_if_local in drivers/net/vxlan/vxlan_core.c). A Bypass is immutable.
 type Bypass struct {
 	To *Link
-	// Back is the sending link as a remote of to, by which to judges and learns
-	// where a frame came from. The kernel learns the loopback address, behind
-	// which an answer finds the link that sent it.
+	// Back is the sending link as a remote of To: To judges frames by it and learns their
+	// source MACs behind it, so that answers find the sending link.
 	Back *Remote
 }
 
-// handBatch is frames on their way to other links of this VTEP, by one port.
+// handBatch holds frames for other links of this VTEP that share a port.
 type handBatch struct {
-	to *Link
+	to *Link  // of the next frame
 	s  *State // of to
 	portBatch
 }
 
-// hand gives o's frame, which goes to r, to the link behind b, whole, with its
-// checksum as it is. What a packet from the network is judged by, it is judged by.
+// hand adds o's frame to those for the link behind b, as it is: a superframe whole, a
+// partial checksum partial. The link judges it as it judges a packet from the network.
 func (w *portWorker) hand(from *source, o *outFrame, r *Remote, b *Bypass) {
 	from.c.txPackets.Add(uint64(o.packet.Segments))
 	from.c.txBytes.Add(uint64(o.packet.Bytes))
@@ -40,7 +39,7 @@ func (w *portWorker) hand(from *source, o *outFrame, r *Remote, b *Bypass) {
 		c.drop(reason)
 		return
 	}
-	if h.s.ClampMSS { // in place: other copies of a flooded SYN get the lowest of them
+	if h.s.ClampMSS { // in place: all copies of a flooded SYN get the lowest MSS
 		encap.ClampMSS(f, &in, h.s.mssMTU(a.peer, &in, w.now))
 	}
 	h.owner().taken.add(f, &in)
@@ -51,7 +50,7 @@ func (w *portWorker) hand(from *source, o *outFrame, r *Remote, b *Bypass) {
 	}
 }
 
-// handTo has frames for l follow.
+// handTo makes l the link of the frames that are handed over next.
 func (w *portWorker) handTo(l *Link) {
 	h, s := &w.handed, l.State.Load()
 	c := l.netCounters(w.queue % len(l.plane.Counters))
@@ -63,7 +62,7 @@ func (w *portWorker) handTo(l *Link) {
 	h.to, h.s = l, s
 }
 
-// handOver writes the frames for other links to their port.
+// handOver writes the frames for other links of this VTEP to their port.
 func (w *portWorker) handOver() {
 	h := &w.handed
 	h.write(w.queue)

@@ -5,8 +5,9 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// learn binds src to who the frame came from. The frame is refused where src is held or
-// pinned behind another remote (conformance L04-L06, S06).
+// learn binds src to the remote that sent the frame. It refuses the frame where a static
+// entry has src behind another remote (L04 in docs/conformance.md) or moveguard holds src
+// there (S06). A full FDB learns nothing and refuses nothing (L06).
 func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (DropReason, verdict) {
 	r := a.back
 	if r == nil && a.peer != nil {
@@ -29,7 +30,7 @@ func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (Drop
 		return 0, unlearned
 	case fdb.LearnMoved:
 		c.moves.Add(1)
-		if home, held := l.guard.holds(src); held && home != r.Addr { // this was the move too many
+		if home, held := l.guard.holds(src); held && home != r.Addr { // this move was one too many
 			l.GoHome(src, home, now)
 			return RxMoveGuard, refused
 		}
@@ -38,7 +39,7 @@ func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (Drop
 	return 0, admitted
 }
 
-// held reports whether moveguard keeps src from being behind r.
+// held reports whether moveguard keeps src from moving behind r.
 func (l *Link) held(src encap.MAC, r *Remote) bool {
 	if l.guard.held.Load() == 0 {
 		return false
@@ -54,7 +55,8 @@ func (l *Link) held(src encap.MAC, r *Remote) bool {
 	return at != nil && at.Addr != r.Addr && l.guard.parts(&at.Addr, &r.Addr)
 }
 
-// firstLearned makes the remote for the first MAC learned from an address.
+// firstLearned makes the remote for the first MAC that is learned from an address; nil:
+// there may be no more remotes.
 func (l *Link) firstLearned(from encap.Addr) *Remote {
 	s := l.State.Load()
 	key := s.Learned

@@ -6,7 +6,7 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// Link is what frames need of a link: one VNI, with a port and a FDB.
+// Link is what frames need of a link: one VNI, with a port and an FDB.
 type Link struct {
 	plane   *Plane
 	FDB     *fdb.Table
@@ -16,17 +16,17 @@ type Link struct {
 	// worker of an endpoint.
 	Shards []Counters
 	queues int // of the port
-	// OnChange is told each change of the FDB, under a shard's lock. It is set before
-	// frames flow.
+	// OnChange is called with each change of the FDB, under a shard's lock. It is set
+	// before frames flow.
 	OnChange func(fdb.Event)
 
-	neighbours atomic.Pointer[Neighbours] // nil but for a proxy
-	bindings   atomic.Pointer[bindings]   // nil but for one that learns
+	neighbours atomic.Pointer[Neighbours] // of a proxy; else nil
+	bindings   atomic.Pointer[bindings]   // of a proxy that learns; else nil
 	guard      moveGuard
 	loops      loopGuard
 	flood      pace
-	answers    floodLimit // of frames that are too big
-	strangers  pace       // of what comes from those who are no peers
+	answers    floodLimit // of answers to frames that are too big
+	strangers  pace       // of flooded frames from senders that are no peers
 
 	evicted atomic.Uint64 // FDB entries that made room for new addresses
 	giver   atomic.Uint32 // the remote that the last of them was of
@@ -36,7 +36,7 @@ type Link struct {
 	LastPolicy atomic.Uint32 // group policy id of the last packet that carried one
 }
 
-// Tables says how large a link's tables may get, and who is told of what is in them.
+// Tables says how large a link's tables may get, and who watches the peers in them.
 type Tables struct {
 	MaxAddresses int         // of the FDB; 0: any number
 	Addresses    *fdb.Budget // of all links' FDBs
@@ -44,20 +44,21 @@ type Tables struct {
 	Peers        PeerWatch
 }
 
-// NewLink is a link without a port: see setQueues.
+// NewLink makes a link without a port. SetQueues has to follow.
 func NewLink(p *Plane, c Tables) *Link {
 	l := &Link{plane: p, Remotes: newRemotes(c.Remotes, c.Peers), OnChange: func(fdb.Event) {}}
 	l.FDB = fdb.New(fdb.Config{MaxAddresses: c.MaxAddresses, Budget: c.Addresses, OnChange: l.changed, SameAddr: l.Remotes.sameAddr})
 	return l
 }
 
-// SetQueues makes the counters for a port of so many queues, before frames flow.
+// SetQueues makes the counters for a port of n queues, before frames flow.
 func (l *Link) SetQueues(n int) {
 	l.queues = n
 	l.Shards = make([]Counters, n+len(l.plane.Counters))
 }
 
-// changed follows a change of the FDB. It runs under a shard's lock.
+// changed keeps the remotes and the guard in step with a change of the FDB. It runs under a
+// shard's lock.
 func (l *Link) changed(e fdb.Event) {
 	l.Remotes.follow(e)
 	if e.Reason == fdb.ReasonEvicted {
@@ -77,33 +78,33 @@ func (l *Link) changed(e fdb.Event) {
 	l.OnChange(e)
 }
 
-// Age forgets what was learned longer ago than ageing, 0 for nothing, and gives up
-// remotes that nothing refers to.
+// Age removes what was learned longer ago than ageing, where that is not 0, and remotes
+// that nothing refers to.
 func (l *Link) Age(now, ageing fdb.Tick) {
 	l.FDB.Age(now, ageing)
 	l.bindings.Load().age(now, ageing)
 	l.Remotes.sweep()
 }
 
-// Forget removes what is neither static nor permanent, a controller's
-// entries included, as the kernel does when the link goes down (vxlan_stop in
-// drivers/net/vxlan/vxlan_core.c; conformance L15).
+// Forget removes all entries that are neither static nor permanent, a controller's
+// included, as the kernel does when the link goes down (vxlan_stop in
+// drivers/net/vxlan/vxlan_core.c; L15 in docs/conformance.md).
 func (l *Link) Forget() {
 	l.FDB.Flush(func(e *fdb.Entry) bool { return e.State == fdb.Dynamic })
 	l.bindings.Load().clear()
 }
 
-// Close gives up what the link was let keep, once it is gone.
+// Close releases the link's tables and their share of the budgets. It comes last.
 func (l *Link) Close() {
 	l.FDB.Close()
 	l.bindings.Load().close()
 	l.Remotes.close()
 }
 
-// Learned is how many addresses a proxy learned.
+// Learned is the number of addresses that a proxy learned.
 func (l *Link) Learned() int { return l.bindings.Load().len() }
 
-// SetNeighbours gives a proxy the addresses that it answers for; nil: it is none.
+// SetNeighbours sets the addresses that a proxy answers for; nil: the link is no proxy.
 func (l *Link) SetNeighbours(n Neighbours) {
 	if n == nil {
 		l.neighbours.Store(nil)
@@ -112,12 +113,12 @@ func (l *Link) SetNeighbours(n Neighbours) {
 	l.neighbours.Store(&n)
 }
 
-// ExpireMoves lets go of the MACs that were held long enough, of all of them where
-// moveguard is off, and tells what is new.
+// ExpireMoves releases the MACs that were held long enough, or all of them, and returns
+// what changed since the call before.
 func (l *Link) ExpireMoves(now fdb.Tick, all bool) GuardNews { return l.guard.expire(now, all) }
 
-// Evicted is how many FDB entries made room for new addresses, and the remote that the last
-// of them was of, nil where it is gone.
+// Evicted is how many FDB entries made room for new addresses, and the remote of the last
+// one; nil: the remote is gone.
 func (l *Link) Evicted() (n uint64, giver *Remote) {
 	n = l.evicted.Load()
 	if n > 0 {
@@ -129,8 +130,8 @@ func (l *Link) Evicted() (n uint64, giver *Remote) {
 // netCounters is the shard of endpoint worker n.
 func (l *Link) netCounters(n int) *Counters { return &l.Shards[l.queues+n] }
 
-// LearnNeighbours gives a proxy its table of addresses that remote hosts said are theirs,
-// or takes it away.
+// LearnNeighbours makes or removes a proxy's table of the addresses that remote hosts
+// claim.
 func (l *Link) LearnNeighbours(on bool, all *fdb.Budget) {
 	switch has := l.bindings.Load() != nil; {
 	case has && !on:
@@ -140,19 +141,20 @@ func (l *Link) LearnNeighbours(on bool, all *fdb.Budget) {
 	}
 }
 
-// FromPort is how many frames of the link's port were read, but for those of superframes.
+// FromPort is how many frames of the link's port were read; those of superframes are left
+// out.
 func (l *Link) FromPort() (n uint64) {
 	for i := range l.Shards[:l.queues] {
 		c := &l.Shards[i]
 		n += c.txPackets.Load() + c.answered.Load()
-		for r := range c.drops[:RxSocketOverflow] { // those of the way from a port
+		for r := range c.drops[:RxSocketOverflow] { // the reasons of frames from a port
 			n += c.drops[r].Load()
 		}
 	}
 	return n
 }
 
-// looped notes that an own packet came back, so that routes are looked at within
+// looped notes that an own packet came back. The control plane looks at the routes within
 // a second.
 func (l *Link) looped() {
 	if !l.CameBack.Load() {

@@ -8,17 +8,16 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// maxSame is how many copies of one frame a link floods within a second. What comes
-// more often, byte for byte, goes round a loop, of bridges and VTEPs as a rule:
-// nothing else counts its hops. No protocol says the same to a group so often; the
-// quickest, VRRP with its least interval (RFC 9568 section 5.2.7), does a hundred
-// times. A sender that does all the same loses copies of what it has said 200
-// times within the second.
+// maxSame is how many copies of one frame a link floods within a second. A frame that comes
+// more often, byte for byte the same, goes round a loop, as a rule of bridges and VTEPs:
+// nothing on an Ethernet counts hops. No protocol sends the same frame to a group so often:
+// VRRP, with its least interval, sends a hundred a second (RFC 9568 section 5.2.7). A sender
+// that does so nonetheless loses the copies after the 200th.
 const maxSame = 200
 
-// loopGuard counts the frames that a link floods, by what is in them. It holds as
-// many as may go round at once; of more, those that come most often are found
-// (J. Misra, D. Gries: Finding repeated elements, 1982). The zero value is ready.
+// loopGuard counts the frames that a link floods, by a hash of their bytes. Of more frames
+// than it has slots it finds those that come most often (J. Misra, D. Gries: Finding
+// repeated elements, 1982). The zero value is ready.
 type loopGuard struct {
 	table atomic.Pointer[loopTable] // nil until the first frame
 }
@@ -26,15 +25,15 @@ type loopGuard struct {
 // loopSlots words of a table take 4 KiB.
 const loopSlots = 512
 
-// loopTable has in each word a part of a frame's hash, the second, and how often it
-// came.
+// loopTable has, in each word, a part of a frame's hash, a second, and how often the frame
+// came within that second.
 type loopTable struct {
-	seed  maphash.Seed // a tenant chooses its frames
+	seed  maphash.Seed // a tenant chooses the bytes of its frames
 	slots [loopSlots]atomic.Uint64
 }
 
-// Of a long frame its head and its end are looked at: where it is a superframe, the
-// checksums that cover the rest are not made yet.
+// Of a long frame the head and the end are hashed. In a superframe the checksums, which
+// would cover the rest, are not complete yet.
 const (
 	loopHead = 192
 	loopEnd  = 64
@@ -47,8 +46,8 @@ const (
 	loopTickMask  = 1<<loopTickBits - 1
 )
 
-// takes reports whether f, which is to be flooded, has not come too often within the
-// second, and counts it.
+// takes counts f, which is to be flooded, and reports false where it came too often within
+// the second.
 func (g *loopGuard) takes(f *encap.Frame, now fdb.Tick) bool {
 	t := g.table.Load()
 	if t == nil {
@@ -70,7 +69,7 @@ func (g *loopGuard) takes(f *encap.Frame, now fdb.Tick) bool {
 			}
 			next = was + 1
 		case was>>loopCountBits&loopTickMask == uint64(now&loopTickMask) && count > 1:
-			next = was - 1 // another frame's, that came often
+			next = was - 1 // the slot is of another frame that came often
 		}
 		if slot.CompareAndSwap(was, next) {
 			return true

@@ -10,32 +10,31 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// A MAC that moves more than maxMoves times within guardWindow is held, for the rest
-// of that time, behind the remote that had it when the window began (conformance
-// S06): what RFC 7432 section 15.1 has EVPN do, with its values of N and M. Who
-// speaks last wins nothing: a remote that claims a MAC which is another's gets it
-// maxMoves times for a moment, and then not.
+// A MAC that moves more than MaxMoves times within GuardWindow is held, for the rest of
+// that time, behind the remote that had it when the window began (S06 in
+// docs/conformance.md). RFC 7432 section 15.1 has EVPN do so, with the same values of N
+// and M. A remote that claims another's MAC again and again has it MaxMoves times for a
+// moment, and then no more.
 const (
 	MaxMoves              = 5
 	GuardWindow  fdb.Tick = 180 // seconds
 	guardEntries          = 1024
-	guardWays             = 8 // places that a MAC may have
+	guardWays             = 8 // entries that a MAC may be in
 )
 
-// Of more MACs than there are places the moves are counted by the pair of remotes
-// that they are between. Beyond maxPairMoves within guardWindow no MAC moves between
-// those for the rest of it. A host with 3,000 guests can be emptied to another at
-// once.
+// The moves of MACs that find no entry are counted by the pair of remotes that they are
+// between. After MaxPairMoves within GuardWindow no MAC moves between the two for the rest
+// of it. So 3,000 guests of one host can move to another host at once.
 const (
 	guardPairs   = 64
 	MaxPairMoves = 2048
 )
 
-// moveGuard counts the moves of MACs. Moves are rare and take the lock, a FDB
-// shard's being held; packets look at held and, while that is not 0, at a few words
-// of the table. The zero value is ready.
+// moveGuard counts the moves of MACs. A move is rare and takes the lock, inside the lock of
+// an FDB shard. A packet reads held and, while held is not 0, a few words of the table. The
+// zero value is ready.
 type moveGuard struct {
-	held  atomic.Int32               // MACs and pairs that are
+	held  atomic.Int32               // number of MACs and pairs that are held
 	table atomic.Pointer[guardTable] // nil while nothing moves
 
 	mu sync.Mutex // after a FDB shard's lock
@@ -43,34 +42,36 @@ type moveGuard struct {
 
 // guardTable takes 60 KiB.
 type guardTable struct {
-	seed  maphash.Seed // MACs and addresses are an attacker's choice
+	seed  maphash.Seed // an attacker chooses MACs and addresses
 	macs  [guardEntries]heldMAC
-	seen  [guardEntries]mover // by place in macs; guarded by moveGuard.mu
+	seen  [guardEntries]mover // by the index in macs; guarded by moveGuard.mu
 	pairs [guardPairs]pairMoves
 }
 
-// heldMAC is what packets look at: who is held, 0 for none, and where.
+// heldMAC is what packets read of a MAC that is held.
 type heldMAC struct {
-	key  atomic.Uint64
-	home [2]atomic.Uint64
+	key  atomic.Uint64    // of the MAC; 0: none is held
+	home [2]atomic.Uint64 // address of the remote that it is held behind
 }
 
-// mover is a MAC that moved since a time.
+// mover is a MAC that moved, with its moves since a time.
 type mover struct {
-	mac   encap.MAC
-	home  encap.Addr // where it was then
-	since fdb.Tick
-	moves uint8 // 0: none
-	told  bool  // that it is held
-	freed bool  // by a user, who is not told yet
+	mac      encap.MAC
+	home     encap.Addr // the remote that had the MAC at since
+	since    fdb.Tick
+	moves    uint8 // 0: the entry is free
+	reported bool  // that the MAC is held, by expire
+	freed    bool  // by a user, which expire has not reported yet
 }
 
-// pairMoves are the moves between two remotes, or of pairs that share the place.
+// pairMoves are the moves between two remotes, or between several pairs with one hash.
 type pairMoves struct {
-	held  atomic.Bool
-	moves int // since a time; guarded by moveGuard.mu, as the rest
-	since fdb.Tick
-	told  bool
+	held atomic.Bool
+
+	// The rest is guarded by moveGuard.mu.
+	moves    int // since a time
+	since    fdb.Tick
+	reported bool // that the pair is held, by expire
 }
 
 // guardKey is m as a number that is not 0.
@@ -78,7 +79,7 @@ func guardKey(m encap.MAC) uint64 {
 	return 1<<48 | uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
 }
 
-// words are a as two numbers, and addrOf what they are of.
+// words are a as two numbers; addrOf makes the address of them.
 func words(a *encap.Addr) (high, low uint64) {
 	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
 }
@@ -89,17 +90,17 @@ func addrOf(high, low uint64) (a encap.Addr) {
 	return a
 }
 
-// ways are the places that m may have, the first of guardWays.
+// ways is the first of the guardWays entries that m may be in.
 func (t *guardTable) ways(m encap.MAC) int {
 	return int(maphash.Bytes(t.seed, m[:])%(guardEntries/guardWays)) * guardWays
 }
 
-// pair is where moves between two remotes are counted.
+// pair is the entry of the moves between two remotes.
 func (t *guardTable) pair(a, b *encap.Addr) *pairMoves {
 	return &t.pairs[(maphash.Bytes(t.seed, a[:])+maphash.Bytes(t.seed, b[:]))%guardPairs]
 }
 
-// holds reports whether m is held, and behind whom.
+// holds reports whether m is held, and behind which address.
 func (g *moveGuard) holds(m encap.MAC) (home encap.Addr, held bool) {
 	if g.held.Load() == 0 {
 		return home, false
@@ -115,14 +116,14 @@ func (g *moveGuard) holds(m encap.MAC) (home encap.Addr, held bool) {
 			continue
 		}
 		home = addrOf(h.home[0].Load(), h.home[1].Load())
-		if h.key.Load() == key { // else it was let go, and the place is another's
+		if h.key.Load() == key { // else m was released, and home may be of another MAC
 			return home, true
 		}
 	}
 	return home, false
 }
 
-// parts reports whether no MAC moves between two remotes now.
+// parts reports whether no MAC may move between two remotes now.
 func (g *moveGuard) parts(a, b *encap.Addr) bool {
 	if g.held.Load() == 0 {
 		return false
@@ -147,7 +148,7 @@ func (g *moveGuard) note(m encap.MAC, from, to encap.Addr, now fdb.Tick) {
 	}
 	e, h := &t.seen[at], &t.macs[at]
 	if h.key.Load() != 0 {
-		return // it goes home
+		return // the MAC is held, and goes back home
 	}
 	if e.mac != m || e.moves == 0 || now-e.since >= GuardWindow {
 		*e = mover{mac: m, home: from, since: now}
@@ -161,7 +162,7 @@ func (g *moveGuard) note(m encap.MAC, from, to encap.Addr, now fdb.Tick) {
 	}
 }
 
-// notePair counts a move between remotes of a MAC that has no place.
+// notePair counts a move between two remotes, of a MAC that found no entry.
 func (g *moveGuard) notePair(p *pairMoves, now fdb.Tick) {
 	if p.held.Load() {
 		return
@@ -171,13 +172,13 @@ func (g *moveGuard) notePair(p *pairMoves, now fdb.Tick) {
 	}
 	if p.moves++; p.moves > MaxPairMoves {
 		p.held.Store(true)
-		p.told = false
+		p.reported = false
 		g.held.Add(1)
 	}
 }
 
-// place is where m is counted; -1: there is none. Nobody gives way: who makes many
-// MACs move would have the others' moves forgotten.
+// place is the index of m's entry; -1: all entries that m may be in are taken. No entry gives
+// way to another: whoever makes many MACs move could have the others' moves forgotten.
 func (t *guardTable) place(m encap.MAC, now fdb.Tick) int {
 	free, first := -1, t.ways(m)
 	for i := first; i < first+guardWays; i++ {
@@ -192,7 +193,8 @@ func (t *guardTable) place(m encap.MAC, now fdb.Tick) int {
 	return free
 }
 
-// release forgets m, whose entry a user gave: it is where the user says.
+// release forgets the moves of m after a user changed its FDB entry: m is where the user
+// says.
 func (g *moveGuard) release(m encap.MAC) {
 	t := g.table.Load()
 	if t == nil {
@@ -210,19 +212,19 @@ func (g *moveGuard) release(m encap.MAC) {
 		if freed {
 			g.held.Add(-1)
 		}
-		*e = mover{mac: m, freed: freed && e.told}
+		*e = mover{mac: m, freed: freed && e.reported}
 	}
 }
 
-// GuardNews is what became of MACs and of pairs since it was asked for before.
+// GuardNews are the MACs and pairs that were held or freed since the call before.
 type GuardNews struct {
 	Held, Freed []encap.MAC
-	Homes       []encap.Addr // of held
-	Pairs       int          // that are held
+	Homes       []encap.Addr // of Held
+	Pairs       int          // pairs that were held
 }
 
-// expire lets go of the MACs whose time is over, all of them with all, and tells what
-// is new. Where nothing has moved of late the table goes.
+// expire releases the MACs and pairs whose time is over, or all of them, and returns what
+// changed since the call before. It frees the table where nothing moved of late.
 func (g *moveGuard) expire(now fdb.Tick, all bool) (news GuardNews) {
 	t := g.table.Load()
 	if t == nil {
@@ -233,8 +235,8 @@ func (g *moveGuard) expire(now fdb.Tick, all bool) (news GuardNews) {
 	used := false
 	for i := range t.seen {
 		e, h := &t.seen[i], &t.macs[i]
-		if h.key.Load() != 0 && !e.told {
-			e.told = true
+		if h.key.Load() != 0 && !e.reported {
+			e.reported = true
 			news.Held, news.Homes = append(news.Held, e.mac), append(news.Homes, e.home)
 		}
 		switch {
@@ -261,10 +263,10 @@ func (g *moveGuard) expire(now fdb.Tick, all bool) (news GuardNews) {
 	return news
 }
 
-// expirePair is expire of a pair; false: it is not in use.
+// expirePair is expire of a pair. It reports whether the pair has moves.
 func (g *moveGuard) expirePair(p *pairMoves, now fdb.Tick, all bool, news *GuardNews) bool {
-	if p.held.Load() && !p.told {
-		p.told = true
+	if p.held.Load() && !p.reported {
+		p.reported = true
 		news.Pairs++
 	}
 	if p.moves == 0 || !all && now-p.since < GuardWindow {
@@ -277,8 +279,8 @@ func (g *moveGuard) expirePair(p *pairMoves, now fdb.Tick, all bool, news *Guard
 	return false
 }
 
-// GoHome has a MAC that is held be behind the remote that had it before, if it is
-// known and that remote still is.
+// GoHome moves a MAC that is held back behind the remote that had it before, where the FDB
+// has the MAC and the remote still exists.
 func (l *Link) GoHome(mac encap.MAC, home encap.Addr, now fdb.Tick) {
 	if _, _, known := l.FDB.Peek(mac); !known {
 		return

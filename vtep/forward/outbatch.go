@@ -2,43 +2,43 @@ package forward
 
 import "github.com/uvtep/uvtep/encap"
 
-// outSize is the packets that a transmitter is given at once: several remotes'
-// copies of a batch.
+// outSize is how many packets a transmitter gets in one call: several copies of the frames
+// of one read.
 const outSize = 512
 
-// outBatch is packets on their way to one transmitter, of one link or, from a trunk
-// port, of several that share it.
+// outBatch holds packets for one transmitter: of one link or, from a trunk port, of several
+// links that share the transmitter.
 type outBatch struct {
 	tx      Transmitter // nil: the batch is not in use
 	packets [outSize]encap.Packet
 	n       int
-	parts   [Batch]outPart // as they lie in packets: at most one for each frame of a read
+	parts   [Batch]outPart // in the order of packets: at most one for each frame of a read
 	used    int            // parts
 }
 
-// outPart is who the packets from the index from on are of, up to the next part.
+// outPart is the link and lane of the packets from index from up to the next part.
 type outPart struct {
 	from int
 	source
 	lane int // of s
 }
 
-// batchFor is the batch of the transmitter of a lane, whose last part is that of the
-// link.
+// batchFor is the batch of the transmitter of a link's lane. Its last part is the link's.
 func (w *portWorker) batchFor(from *source, lane int) *outBatch {
 	b := w.lanes[lane]
 	if b == nil {
 		b = w.batchOf(from.s.TX[lane])
 		w.lanes[lane] = b
 	}
-	if b.used == 0 || b.parts[b.used-1].link != from.link { // of one link each lane has its own transmitter
+	if b.used == 0 || b.parts[b.used-1].link != from.link { // a batch has one lane of a link: each lane has its own transmitter
 		b.parts[b.used] = outPart{b.n, *from, lane}
 		b.used++
 	}
 	return b
 }
 
-// batchOf is the batch of tx. Where others have all, these are sent.
+// batchOf is the batch of tx. Where other transmitters have all batches, it sends those
+// first.
 func (w *portWorker) batchOf(tx Transmitter) *outBatch {
 	for i := range w.out {
 		if b := &w.out[i]; b.tx == tx || b.tx == nil {
@@ -51,7 +51,7 @@ func (w *portWorker) batchOf(tx Transmitter) *outBatch {
 	return &w.out[0]
 }
 
-// flush sends the packets of a batch and counts what became of them.
+// flush sends the packets of a batch and counts the results.
 func (w *portWorker) flush(b *outBatch) {
 	if b.n > 0 {
 		closed := b.tx.WriteBatch(b.packets[:b.n]) != nil
@@ -70,7 +70,7 @@ func (w *portWorker) flush(b *outBatch) {
 	b.n, b.used = 0, 0
 }
 
-// flushAll sends what the batches hold, and has them be of no transmitter.
+// flushAll sends what the batches hold and frees them for other transmitters.
 func (w *portWorker) flushAll() {
 	for i := range w.out {
 		b := &w.out[i]
@@ -80,9 +80,9 @@ func (w *portWorker) flushAll() {
 	w.lanes = [2]*outBatch{}
 }
 
-// settle counts what became of packets. Where fragments says that there is a
-// way, it returns those too big for their path that are to go nonetheless, at
-// the start of packets; what is dropped as too big is answered.
+// settle counts the results of packets. Where fragments is set, it returns the packets that
+// are too big for their path but short enough to go in fragments, moved to the start of
+// packets. It answers the other ones that are too big.
 func (w *portWorker) settle(part *outPart, packets []encap.Packet, fragments bool) (again []encap.Packet) {
 	var sent, bytes uint64
 	c := part.c
@@ -112,8 +112,8 @@ func (w *portWorker) settle(part *outPart, packets []encap.Packet, fragments boo
 	return again
 }
 
-// sendAgain sends what the part's transmitter, which was closed meanwhile, did not:
-// by the link's new one, if there is one. What is refused for good stays so.
+// sendAgain sends packets of a part by the link's new transmitter, where the part's was
+// closed before it sent them.
 func sendAgain(part *outPart, packets []encap.Packet) {
 	now := part.link.State.Load()
 	if now.TX[part.lane] == part.s.TX[part.lane] {
@@ -121,7 +121,7 @@ func sendAgain(part *outPart, packets []encap.Packet) {
 	}
 	for i := range packets {
 		if packets[i].Result == encap.SendRefused {
-			_ = now.TX[part.lane].WriteBatch(packets[i : i+1]) // the result says it
+			_ = now.TX[part.lane].WriteBatch(packets[i : i+1]) // the packet's Result says it
 		}
 	}
 }

@@ -2,7 +2,8 @@ package forward
 
 import "github.com/uvtep/uvtep/encap"
 
-// outer chooses the outer header's fields (conformance L08, L09, L18).
+// outer chooses the outer header's TOS (L08 in docs/conformance.md), TTL (L09) and flow
+// label (L18).
 func (s *State) outer(p *encap.Packet, in *encap.Inner) {
 	p.TOS = encap.EncapTOS(in.TOS, s.TOS, s.TOSInherit)
 	p.TTL = s.TTL
@@ -15,8 +16,8 @@ func (s *State) outer(p *encap.Packet, in *encap.Inner) {
 	}
 }
 
-// lane is which of the two transmitters takes the frame: 0 unless `df inherit`
-// finds that the inner packet may be fragmented.
+// lane is the transmitter, of the link's two, that sends the frame: 0, but 1 where the link
+// has `df inherit` and the inner IPv4 packet has no DF bit.
 func (s *State) lane(in *encap.Inner) int {
 	if s.DFInherit && !in.DF && in.IPVersion != 6 {
 		return 1

@@ -6,24 +6,23 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// OwnPackets tells the packets of this VTEP's own transmitters, where they come
-// out of a port again: a route to a remote leads through the tunnel, and what
-// comes back would go round for ever. It does not change; there is one for all
-// links, since each may be routed through another.
+// OwnPackets is how the packets of this VTEP's own transmitters are known, where they come
+// out of a port again: then the route to a remote leads through the tunnel, and the packets
+// would go round for ever. An OwnPackets is immutable; one serves all links, since packets of
+// one may be routed through another.
 //
-// It is inferred, from bytes that a tenant chooses. Who forges this host's address,
-// one of the pool's ports and a VXLAN header, in the network of a tenant, loses
-// that frame and nothing else. A packet of somebody else's is taken for an own one only
-// where a tenant's VTEP has the address of this host and one of those ports as well: no
-// other socket of this host has such a port.
+// It is inferred from bytes that a tenant chooses. A tenant that forges this host's address,
+// one of the pool's ports and a VXLAN header loses that frame and nothing else. The packet of
+// another VTEP is taken for an own one only where that VTEP, in a tenant's network, has the
+// address of this host and one of those ports: no other socket of this host has such a port.
 type OwnPackets struct {
 	Ports [1 << 16 / 64]uint64 // source ports, a bit each
 	Addrs map[encap.Addr]struct{}
-	Wild  bool // some transmitter leaves the address to the route
+	Wild  bool // some transmitter leaves its source address to the route
 }
 
-// comesBack reports whether the packet in frame b, described by in, is an own
-// one. A later fragment has no ports: it goes round once, in a packet of its own.
+// comesBack reports whether the packet in frame b, which in describes, is an own one. A
+// later fragment has no ports, and goes round once more, in a packet of its own.
 func (w *portWorker) comesBack(from *source, b []byte, in *encap.Inner) bool {
 	if in.L4 == 0 {
 		return false
@@ -32,9 +31,9 @@ func (w *portWorker) comesBack(from *source, b []byte, in *encap.Inner) bool {
 	return o.Ports[port/64]&(1<<(port%64)) != 0 && w.looksOwn(from, o, b, in)
 }
 
-// looksOwn is the rest of comesBack, for a packet from a port of the pool. An
-// address that this host has had for less than a second may be unknown; such a
-// packet to a remote of the link itself, with its VNI, is an own one all the same.
+// looksOwn is the rest of comesBack, for a packet with a source port of the pool. An
+// address that this host has had for less than a second may not be known yet. A packet from
+// there, to a remote of the link and with the link's VNI, is an own one all the same.
 func (w *portWorker) looksOwn(from *source, o *OwnPackets, b []byte, in *encap.Inner) bool {
 	const udpHeaderLen = 8 // RFC 768
 	h, ok := encap.DecodeHeader(b[in.L4+udpHeaderLen:])

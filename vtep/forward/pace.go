@@ -8,20 +8,18 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// pace lets flooded frames through evenly, so many a second, of all workers that
-// share it: the virtual scheduling of ITU-T I.371 (GCRA), whose state is one word,
-// the time when the next frame is due. Over any second it lets through no more
-// than the limit, a slack's worth and one frame; a superframe's segments all, which
-// are paid for before the next.
+// pace limits flooded frames to an even rate, for all workers that share it. It is the
+// virtual scheduling of ITU-T I.371 (GCRA); its state is one word, the time when the next
+// frame is due. Over any second no more frames pass than the limit, those of a slack, and
+// one. The segments of a superframe pass together, and the next frame waits for all of them.
 type pace struct{ due atomic.Int64 } // nanoseconds since the VTEP began
 
-// paceSlack is how far ahead of their time frames may be: a read of a port or a
-// socket brings what has come since the one before, at once, and the clock is read
-// once for all of it.
+// paceSlack is how much earlier than due a frame may pass: one read of a port or socket
+// brings all frames since the read before, and the clock is read once for all of them.
 const paceSlack = 40 * time.Millisecond
 
-// takes reports whether n frames more may pass at now, limit being those a second,
-// and counts them then.
+// takes reports whether n more frames may pass at now, where limit is the rate a second. It
+// counts them if so.
 func (p *pace) takes(limit uint32, n int, now time.Duration) bool {
 	cost := int64(n) * int64(time.Second) / int64(limit)
 	for {
@@ -36,7 +34,7 @@ func (p *pace) takes(limit uint32, n int, now time.Duration) bool {
 	}
 }
 
-// clock is the time of a worker's batch, once a limit has asked for it.
+// clock is the time of a worker's batch. It is read when a limit first needs it.
 type clock struct{ at time.Duration }
 
 func (c *clock) read(p *Plane) time.Duration {
@@ -46,8 +44,8 @@ func (c *clock) read(p *Plane) time.Duration {
 	return c.at
 }
 
-// floods reports whether a copy of o, a flooded frame, may go to r; nil: that was
-// given up meanwhile.
+// floods reports whether a copy of o, a flooded frame, may go to r; nil: the remote was
+// removed meanwhile.
 func (w *portWorker) floods(from *source, o *outFrame, r *Remote) bool {
 	if r == nil {
 		from.c.drop(TxNoRemote)
@@ -60,15 +58,14 @@ func (w *portWorker) floods(from *source, o *outFrame, r *Remote) bool {
 	return false
 }
 
-// limited reports whether frame b, from the underlay, is one of those of which a
-// remote may send so many. Who receives a unicast frame cannot tell whether it
-// was flooded.
+// limited reports whether PeerBUMLimit applies to frame b, from the underlay: to broadcast
+// and multicast alone, since a receiver cannot tell whether a unicast frame was flooded.
 func (s *State) limited(b []byte) bool {
 	return s.PeerBUMLimit != 0 && encap.EthDst(b).IsMulticast()
 }
 
-// takes reports whether a limited frame of p may come in. Those who are no peers,
-// or not yet, share one limit.
+// takes reports whether a limited frame from p may come in. All senders that have no peer
+// share one limit.
 func (l *Link) takes(s *State, p *Peer, now time.Duration) bool {
 	if p == nil {
 		return l.strangers.takes(s.PeerBUMLimit, 1, now)
@@ -76,13 +73,13 @@ func (l *Link) takes(s *State, p *Peer, now time.Duration) bool {
 	return p.from.takes(s.PeerBUMLimit, 1, now)
 }
 
-// floodLimit counts what a link sends of its own within a tick, a second, of all
-// its workers: tick and count in one word. A full second's worth may come at
-// once; a finer clock is not read for packets.
+// floodLimit limits what a link itself sends within a tick, which is a second, for all
+// workers: tick and count share one word. The whole limit may be used at once: packets have
+// no finer clock.
 type floodLimit struct{ state atomic.Uint64 }
 
-// takes reports whether n more may be sent, limit being those a second, and counts
-// them then.
+// takes reports whether n more may be sent, where limit is the number a second. It counts
+// them if so.
 func (f *floodLimit) takes(limit uint32, n int, now fdb.Tick) bool {
 	for {
 		was := f.state.Load()
@@ -90,7 +87,7 @@ func (f *floodLimit) takes(limit uint32, n int, now fdb.Tick) bool {
 		if fdb.Tick(was>>32) != now {
 			used = 0
 		}
-		// What is longer than a second's worth passes where nothing else has.
+		// More than the limit at once passes where nothing passed within the tick.
 		if used > 0 && used+uint64(n) > uint64(limit) || used >= uint64(limit) {
 			return false
 		}

@@ -9,27 +9,26 @@ import (
 )
 
 // Anybody who can send to this host can forge the ICMP message that makes the
-// kernel believe in a narrow path (RFC 5927): the ports that it has to quote are
-// few. So what a path is said to take counts for the frames of that remote
-// alone, and only down to what each host must be able to send; what is not
-// longer goes in fragments.
+// kernel believe in a narrow path (RFC 5927): the message has to quote one of few ports.
+// So a path's MTU counts for the frames to that remote alone, and only down to the length
+// that each host must be able to send. Shorter frames go in fragments.
 
 const (
-	// leastMTU6 is what an IPv6 link must take, where need be by fragmenting below
-	// IPv6 (RFC 8200 section 5, RFC 2473 section 7.1).
+	// leastMTU6 is the packet length that an IPv6 link must carry, if need be by
+	// fragmenting below IPv6 (RFC 8200 section 5, RFC 2473 section 7.1).
 	leastMTU6 = 1280
 	// leastPath is the narrowest path that the kernel believes in for IPv4 by
 	// default (net.ipv4.route.min_pmtu; that for IPv6 is wider).
 	leastPath = 552
-	// mostAnswers bounds the answers of a link in a second, as the coarse clock
-	// counts it. A kernel gives a host at most 1,000 ICMP messages a second over
-	// all its devices (net.ipv4.icmp_msgs_per_sec); a host needs one for each of
-	// its destinations, and asks again for what was not answered.
+	// mostAnswers bounds the answers of a link within a second of the coarse clock. A
+	// kernel sends at most 1,000 ICMP messages a second over all its devices
+	// (net.ipv4.icmp_msgs_per_sec). A host needs one answer for each destination, and
+	// sends again what was not answered.
 	mostAnswers = 100
 )
 
-// leastMTU is the length of inner packets that go to any remote, whatever is
-// said of its path. ipv6 is the underlay's version.
+// leastMTU is the length of inner packets that go to any remote, whatever MTU its path is
+// said to have. ipv6 is the underlay's version.
 func leastMTU(in *encap.Inner, ipv6 bool) int {
 	if in.IPVersion == 6 {
 		return leastMTU6
@@ -37,7 +36,7 @@ func leastMTU(in *encap.Inner, ipv6 bool) int {
 	return encap.LinkMTU(leastPath, ipv6, int(in.Tags))
 }
 
-// mustGo reports whether p, which is too big for its path, is short enough to go
+// mustGo reports whether p, which is too big for its path, is so short that it has to go
 // in fragments.
 func mustGo(p *encap.Packet) bool {
 	in := encap.ParseInner(p.Frame.Data)
@@ -49,7 +48,7 @@ func (w *portWorker) inFragments(part *outPart, packets []encap.Packet) {
 	if len(packets) == 0 {
 		return
 	}
-	_ = part.s.Fragments.WriteBatch(packets) // the results say it
+	_ = part.s.Fragments.WriteBatch(packets) // the packets' Results say it
 	for i := range packets {
 		if packets[i].Result == encap.SendOK {
 			part.c.fragmented.Add(uint64(packets[i].Segments))
@@ -58,11 +57,10 @@ func (w *portWorker) inFragments(part *outPart, packets []encap.Packet) {
 	w.settle(part, packets, false)
 }
 
-// tooBig tells the sender of a frame that did not fit the path of its remote
-// (conformance C10 and section 5): ICMP fragmentation needed or ICMPv6 packet
-// too big, with the MTU that fits, goes back into the port. The kernel's driver
-// does so for bridge ports only (skb_tunnel_check_pmtu in
-// net/ipv4/ip_tunnel_core.c).
+// tooBig answers a frame that did not fit the path of its remote: it writes ICMP
+// fragmentation needed or ICMPv6 packet too big, with the MTU that fits, to the link's port
+// (C10 in docs/conformance.md). The kernel's driver does so for bridge ports only
+// (skb_tunnel_check_pmtu in net/ipv4/ip_tunnel_core.c).
 func (w *portWorker) tooBig(part *outPart, p *encap.Packet) {
 	l, s := part.link, part.s
 	in := encap.ParseInner(p.Frame.Data)
@@ -73,8 +71,8 @@ func (w *portWorker) tooBig(part *outPart, p *encap.Packet) {
 	if to := l.Remotes.peers.lookup(p.Dst); to != nil && known {
 		to.path.learn(path, w.now)
 	}
-	if slices.Contains(w.told[:w.nTold], &p.Frame.Data[0]) {
-		return // for another copy
+	if slices.Contains(w.answered[:w.nAnswered], &p.Frame.Data[0]) {
+		return // another copy of the frame was answered
 	}
 	ipv6 := !p.Dst.Is4()
 	mtu := max(encap.LinkMTU(path, ipv6, int(in.Tags)), leastMTU(&in, ipv6))
@@ -88,8 +86,8 @@ func (w *portWorker) tooBig(part *outPart, p *encap.Packet) {
 	}
 	if w.toHost(s, reply) {
 		part.c.tooBig.Add(1)
-		w.told[w.nTold] = &p.Frame.Data[0]
-		w.nTold++
+		w.answered[w.nAnswered] = &p.Frame.Data[0]
+		w.nAnswered++
 	}
 }
 
@@ -105,7 +103,7 @@ func (k *knownPath) learn(mtu int, now fdb.Tick) {
 	k.state.Store(uint64(now)<<32 | uint64(uint32(mtu)))
 }
 
-// mtu is 0 where nothing is known.
+// mtu is the path's MTU, 0 where it is not known.
 func (k *knownPath) mtu(now fdb.Tick) int {
 	v := k.state.Load()
 	if now-fdb.Tick(v>>32) >= pathAge {
@@ -114,11 +112,10 @@ func (k *knownPath) mtu(now fdb.Tick) int {
 	return int(uint32(v))
 }
 
-// mssMTU is the MTU that the MSS of a TCP connection with a host behind p must
-// fit: the link's, or that of the path where it is smaller, but not less than
-// what goes in any case. in is of a packet of the connection; p is nil where it
-// is not known. The path back is taken to be no wider than the one there, which
-// is the only one that we can know.
+// mssMTU is the MTU that the MSS of a TCP connection with a host behind p must fit: the
+// link's, or that of the path to p where it is smaller, but never less than leastMTU. in
+// describes a packet of the connection. p is nil where the peer is not known. The path from
+// p is taken to be no wider than the path to p, the only one whose MTU is known.
 func (s *State) mssMTU(p *Peer, in *encap.Inner, now fdb.Tick) int {
 	if p == nil {
 		return s.MTU
@@ -131,8 +128,7 @@ func (s *State) mssMTU(p *Peer, in *encap.Inner, now fdb.Tick) int {
 	return min(s.MTU, max(encap.LinkMTU(path, ipv6, 0), leastMTU(in, ipv6)))
 }
 
-// behind is the peer of the one remote that a frame goes to, nil where it is
-// flooded.
+// behind is the peer of the one remote that a frame goes to; nil: the frame is flooded.
 func (o *outFrame) behind() *Peer {
 	if o.one == nil {
 		return nil

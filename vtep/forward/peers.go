@@ -7,27 +7,27 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// Peer is one outer address that a link knows of.
+// Peer is one outer address that a link has remotes with.
 type Peer struct {
 	Addr encap.Addr
-	// configured counts the user's and controllers' FDB references: above zero,
-	// `accept peers` lets its packets in (conformance S01).
+	// configured counts the FDB references of users and controllers. Above zero,
+	// `accept peers` accepts packets from this address (S01 in docs/conformance.md).
 	configured atomic.Int32
-	// learned is the remote that MACs seen behind this address are given: the
-	// link's own port and VNI, never the packet's source port (conformance L10).
-	// nil until the first.
+	// learned is the remote that MACs behind this address are learned with: it has the
+	// link's own port and VNI, never the packet's source port (L10 in
+	// docs/conformance.md). nil: nothing was learned yet.
 	learned  atomic.Pointer[Remote]
-	to, from pace      // of frames that are flooded
-	path     knownPath // to it
-	remotes  int       // remotes with this address; guarded by remotes.mu
+	to, from pace      // of flooded frames to and from this address
+	path     knownPath // to this address
+	remotes  int       // remotes with this address; guarded by Remotes.mu
 }
 
-// IsPeer reports whether `accept peers` lets in packets of p, which may be nil.
+// IsPeer reports whether `accept peers` accepts packets from p, which may be nil.
 func (p *Peer) IsPeer() bool { return p != nil && p.configured.Load() > 0 }
 
 // peerTable maps addresses to peers. Readers take no lock; writers hold
-// remotes.mu. Each bucket is a list linked by atomic pointers; growing makes
-// new nodes, so that a reader of the old buckets still sees whole lists.
+// Remotes.mu. Each bucket is a list linked by atomic pointers. Growing makes
+// new nodes, so that a reader of the old buckets still finds whole lists.
 type peerTable struct {
 	seed    maphash.Seed
 	buckets atomic.Pointer[[]atomic.Pointer[peerNode]]
@@ -46,7 +46,8 @@ func newPeerTable() *peerTable {
 	return t
 }
 
-// slot is seeded: outer addresses are an attacker's choice under `accept any`.
+// slot is the bucket of a. The hash is seeded: with `accept any`, an attacker chooses
+// outer addresses.
 func (t *peerTable) slot(b []atomic.Pointer[peerNode], a *encap.Addr) *atomic.Pointer[peerNode] {
 	return &b[maphash.Bytes(t.seed, a[:])&uint64(len(b)-1)]
 }
@@ -69,7 +70,7 @@ func (t *peerTable) insert(p *Peer) {
 	t.push(b, p)
 }
 
-// rebuild makes so many buckets of all peers and, where that is not nil, p.
+// rebuild makes new buckets, and puts in all peers and p, which may be nil.
 func (t *peerTable) rebuild(buckets int, p *Peer) {
 	b := make([]atomic.Pointer[peerNode], buckets)
 	t.each(func(q *Peer) { t.push(b, q) })
@@ -79,7 +80,7 @@ func (t *peerTable) rebuild(buckets int, p *Peer) {
 	t.buckets.Store(&b)
 }
 
-// shrink gives memory back after removals.
+// shrink frees memory after removals.
 func (t *peerTable) shrink() {
 	buckets := len(*t.buckets.Load())
 	size := buckets

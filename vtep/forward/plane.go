@@ -30,13 +30,13 @@ type Plane struct {
 	// endpoint's Undecided.
 	Woken chan struct{}
 
-	// OnL2Miss and OnL3Miss are told of what links with l2miss and l3miss miss. They must
-	// neither wait nor allocate.
+	// OnL2Miss is called where a link with l2miss has no entry for a MAC, OnL3Miss where a
+	// link with l3miss has no neighbour for an address. They must neither wait nor allocate.
 	OnL2Miss func(link string, mac encap.MAC)
 	OnL3Miss func(link string, ip encap.Addr)
 }
 
-// NewPlane is for so many workers an endpoint. Its clock begins now.
+// NewPlane makes a plane for endpoints of that many workers each. Its clock begins now.
 func NewPlane(workers int) *Plane {
 	p := &Plane{
 		start:    time.Now(), //nolint:forbidigo // once, to count ticks from
@@ -50,25 +50,26 @@ func NewPlane(workers int) *Plane {
 	return p
 }
 
-// Now is the coarse clock: seconds since the plane was made, as advance last saw.
+// Now is the coarse clock: the seconds from NewPlane to the last Advance.
 func (p *Plane) Now() fdb.Tick { return fdb.Tick(p.tick.Load()) }
 
-// Advance sets the coarse clock, which nobody else does.
+// Advance sets the coarse clock.
 func (p *Plane) Advance() { p.tick.Store(uint32(p.elapsed() / time.Second)) }
 
-// elapsed is the clock of limits: the time since the plane was made. Workers read it
-// once a batch, and only where a limit asks for it.
+// elapsed is the clock of limits: the time since NewPlane. A worker reads it once a batch,
+// and only where a limit needs it.
 func (p *Plane) elapsed() time.Duration { return time.Since(p.start) }
 
-// wake has the control plane look at once at what the data path noted. It never waits.
+// wake makes the control plane look at once at what the data path stored. It never waits.
 func (p *Plane) wake() {
 	select {
 	case p.Woken <- struct{}{}:
-	default: // it was told and has not looked yet
+	default: // the control plane has not looked since the wake before
 	}
 }
 
-// meet notes a device that nothing is known of, for the control plane to ask about.
+// meet stores a device that Arrivals does not know, for the control plane to ask the kernel
+// about.
 func (p *Plane) meet(device uint32) {
 	if device != 0 && p.Unmet.Load() != device {
 		p.Unmet.Store(device)

@@ -2,16 +2,15 @@ package forward
 
 import "github.com/uvtep/uvtep/encap"
 
-// maxPending is the frames that a port is given at once: more than a batch,
-// since the kernel joins datagrams.
+// maxPending is how many frames a port gets in one call: more than Batch, since one
+// datagram may hold several.
 const maxPending = 512
 
-// maxOwners is how many links' frames a port is given at once: a trunk port has
-// frames of many.
+// maxOwners is how many links may have frames in one call to a trunk port.
 const maxOwners = 64
 
-// portBatch is frames on their way to one port, of one link or, where that is a
-// trunk port, of several, whose VLANs they carry.
+// portBatch holds frames for one port: of one link or, for a trunk port, of several links,
+// whose VLANs the frames carry.
 type portBatch struct {
 	port    Port // nil: the batch is not in use
 	frames  [maxPending]encap.Frame
@@ -19,8 +18,8 @@ type portBatch struct {
 	ownerOf [maxPending]uint8 // index in owners
 	owners  [maxOwners]owner
 	used    int                      // owners
-	at      int                      // the owner of what is added next
-	byVLAN  [encap.MaxVLAN + 1]uint8 // where in owners a VLAN's link is, if it is there
+	at      int                      // index of the owner of the next frame
+	byVLAN  [encap.MaxVLAN + 1]uint8 // index in owners of a VLAN's link, if the link is there
 }
 
 // owner is a link that has frames in a portBatch.
@@ -28,12 +27,12 @@ type owner struct {
 	link  *Link
 	vlan  uint16
 	c     *Counters
-	taken tally // what its frames add to c
+	taken tally // to be added to c once the port has taken the frames
 }
 
-// turnTo has frames of l, which has that VLAN of the port and counts in c, follow. It
-// reports false where there are too many links' already: the batch has to be written
-// first.
+// turnTo makes l the owner of the frames that are added next; they carry vlan and are
+// counted in c. It reports false where the batch has frames of too many links and has to be
+// written first.
 func (b *portBatch) turnTo(l *Link, vlan uint16, c *Counters) bool {
 	if i := int(b.byVLAN[vlan]); i < b.used && b.owners[i].link == l {
 		b.at = i
@@ -49,18 +48,18 @@ func (b *portBatch) turnTo(l *Link, vlan uint16, c *Counters) bool {
 	return true
 }
 
-// owner is whose frame is added next.
+// owner is the owner of the frame that is added next.
 func (b *portBatch) owner() *owner { return &b.owners[b.at] }
 
-// add puts f, with its VLAN, behind the others; there must be room.
+// add appends f. There must be room.
 func (b *portBatch) add(f *encap.Frame) {
 	b.frames[b.n] = *f
 	b.ownerOf[b.n] = uint8(b.at)
 	b.n++
 }
 
-// write gives the frames to the port, by the queue of worker, and counts them. The
-// owner of what is added next stays.
+// write writes the frames to the port, by the queue of the worker, and counts them. The
+// owner of the next frame stays.
 func (b *portBatch) write(worker int) {
 	if b.n > 0 {
 		frames := b.frames[:b.n]
@@ -80,8 +79,8 @@ func (b *portBatch) write(worker int) {
 	}
 }
 
-// recount counts what the port refused, n being the frames that it took. Which they
-// were is not known; a port that is down takes none.
+// recount counts the frames where the port took n of them only. It takes the first n for
+// those: which ones they were is not known, and a port that is down takes none.
 func (b *portBatch) recount(n int) {
 	for i := range b.owners[:b.used] {
 		b.owners[i].taken = tally{}
@@ -97,12 +96,12 @@ func (b *portBatch) recount(n int) {
 	}
 }
 
-// release makes an empty batch one that no port has.
+// release frees an empty batch for another port.
 func (b *portBatch) release() {
 	b.port, b.used, b.at = nil, 0, 0
 }
 
-// toHost writes a frame of our own to the port of the link, by the worker's queue.
+// toHost writes a frame that the VTEP itself made to the link's port, by the worker's queue.
 func (w *portWorker) toHost(s *State, frame []byte) bool {
 	w.toPort[0] = encap.Frame{Data: frame, VLAN: s.VLAN}
 	n, _ := s.Port.WriteBatch(w.queue, w.toPort[:])
@@ -115,8 +114,8 @@ type joinBatch struct {
 	join encap.Joiner
 }
 
-// keep puts f, described by in, among the frames, as the end of a superframe if
-// joined says that the port takes such and it can be; ends says that it is one.
+// keep adds f, which in describes. Where joined says that the port takes superframes, f is
+// joined to the frame before if it can be; ends reports that the next segment may follow it.
 func (b *joinBatch) keep(f *encap.Frame, in *encap.Inner, joined bool) (ends bool) {
 	b.owner().taken.add(f, in)
 	if !joined {
@@ -137,13 +136,13 @@ func (b *joinBatch) deliver(worker int) {
 	b.write(worker)
 }
 
-// maxPorts is how many ports a worker has frames for at once.
+// maxPorts is how many ports a worker gathers frames for at once.
 const maxPorts = 8
 
-// joinBatches are those of a worker, made when they are needed.
+// joinBatches are the batches of a worker, made when they are needed.
 type joinBatches [maxPorts]*joinBatch
 
-// of is the batch of port. Where others have all, these are written.
+// of is the batch of port. Where other ports have all batches, it writes those first.
 func (p *joinBatches) of(port Port, worker int) *joinBatch {
 	for i, b := range p {
 		if b == nil {
@@ -160,7 +159,7 @@ func (p *joinBatches) of(port Port, worker int) *joinBatch {
 	return p[0]
 }
 
-// deliver writes what all of them hold.
+// deliver writes and frees all batches.
 func (p *joinBatches) deliver(worker int) {
 	for _, b := range p {
 		if b == nil {

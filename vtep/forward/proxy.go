@@ -9,14 +9,14 @@ import (
 // copy of the netdev's neighbour table.
 type Neighbours map[encap.Addr]encap.MAC
 
-// answers answers f, if it asks for a neighbour that the link knows, in that
-// one's place, and reports whether f is done with. Of what it does not know it
-// tells with l3miss, as the kernel; without, f goes its way, where the kernel
+// answers answers f in a neighbour's place, where f asks for a neighbour that the link knows.
+// It reports whether f goes no further. A question for an unknown neighbour is told and
+// dropped with l3miss, as by the kernel; without l3miss it is forwarded, where the kernel
 // drops it (arp_reduce and neigh_reduce in drivers/net/vxlan/vxlan_core.c).
 func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool {
 	l, s, c := from.link, from.s, from.c
 	if s.ProxyLearn {
-		l.says(f, in, w.now)
+		l.noteLocal(f, in, w.now)
 	}
 	q, ok := encap.ParseQuestion(f.Data, in)
 	if !ok {
@@ -31,7 +31,7 @@ func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool
 	if !ok && s.ProxyLearn {
 		var tell bool
 		if mac, router, tell, ok = l.learnedNeighbour(q.Target, f, w.now); ok && !tell {
-			return false // it is for another to answer
+			return false // the neighbour itself has to answer
 		}
 	}
 	if !ok {
@@ -44,7 +44,7 @@ func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool
 	id, flags, ok := l.FDB.Peek(mac)
 	if ok {
 		if r := l.Remotes.At(id); r != nil && r.Addr == (encap.Addr{}) {
-			return false // it is on this side and answers itself
+			return false // the neighbour is on this side and answers itself
 		}
 	}
 	if w.toHost(s, q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0)) {

@@ -15,61 +15,62 @@ type RemoteKey struct {
 	Addr encap.Addr
 	Port uint16
 	VNI  encap.VNI
-	Zone uint32 // outgoing interface index; 0: the route's
-	Via  string // its name as given
+	Zone uint32 // index of the outgoing interface; 0: the route chooses
+	Via  string // name of that interface, as given
 }
 
-// Remote is one destination of a link. But for its bypass it does not change
-// once it is made.
+// Remote is one destination of a link. Its key never changes.
 type Remote struct {
 	RemoteKey
 	ID     fdb.RemoteID
 	header [encap.HeaderLen]byte
 	group  bool // a multicast address
 	peer   *Peer
-	Bypass atomic.Pointer[Bypass] // nil: it is reached through the network
-	Loops  atomic.Bool            // its route leads through this VTEP
+	Bypass atomic.Pointer[Bypass] // nil: the remote is reached through the network
+	Loops  atomic.Bool            // the route to the remote leads through this VTEP
 
-	own      bool // made by learning, counted in remotes.learns; guarded by remotes.mu
-	pooled   bool // or in remotes.pool; guarded by remotes.mu
-	kept     bool // a bypass names it: never given up; guarded by remotes.mu
-	refs     int  // FDB references; guarded by remotes.mu
-	idle     bool // no reference at the last sweep; guarded by remotes.mu
-	detached bool // no longer found by key or peer; guarded by remotes.mu
+	// The rest is guarded by Remotes.mu.
+	own      bool // made by learning, and counted in Remotes.learns
+	pooled   bool // made by learning, and counted in Remotes.pool
+	kept     bool // a bypass names the remote, so that it is never removed
+	refs     int  // references from the FDB
+	idle     bool // had no reference at the last sweep
+	detached bool // no longer found by key or peer
 }
 
-// Remotes numbers a link's destinations, so that a FDB entry holds 24 bits
+// Remotes numbers a link's destinations, so that an FDB entry holds 24 bits
 // instead of an address, and knows which outer addresses are configured.
 //
-// The data path reads at and peers without a lock. FDB events keep the
-// reference counts. A number is given up by sweep in two steps some seconds
-// apart, so that no frame in flight can find another remote behind it.
+// The data path calls At and looks up peers without a lock. FDB events keep the
+// reference counts. A sweep frees a number in two steps some seconds apart, so
+// that no frame in flight can find another remote by the number.
 type Remotes struct {
 	peers *peerTable
 	byID  atomic.Pointer[[]atomic.Pointer[Remote]]
 
-	pool *fdb.Budget // of remotes that learning made, of all links
+	pool *fdb.Budget // of the remotes that learning made for all links
 
-	mu      sync.Mutex // after link.mu and the FDB's shard locks
+	mu      sync.Mutex // after the FDB's shard locks
 	watch   PeerWatch
 	byKey   map[RemoteKey]*Remote
-	most    int            // remotes that byKey had room for when it was made, or has since
-	free    []fdb.RemoteID // numbers given up, the least last
-	used    int            // numbers handed out so far
+	most    int            // the most remotes that byKey has had since it was made
+	free    []fdb.RemoteID // freed numbers, the least last
+	used    int            // numbers below this one are in use or in free
 	live    int            // remotes that exist
-	learns  int            // those of them that learning made and pool does not count
-	refused bool           // none is made by learning any more
+	learns  int            // remotes that learning made and pool does not count
+	refused bool           // learning makes no more remotes
 }
 
-// ownRemotes are those that learning may make for a link whatever the other
-// links have made.
+// ownRemotes is how many remotes learning may make for a link, however many it made for
+// the other links.
 const ownRemotes = 64
 
-// minRemotes is the least that the tables of remotes and peers have room for.
+// minRemotes is the least size of the tables of remotes and peers.
 const minRemotes = 8
 
-// PeerWatch is told who becomes a peer, and who is none any more, while the remotes' lock
-// is held: before the FDB has the entry that makes one.
+// PeerWatch follows the configured peers of a link. It is called with Remotes.mu held:
+// Came before the FDB has the entry that makes an address a peer, Left when the last such
+// entry goes.
 type PeerWatch interface {
 	Came(encap.Addr)
 	Left(encap.Addr)
@@ -82,7 +83,7 @@ func newRemotes(pool *fdb.Budget, watch PeerWatch) *Remotes {
 	return r
 }
 
-// At is the remote behind a FDB entry's number, nil if it was given up.
+// At is the remote of a number in an FDB entry; nil: the number was freed.
 func (r *Remotes) At(id fdb.RemoteID) *Remote {
 	ids := *r.byID.Load()
 	if int(id) >= len(ids) {
@@ -130,7 +131,7 @@ func (r *Remotes) internLocked(key RemoteKey) *Remote {
 	return rem
 }
 
-// Keep finds or makes the remote for key, which is then never given up.
+// Keep is Intern of a remote that is never removed.
 func (r *Remotes) Keep(key RemoteKey) *Remote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,7 +140,7 @@ func (r *Remotes) Keep(key RemoteKey) *Remote {
 	return rem
 }
 
-// Each calls fn for every remote. fn may take the lock.
+// Each calls fn with each remote. fn may take the lock.
 func (r *Remotes) Each(fn func(*Remote)) {
 	ids := *r.byID.Load()
 	for i := range ids {
@@ -149,21 +150,21 @@ func (r *Remotes) Each(fn func(*Remote)) {
 	}
 }
 
-// EachPeer calls fn for every address that a remote has. fn may take the lock.
+// EachPeer calls fn with each peer. fn may take the lock.
 func (r *Remotes) EachPeer(fn func(*Peer)) { r.peers.each(fn) }
 
-// Peer is what is known of an address, nil if nothing is.
+// Peer is the peer with an address; nil: there is none.
 func (r *Remotes) Peer(a encap.Addr) *Peer { return r.peers.lookup(a) }
 
-// Find is the remote for key, nil if there is none.
+// Find is the remote for key; nil: there is none.
 func (r *Remotes) Find(key RemoteKey) *Remote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.byKey[key]
 }
 
-// learned is the remote that a MAC seen behind addr gets, nil where limit
-// remotes exist already, or where all links together have made as many as they may.
+// learned finds or makes the remote for a learned MAC; nil: the link has limit remotes
+// already, or learning has made as many for all links as it may.
 func (r *Remotes) learned(key RemoteKey, limit int) *Remote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,8 +184,8 @@ func (r *Remotes) learned(key RemoteKey, limit int) *Remote {
 	return rem
 }
 
-// ForgetLearned makes every peer choose its learned remote anew, after the
-// link's port changed.
+// ForgetLearned makes each peer choose its learned remote anew, after the link's port or
+// VNI changed.
 func (r *Remotes) ForgetLearned() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -205,13 +206,13 @@ func (r *Remotes) takeID() fdb.RemoteID {
 	return fdb.RemoteID(r.used - 1)
 }
 
-// follow keeps the reference counts while the FDB changes. It runs under a
+// follow keeps the reference counts in step with a change of the FDB. It runs under a
 // shard's lock.
 func (r *Remotes) follow(e fdb.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.Kind == fdb.Updated && e.Old == e.Remote && fdb.IsGroup(e.MAC) {
-		return // state or flags of a group: always the user's
+		return // the state or flags of a group changed, which only a user gives
 	}
 	var users int32
 	if e.Flags&fdb.FlagUser != 0 {
@@ -223,7 +224,7 @@ func (r *Remotes) follow(e fdb.Event) {
 	case fdb.Removed:
 		r.count(e.Remote, -1, -users)
 	case fdb.Moved:
-		r.count(e.Remote, 1, users) // first, since it may be the same peer
+		r.count(e.Remote, 1, users) // first, since both remotes may be of one peer
 		r.count(e.Old, -1, -users)
 	case fdb.Updated:
 		var before int32
@@ -235,7 +236,8 @@ func (r *Remotes) follow(e fdb.Event) {
 	}
 }
 
-// count adds FDB references to id, users of them from configuration.
+// count adds refs to the references to id, and users to the configured references to its
+// peer.
 func (r *Remotes) count(id fdb.RemoteID, refs int, users int32) {
 	rem := r.At(id)
 	if rem == nil {
@@ -251,8 +253,8 @@ func (r *Remotes) count(id fdb.RemoteID, refs int, users int32) {
 	}
 }
 
-// sweep gives up remotes that nothing has referred to for two sweeps: one to
-// detach them from look-ups, one to free the number.
+// sweep removes remotes that had no reference at the sweep before: the next sweep detaches
+// them from look-ups, the one after that frees the number.
 func (r *Remotes) sweep() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -269,14 +271,14 @@ func (r *Remotes) sweep() {
 			rem.peer.learned.CompareAndSwap(rem, nil)
 		default:
 			ids[i].Store(nil)
-			r.giveUp(rem)
+			r.freeID(rem)
 		}
 	}
 	r.shrink()
 }
 
-// giveUp forgets a remote whose number has none any more. The lock is held.
-func (r *Remotes) giveUp(rem *Remote) {
+// freeID frees the number of a removed remote. The lock is held.
+func (r *Remotes) freeID(rem *Remote) {
 	r.free = append(r.free, rem.ID)
 	r.live--
 	if rem.own {
@@ -290,8 +292,8 @@ func (r *Remotes) giveUp(rem *Remote) {
 	}
 }
 
-// shrink gives memory back after remotes have gone, and has the least numbers given
-// out next, so that there is some to give back. The lock is held.
+// shrink frees memory after remotes were removed. The least free numbers are taken next, so
+// that the table can shrink later as well. The lock is held.
 func (r *Remotes) shrink() {
 	ids := *r.byID.Load()
 	for r.used > 0 && ids[r.used-1].Load() == nil {
@@ -315,8 +317,8 @@ func (r *Remotes) shrink() {
 	r.peers.shrink()
 }
 
-// resizeIDs gives byID another size. Who reads the old array finds the same remotes.
-// The lock is held.
+// resizeIDs changes the size of byID. A reader of the old array finds the same remotes. The
+// lock is held.
 func (r *Remotes) resizeIDs(size int) {
 	old := *r.byID.Load()
 	ids := make([]atomic.Pointer[Remote], size)
@@ -326,7 +328,7 @@ func (r *Remotes) resizeIDs(size int) {
 	r.byID.Store(&ids)
 }
 
-// close gives back what is counted in pool, for good.
+// close returns the link's share of pool. Learning makes no more remotes.
 func (r *Remotes) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,22 +6,22 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// A kernel VTEP on this host hands over what it leaves to a device that never
-// comes: inner superframes as one datagram, and inner checksums that are partial
-// (docs/conformance.md, trap 1). Nothing in the bytes of a datagram says so for
-// certain, and tenants choose the bytes. What follows is inferred from where the
-// kernel says that a datagram came from; SECURITY.md lists who could lie.
+// A kernel VTEP on this host leaves work to a device, and between the two VTEPs there is
+// none: inner superframes arrive as one datagram, and inner checksums are partial (T1 in
+// docs/conformance.md). No byte of a datagram says so for certain, and tenants choose the
+// bytes. What follows is inferred from where the kernel says that a datagram came from;
+// SECURITY.md lists who could lie.
 
 // Arrivals is the immutable snapshot of where datagrams come from that the data
 // path reads.
 type Arrivals struct {
 	Of       func(device uint32, src encap.Addr) encap.Origin
-	Prefixes []netip.Prefix // of senders on this host, by any link's `samehost`
+	Prefixes []netip.Prefix // of senders on this host, as any link's `samehost` names them
 	Nobody   bool           // every link has `samehost none`
 }
 
-// origin is where d came from. Of one whose sender a prefix names, the bytes are
-// not trusted, whatever device it came by.
+// originOf is where d came from. Where a prefix names the sender, it may be on this host,
+// whatever device d came by.
 func (w *NetWorker) originOf(b *netBatch, d *encap.Datagram) encap.Origin {
 	f := &b.from
 	if f.known && d.Device == f.device && d.Src == f.src {
@@ -50,12 +50,11 @@ func contains(prefixes []netip.Prefix, a encap.Addr) bool {
 	return false
 }
 
-// isTrain reports whether d, which came with a size, is several datagrams of that
-// size. A sender that is not on this host sends nothing else. Of one that may be,
-// the size can be that of the segments of an inner UDP superframe; then d is cut
-// only where that can do no harm, see alike. What is left cannot be decided: it is
-// dropped, and the endpoint goes on without UDP_GRO, where the kernel itself cuts
-// what it joined.
+// isTrain reports whether d, which came with a size, is several datagrams of that size that
+// the kernel joined. From outside this host nothing else comes. From a sender that may be
+// on this host, the size can also be that of the segments of an inner UDP superframe: d is
+// cut only where that can do no harm (see alike). Otherwise d cannot be decided and is
+// dropped, and the endpoint goes on without UDP_GRO, where the kernel joins nothing.
 func (w *NetWorker) isTrain(b *netBatch, d *encap.Datagram) bool {
 	if w.originOf(b, d) == encap.OriginWire || b.arrivals.Nobody || alike(d.Payload, int(d.SegSize)) {
 		return true
@@ -64,12 +63,11 @@ func (w *NetWorker) isTrain(b *netBatch, d *encap.Datagram) bool {
 	return false
 }
 
-// alike reports whether payload, cut into pieces of size, is what a train of frames
-// of one VNI looks like: each piece holds an Ethernet header, all have the VXLAN
-// header of the first, and the first one's IP packet, if it is one, ends with its
-// piece. Where payload is an inner superframe all the same, its sender made an IP
-// header that contradicts its own segments, and what is cut out of it are frames of
-// the VNI that it was sent in.
+// alike reports whether payload, cut into pieces of size, looks like a train of frames of one
+// VNI: each piece has room for an Ethernet header and begins with the VXLAN header of the
+// first, and the IP packet in the first piece, if there is one, ends within it. Where payload
+// is an inner superframe nonetheless, its sender made an IP header that contradicts its own
+// segments, and the pieces are frames of the VNI that it may send to anyway.
 func alike(payload []byte, size int) bool {
 	const least = encap.HeaderLen + encap.EthernetHeaderLen
 	if size < least {
@@ -85,8 +83,8 @@ func alike(payload []byte, size int) bool {
 	return in.IPVersion == 0 || encap.HeaderLen+int(in.L3)+in.IPLen <= size
 }
 
-// undecided drops d. Who is no peer of its link is told so, and changes nothing:
-// the first VXLAN header is one whatever d is.
+// undecided drops d. The first VXLAN header tells the link, whatever d is; a sender that is
+// no peer of the link changes nothing.
 func (w *NetWorker) undecided(d *encap.Datagram) {
 	h, ok := encap.DecodeHeader(d.Payload)
 	if !ok {
@@ -117,16 +115,15 @@ func (w *NetWorker) undecided(d *encap.Datagram) {
 	}
 }
 
-// fromThisHost reports whether what a kernel VTEP leaves undone is restored in what
-// src sent.
+// fromThisHost reports whether src may be a kernel VTEP on this host, whose undone work is
+// restored.
 func (s *State) fromThisHost(from encap.Origin, src encap.Addr) bool {
 	return !s.TrustNobody && (from == encap.OriginHere || contains(s.SameHost, src))
 }
 
-// restoreOffload finds what a kernel VTEP on the same host left to a device
-// that never came: segmentation (a packet longer than the link's MTU) and the
-// transport checksum. Long frames that are whole, from a link with a larger MTU,
-// pass as they are.
+// restoreOffload sets the offload metadata of work that a kernel VTEP on the same host left
+// undone: segmentation, of a packet longer than the link's MTU, and the transport checksum.
+// A long frame that is no superframe, from a link with a larger MTU, passes as it is.
 func restoreOffload(f *encap.Frame, in *encap.Inner, mtu int) {
 	if in.IPLen > mtu {
 		if o, ok := encap.SegmentOffload(f.Data, in, mtu); ok {

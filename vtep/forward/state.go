@@ -6,23 +6,22 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// Port is where frames for the host go: an access port, as far as the data path
-// writes to it.
+// Port is the side of an access port that the data path writes to: frames for the host.
 type Port interface {
-	// Queues is the number of queues; each is read by one worker.
+	// Queues is the number of queues. One worker reads each.
 	Queues() int
-	// WriteBatch hands frames to the host without keeping or changing them, and
-	// returns how many it took. It may be called concurrently.
+	// WriteBatch gives frames to the host without keeping or changing them, and
+	// returns how many the host took. It may be called concurrently.
 	WriteBatch(q int, frames []encap.Frame) (int, error)
 }
 
-// Transmitter is where packets for remotes go.
+// Transmitter sends packets to remotes.
 type Transmitter interface {
 	// WriteBatch sends p, in order within a flow hash and remote, and sets the Result of
 	// each. The error is net.ErrClosed or nil. It may be called concurrently.
 	WriteBatch(p []encap.Packet) error
-	// PathMTU is the size of the IP packets that reach dst, where a refusal as
-	// encap.SendTooBig told.
+	// PathMTU is the size of the IP packets that reach dst, known where a packet was
+	// refused with encap.SendTooBig.
 	PathMTU(dst encap.Addr) (mtu int, ok bool)
 }
 
@@ -32,17 +31,17 @@ type State struct {
 	Up        bool
 	MAC       encap.MAC
 	MTU       int
-	Own       encap.Addr     // outer source address, where known
-	PeersOnly bool           // packets are taken from configured remotes alone
-	Sources   []netip.Prefix // or from these addresses alone; nil: from everybody
+	Own       encap.Addr     // outer source address of the link, where known
+	PeersOnly bool           // the link accepts packets of configured remotes alone
+	Sources   []netip.Prefix // else of these addresses alone; nil: of everybody
 
 	TrustNobody bool           // no sender is on this host
 	SameHost    []netip.Prefix // senders with these addresses are on this host, too
 
-	Port Port   // where frames go: its own, or that of its trunk
-	VLAN uint16 // that they carry there; 0: none
+	Port Port   // the link's own, or its trunk's
+	VLAN uint16 // tag of the link's frames on a trunk; 0: none
 
-	Join                              bool // segments of one flow to superframes
+	Join                              bool // segments of one flow are joined to superframes
 	Learn, DropVLAN                   bool
 	DropReserved                      uint64 // reserved header bits that drop a packet
 	Proxy, GBP, L2Miss, L3Miss        bool
@@ -62,7 +61,8 @@ type State struct {
 	MaxBindings                       int            // addresses that a proxy may learn; 0: any number
 }
 
-// accepts applies the peer policy (conformance S01).
+// accepts applies the peer policy: whether the link takes packets from src, whose peer is
+// p (S01 in docs/conformance.md).
 func (s *State) accepts(src encap.Addr, p *Peer) bool {
 	if s.PeersOnly {
 		return p.IsPeer()

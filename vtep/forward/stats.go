@@ -13,14 +13,14 @@ type Stats struct {
 	RxPackets, RxBytes, RxErrors, RxDropped, Multicast uint64
 	TxPackets, TxBytes, TxErrors, TxDropped            uint64
 	Reserved                                           uint64                // received with reserved header bits set, dropped or not
-	NotLearned                                         uint64                // received while the FDB was full, nothing giving its place: delivered, not learned
-	Evicted                                            uint64                // FDB entries that gave their places to new addresses
+	NotLearned                                         uint64                // delivered, not learned: the FDB was full of entries that cannot give way
+	Evicted                                            uint64                // FDB entries removed to make room for new addresses
 	Moves                                              uint64                // learned entries that changed their remote
 	PolicyID                                           uint16                // of the last packet received that carried one, with GBP
-	Answered                                           uint64                // questions for neighbours that were answered in their place
-	TooBigSent                                         uint64                // ICMP errors sent into the port for frames that were too big
-	TooBigWithheld                                     uint64                // and those that the link's limit kept back
-	Fragmented                                         uint64                // frames that left in fragments, as short as each path must take
+	Answered                                           uint64                // ARP requests and neighbour solicitations that the proxy answered
+	TooBigSent                                         uint64                // ICMP errors written to the port for frames that were too big
+	TooBigWithheld                                     uint64                // ICMP errors that the link's limit withheld
+	Fragmented                                         uint64                // short frames that left in fragments
 	Drops                                              map[DropReason]uint64 // without zeros
 }
 
@@ -34,12 +34,12 @@ type Counters struct {
 	moves                         atomic.Uint64 // learned entries that changed their remote
 	tooBig, unanswered            atomic.Uint64 // ICMP errors sent into the port, and withheld
 	fragmented                    atomic.Uint64 // frames that left in fragments, their path being too narrow
-	answered                      atomic.Uint64 // questions for neighbours
+	answered                      atomic.Uint64 // questions for neighbours that the proxy answered
 	drops                         [numDropReasons]atomic.Uint64
 	_                             [64]byte // keeps two workers off one cache line
 }
 
-// tally is what frames for a port add to its counters.
+// tally is what frames for a port add to a link's counters.
 type tally struct{ packets, bytes, multicast uint64 }
 
 // add counts f, described by in; a superframe counts as what it stands for.
@@ -110,7 +110,7 @@ func Sum(shards []Counters) Stats {
 	return s
 }
 
-// DropTotals are what was counted of each reason.
+// DropTotals are the drops by reason.
 type DropTotals [numDropReasons]uint64
 
 // TotalDrops adds up what shards count.

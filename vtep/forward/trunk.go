@@ -9,16 +9,17 @@ import (
 
 // Trunk is what frames need of a trunk port: which link has which VLAN.
 type Trunk struct {
-	// Nobody counts frames that belong to no link, by queue; plane.counters do, too.
+	// Nobody counts, by queue, the frames that belong to no link. Plane.Counters count them
+	// as well.
 	Nobody []Counters
-	// links are by VLAN id. The workers read them without a lock.
+	// links are the links by VLAN id. Workers read them without a lock.
 	links [encap.MaxVLAN + 1]atomic.Pointer[Link]
 }
 
-// NewTrunk is a trunk port of so many queues, without VLANs.
+// NewTrunk makes a trunk port with that many queues and no VLAN.
 func NewTrunk(queues int) *Trunk { return &Trunk{Nobody: make([]Counters, queues)} }
 
-// SetVLAN gives the frames of a VLAN to l, or to nobody.
+// SetVLAN assigns a VLAN to l; nil: to no link.
 func (t *Trunk) SetVLAN(vlan uint16, l *Link) { t.links[vlan].Store(l) }
 
 // TrunkWorker forwards what comes out of one queue of a trunk port.
@@ -28,30 +29,30 @@ type TrunkWorker struct {
 	nobody *Counters // for frames that belong to no link
 }
 
-// NewTrunkWorker forwards what comes out of queue of t.
+// NewTrunkWorker makes the worker of a queue of t.
 func NewTrunkWorker(p *Plane, t *Trunk, queue int) *TrunkWorker {
 	return &TrunkWorker{trunk: t, portWorker: portWorker{plane: p, queue: queue}, nobody: &p.Counters[queue%len(p.Counters)]}
 }
 
-// Forward takes the tags off the frames that one read of the port gave, and gives each run
-// of frames of one VLAN to its link. What becomes of all of them leaves together.
+// Forward takes the tags off the frames of one read of the port, and has the link of each
+// run of frames of one VLAN forward them. The packets of all of them leave together.
 func (w *TrunkWorker) Forward(frames []encap.Frame, now fdb.Tick) {
 	w.begin(now)
 	start := 0
 	var link *Link
 	for i := range frames {
-		to := w.trunk.links[encap.PopVLAN(&frames[i])].Load() // 0, no tag, has no link
+		to := w.trunk.links[encap.PopVLAN(&frames[i])].Load() // 0 stands for no tag and has no link
 		if to != link {
-			w.give(link, frames[start:i])
+			w.run(link, frames[start:i])
 			start, link = i, to
 		}
 	}
-	w.give(link, frames[start:])
+	w.run(link, frames[start:])
 	w.finish()
 }
 
-// give has a link forward frames of its VLAN.
-func (w *TrunkWorker) give(to *Link, frames []encap.Frame) {
+// run forwards a run of frames of one VLAN, whose link is to.
+func (w *TrunkWorker) run(to *Link, frames []encap.Frame) {
 	n := uint64(len(frames))
 	if n == 0 {
 		return
@@ -62,7 +63,7 @@ func (w *TrunkWorker) give(to *Link, frames []encap.Frame) {
 		return
 	}
 	from := w.source(to, to.State.Load())
-	if !from.s.Up { // a netdev that is down would give none
+	if !from.s.Up { // from a netdev of its own that is down no frame would come
 		from.c.Count(TxLinkDown, n)
 		return
 	}

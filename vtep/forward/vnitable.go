@@ -6,9 +6,9 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// vniTable is the links of an endpoint by VNI, a byte of it a level. Any number
-// of readers look up without a lock while one writer, who holds VTEP.mu, changes
-// an entry: among thousands of links a change costs what it costs among one.
+// vniTable has the links of an endpoint by VNI: three levels, one for each byte of the VNI.
+// Any number of readers look up without a lock while one writer changes an entry. A change
+// costs the same among thousands of links as among few.
 type vniTable struct {
 	top [256]atomic.Pointer[vniMiddle]
 }
@@ -19,11 +19,11 @@ type (
 	}
 	vniLow struct {
 		links [256]atomic.Pointer[Link]
-		used  int // the writer's
+		used  int // how many links are not nil; the writer's
 	}
 )
 
-// link is the link of a VNI, nil if there is none.
+// link is the link of a VNI; nil: there is none.
 func (t *vniTable) link(vni encap.VNI) *Link {
 	middle := t.top[vni>>16&255].Load()
 	if middle == nil {
@@ -36,7 +36,7 @@ func (t *vniTable) link(vni encap.VNI) *Link {
 	return low.links[vni&255].Load()
 }
 
-// set gives a VNI its link, or takes it away where l is nil.
+// set assigns a VNI to l; nil: to no link.
 func (t *vniTable) set(vni encap.VNI, l *Link) {
 	top := &t.top[vni>>16&255]
 	middle := top.Load()
@@ -56,7 +56,7 @@ func (t *vniTable) set(vni encap.VNI, l *Link) {
 		low.used++
 	case before != nil && l == nil:
 		if low.used--; low.used == 0 {
-			at.Store(nil) // a reader that is in there finds nobody
+			at.Store(nil) // a reader that has loaded it before finds no link
 		}
 	}
 }

@@ -15,53 +15,52 @@ type PortWorker struct {
 	link *Link
 }
 
-// NewPortWorker forwards what comes out of queue of l's own port.
+// NewPortWorker makes the worker of a queue of l's own port.
 func NewPortWorker(l *Link, queue int) *PortWorker {
 	return &PortWorker{portWorker{plane: l.plane, queue: queue}, l}
 }
 
-// portWorker forwards frames of links that one queue of a port has.
+// portWorker forwards the frames of one queue of a port, of whichever links they are.
 type portWorker struct {
 	plane *Plane
 	queue int
-	now   fdb.Tick // of the batch under way, as the next two
+	now   fdb.Tick // of the read under way, as the next two fields
 	clock clock
 	*portScratch
 }
 
-// source is a link whose frames are forwarded.
+// source is a link whose frames are forwarded, with its state and counters.
 type source struct {
 	link *Link
 	s    *State
 	c    *Counters
 }
 
-// source is l for frames of the worker's queue.
+// source is l as the source of frames from the worker's queue.
 func (w *portWorker) source(l *Link, s *State) source { return source{l, s, &l.Shards[w.queue]} }
 
-// portScratch is the memory that a portWorker needs while it forwards a batch.
-// A waiting one holds none: of thousands of links most are idle.
+// portScratch is the memory that a portWorker borrows while it forwards a batch. A worker
+// that waits holds none: most of thousands of links are idle.
 type portScratch struct {
-	sending [Batch]outFrame
-	out     [4]outBatch  // by transmitter
-	lanes   [2]*outBatch // of the link under way, where known
-	handed  handBatch
-	reply   [encap.MaxFragNeededLen]byte
-	toPort  [1]encap.Frame // of reply
-	told    [Batch]*byte   // starts of the frames of this batch that a reply was about
-	nTold   int
+	sending   [Batch]outFrame
+	out       [4]outBatch  // by transmitter
+	lanes     [2]*outBatch // of the link whose frames are forwarded; nil: not looked up yet
+	handed    handBatch
+	reply     [encap.MaxFragNeededLen]byte
+	toPort    [1]encap.Frame // of reply
+	answered  [Batch]*byte   // starts of this batch's frames that tooBig has answered
+	nAnswered int
 }
 
 // outFrame is a frame from a port and where it goes.
 type outFrame struct {
 	packet encap.Packet // but for the remote
 	lane   int
-	one    *Remote        // nil: to all of many
-	many   []fdb.RemoteID // an immutable list, never empty where one is nil
+	one    *Remote        // nil: the frame goes to all of many
+	many   []fdb.RemoteID // an immutable list, not empty where one is nil
 }
 
-// floodRun is how many of out, from the first on, go to the same list of
-// remotes.
+// floodRun is how many of out, from the first on, go to the same list of remotes.
 func floodRun(out []outFrame) int {
 	for i := range out {
 		if o := &out[i]; o.one != nil || &o.many[0] != &out[0].many[0] || len(o.many) != len(out[0].many) {
@@ -71,7 +70,7 @@ func floodRun(out []outFrame) int {
 	return len(out)
 }
 
-// arrival is where a datagram came from, as far as is known.
+// arrival is where the datagram before came from.
 type arrival struct {
 	known  bool
 	device uint32
@@ -82,11 +81,11 @@ type arrival struct {
 // NetWorker forwards what comes out of one socket of an endpoint.
 type NetWorker struct {
 	ep    *Endpoint
-	n     int       // counter shard
-	c     *Counters // for what belongs to no link
+	n     int       // the worker's number, which selects its counters
+	c     *Counters // of packets that belong to no link
 	ports joinBatches
 
-	// Of the packet before, which the next mostly resembles.
+	// What the packet before left: the next one is mostly alike.
 	to   target
 	tail tail
 }
@@ -99,18 +98,18 @@ type netBatch struct {
 	from     arrival // of the datagram before
 }
 
-// target is where the packets of a VNI go.
+// target is the link and port of the packets of a VNI.
 type target struct {
 	vni  encap.VNI
-	link *Link // nil: none yet
+	link *Link // nil: there is no target yet
 	s    *State
 	port *joinBatch
-	src  encap.Addr // who sent the last one
-	peer *Peer      // of src; nil: none yet
+	src  encap.Addr // who sent the packet before
+	peer *Peer      // the peer with that address; nil: there is none yet
 }
 
-// tail is the end of a superframe that the next segment of its flow continues without a
-// look but at its headers: nothing about the packet was counted or learned.
+// tail describes the packet before where the next segment of its flow may be joined to it
+// after a look at the headers alone: admit counted and refused nothing about it.
 type tail struct {
 	open   bool
 	header [encap.HeaderLen]byte
@@ -119,7 +118,7 @@ type tail struct {
 	device uint32
 }
 
-// NewNetWorker is worker n of ep.
+// NewNetWorker makes worker n of ep.
 func NewNetWorker(ep *Endpoint, n int) *NetWorker {
 	return &NetWorker{ep: ep, n: n, c: &ep.plane.Counters[n%len(ep.plane.Counters)]}
 }
