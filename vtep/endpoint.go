@@ -12,8 +12,8 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// endpoint is one local address and port of the underlay with the links whose
-// packets arrive there. All links of one address and port share it.
+// endpoint is a local address and port of the underlay, with the links whose packets arrive
+// there. All links of one address and port share it.
 type endpoint struct {
 	vtep     *VTEP
 	key      endpointKey
@@ -22,36 +22,37 @@ type endpoint struct {
 	gate     *underlay.Gate // nil: the kernel filters nothing
 	*forward.Endpoint
 
-	users map[*Link]encap.VNI // and what they are published as; guarded by VTEP.mu, as the next three
-	byVNI map[encap.VNI]*Link // as vnis has them
-	other *endpoint           // as wild has it
-	told  string              // why its offload fell back, as logged
-
-	looked    uint64 // messages, at the last look for storms; guarded by VTEP.mu, as the rest is
-	asides    int    // links that are set aside
-	asideOpen bool   // there is a socket for them
-	asideErr  error  // there can be none
+	// The next fields are guarded by VTEP.mu.
+	users     map[*Link]encap.VNI // the links, with the VNIs that they were published with
+	byVNI     map[encap.VNI]*Link // the links that forward.Endpoint has
+	other     *endpoint           // the one that forward.Endpoint has as Wild
+	logged    string              // why its offload fell back, as last logged
+	looked    uint64              // Messages when setAside last looked
+	asides    int                 // how many links are set aside
+	asideOpen bool                // there is a socket for links set aside
+	asideErr  error               // why there is none
 
 	losses   losses
-	working  atomic.Int32 // workers that have not ended
+	working  atomic.Int32 // how many workers have not ended
 	draining atomic.Bool
 
-	singly fdb.Tick // does without UDP_GRO until then; 0: no. It does not change.
+	singly fdb.Tick // until when the endpoint does without UDP_GRO; 0: it uses UDP_GRO. Immutable
 }
 
 // endpointKey is what makes two links share an endpoint.
 type endpointKey struct {
 	local         netip.Addr // invalid: every address
-	group         netip.Addr // valid: hears this group and nothing else
-	dev           int        // interface that the group is joined on; 0: by route
-	vrf           string     // VRF device that the link's device is or belongs to
-	vrfIndex      int        // that device's: it may be replaced by another of its name
+	group         netip.Addr // valid: the endpoint receives this group and nothing else
+	dev           int        // interface that the group is joined on; 0: the route chooses
+	vrf           string     // VRF device that the link's device is, or belongs to
+	vrfIndex      int        // its index, since another device may get the name
 	port          uint16
 	v6            bool
 	zeroChecksum6 bool
 }
 
-// listener is the link that link is of, nil if there is none. The caller holds VTEP.mu.
+// listener is the link that packets for a VNI go to, as in forward.Endpoint; nil: there is
+// none. The caller holds VTEP.mu.
 func (ep *endpoint) listener(vni encap.VNI) *Link {
 	if l := ep.byVNI[vni]; l != nil {
 		return l
@@ -63,10 +64,10 @@ func (ep *endpoint) listener(vni encap.VNI) *Link {
 }
 
 // endpointKeys are the endpoints that a link with configuration c listens on:
-// its unicast one and, while it is up, its group's. A socket bound to a unicast
-// address hears no multicast, and one bound to the group address hears that
-// group only. dev is c.Dev, if there is one: a VRF's packets are heard by a
-// socket of the VRF (vxlan_sock_add in drivers/net/vxlan/vxlan_core.c).
+// its unicast one and, while it is up, its group's. A socket that is bound to a unicast
+// address receives no multicast, and one bound to the group address receives that group
+// only. dev is c.Dev, if there is one: a socket of a VRF receives the VRF's packets
+// (vxlan_sock_add in drivers/net/vxlan/vxlan_core.c).
 func (c *LinkConfig) endpointKeys(dev underlay.Interface, up bool) []endpointKey {
 	key := endpointKey{
 		vrf:           dev.VRF,
@@ -84,12 +85,12 @@ func (c *LinkConfig) endpointKeys(dev underlay.Interface, up bool) []endpointKey
 	return keys
 }
 
-// join makes l a user of the endpoint for key, and opens it if l is the first.
-// Its packets are given to l from publish on. The caller holds v.mu.
+// join makes l a user of the endpoint for key, and opens the endpoint if l is the first. l
+// receives packets from publish on. The caller holds v.mu.
 func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 	ep := v.endpoints[key]
 	if ep != nil {
-		if err := ep.admits(l); err != nil {
+		if err := ep.vniFree(l); err != nil {
 			return nil, err
 		}
 		ep.users[l] = l.cfg.VNI
@@ -98,7 +99,7 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 	twin := key
 	twin.zeroChecksum6 = !key.zeroChecksum6
 	if other := v.endpoints[twin].userBut(l); other != nil {
-		// Two sockets of one address would get each a part of the packets.
+		// Of two sockets with one address each would receive a part of the packets.
 		return nil, fmt.Errorf("%w: link %s is on the same address and port and differs in udp6zerocsumrx; set it alike, or use another dstport",
 			ErrExist, other.cfg.Name)
 	}
@@ -111,14 +112,13 @@ func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
 	return ep, nil
 }
 
-// open opens an endpoint for key, with the links of the one that it takes the place
-// of, if there is one, and without UDP_GRO until singly, if that is not 0. The caller
-// holds v.mu.
+// open opens an endpoint for key. It takes over the links of instead, where that is not nil,
+// and does without UDP_GRO until singly, where that is not 0. The caller holds v.mu.
 func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpoint, error) {
 	v.findOrigins()
 	gate, err := v.filter.Gate(key.v6)
 	if err != nil {
-		v.log.Warn("strangers at an underlay socket are received before they are dropped", "port", key.port, "reason", err)
+		v.log.Warn("the kernel does not drop packets of strangers at an underlay socket, uvtep receives and drops them", "port", key.port, "reason", err)
 	}
 	ep := &endpoint{
 		vtep: v, key: key, gate: gate, Endpoint: forward.NewEndpoint(v.plane), singly: singly,
@@ -143,7 +143,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 	if err != nil {
 		_ = gate.Close()
 		if key.group.IsValid() && key.dev == 0 {
-			err = fmt.Errorf("%w: say with dev which device the group is on", err)
+			err = fmt.Errorf("%w: give the group's device with dev", err)
 		}
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 // serve starts the workers of ep. The caller holds v.mu.
 func (v *VTEP) serve(ep *endpoint) {
 	v.endpoints[ep.key] = ep
-	v.findWild() // packets of its links arrive here from now on
+	v.findWild() // packets of the wildcard's links arrive here from now on
 	ep.working.Store(int32(ep.sockets))
 	for n := range ep.sockets {
 		v.spawn(func() {
@@ -163,15 +163,15 @@ func (v *VTEP) serve(ep *endpoint) {
 	}
 }
 
-// admits refuses a link whose VNI another user of ep has.
-func (ep *endpoint) admits(l *Link) error {
+// vniFree refuses a link whose VNI another user of ep has.
+func (ep *endpoint) vniFree(l *Link) error {
 	if u := ep.byVNI[l.cfg.VNI]; u != nil && u != l {
 		return fmt.Errorf("%w: link %s has VNI %d on the same address and port", ErrExist, u.cfg.Name, l.cfg.VNI)
 	}
 	return nil
 }
 
-// userBut is a user of ep other than l, nil if there is none. ep may be nil.
+// userBut is a user of ep other than l; nil: there is none. ep may be nil.
 func (ep *endpoint) userBut(l *Link) *Link {
 	if ep != nil {
 		for u := range ep.users {
@@ -183,9 +183,8 @@ func (ep *endpoint) userBut(l *Link) *Link {
 	return nil
 }
 
-// leave ends l's use of ep and closes it after its last user. What has arrived
-// there for l, where it goes on elsewhere, and for links of the wildcard is
-// forwarded yet.
+// leave ends l's use of ep, and closes ep after its last user. Packets that have arrived
+// there are still forwarded: to l, unless it is gone, and to links of the wildcard.
 func (v *VTEP) leave(l *Link, ep *endpoint) {
 	vni := ep.users[l]
 	delete(ep.users, l)
@@ -205,18 +204,18 @@ func (v *VTEP) leave(l *Link, ep *endpoint) {
 	v.retire(ep)
 }
 
-// retire has what arrived at ep forwarded and then closes it. The caller holds v.mu.
+// retire drains ep, and closes it when all that arrived was forwarded. The caller holds v.mu.
 func (v *VTEP) retire(ep *endpoint) {
 	ep.draining.Store(true)
 	if err := ep.receiver.Drain(); err != nil {
 		v.log.Warn("reading the rest of an underlay socket failed", "err", err)
 	}
 	if ep.working.Load() == 0 && ep.draining.CompareAndSwap(true, false) {
-		ep.close() // the workers were gone before
+		ep.close() // no worker is left to do so
 	}
 }
 
-// ended is told by each worker; the last one closes what was drained.
+// ended is called when a worker has ended. The last one closes an endpoint that was drained.
 func (ep *endpoint) ended() {
 	if ep.working.Add(-1) == 0 && ep.draining.CompareAndSwap(true, false) {
 		ep.close()
@@ -233,11 +232,11 @@ func (ep *endpoint) close() {
 	}
 }
 
-// publish has the endpoints of l give it its packets. l has its state by now.
+// publish makes the endpoints of l give l its packets. l has a State.
 func (v *VTEP) publish(l *Link) {
 	for _, ep := range l.endpoints {
-		if ep.admits(l) != nil {
-			continue // a VNI that was refused
+		if ep.vniFree(l) != nil {
+			continue // the VNI was refused
 		}
 		if was := ep.users[l]; was != l.cfg.VNI && ep.byVNI[was] == l {
 			ep.setLink(was, nil)
@@ -248,7 +247,7 @@ func (v *VTEP) publish(l *Link) {
 	}
 }
 
-// setLink gives the packets of a VNI to l, or to nobody.
+// setLink assigns a VNI to l; nil: to no link.
 func (ep *endpoint) setLink(vni encap.VNI, l *Link) {
 	if l == nil {
 		delete(ep.byVNI, vni)
@@ -261,9 +260,9 @@ func (ep *endpoint) setLink(vni encap.VNI, l *Link) {
 	}
 }
 
-// findWild tells each endpoint of one address which one has every address. What
-// arrives at that address is heard there alone, so that the two need not agree about
-// checksums of zero: for this address the endpoint's own word holds.
+// findWild tells each endpoint of one address which endpoint has every address. Packets for
+// that address arrive at the former alone, so that the two may differ in whether they accept
+// checksums of zero.
 func (v *VTEP) findWild() {
 	for key, ep := range v.endpoints {
 		var other *endpoint
@@ -278,7 +277,7 @@ func (v *VTEP) findWild() {
 	}
 }
 
-// setWild has ep serve the links of other, too, which may be nil.
+// setWild makes ep serve the links of other as well, which may be nil.
 func (ep *endpoint) setWild(other *endpoint) {
 	ep.other = other
 	if other == nil {

@@ -17,7 +17,7 @@ type Link struct {
 	vtep   *VTEP
 	log    *slog.Logger
 	netdev *netdev    // its own, or that of its trunk port
-	at     attachment // to netdev
+	at     attachment // its part of netdev
 	moves  moveLog
 	filter peerFilter
 
@@ -27,32 +27,32 @@ type Link struct {
 	cfg       LinkConfig
 	device    tap.State
 	mtuSource string
-	derived   int               // MTU that was last given to the netdev
-	first     forward.RemoteKey // of the default entry, zero if there is none
+	derived   int               // the MTU that the netdev was last given
+	first     forward.RemoteKey // of the default entry; zero: there is none
 	endpoints []*endpoint
 	senders   [2]*sender
-	fragments *sender // nil: there is none
-	tuned     bool    // its underlay device was, or could not be
-	retry     bool    // something could not be had yet: see VTEP.everySecond
-	newDev    int     // index that dev had when it was last looked at
-	vrf       string  // VRF device that its sockets are bound to, or ""
-	missing   error   // what that is
-	mayBypass bool    // one of its remotes is another link's, if its address is this host's
-	dropsTold forward.DropTotals
+	fragments *sender            // nil: there is none
+	tuned     bool               // tune has tried to tune its underlay device
+	retry     bool               // the link lacks something: everySecond tries again
+	missing   error              // why
+	newDev    int                // index of dev when followDevs last looked
+	vrf       string             // VRF device that the sockets are bound to, or ""
+	mayBypass bool               // a link listens at one of its remotes, if that address is this host's
+	dropsTold forward.DropTotals // as subscribers were told
 
 	conditions linkConditions
-	policyTold uint32 // of lastPolicy
+	policyTold uint32 // LastPolicy as subscribers were told
 	aside      asideState
-	notPeers   uint64                       // that the kernel has dropped and that are counted
-	sameHost   *SameHost                    // as counted by countSameHost; nil: not
+	notPeers   uint64                       // the rule's count of packets from no peer when it was last counted
+	sameHost   *SameHost                    // as countSameHost has counted it; nil: it has not
 	troubles   map[troubleKey]*trouble      // of remotes
-	icmp       [numTroubles]uint64          // messages about remotes
-	looping    map[*forward.Remote]struct{} // those whose route leads through this VTEP
-	lookedAt   fdb.Tick                     // when packets that came back last had it look at routes
+	icmp       [numTroubles]uint64          // number of ICMP messages about remotes
+	looping    map[*forward.Remote]struct{} // remotes whose route leads through this VTEP
+	lookedAt   fdb.Tick                     // when lookForLoops last looked at its routes
 	gone       bool
 }
 
-// newState builds the snapshot from what the link holds.
+// newState makes the snapshot for the data path.
 func (l *Link) newState(own encap.Addr, dev int) *forward.State {
 	c := &l.cfg
 	s := &forward.State{
@@ -111,17 +111,17 @@ func (l *Link) newState(own encap.Addr, dev int) *forward.State {
 	return s
 }
 
-// maxConfiguredRemotes is room in the remote table beyond `maxaddress` for
-// remotes that configuration names.
+// maxConfiguredRemotes is how many remotes, beyond `maxaddress`, the table of remotes has
+// room for: those that the configuration names.
 const maxConfiguredRemotes = 1024
 
-// sweep ages learned entries and gives up remotes that nothing refers to.
+// sweep ages learned entries and removes remotes that nothing refers to.
 func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Lock()
 	ageing := l.cfg.ageing()
 	l.vtep.mu.Unlock()
 	l.Age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
-	l.vtep.onNeighbours(l)                                           // in case that events were lost
+	l.vtep.onNeighbours(l)                                           // events may have been lost
 }
 
 // info describes the link; the caller holds VTEP.mu.

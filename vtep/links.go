@@ -10,9 +10,8 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// AddLink makes the link's netdev, which is down, and its sockets.
-// It returns ErrInvalid, ErrExist or what the host refused; then nothing is
-// left behind.
+// AddLink makes a link: its netdev, which is down, and its sockets. On an error
+// (ErrInvalid, ErrExist or the host's) it leaves nothing behind.
 func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	c.normalise()
 	if err := c.validate(); err != nil {
@@ -42,14 +41,14 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 		v.dismantle(l)
 		return err
 	}
-	l.tellLink(LinkChanged) // before its entries
+	l.tellLink(LinkChanged) // before the events of its entries
 	if err := l.setDefault(v.now()); err != nil {
 		info := l.info()
 		v.dismantle(l)
 		l.tellGone(&info)
 		return err
 	}
-	if c.Persist { // last of all, so that a failure leaves no netdev
+	if c.Persist { // the last that may fail: a failure before leaves no netdev
 		if err := l.at.set(tap.Change{Persist: &c.Persist}); err != nil {
 			v.dismantle(l)
 			return err
@@ -65,8 +64,8 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	return nil
 }
 
-// attach opens the link's netdev, or takes a VLAN of a trunk port, with the MTU that
-// fits its underlay.
+// attach opens the link's netdev, or takes a VLAN of a trunk port, and sets the MTU that
+// fits the underlay.
 func (v *VTEP) attach(l *Link) error {
 	mtu, source, err := v.linkMTU(&l.cfg, nil, v.routes(true))
 	if err != nil {
@@ -88,15 +87,14 @@ func (v *VTEP) attach(l *Link) error {
 	return nil
 }
 
-// attached notes what l is attached to, s being what it is seen to be.
+// attached sets what l is attached to; s is its present state.
 func (l *Link) attached(n *netdev, at attachment, s tap.State) {
 	l.netdev, l.at, l.device = n, at, s
 	l.SetQueues(n.port.Queues())
 }
 
-// onDown forgets what was learned where the netdev was down for so short a time
-// that it is up again by now (conformance L15). What setDevice did itself is no
-// news.
+// onDown forgets what was learned where the netdev was down, even if it is up again by now
+// (L15 in docs/conformance.md). Where this VTEP itself set it down, onDevice has done so.
 func (v *VTEP) onDown(l *Link) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -105,10 +103,10 @@ func (v *VTEP) onDown(l *Link) {
 	}
 }
 
-// onTold follows what Watch tells. That may be older than what setDevice saw, so
-// onDevice looks again, but for what is no news.
-func (v *VTEP) onTold(l *Link, s tap.State) {
-	s.Neighbours = 0 // as State has it
+// onState follows a state that Watch reported. It may be older than the one that setDevice
+// saw, so that onDevice reads the state again, unless nothing changed.
+func (v *VTEP) onState(l *Link, s tap.State) {
+	s.Neighbours = 0 // as in l.device
 	v.mu.Lock()
 	news := s != l.device
 	v.mu.Unlock()
@@ -117,8 +115,8 @@ func (v *VTEP) onTold(l *Link, s tap.State) {
 	}
 }
 
-// onDevice follows a change of the netdev: down flushes what was learned and
-// leaves the group (conformance L15). own says that this VTEP made the change.
+// onDevice follows a change of the netdev. A link that goes down forgets what it learned and
+// leaves its group (L15 in docs/conformance.md). own says that this VTEP made the change.
 func (v *VTEP) onDevice(l *Link, own bool) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -130,12 +128,12 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 		return err
 	}
 	was := l.device
-	if v.links[l.cfg.Name] == l { // it is complete
+	if v.links[l.cfg.Name] == l { // AddLink has ended
 		v.forgetName(l)
 		v.present[s.Name] = l
 	}
 	l.device = s
-	_ = v.refresh(l) // it is tried again
+	_ = v.refresh(l) // everySecond tries again
 	l.tellComplete()
 	if was.Up && !s.Up {
 		l.Forget()
@@ -160,7 +158,7 @@ func (v *VTEP) DelLink(name string) error {
 	return nil
 }
 
-// drop forgets the link and closes what only it uses.
+// drop removes the link and closes what no other link uses. The caller holds v.mu.
 func (v *VTEP) drop(l *Link) {
 	if l.gone {
 		return
@@ -173,7 +171,7 @@ func (v *VTEP) drop(l *Link) {
 	l.Close()
 }
 
-// dismantle gives back the link's endpoints, transmitters and port.
+// dismantle releases the link's endpoints, transmitters and port.
 func (v *VTEP) dismantle(l *Link) {
 	l.gone = true
 	v.countSameHost(l)
@@ -191,7 +189,7 @@ func (v *VTEP) dismantle(l *Link) {
 	l.at.close()
 }
 
-// find looks a link up by its netdev's present name, or the one it was given.
+// find is the link whose netdev has the name now, or else the link that was added with it.
 func (v *VTEP) find(name string) (*Link, error) {
 	given := v.links[name]
 	if given != nil && given.device.Name == name {
@@ -212,20 +210,20 @@ func (v *VTEP) enlist(l *Link) {
 	v.bypassers.add(l)
 }
 
-// delist is enlist's undoing.
+// delist takes l out again.
 func (v *VTEP) delist(l *Link) {
 	delete(v.links, l.cfg.Name)
 	v.forgetName(l)
 }
 
-// forgetName forgets the name of l's netdev, which another may have by now.
+// forgetName forgets the present name of l's netdev, unless it is another link's by now.
 func (v *VTEP) forgetName(l *Link) {
 	if v.present[l.device.Name] == l {
 		delete(v.present, l.device.Name)
 	}
 }
 
-// mayAdd refuses the name of a link or port that is there; the caller holds v.mu.
+// mayAdd refuses a name that a link or port has; the caller holds v.mu.
 func (v *VTEP) mayAdd(name string) error {
 	if v.closed {
 		return ErrClosed
@@ -239,13 +237,13 @@ func (v *VTEP) mayAdd(name string) error {
 	}
 	is := l.device.Name
 	if is != name && v.links[is] == nil {
-		return nil // it will yield the name
+		return nil // yieldName will free the name
 	}
 	return fmt.Errorf("%w: link %s", ErrExist, name)
 }
 
-// yieldName has a link that ip renamed give up the name that it was added
-// with, which is another's now; mayAdd has said that it can.
+// yieldName frees a name for a new link or port: a link that was added with it, and that ip
+// renamed, is known by its present name from now on. mayAdd was called before.
 func (v *VTEP) yieldName(name string) {
 	if l := v.links[name]; l != nil {
 		delete(v.links, name)
@@ -278,7 +276,7 @@ func (v *VTEP) Links() []LinkInfo {
 	return all
 }
 
-// byIndex lists the links in the order of their netdevs, and of their VLANs; the caller holds v.mu.
+// byIndex lists the links by the index of their netdevs, then by VLAN; the caller holds v.mu.
 func (v *VTEP) byIndex() []*Link {
 	return slices.SortedFunc(maps.Values(v.links), func(a, b *Link) int {
 		return cmp.Or(cmp.Compare(a.device.Index, b.device.Index), cmp.Compare(a.cfg.VLAN, b.cfg.VLAN))

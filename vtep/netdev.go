@@ -12,11 +12,11 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// netdev is a network device of the VTEP and the port behind it: of one link, or of a
-// trunk port that links share.
+// netdev is a network device of the VTEP, with its port: of one link, or of a trunk port that
+// links share.
 type netdev struct {
 	vtep *VTEP
-	log  *slog.Logger // of whose it is
+	log  *slog.Logger // names the link or port
 	port Port
 	dev  Netdev
 
@@ -26,32 +26,33 @@ type netdev struct {
 
 	// The rest is guarded by VTEP.mu.
 	wasRead   uint64      // read at the call of idle before
-	refused   tap.Offload // by the kernel, as logged
-	ownDowns  int         // times that the VTEP set the netdev down and Watch has not told yet
+	refused   tap.Offload // what the kernel refused, as last logged
+	ownDowns  int         // how often the VTEP set the netdev down and Watch has not reported it yet
 	stopWatch context.CancelFunc
 }
 
-// attachment is what a link has of a netdev: all of it, or a VLAN. The caller holds
-// VTEP.mu, but for set and neighbours.
+// attachment is a link's part of a netdev: all of it, or a VLAN. The caller holds VTEP.mu,
+// except for set and neighbours.
 type attachment interface {
-	// state is what the link is seen to be.
+	// state is the link's state as its users see it.
 	state() (tap.State, error)
 	set(tap.Change) error
 	neighbours() ([]tap.Neighbour, error)
-	// attach has frames, and news of the netdev, come to l.
+	// attach makes l receive frames, and follow changes of the netdev.
 	attach(l *Link)
-	// changed is told of each change, and whether the VTEP made it.
+	// changed is called after each change; own says that the VTEP made it.
 	changed(was, is *tap.State, own bool)
-	// ownDown reports whether the VTEP itself set down what Watch tells of.
+	// ownDown reports whether the VTEP itself made the down that Watch reports.
 	ownDown() bool
-	// unpersist has the netdev go when it is closed.
+	// unpersist makes the netdev go when its port is closed.
 	unpersist() error
 	close()
 }
 
 var _ attachment = (*netdev)(nil)
 
-// openNetdev creates a netdev with what all of a VTEP's have. The caller holds v.mu.
+// openNetdev creates a netdev, with the settings that all netdevs of the VTEP have. The
+// caller holds v.mu.
 func (v *VTEP) openNetdev(c tap.Config, log *slog.Logger) (*netdev, tap.State, error) {
 	c.Queues = max(c.Queues, 1)
 	c.TxQueueLen, c.GSOMaxSize, c.GSOMaxSegs = TxQueueLen, superframeSize(c.MTU), encap.MaxSegments
@@ -66,7 +67,7 @@ func (v *VTEP) openNetdev(c tap.Config, log *slog.Logger) (*netdev, tap.State, e
 		return nil, s, errors.Join(err, port.Close())
 	}
 	if v.home == 0 {
-		v.home = s.Namespace // in which its netdevs are made
+		v.home = s.Namespace
 	}
 	n := &netdev{vtep: v, log: log, port: port, dev: dev, stopWatch: func() {}}
 	v.netdevs[n] = struct{}{}
@@ -82,7 +83,7 @@ func (n *netdev) set(c tap.Change) error { return n.dev.Set(c) }
 
 func (n *netdev) neighbours() ([]tap.Neighbour, error) { return n.dev.Neighbours() }
 
-// changed notes what the VTEP did itself: Watch tells of it later.
+// changed counts the downs that the VTEP made: Watch reports them later.
 func (n *netdev) changed(was, is *tap.State, own bool) {
 	if own && was.Up && !is.Up {
 		n.ownDowns++
@@ -97,8 +98,8 @@ func (n *netdev) ownDown() bool {
 	return own
 }
 
-// unpersist has the netdev go when it is closed. One that was there before may be
-// persistent whatever the configuration says; one that is gone need not go.
+// unpersist makes the netdev go when its port is closed. A netdev that was there before may be
+// persistent whatever the configuration says.
 func (n *netdev) unpersist() error {
 	if err := n.dev.Set(tap.Change{Persist: new(false)}); err != nil && !errors.Is(err, tap.ErrGone) {
 		return err
@@ -106,7 +107,7 @@ func (n *netdev) unpersist() error {
 	return nil
 }
 
-// forget stops what follows the netdev; it is left to close.
+// forget stops the watch and takes the netdev off the VTEP's list. closePort has to follow.
 func (n *netdev) forget() {
 	n.stopWatch()
 	delete(n.vtep.netdevs, n)
@@ -123,8 +124,8 @@ func (n *netdev) closePort() {
 	}
 }
 
-// watch follows the netdev until it is told to stop: changed is told of each news, and
-// whether the netdev went down, gone is called where it was deleted, with VTEP.mu held.
+// watch follows the netdev until stopWatch is called. It calls changed with each state, and
+// whether the netdev went down before, and gone, with VTEP.mu held, where it was deleted.
 func (n *netdev) watch(changed func(s tap.State, wentDown bool), gone func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.vtep.spawnWorker(n.log, "the watch of a netdev", func() {
@@ -135,7 +136,7 @@ func (n *netdev) watch(changed func(s tap.State, wentDown bool), gone func()) {
 				up = s.Up
 			})
 			switch {
-			case err == nil, errors.Is(err, os.ErrClosed), ctx.Err() != nil: // told to stop, whatever became of the netdev
+			case err == nil, errors.Is(err, os.ErrClosed), ctx.Err() != nil: // stopped, whatever became of the netdev
 				return
 			case errors.Is(err, tap.ErrGone):
 				n.log.Info("the netdev was deleted, forgetting it")
@@ -166,7 +167,7 @@ func (n *netdev) attach(l *Link) {
 			if wentDown {
 				v.onDown(l)
 			}
-			v.onTold(l, s)
+			v.onState(l, s)
 		}
 		if neighbours && l.State.Load().Proxy {
 			v.onNeighbours(l)

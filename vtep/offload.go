@@ -88,8 +88,8 @@ func (v *VTEP) tellOffloads() {
 		}
 	}
 	for _, ep := range v.endpoints {
-		if o := ep.receiver.Offloads(); o.Refused && o.Reason != ep.told {
-			ep.told = o.Reason
+		if o := ep.receiver.Offloads(); o.Refused && o.Reason != ep.logged {
+			ep.logged = o.Reason
 			v.log.Warn("UDP GRO falls back", "port", ep.key.port, "reason", o.Reason)
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// refresh brings what the link holds, its endpoints and transmitters, in line
-// with its configuration and its netdev, and gives its workers a new snapshot.
-// Other links lose no frame. On an error the link keeps what it had, is marked
-// for another try, and forwards with the rest. The caller holds v.mu.
+// refresh brings the link's endpoints and transmitters in line with its configuration and its
+// netdev, and gives its workers a new snapshot. Other links lose no frame. On an error the
+// link keeps what it had, is marked for another try, and forwards with that. The caller
+// holds v.mu.
 func (v *VTEP) refresh(l *Link) error {
 	l.retry = true
 	var dev underlay.Interface
@@ -42,7 +42,7 @@ func (v *VTEP) refresh(l *Link) error {
 	l.filter.set(l.State.Load())
 	v.countSameHost(l)
 	v.publish(l)
-	for _, ep := range left { // the new ones hear by now
+	for _, ep := range left { // after the new ones receive
 		v.leave(l, ep)
 	}
 	for _, s := range before {
@@ -55,15 +55,14 @@ func (v *VTEP) refresh(l *Link) error {
 	return err
 }
 
-// errNoGroupSource is why a link with a group is not complete where all that it needs
-// could be opened.
+// errNoGroupSource is what a link with a group lacks where everything could be opened.
 var errNoGroupSource = errors.New("no route to the group tells the source address yet: give local, or an address to the underlay device")
 
 // followDevice brings the snapshot in line with the netdev alone.
 func (l *Link) followDevice() {
 	old := l.State.Load()
 	if old == nil {
-		return // the link is not made yet
+		return // AddLink has not ended
 	}
 	s := *old
 	s.Up, s.MAC, s.MTU = l.device.Up, l.device.MAC, l.device.MTU
@@ -71,9 +70,8 @@ func (l *Link) followDevice() {
 	l.filter.set(&s)
 }
 
-// rejoin makes l a user of exactly the endpoints for keys, and returns those
-// that it is to leave. On an error it keeps the old ones beside those that
-// could be had.
+// rejoin makes l a user of exactly the endpoints for keys, and returns the old ones, which l
+// has to leave. On an error l keeps its old endpoints beside the new ones that could be had.
 func (v *VTEP) rejoin(l *Link, keys []endpointKey) (left []*endpoint, err error) {
 	left = l.endpoints
 	l.endpoints = nil
@@ -81,7 +79,7 @@ func (v *VTEP) rejoin(l *Link, keys []endpointKey) (left []*endpoint, err error)
 		ep := take(&left, key)
 		if ep == nil {
 			ep, err = v.join(l, key)
-		} else if err = ep.admits(l); err != nil { // it has another VNI now
+		} else if err = ep.vniFree(l); err != nil { // l has another VNI now
 			left = append(left, ep)
 		}
 		if err != nil {
@@ -98,8 +96,7 @@ func (v *VTEP) rejoin(l *Link, keys []endpointKey) (left []*endpoint, err error)
 	return left, nil
 }
 
-// take removes the endpoint for key from eps and returns it, nil if there is
-// none.
+// take removes the endpoint for key from eps and returns it; nil: there is none.
 func take(eps *[]*endpoint, key endpointKey) *endpoint {
 	for i, ep := range *eps {
 		if ep.key == key {
@@ -110,8 +107,8 @@ func take(eps *[]*endpoint, key endpointKey) *endpoint {
 	return nil
 }
 
-// ownAddress is the outer source address of a link with a group, by which it
-// knows its own echo (conformance S05). false: the route does not tell yet.
+// ownAddress is the outer source address of a link with a group, by which the link drops its
+// own echo (S05 in docs/conformance.md). false: no route tells it yet.
 func (v *VTEP) ownAddress(c *LinkConfig) (encap.Addr, bool) {
 	if !c.Group.IsValid() {
 		return encap.Addr{}, true // with nolocalbypass our own packets are not echoes
@@ -126,8 +123,7 @@ func (v *VTEP) ownAddress(c *LinkConfig) (encap.Addr, bool) {
 	return encap.AddrFrom(r.Source), true
 }
 
-// takeSenders gives the transmitters for both lanes, shared with other links
-// that need the same.
+// takeSenders returns the transmitters of both lanes. Links with equal keys share them.
 func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, vrf int) (s [2]*sender, err error) {
 	for lane, c := range configs {
 		if s[lane], err = v.takeSender(senderKey{c, vrf}); err != nil {
@@ -138,10 +134,9 @@ func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, vrf int) (s [2
 	return s, nil
 }
 
-// takeFragments gives the transmitter for short frames that a path refuses: one
-// whose packets the host may fragment. nil where the link's own transmitter is
-// such a one, or where the source ports are all taken by it, and such frames
-// stay too big.
+// takeFragments returns the transmitter for short frames that a path refuses: the host may
+// fragment its packets. nil: the link's own transmitter is such a one, or has all source
+// ports, so that such frames stay too big.
 func (v *VTEP) takeFragments(l *Link, dev *underlay.Interface) *sender {
 	if l.cfg.DF == DFUnset {
 		return nil
@@ -174,7 +169,7 @@ func (v *VTEP) takeSender(key senderKey) (*sender, error) {
 	return s, nil
 }
 
-// releaseSender gives back one use of s, which may be nil.
+// releaseSender ends one use of s, which may be nil, and closes s after the last.
 func (v *VTEP) releaseSender(s *sender) {
 	if s == nil {
 		return

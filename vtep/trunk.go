@@ -23,7 +23,7 @@ type TrunkConfig struct {
 	Owner, OwnerGroup *uint32
 }
 
-// TrunkInfo is a trunk port as it stands.
+// TrunkInfo is a trunk port at present.
 type TrunkInfo struct {
 	Config    TrunkConfig
 	tap.State                               // of the netdev
@@ -31,16 +31,16 @@ type TrunkInfo struct {
 	Drops     map[forward.DropReason]uint64 // of frames whose VLAN was not known yet, without zeros; VTEP.Stats has them, too
 }
 
-// TrunkVLAN is a VLAN of a trunk port.
+// TrunkVLAN is a VLAN of a trunk port and the link that has it.
 type TrunkVLAN struct {
 	VLAN uint16
 	VNI  encap.VNI
 	Link string
 }
 
-// trunk is one netdev whose frames carry VLAN tags, each VLAN being the port of a
-// link of its own (RFC 7348 section 6: a VLAN mapped to a VNI, its tag taken off
-// before encapsulation). So thousands of links cost no netdev and no worker each.
+// trunk is a netdev whose frames carry VLAN tags. Each VLAN is the port of a link, which
+// maps the VLAN to a VNI; the tag is taken off before encapsulation (RFC 7348 section 6).
+// So a link costs neither a netdev nor a worker.
 type trunk struct {
 	*netdev
 	*forward.Trunk
@@ -49,14 +49,13 @@ type trunk struct {
 	cfg      TrunkConfig
 	device   tap.State
 	vlans    map[uint16]*Link
-	mtus     map[int]int // how many links have which MTU
+	mtus     map[int]int // number of links by MTU
 	overflow condition
 	gone     bool
 }
 
-// AddTrunk makes a trunk port: a netdev, which is down, without VLANs. Links
-// with its name in LinkConfig.Trunk give it those. ErrInvalid, ErrExist, or what
-// the host refused.
+// AddTrunk makes a trunk port: a netdev, which is down, without VLANs. Links that name it in
+// LinkConfig.Trunk have its VLANs. The error is ErrInvalid, ErrExist or the host's.
 func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -85,8 +84,7 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	return nil
 }
 
-// Validate reports why no trunk port can be so, as far as that can be told
-// without the host.
+// Validate reports why a configuration is impossible, as far as the host need not be asked.
 func (c *TrunkConfig) Validate() error {
 	l := LinkConfig{Name: c.Name, MTU: c.MTU, Address: c.Address, Queues: c.Queues}
 	return l.validate()
@@ -102,8 +100,7 @@ func (v *VTEP) startTrunk(t *trunk) {
 	t.watch(func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
 }
 
-// onTrunk follows a change of the netdev; wentDown says that it was down, if
-// only for a moment.
+// onTrunk follows a change of the netdev. wentDown says that it was down, perhaps for a moment.
 func (v *VTEP) onTrunk(t *trunk, wentDown bool) {
 	v.mu.Lock()
 	s, err := t.dev.State()
@@ -112,7 +109,7 @@ func (v *VTEP) onTrunk(t *trunk, wentDown bool) {
 		return
 	}
 	t.device = s
-	wentDown = wentDown && !t.ownDown() // else its links have followed: what they learned since stays
+	wentDown = wentDown && !t.ownDown() // after its own down the links have forgotten already
 	links := t.users()
 	v.mu.Unlock()
 	for _, l := range links {
@@ -132,8 +129,8 @@ func (t *trunk) users() []*Link {
 	return all
 }
 
-// give has the frames of a VLAN be l's, or nobody's. The caller holds v.mu.
-func (t *trunk) give(vlan uint16, l *Link) {
+// assign assigns a VLAN to l; nil: to no link. The caller holds v.mu.
+func (t *trunk) assign(vlan uint16, l *Link) {
 	if l == nil {
 		delete(t.vlans, vlan)
 		t.SetVLAN(vlan, nil)
@@ -143,7 +140,7 @@ func (t *trunk) give(vlan uint16, l *Link) {
 	t.SetVLAN(vlan, l.Link)
 }
 
-// fit gives the netdev the least MTU of its links, unless its own was given. The
+// fit sets the netdev's MTU to the least of its links', unless the configuration has one. The
 // caller holds v.mu.
 func (t *trunk) fit() {
 	mtu := 0
@@ -162,8 +159,8 @@ func (t *trunk) fit() {
 	t.device.MTU = mtu
 }
 
-// UpdateTrunk changes what edit changes of a trunk port, or nothing. Its name and
-// queues stay.
+// UpdateTrunk changes a trunk port: edit changes a copy of its configuration, which is then
+// applied. On an error the port is as before. Its name and queues cannot change.
 func (v *VTEP) UpdateTrunk(name string, edit func(*TrunkConfig) error) error {
 	var t *trunk
 	var err error
@@ -198,12 +195,12 @@ func (t *trunk) update(edit func(*TrunkConfig) error) error {
 	ownerChange(&change, &undo, &t.device, t.cfg.owned(), c.owned())
 	if change != (tap.Change{}) {
 		if err := t.dev.Set(change); err != nil {
-			_ = t.dev.Set(undo) // of two changes the first may have been made
+			_ = t.dev.Set(undo) // some of the changes may have been made
 			return err
 		}
 	}
 	t.cfg = c
-	t.fit() // the MTU may be its links' again
+	t.fit() // for a configuration without an MTU
 	return nil
 }
 
@@ -225,7 +222,7 @@ func (v *VTEP) SetTrunkUp(name string, up bool) error {
 			}
 		})
 	}
-	v.onTrunk(t, false) // the watcher tells of what goes down
+	v.onTrunk(t, false) // the watch reports the down
 	return nil
 }
 
@@ -247,7 +244,7 @@ func (v *VTEP) DelTrunk(name string) error {
 	return nil
 }
 
-// dropTrunk forgets t and its links. The caller holds v.mu.
+// dropTrunk removes t and its links. The caller holds v.mu.
 func (v *VTEP) dropTrunk(t *trunk) {
 	if t.gone {
 		return

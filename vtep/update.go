@@ -7,9 +7,9 @@ import (
 	"github.com/uvtep/uvtep/tap"
 )
 
-// UpdateLink changes a running link: edit is given a copy of its configuration
-// and what it leaves there is applied. Links that are not named lose no frame.
-// Updates of one link wait for each other; on an error the link is as before.
+// UpdateLink changes a running link: edit changes a copy of its configuration, which is then
+// applied. Other links lose no frame. Updates of one link wait for each other. On an error
+// the link is as before.
 func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 	l, err := v.lockUpdate(name)
 	if err != nil {
@@ -46,7 +46,7 @@ func (v *VTEP) lockUpdate(name string) (l *Link, err error) {
 			return nil, err
 		}
 		l.updating.Lock()
-		var is *Link // by now another link may have the name
+		var is *Link // another link may have the name by now
 		v.locked(func() { is, err = v.find(name) })
 		if is == l {
 			return l, nil
@@ -55,17 +55,16 @@ func (v *VTEP) lockUpdate(name string) (l *Link, err error) {
 	}
 }
 
-// linkUpdate is a change under way of what a link has of its own; its netdev
-// follows.
+// linkUpdate is an update under way: the link has its new configuration, and the netdev is
+// changed next.
 type linkUpdate struct {
 	before, config LinkConfig
 	rename         string // the netdev's new name, reserved, or ""
 }
 
-// beginUpdate gives the link what edit makes of its configuration. The caller holds
-// v.mu.
+// beginUpdate gives the link the configuration that edit makes. The caller holds v.mu.
 func (v *VTEP) beginUpdate(l *Link, edit func(*LinkConfig) error) (u linkUpdate, err error) {
-	if l.gone { // since it was found
+	if l.gone { // it was removed meanwhile
 		return u, fmt.Errorf("%w: %s is no link of this daemon", ErrNoLink, l.device.Name)
 	}
 	u.before, u.config = l.cfg, l.cfg
@@ -76,7 +75,7 @@ func (v *VTEP) beginUpdate(l *Link, edit func(*LinkConfig) error) (u linkUpdate,
 	if u.config.Name != l.device.Name {
 		u.rename = u.config.Name
 	}
-	u.config.Name = u.before.Name // until the netdev has the new one
+	u.config.Name = u.before.Name // until the netdev has the new name
 	if u.rename != "" {
 		if err := v.nameFree(l, u.rename); err != nil {
 			return u, err
@@ -111,7 +110,8 @@ func (v *VTEP) nameOfNone(name string) error {
 	return nil
 }
 
-// change gives a link its new configuration c; the caller holds v.mu.
+// change gives a link the configuration c. On an error the link is as before. The caller
+// holds v.mu.
 func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	before := l.cfg
 	c.normalise()
@@ -137,7 +137,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		err = v.refresh(l)
 	}
 	if err == nil {
-		err = l.setDefault(v.now()) // the last that can fail
+		err = l.setDefault(v.now()) // the last that may fail
 	}
 	if err != nil {
 		l.cfg = before
@@ -152,7 +152,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	if c.VLAN != before.VLAN {
 		l.at.attach(l)
 	}
-	l.tuned = false // it may have another device now
+	l.tuned = false // its underlay device may be another one now
 	v.tune(l)
 	l.FDB.SetMaxAddresses(c.maxAddresses())
 	if c.dstPort() != before.dstPort() || c.VNI != before.VNI {
@@ -171,7 +171,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	return nil
 }
 
-// applyDevice sets what the netdev itself keeps; rename is its new name or "".
+// applyDevice changes the netdev as c differs from before; rename is its new name or "".
 func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error {
 	var change, undo tap.Change
 	v.mu.Lock()
@@ -193,7 +193,7 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 		return nil
 	}
 	if err := v.setDevice(l, change); err != nil {
-		_ = v.setDevice(l, undo) // of two changes the first may have been made
+		_ = v.setDevice(l, undo) // some of the changes may have been made
 		return err
 	}
 	v.mu.Lock()
@@ -210,7 +210,7 @@ func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error 
 	return nil
 }
 
-// owned is what a netdev keeps of whose it is.
+// owned is what links and trunk ports alike configure of their netdevs.
 type owned struct {
 	address      encap.MAC
 	persist      bool
@@ -221,8 +221,8 @@ func (c *LinkConfig) owned() owned { return owned{c.Address, c.Persist, c.Owner,
 
 func (c *TrunkConfig) owned() owned { return owned{c.Address, c.Persist, c.Owner, c.OwnerGroup} }
 
-// ownerChange adds to change what makes after of before, and to undo what takes it
-// back, is being the netdev's state.
+// ownerChange adds to change what differs between before and after, and to undo what takes
+// that back; is is the netdev's state.
 func ownerChange(change, undo *tap.Change, is *tap.State, before, after owned) {
 	if after.address != before.address && !after.address.IsZero() {
 		change.MAC, undo.MAC = &after.address, &is.MAC
@@ -238,7 +238,7 @@ func ownerChange(change, undo *tap.Change, is *tap.State, before, after owned) {
 	}
 }
 
-// equal compares what is pointed to.
+// equal compares the numbers that a and b point to.
 func equal(a, b *uint32) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }

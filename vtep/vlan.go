@@ -12,8 +12,8 @@ import (
 // the trunk's.
 type vlan struct {
 	trunk   *trunk
-	id      uint16 // 0: not attached yet; guarded by VTEP.mu, as the next
-	counted int    // MTU as the trunk knows it, 0: it does not
+	id      uint16 // 0: not attached yet; guarded by VTEP.mu
+	counted int    // the MTU that trunk.mtus counts, 0: none; guarded by VTEP.mu
 
 	mu   sync.Mutex // the innermost
 	name string
@@ -55,20 +55,18 @@ func (t *trunk) free(l *Link, vlan uint16) error {
 	return nil
 }
 
-// attach has the trunk's workers give the frames of l's VLAN to l, and no longer
-// those of the one it had before. The VLAN is free.
+// attach assigns l's VLAN to l, and no longer the VLAN that l had before. The VLAN is free.
 func (a *vlan) attach(l *Link) {
 	before := a.id
 	a.id = l.cfg.VLAN
-	a.trunk.give(a.id, l)
+	a.trunk.assign(a.id, l)
 	if before != 0 && before != a.id {
-		a.trunk.give(before, nil)
+		a.trunk.assign(before, nil)
 	}
 	a.count(l.device.MTU)
 }
 
-// count tells the trunk the MTU of its VLAN, 0 for one that goes. The caller
-// holds VTEP.mu.
+// count tells the trunk the MTU of the VLAN, 0 when the VLAN goes. The caller holds VTEP.mu.
 func (a *vlan) count(mtu int) {
 	if a.counted == mtu {
 		return
@@ -96,7 +94,7 @@ func (a *vlan) state() (tap.State, error) {
 	return s, nil
 }
 
-// set changes what a VLAN has of its own.
+// set changes the state, MTU and name, which a VLAN has of its own.
 func (a *vlan) set(c tap.Change) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,19 +112,19 @@ func (a *vlan) set(c tap.Change) error {
 
 func (a *vlan) changed(_, is *tap.State, _ bool) { a.count(is.MTU) }
 
-// neighbours are none: the trunk's netdev has those of no VLAN.
+// neighbours are none: the trunk's netdev has no neighbours in a VLAN.
 func (a *vlan) neighbours() ([]tap.Neighbour, error) { return nil, nil }
 
-// ownDown is nothing to ask here: the trunk has seen to it.
+// ownDown is false: onTrunk has asked the trunk's netdev.
 func (a *vlan) ownDown() bool { return false }
 
 // unpersist has nothing to do: the netdev is the trunk's.
 func (a *vlan) unpersist() error { return nil }
 
-// close has the trunk's workers find the link no more.
+// close takes the VLAN from the link.
 func (a *vlan) close() {
 	if a.id != 0 {
-		a.trunk.give(a.id, nil)
+		a.trunk.assign(a.id, nil)
 		a.count(0)
 	}
 }

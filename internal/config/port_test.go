@@ -83,7 +83,7 @@ links:
 		"ports: [{name: t}, {name: t}]":                 ":1:27: port t is there already",
 		"ports: [{name: t}]\nlinks: [{name: t, id: 1}]": ":2:16: link t has the name",
 		"links: [{name: v, id: 1, trunk: t, vlan: 1}]":  "there is no port t",
-		"links: [{name: v, id: 1, trunk: t}]":           "give 1 to 4094",
+		"links: [{name: v, id: 1, trunk: t}]":           "out of range: 1 to 4094",
 		"links: [{name: v, id: 1, vlan: 1}]":            "give the port with trunk",
 		"links: [{name: v, id: 1, vlan: 4095}]":         "1 to 4094",
 		"ports: [{name: t}]\nlinks: [{name: a, id: 1, trunk: t, vlan: 1}, {name: b, id: 2, trunk: t, vlan: 1}]": "is link a's",
