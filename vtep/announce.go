@@ -6,8 +6,8 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// Subscribe listens to what happens from now on; Close the Subscription. ErrFull
-// where too many listen already.
+// Subscribe queues the events from now on. Close has to end the Subscription. The error is
+// ErrFull where there are too many.
 func (v *VTEP) Subscribe(set EventSet) (*Subscription, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -15,12 +15,12 @@ func (v *VTEP) Subscribe(set EventSet) (*Subscription, error) {
 		return nil, ErrClosed
 	}
 	if set&DropEvents != 0 && !v.events.wants(DropEvents) {
-		v.newDrops(func(string, forward.DropReason, uint64) {}) // those before are no news
+		v.newDrops(func(string, forward.DropReason, uint64) {}) // earlier drops are not told
 	}
 	return v.events.subscribe(set)
 }
 
-// tellLink tells that a link is new or changed. The caller holds v.mu.
+// tellLink tells subscribers that a link is new or changed. The caller holds v.mu.
 func (l *Link) tellLink(kind EventKind) {
 	if l.vtep.events.wants(LinkEvents) {
 		info := l.info()
@@ -28,10 +28,9 @@ func (l *Link) tellLink(kind EventKind) {
 	}
 }
 
-// tellGone takes the entries of a link that is being removed out of its FDB,
-// which tells of each, and then tells of the link, which was as info says: the
-// kernel's order (vxlan_dellink in drivers/net/vxlan/vxlan_core.c). The caller
-// holds v.mu.
+// tellGone tells subscribers that a link is removed: of each entry first, which it takes out
+// of the FDB, then of the link, which info describes. The kernel has the same order
+// (vxlan_dellink in drivers/net/vxlan/vxlan_core.c). The caller holds v.mu.
 func (l *Link) tellGone(info *LinkInfo) {
 	if l.vtep.events.wants(FDBEvents) {
 		l.FDB.Flush(nil)
@@ -39,7 +38,7 @@ func (l *Link) tellGone(info *LinkInfo) {
 	l.vtep.events.tell(LinkEvents, &Event{Kind: LinkRemoved, Link: info})
 }
 
-// tellFDB tells of a change of the FDB. It runs under a shard's lock.
+// tellFDB tells subscribers of a change of the FDB. It runs under a shard's lock.
 func (l *Link) tellFDB(e *fdb.Event) {
 	if !l.vtep.events.wants(FDBEvents) {
 		return
@@ -62,7 +61,7 @@ func (l *Link) tellFDB(e *fdb.Event) {
 	l.vtep.events.tell(FDBEvents, &ev)
 }
 
-// tellGuard tells what moveguard does to MACs.
+// tellGuard tells subscribers which MACs moveguard holds or releases.
 func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 	if !l.vtep.events.wants(FDBEvents) {
 		return
@@ -78,8 +77,8 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 	}
 }
 
-// tellPolicy tells of the policy id that packets carried last, where it is another
-// than the one told before. The caller holds v.mu.
+// tellPolicy tells subscribers the policy id of the last packets, where it has changed. The
+// caller holds v.mu.
 func (l *Link) tellPolicy() {
 	id := l.LastPolicy.Load()
 	if id == l.policyTold || !l.vtep.events.wants(LinkEvents) {
@@ -89,22 +88,22 @@ func (l *Link) tellPolicy() {
 	l.vtep.events.tell(LinkEvents, &Event{Kind: PolicySeen, Policy: uint16(id), Entry: FDBEntry{Link: l.device.Name}})
 }
 
-// tellL2Miss tells of a MAC address without an entry. It is for the data path.
+// tellL2Miss tells subscribers of a MAC address without an entry. The data path calls it.
 func (v *VTEP) tellL2Miss(link string, mac encap.MAC) {
 	if v.events.wants(FDBEvents) {
 		v.events.offer(FDBEvents, &Event{Kind: L2Miss, Entry: FDBEntry{Link: link, MAC: mac}})
 	}
 }
 
-// tellL3Miss tells of an IP address without a neighbour. It is for the data path.
+// tellL3Miss tells subscribers of an address without a neighbour. The data path calls it.
 func (v *VTEP) tellL3Miss(link string, ip encap.Addr) {
 	if v.events.wants(FDBEvents) {
 		v.events.offer(FDBEvents, &Event{Kind: L3Miss, Entry: FDBEntry{Link: link, Remote: Remote{Addr: ip.Netip()}}})
 	}
 }
 
-// newDrops calls fn with what was dropped since the call before: of links by
-// the index of their devices, then ("") of no link. The caller holds v.mu.
+// newDrops calls fn with the drops since the call before: those of each link, by the index of
+// its netdev, then those of no link (""). The caller holds v.mu.
 func (v *VTEP) newDrops(fn func(link string, r forward.DropReason, n uint64)) {
 	look := func(link string, shards []forward.Counters, told *forward.DropTotals) {
 		now := forward.TotalDrops(shards)
@@ -123,8 +122,7 @@ func (v *VTEP) newDrops(fn func(link string, r forward.DropReason, n uint64)) {
 	look("", v.plane.Counters, &v.dropsTold)
 }
 
-// tellDrops tells what was dropped since the call before, if somebody listens.
-// The caller holds v.mu.
+// tellDrops tells subscribers the drops since the call before. The caller holds v.mu.
 func (v *VTEP) tellDrops() {
 	if !v.events.wants(DropEvents) {
 		return

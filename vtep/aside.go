@@ -11,31 +11,31 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// All links of an endpoint have the same sockets, so that one whose packets come in a storm would take the others' room
-// in the queue and the time of who reads it. Such a link is set aside: its packets go to a socket of their own, whose
-// worker gives way to all else on the machine. It loses nothing where there is time for it.
+// All links of an endpoint share its sockets, so that a link whose packets come in a storm would take the others' room
+// in the queue and the time of the worker. Such a link is set aside: its packets go to a socket of their own, whose
+// worker gives way to all other threads of the machine. The link loses nothing while there is time for it.
 //
-// What counts is messages, not bytes: a message is what takes a place and a turn, a superframe as one small frame.
+// The unit is the message, not the byte: a superframe takes as much room and time as one small frame.
 
 const (
 	// stormMessages is the least rate, a second, that is a storm: a tenth of what a processor forwards.
 	stormMessages = 20_000
-	// othersMessages is the least rate of the other links that are worth it.
+	// othersMessages is the least rate of the other links together at which a link is set aside.
 	othersMessages = 100
-	// calmAfter is how long a link set aside is no storm before it is as the others.
+	// calmAfter is how long a link that was set aside has no storm before it is moved back.
 	calmAfter fdb.Tick = 10
 )
 
-// asideState is of a link, guarded by VTEP.mu.
+// asideState is what setAside knows of a link; guarded by VTEP.mu.
 type asideState struct {
-	is       bool
-	stormed  fdb.Tick // when it last was a storm
-	messages uint64   // at the last look
-	looked   fdb.Tick // when that was
+	is       bool     // the link is set aside
+	stormed  fdb.Tick // when it last had a storm
+	messages uint64   // number of messages at the last look
+	looked   fdb.Tick // when the last look was
 }
 
-// rate is how many messages a second there have been since the look before, passed seconds ago, where there are n by now;
-// false: the look before was another time, and it cannot be told.
+// rate is the number of messages a second since the look before, passed seconds ago, where n is their number by now.
+// false: the look before was at another time.
 func (a *asideState) rate(n uint64, now fdb.Tick, passed uint64) (uint64, bool) {
 	rate, ok := (n-a.messages)/passed, uint64(now-a.looked) == passed
 	a.messages, a.looked = n, now
@@ -64,7 +64,7 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	busy := (total-ep.looked)/passed >= ep.vtep.stormAt
 	ep.looked = total
 	if ep.gate == nil || ep.key.group.IsValid() || !busy && ep.asides == 0 {
-		return // of idle links none is looked at
+		return // no link has a storm or is set aside
 	}
 	var list []stormed
 	sure := true
@@ -74,7 +74,7 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 		sure = sure && ok
 	}
 	if !sure {
-		return // the next look will tell
+		return // the next look has all rates
 	}
 	for _, l := range storms(list, ep.vtep.stormAt) {
 		l.aside.stormed = now
@@ -89,7 +89,7 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	}
 }
 
-// storms are the links that have more messages than all that are none together, at least that many a second.
+// storms are the links with a storm: at least least messages a second each, and more than all other links together.
 func storms(list []stormed, least uint64) (links []*Link) {
 	rest := uint64(0)
 	for _, s := range list {
@@ -109,18 +109,18 @@ func storms(list []stormed, least uint64) (links []*Link) {
 // moveAside sets a link aside, or no longer.
 func (ep *endpoint) moveAside(l *Link, on bool) {
 	if err := l.filter.setAside(on); err != nil {
-		l.log.Warn("a storm of packets stays in the others' way", "reason", err)
+		l.log.Warn("a storm of packets cannot be received apart from other links' packets", "reason", err)
 		return
 	}
 	ep.noteAside(l, on)
 	if on {
-		l.log.Info("more packets arrive than for all other links together: they are received apart, when there is time for them")
+		l.log.Info("more packets arrive for the link than for all other links together: they are received apart, when there is time for them")
 		return
 	}
-	l.log.Info("packets are received with those of the other links again")
+	l.log.Info("packets of the link are received with those of the other links again")
 }
 
-// leaveAside has a link that leaves ep be set aside no longer.
+// leaveAside moves a link that leaves ep back from the socket for links set aside.
 func (ep *endpoint) leaveAside(l *Link) {
 	if l.aside.is && !ep.key.group.IsValid() {
 		_ = l.filter.setAside(false)
@@ -128,8 +128,8 @@ func (ep *endpoint) leaveAside(l *Link) {
 	}
 }
 
-// noteAside counts the links that are set aside. While there are some, Go may use a processor more: the thread that gives
-// way keeps one, also while others have its time.
+// noteAside counts the links that are set aside. While there are some, Go may use one processor more: the thread that
+// gives way holds one even while other threads have its time.
 func (ep *endpoint) noteAside(l *Link, on bool) {
 	v := ep.vtep
 	l.aside.is = on
@@ -160,7 +160,7 @@ func (ep *endpoint) openAside() bool {
 		return false
 	}
 	if ep.asideErr = r.OpenAside(); ep.asideErr != nil {
-		ep.vtep.log.Warn("a storm of packets stays in the others' way", "reason", ep.asideErr)
+		ep.vtep.log.Warn("a storm of packets cannot be received apart from other links' packets", "reason", ep.asideErr)
 		return false
 	}
 	ep.asideOpen = true
@@ -169,7 +169,7 @@ func (ep *endpoint) openAside() bool {
 	v.spawn(func() {
 		defer ep.ended()
 		if err := underlay.Background(); err != nil {
-			v.log.Warn("a storm of packets is received before others", "reason", err)
+			v.log.Warn("the worker of a storm of packets cannot give way to other threads", "reason", err)
 		}
 		fault.Restart(v.log, "the worker of a storm", v.pause, func() {
 			ep.readSocket(ep.sockets, 0)

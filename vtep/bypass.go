@@ -9,12 +9,12 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// bypassers are the links that a link which comes or goes may concern, so that
-// among thousands not all have to be asked. Guarded by VTEP.mu.
+// bypassers are indexes of links by which the bypasses are found that a new or removed link
+// concerns, without a look at all of thousands of links. Guarded by VTEP.mu.
 type bypassers struct {
 	byVNI   map[encap.VNI][]*Link
-	vni     map[*Link]encap.VNI // that it stands under in byVNI
-	foreign map[*Link]struct{}  // those that have, or had, remotes of another VNI or port than their own
+	vni     map[*Link]encap.VNI // the VNI that byVNI has the link under
+	foreign map[*Link]struct{}  // links that have, or had, remotes of another VNI or port than their own
 }
 
 func newBypassers() bypassers {
@@ -31,7 +31,7 @@ func (b *bypassers) remove(l *Link) {
 	b.unlist(l)
 }
 
-// renumber follows a change of l's VNI. It returns the links of the one before.
+// renumber follows a change of l's VNI. It returns the links of the VNI before.
 func (b *bypassers) renumber(l *Link) []*Link {
 	before := b.vni[l]
 	b.unlist(l)
@@ -42,7 +42,7 @@ func (b *bypassers) renumber(l *Link) []*Link {
 func (b *bypassers) unlist(l *Link) {
 	vni, ok := b.vni[l]
 	if !ok {
-		return // it was never complete
+		return // AddLink failed before add
 	}
 	delete(b.vni, l)
 	if b.byVNI[vni] = slices.DeleteFunc(b.byVNI[vni], func(o *Link) bool { return o == l }); len(b.byVNI[vni]) == 0 {
@@ -50,9 +50,9 @@ func (b *bypassers) unlist(l *Link) {
 	}
 }
 
-// findBypasses brings in line the bypasses of l and of the links that have
-// remotes which l may be: those of l's VNI, and those with remotes of another
-// VNI or port than their own. The caller holds v.mu.
+// findBypasses updates the bypasses of l and of the links that may have l as a remote: those
+// of l's VNI, and those with remotes of another VNI or port than their own. The caller holds
+// v.mu.
 func (v *VTEP) findBypasses(l *Link) {
 	for _, o := range v.bypassers.byVNI[l.cfg.VNI] {
 		v.ownBypasses(o)
@@ -64,13 +64,13 @@ func (v *VTEP) findBypasses(l *Link) {
 	}
 }
 
-// ownBypasses brings in line the bypasses of l alone.
+// ownBypasses updates the bypasses of l alone.
 func (v *VTEP) ownBypasses(l *Link) {
 	l.mayBypass = false
 	l.Remotes.Each(func(r *forward.Remote) { v.setBypass(l, r) })
 }
 
-// setBypass gives r, a remote of l, the bypass that it ought to have.
+// setBypass updates the bypass of r, a remote of l.
 func (v *VTEP) setBypass(l *Link, r *forward.Remote) {
 	b := r.Bypass.Load()
 	to := v.linkBehind(l, &r.RemoteKey)
@@ -82,22 +82,22 @@ func (v *VTEP) setBypass(l *Link, r *forward.Remote) {
 	}
 	from := forward.RemoteKey{Addr: encap.AddrFrom(l.cfg.source()), Port: l.cfg.dstPort(), VNI: l.cfg.VNI}
 	if from.Addr == (encap.Addr{}) {
-		from.Addr = r.Addr // to an address of its own, the kernel's source is that address
+		from.Addr = r.Addr // the kernel sends to an address of the host from that address
 	}
 	if b != nil && b.To == to.Link && b.Back.RemoteKey == from {
 		return
 	}
 	back := to.Remotes.Keep(from)
 	if b != nil && b.To == to.Link {
-		to.moveLearned(b.Back.ID, back.ID, v.now()) // l is another remote now
+		to.moveLearned(b.Back.ID, back.ID, v.now()) // l is another remote of to now
 	}
 	v.bypassers.foreign[to] = struct{}{}
 	r.Bypass.Store(&forward.Bypass{To: to.Link, Back: back})
-	v.setBypass(to, back) // the way back; it ends where both ways are set
+	v.setBypass(to, back) // the way back; the recursion ends where both ways are set
 }
 
-// linkBehind is the link of this VTEP that packets of l to r reach, nil where
-// they leave the host, or reach l itself or somebody else.
+// linkBehind is the link of this VTEP that packets of l to r reach; nil: they leave the host,
+// or reach l itself or a process other than this VTEP.
 func (v *VTEP) linkBehind(l *Link, r *forward.RemoteKey) *Link {
 	addr := r.Addr.Netip()
 	if l.cfg.NoLocalBypass || !addr.IsValid() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
@@ -107,7 +107,7 @@ func (v *VTEP) linkBehind(l *Link, r *forward.RemoteKey) *Link {
 	if to == nil || to == l {
 		return nil
 	}
-	l.mayBypass = true // addresses come and go: everySecond looks again
+	l.mayBypass = true // everySecond looks again, since addresses come and go
 	route, err := v.host.RouteTo(addr, cmp.Or(r.Via, l.vrf))
 	if err != nil || !route.Local {
 		return nil
@@ -115,8 +115,8 @@ func (v *VTEP) linkBehind(l *Link, r *forward.RemoteKey) *Link {
 	return to
 }
 
-// listener is the link that a packet of l to r would be given, if r is of this
-// host.
+// listener is the link that would receive a packet of l to r if r were an address of this
+// host; nil: there is none.
 func (v *VTEP) listener(l *Link, r *forward.RemoteKey) *Link {
 	key := endpointKey{local: r.Addr.Netip(), port: r.Port, v6: !r.Addr.Is4()}
 	if len(l.endpoints) > 0 {

@@ -6,44 +6,43 @@ import (
 	"github.com/uvtep/uvtep/fdb"
 )
 
-// A condition that was not counted for quietTicks has ended. One that goes on is
-// logged again each againTicks.
+// A condition ends when its counter has not grown for quietTicks. One that goes on is logged
+// again every againTicks.
 const (
 	quietTicks fdb.Tick = 10
 	againTicks fdb.Tick = 60
 )
 
-// condition is something that goes on for a while, such as frames that no route
-// leads anywhere for. The control plane looks at its counter once a second, and the
-// log has a line where it begins and one where it has ended, each with a count,
-// however often it is counted in between. The zero value has not begun.
+// condition is something that goes on for a while, such as drops for want of a route. The
+// control plane reads the condition's counter once a second. The log has one line where the
+// condition begins and one where it has ended, each with a count, however often it was counted
+// in between. The zero value has not begun.
 type condition struct {
-	on   bool
-	seen uint64   // the counter when it was last looked at
-	from uint64   // and when the condition began
-	told uint64   // and when it was last logged
-	at   fdb.Tick // of that log line
-	last fdb.Tick // when the counter was last seen to have grown
-	rose fdb.Tick // when the condition began
+	on       bool
+	seen     uint64   // the counter at the last look
+	from     uint64   // the counter when the condition began
+	logged   uint64   // the counter when the condition was last logged
+	loggedAt fdb.Tick // when that was
+	last     fdb.Tick // when the counter last grew
+	began    fdb.Tick // when the condition began
 }
 
-// conditionText is what the log says of a condition. The texts are constants,
-// since lines of the same text are limited together; a link's logger says whose
-// they are.
+// conditionText are the log lines of a condition. The texts are constants, since the log
+// limits lines of one text together; a link's logger adds the link.
 type conditionText struct{ begins, goesOn, ends string }
 
-// phase is what became of a condition since it was last looked at.
+// phase is what happened to a condition since the last look.
 type phase uint8
 
 const (
 	unchanged phase = iota
 	begins
-	goesOn // and it is time to say so again
+	goesOn // and it is time to log it again
 	ends
 )
 
-// step looks at a condition's counter, once a second. count is what was counted
-// since the condition began (ends), was last logged (goesOn), or was last looked at (begins).
+// step reads a condition's counter, once a second. count is how much the counter has grown
+// since the look before (begins), the last log line (goesOn) or the beginning (ends).
 func (c *condition) step(now fdb.Tick, counter uint64) (p phase, count uint64) {
 	grown := counter - c.seen
 	c.seen = counter
@@ -52,21 +51,21 @@ func (c *condition) step(now fdb.Tick, counter uint64) (p phase, count uint64) {
 	}
 	switch {
 	case grown > 0 && !c.on:
-		c.on, c.rose, c.at = true, now, now
-		c.from, c.told = counter-grown, counter
+		c.on, c.began, c.loggedAt = true, now, now
+		c.from, c.logged = counter-grown, counter
 		return begins, grown
 	case c.on && now-c.last >= quietTicks:
 		c.on = false
 		return ends, counter - c.from
-	case c.on && now-c.at >= againTicks:
-		count = counter - c.told
-		c.at, c.told = now, counter
+	case c.on && now-c.loggedAt >= againTicks:
+		count = counter - c.logged
+		c.loggedAt, c.logged = now, counter
 		return goesOn, count
 	}
 	return unchanged, 0
 }
 
-// follow is step, and logs what became of the condition.
+// follow is step, and logs the phase.
 func (c *condition) follow(log *slog.Logger, now fdb.Tick, counter uint64, text *conditionText) phase {
 	p, count := c.step(now, counter)
 	switch p {
@@ -75,7 +74,7 @@ func (c *condition) follow(log *slog.Logger, now fdb.Tick, counter uint64, text 
 	case goesOn:
 		log.Warn(text.goesOn, "count", count)
 	case ends:
-		log.Info(text.ends, "count", count, "seconds", int(c.last-c.rose))
+		log.Info(text.ends, "count", count, "seconds", int(c.last-c.began))
 	case unchanged:
 	}
 	return p

@@ -18,8 +18,8 @@ type EventSet uint8
 // The kinds of objects that events are about.
 const (
 	LinkEvents EventSet = 1 << iota
-	FDBEvents           // misses included
-	DropEvents          // once a second, what was counted since
+	FDBEvents           // with misses
+	DropEvents          // once a second, the drops within it
 )
 
 // EventKind says what happened.
@@ -36,15 +36,15 @@ const (
 	L2Miss        // Event.Entry: the link and the MAC address that has no entry
 	L3Miss        // Event.Entry: the link and, as Remote.Addr, the address that has no neighbour
 	EntryHeld     // Event.Entry: moveguard holds the MAC address where it is
-	EntryReleased // and lets it go
-	TroubleBegan  // Event.Entry: the link and the remote; Trouble, and Count of ICMP messages
-	TroubleEnded  // and it has not been seen for a while
+	EntryReleased // Event.Entry: moveguard has released the MAC address
+	TroubleBegan  // Event.Entry: the link and the remote; Trouble, and Count of ICMP errors
+	TroubleEnded  // the same: the trouble has not been seen for a while
 	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy id
 	Dropped       // Event.Entry.Link, or "" for packets of no link; Drop and Count
 )
 
-// Event is one thing that happened. When is for the receiver to say: what
-// happens on the data path reads no clock.
+// Event is one thing that happened. It has no time, since the data path reads no clock: the
+// receiver adds one.
 type Event struct {
 	Kind   EventKind
 	Reason fdb.Reason // why an entry changed
@@ -59,7 +59,7 @@ type Event struct {
 }
 
 const (
-	// maxSubscriptions bounds the memory that listeners who do not read can take.
+	// maxSubscriptions bounds the memory that subscribers who do not read can take.
 	maxSubscriptions = 16
 	// A queue grows by blocks, so that a burst under an FDB shard's lock waits for
 	// no copy of what is queued already.
@@ -72,16 +72,16 @@ const (
 	maxMisses = blockLen / 2
 )
 
-// events hands what happens to those who listen. Where nobody does it costs one
-// atomic load. Nobody is waited for: see Subscription.
+// events queues events for subscribers. Without subscribers an event costs one atomic load. It
+// waits for no subscriber: see Subscription.
 type events struct {
-	wanted atomic.Uint32 // EventSet: what any of list wants
+	wanted atomic.Uint32 // EventSet: the events that any subscriber wants
 	list   atomic.Pointer[[]*Subscription]
 
 	mu sync.Mutex // after VTEP.mu; held to change list, never to tell an event
 }
 
-// wants reports whether anybody listens to one of set.
+// wants reports whether a subscriber wants an event of set.
 func (e *events) wants(set EventSet) bool { return EventSet(e.wanted.Load())&set != 0 }
 
 func (e *events) subscriptions() []*Subscription {
@@ -91,7 +91,7 @@ func (e *events) subscriptions() []*Subscription {
 	return nil
 }
 
-// tell queues ev for each who wants set.
+// tell queues ev for each subscriber that wants set.
 func (e *events) tell(set EventSet, ev *Event) {
 	for _, s := range e.subscriptions() {
 		if s.set&set != 0 {
@@ -110,7 +110,7 @@ func (e *events) offer(set EventSet, ev *Event) {
 	}
 }
 
-// change gives the list its next form.
+// change replaces the list of subscribers.
 func (e *events) change(list []*Subscription) {
 	var wanted EventSet
 	for _, s := range list {
@@ -125,7 +125,7 @@ func (e *events) subscribe(set EventSet) (*Subscription, error) {
 	defer e.mu.Unlock()
 	list := e.subscriptions()
 	if len(list) == maxSubscriptions {
-		return nil, fmt.Errorf("%w: %d monitors listen already; end one of them", ErrFull, len(list))
+		return nil, fmt.Errorf("%w: %d monitors listen already: end one of them", ErrFull, len(list))
 	}
 	s := &Subscription{events: e, set: set, ready: make(chan struct{}, 1), blocks: [][]Event{newBlock()}}
 	e.change(append(slices.Clone(list), s))
@@ -134,8 +134,8 @@ func (e *events) subscribe(set EventSet) (*Subscription, error) {
 
 func newBlock() []Event { return make([]Event, 0, blockLen) }
 
-// Subscription is one listener's queue of events. Who does not Read loses
-// events, is told how many, and holds up nobody.
+// Subscription is the queue of one subscriber. A subscriber that does not Read loses events
+// and learns how many. Nothing waits for it.
 type Subscription struct {
 	events *events
 	set    EventSet
@@ -143,8 +143,8 @@ type Subscription struct {
 	missed atomic.Uint64 // misses that were lost
 
 	mu     sync.Mutex // last in the lock order, held for a copy
-	blocks [][]Event  // the queue; at least one, and all but the last are full
-	lost   uint64     // events since the queue was full; it takes none until they are told
+	blocks [][]Event  // the queue: at least one block, and all but the last are full
+	lost   uint64     // events lost since the queue was full; it takes no others until Read has returned the number
 }
 
 // Close ends the subscription.
@@ -155,10 +155,9 @@ func (s *Subscription) Close() {
 	e.change(slices.DeleteFunc(slices.Clone(e.subscriptions()), func(o *Subscription) bool { return o == s }))
 }
 
-// Read waits until something happened and returns it, in order, and how many
-// events were lost after those; lost misses are told as soon as the queue is
-// empty. It returns ctx's error when that ends. reuse is what a Read before
-// returned, which is overwritten, or nil.
+// Read waits for events and returns them in order, with the number of events that were lost
+// after them. Lost misses are counted when the queue is empty. When ctx ends, Read returns its
+// error. reuse is nil, or what a Read before returned, which is overwritten.
 func (s *Subscription) Read(ctx context.Context, reuse []Event) (some []Event, lost uint64, err error) {
 	select {
 	case <-ctx.Done():
@@ -200,7 +199,7 @@ func (s *Subscription) put(ev *Event) {
 	s.blocks[last] = append(s.blocks[last], *ev)
 }
 
-// offer queues a copy of ev, a miss, if that takes no time and no memory.
+// offer queues a copy of ev, a miss, unless that would wait or allocate.
 func (s *Subscription) offer(ev *Event) {
 	defer s.wake()
 	if !s.mu.TryLock() {

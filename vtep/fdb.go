@@ -13,13 +13,12 @@ import (
 )
 
 // FDBAdd gives a link a new entry; ErrExist if the MAC has one.
-func (v *VTEP) FDBAdd(e FDBEntry) error { return v.give(&e, (*fdb.Table).Add) }
+func (v *VTEP) FDBAdd(e FDBEntry) error { return v.applyEntry(&e, (*fdb.Table).Add) }
 
-// FDBAppend adds one more remote to the all-zeros or a multicast MAC; a unicast
-// MAC that has an entry is refused (conformance L12). A remote that is there
-// already stays as it is.
+// FDBAppend adds one more remote to the all-zeros or a multicast MAC. A unicast MAC that has
+// an entry is refused (L12 in docs/conformance.md); a remote that is there stays as it is.
 func (v *VTEP) FDBAppend(e FDBEntry) error {
-	err := v.give(&e, (*fdb.Table).Append)
+	err := v.applyEntry(&e, (*fdb.Table).Append)
 	if errors.Is(err, ErrExist) {
 		return nil // as in the kernel (vxlan_fdb_append in vxlan_core.c)
 	}
@@ -27,10 +26,10 @@ func (v *VTEP) FDBAppend(e FDBEntry) error {
 }
 
 // FDBReplace gives a unicast MAC a new remote, state and flags.
-func (v *VTEP) FDBReplace(e FDBEntry) error { return v.give(&e, (*fdb.Table).Replace) }
+func (v *VTEP) FDBReplace(e FDBEntry) error { return v.applyEntry(&e, (*fdb.Table).Replace) }
 
-// give applies one of the table's methods to the entry that e describes.
-func (v *VTEP) give(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.RemoteID, fdb.State, fdb.Flags, fdb.Tick) error) error {
+// applyEntry calls one of the table's methods with the entry that e describes.
+func (v *VTEP) applyEntry(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.RemoteID, fdb.State, fdb.Flags, fdb.Tick) error) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l, err := v.find(e.Link)
@@ -49,8 +48,8 @@ func (v *VTEP) give(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.RemoteID,
 	return fdbError(e.MAC, apply(l.FDB, e.MAC, r.ID, e.State, e.Flags|fdb.FlagUser, v.now()))
 }
 
-// FDBDel removes the entry of mac, or only its remote r where that is not nil.
-// ErrNotExist if there is none.
+// FDBDel removes the entry of mac, or only its remote r where that is not nil. The error is
+// ErrNotExist where there is none.
 func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -72,16 +71,16 @@ func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 	return fdbError(mac, l.FDB.DeleteRemote(mac, rem.ID))
 }
 
-// WalkFDB calls fn with each entry that f selects until it returns false: of one link
-// after the other, by MAC, so all-zeros ones first. It takes memory for a few
-// thousand addresses, however many there are, and holds no lock while fn runs.
-// ErrNoLink if f names a link that does not exist; fn is not called then.
+// WalkFDB calls fn with each entry that f selects until fn returns false: of one link after
+// the other, by MAC, so that all-zeros entries come first. It takes memory for a few thousand
+// addresses, however many there are, and holds no lock while fn runs. The error is ErrNoLink
+// where f names a link that does not exist; fn is not called then.
 func (v *VTEP) WalkFDB(f FDBFilter, fn func(*FDBEntry) bool) error {
 	links, err := v.selected(f.Link)
 	if err != nil {
 		return err
 	}
-	var entry FDBEntry // one for all calls: it escapes to fn
+	var entry FDBEntry // one for all calls, since it escapes to fn
 	for _, l := range links {
 		more := true
 		each := func(e *fdb.Entry) bool {
@@ -118,8 +117,8 @@ func (v *VTEP) FDB(f FDBFilter) ([]FDBEntry, error) {
 	return all, err
 }
 
-// FDBGet is the entry of one MAC: several for a group. ErrNotExist if there is
-// none.
+// FDBGet is the entry of one MAC, with a line for each remote of a group. The error is
+// ErrNotExist where there is none.
 func (v *VTEP) FDBGet(link string, mac encap.MAC) ([]FDBEntry, error) {
 	all, err := v.FDB(FDBFilter{Link: link, MAC: &mac})
 	if err == nil && len(all) == 0 {
@@ -129,8 +128,8 @@ func (v *VTEP) FDBGet(link string, mac encap.MAC) ([]FDBEntry, error) {
 }
 
 // FDBFlush removes the entries of a link that f selects and returns how many.
-// As in the kernel that may be the default entry of `remote` or `group`, too
-// (drivers/net/vxlan/vxlan_core.c, vxlan_fdb_delete_bulk).
+// As in the kernel, the default entry of `remote` or `group` may be among them
+// (vxlan_fdb_delete_bulk in drivers/net/vxlan/vxlan_core.c).
 func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -144,7 +143,7 @@ func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 	}), nil
 }
 
-// matches reports whether f selects e, but for the link.
+// matches reports whether f selects e. The caller looks at the link.
 func (f *FDBFilter) matches(e *FDBEntry) bool {
 	switch {
 	case f.MAC != nil && *f.MAC != e.MAC,
@@ -159,8 +158,8 @@ func (f *FDBFilter) matches(e *FDBEntry) bool {
 	return len(f.States) == 0 || slices.Contains(f.States, e.State)
 }
 
-// describe is the entry e with one of its remotes, port and VNI being those in
-// effect.
+// describe is the entry e with one of its remotes, and with the port and VNI in effect. false:
+// the remote was removed.
 func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
 	r := l.Remotes.At(id)
 	if r == nil {
@@ -178,7 +177,7 @@ func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
 	}, true
 }
 
-// short leaves out what is the link's own, as the kernel does when it lists
+// short leaves out the port and VNI that are the link's own, as the kernel does when it lists
 // entries (vxlan_fdb_info in drivers/net/vxlan/vxlan_core.c).
 func (l *Link) short(e FDBEntry) FDBEntry {
 	s := l.State.Load()
@@ -191,8 +190,8 @@ func (l *Link) short(e FDBEntry) FDBEntry {
 	return e
 }
 
-// moveRemotes gives the entries that went to the link's old default port and VNI
-// the new ones, after `dstport` or `id` changed.
+// moveRemotes moves entries from the link's old port and VNI to the new ones, after `dstport`
+// or `id` changed.
 func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 	if l.first != (forward.RemoteKey{}) {
 		l.first.Port, l.first.VNI = l.cfg.dstPort(), l.cfg.VNI
@@ -207,8 +206,8 @@ func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 	})
 }
 
-// changeRemotes gives the entries other remotes where change says so. What is
-// learned goes by the link's state.
+// changeRemotes moves each entry to the remote whose key change makes of the old one's. What
+// is learned later follows the link's State.
 func (l *Link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
 	l.Remotes.ForgetLearned()
 	l.FDB.Walk(func(e *fdb.Entry) bool {
@@ -223,33 +222,33 @@ func (l *Link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
 			}
 			to := l.Remotes.Intern(key)
 			if !fdb.IsGroup(e.MAC) {
-				_ = l.FDB.Replace(e.MAC, to.ID, e.State, e.Flags, now) // fails for a full table only, which this is not
+				_ = l.FDB.Replace(e.MAC, to.ID, e.State, e.Flags, now) // fails in a full table only, and the entry has a place
 				continue
 			}
 			if err := l.FDB.Append(e.MAC, to.ID, e.State, e.Flags, now); err == nil || errors.Is(err, fdb.ErrExist) {
-				_ = l.FDB.DeleteRemote(e.MAC, id) // a removal meanwhile is as good
+				_ = l.FDB.DeleteRemote(e.MAC, id) // fails where it was removed meanwhile
 			}
 		}
 		return true
 	})
 }
 
-// moveLearned gives what was learned behind one remote to another.
+// moveLearned moves what was learned behind one remote to another.
 func (l *Link) moveLearned(from, to fdb.RemoteID, now fdb.Tick) {
 	l.FDB.Walk(func(e *fdb.Entry) bool {
 		if e.State == fdb.Dynamic && e.Flags&fdb.FlagUser == 0 && !fdb.IsGroup(e.MAC) && e.Remotes[0] == from {
-			_ = l.FDB.Replace(e.MAC, to, e.State, e.Flags, now) // fails for a full table only, which this is not
+			_ = l.FDB.Replace(e.MAC, to, e.State, e.Flags, now) // fails in a full table only, and the entry has a place
 		}
 		return true
 	})
 }
 
-// ago is the time from then to now, which a worker's clock may be ahead of.
+// ago is the time from then to now, 0 where the clock of the worker that noted then is ahead.
 func ago(now, then fdb.Tick) time.Duration {
 	return time.Duration(max(0, int32(now-then))) * time.Second
 }
 
-// selected are the link of that name, or all links for "".
+// selected is the link of that name, or all links for "".
 func (v *VTEP) selected(name string) ([]*Link, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -260,22 +259,22 @@ func (v *VTEP) selected(name string) ([]*Link, error) {
 	return []*Link{l}, err
 }
 
-// remoteKey fills in what r leaves to the link: not the device, which the routing
-// table says (vxlan_fdb_parse in drivers/net/vxlan/vxlan_core.c).
+// remoteKey is the key of r, with the link's own port and VNI where r has none. The device
+// is left to the routing table (vxlan_fdb_parse in drivers/net/vxlan/vxlan_core.c).
 func (v *VTEP) remoteKey(l *Link, r *Remote) (forward.RemoteKey, error) {
 	addr := r.Addr.Unmap()
 	key := forward.RemoteKey{Addr: encap.AddrFrom(addr), Port: l.cfg.dstPort(), VNI: l.cfg.VNI, Via: r.Via}
 	if addr.IsValid() && addr.IsUnspecified() {
 		key.Addr = encap.Addr{} // `dst 0.0.0.0` is no destination
 	} else if addr.IsValid() && addr.Is6() != l.cfg.ipv6() {
-		return key, fmt.Errorf("%w: dst %s, but the underlay of %s is of the other family", ErrFamily, addr, l.cfg.Name)
+		return key, fmt.Errorf("%w: dst %s has another address family than the underlay of %s: give an address of that family", ErrFamily, addr, l.cfg.Name)
 	}
 	if r.Port != 0 {
 		key.Port = r.Port
 	}
 	if r.VNI != nil {
 		if key.VNI = *r.VNI; key.VNI > encap.MaxVNI {
-			return key, invalid("vni %d: a VNI is 24 bits, at most %d", key.VNI, encap.MaxVNI)
+			return key, invalid("vni %d is out of range: 0 to %d", key.VNI, encap.MaxVNI)
 		}
 	}
 	dev := r.Via
@@ -300,9 +299,9 @@ func (l *Link) defaultKey(dst netip.Addr) forward.RemoteKey {
 	return key
 }
 
-// setDefault puts the configured remote or group on the flood list, and takes
-// off what was there as such before: in this order, as the kernel's
-// vxlan_changelink, so that no frame finds an empty list.
+// setDefault puts the configured remote or group on the flood list, then takes the one before
+// off: in this order, as the kernel does (vxlan_changelink in
+// drivers/net/vxlan/vxlan_core.c), so that no frame finds an empty list.
 func (l *Link) setDefault(now fdb.Tick) error {
 	var is forward.RemoteKey
 	was := l.first
@@ -314,20 +313,20 @@ func (l *Link) setDefault(now fdb.Tick) error {
 	}
 	if is != (forward.RemoteKey{}) {
 		err := l.FDB.Append(encap.MAC{}, l.Remotes.Intern(is).ID, fdb.Permanent, fdb.FlagUser, now)
-		if err != nil && !errors.Is(err, fdb.ErrExist) { // it may have been appended by hand before
+		if err != nil && !errors.Is(err, fdb.ErrExist) { // a user may have appended it before
 			return err
 		}
 	}
 	if r := l.Remotes.Find(was); r != nil && was != (forward.RemoteKey{}) {
-		_ = l.FDB.DeleteRemote(encap.MAC{}, r.ID) // it may have been deleted by hand
+		_ = l.FDB.DeleteRemote(encap.MAC{}, r.ID) // fails where a user has deleted it
 	}
 	l.first = is
 	return nil
 }
 
-// addDefault puts a new default destination on the flood list before anything
-// else changes: packets from it are taken as soon as they are expected. It
-// returns the remote where it was not there before.
+// addDefault puts a new default destination on the flood list before anything else changes,
+// so that packets from there are accepted at once. It returns the remote where the list did
+// not have it before.
 func (l *Link) addDefault(was *LinkConfig, now fdb.Tick) (*forward.Remote, error) {
 	dst := l.cfg.destination()
 	if !dst.IsValid() || dst == was.destination() || l.cfg.ipv6() != was.ipv6() {
@@ -335,7 +334,7 @@ func (l *Link) addDefault(was *LinkConfig, now fdb.Tick) (*forward.Remote, error
 	}
 	key := l.defaultKey(dst)
 	if key == (forward.RemoteKey{}) {
-		return nil, nil // its device is not there, which refresh tells of
+		return nil, nil // its device is not there: refresh returns that error
 	}
 	r := l.Remotes.Intern(key)
 	switch err := l.FDB.Append(encap.MAC{}, r.ID, fdb.Permanent, fdb.FlagUser, now); {
@@ -347,21 +346,21 @@ func (l *Link) addDefault(was *LinkConfig, now fdb.Tick) (*forward.Remote, error
 	return r, nil
 }
 
-// fdbError gives the table's refusals the kernel's words and the remedy.
+// fdbError is a refusal of the table in the kernel's words, with what to do.
 func fdbError(mac encap.MAC, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, fdb.ErrExist):
-		return fmt.Errorf("%w: %s has an entry; fdb replace changes a unicast one, fdb append adds a remote to a group", ErrExist, mac)
+		return fmt.Errorf("%w: %s has an entry: change a unicast one with fdb replace, add a remote to a group with fdb append", ErrExist, mac)
 	case errors.Is(err, fdb.ErrNotExist):
 		return fmt.Errorf("%w: %s has no such entry", ErrNotExist, mac)
 	case errors.Is(err, fdb.ErrNotGroup):
-		return fmt.Errorf("%w: %s is a unicast MAC with an entry; change it with fdb replace", ErrNotSupported, mac)
+		return fmt.Errorf("%w: %s is a unicast MAC with an entry: change it with fdb replace", ErrNotSupported, mac)
 	case errors.Is(err, fdb.ErrGroup):
-		return fmt.Errorf("%w: %s has a list of remotes; use fdb append and fdb del ... dst", ErrNotSupported, mac)
+		return fmt.Errorf("%w: %s has a list of remotes: use fdb append and fdb del ... dst", ErrNotSupported, mac)
 	case errors.Is(err, fdb.ErrFull):
-		return fmt.Errorf("%w: the FDB is full of entries that do not age; raise maxaddress, the link's or the daemon's", ErrFull)
+		return fmt.Errorf("%w: the FDB is full of entries that do not age: raise maxaddress, the link's or the daemon's", ErrFull)
 	}
 	return err
 }

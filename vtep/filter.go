@@ -8,9 +8,9 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// peerFilter keeps the kernel's filter in step with whom a link takes packets from. It forgets nobody whom the link
-// accepts: a peer is in the filter before its FDB entry is, and is taken out some time after. The link's own look at each
-// packet (forward.State.accepts) stays the one that counts: what the filter does not hold, it lets pass.
+// peerFilter keeps a link's rule in the kernel's filter in step with the peers that the link accepts. The rule drops no
+// packet that the link accepts: a peer is in the rule before its FDB entry exists, and is taken out some time after. The
+// link itself judges each packet as well (forward.State.accepts), since a rule that is full lets all packets pass.
 type peerFilter struct {
 	remotes *forward.Remotes
 
@@ -18,14 +18,14 @@ type peerFilter struct {
 	rule  *underlay.Rule // nil: there is none
 	peers bool           // the link accepts peers alone, and the rule knows them
 	up    bool
-	own   encap.Addr   // passes too: its packets are an echo's, and counted as such
-	full  bool         // the rule does not hold them all
-	gone  []encap.Addr // were configured; some may be again
+	own   encap.Addr   // the link's own address, allowed so that the link counts its echo
+	full  bool         // the rule has no room for all peers
+	gone  []encap.Addr // addresses that were peers; some may be peers again
 }
 
 var _ forward.PeerWatch = (*peerFilter)(nil)
 
-// set has the rule be what s says, while peers come and go.
+// set brings the rule in line with s.
 func (f *peerFilter) set(s *forward.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,7 +49,7 @@ func (f *peerFilter) set(s *forward.State) {
 	f.apply(f.peers && f.up && !f.full)
 }
 
-// fill gives the rule all peers that there are; f.mu is held. Who becomes one meanwhile comes after.
+// fill allows all peers that there are; f.mu is held. Came follows for those that come meanwhile.
 func (f *peerFilter) fill() {
 	f.full = f.own != encap.Addr{} && f.rule.Allow(f.own) != nil
 	f.remotes.EachPeer(func(p *forward.Peer) {
@@ -59,14 +59,14 @@ func (f *peerFilter) fill() {
 	})
 }
 
-// apply has strangers be dropped or not. Where that fails they are not.
+// apply makes the kernel drop packets of strangers or not. On an error it does not drop them.
 func (f *peerFilter) apply(on bool) {
 	if f.rule.Filters() != on {
 		_ = f.rule.Peers(on)
 	}
 }
 
-// Came lets a peer's packets pass.
+// Came allows the packets of a new peer.
 func (f *peerFilter) Came(peer encap.Addr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +76,7 @@ func (f *peerFilter) Came(peer encap.Addr) {
 	}
 }
 
-// Left is told who is no peer any more.
+// Left notes that an address is no peer any more.
 func (f *peerFilter) Left(peer encap.Addr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -85,7 +85,7 @@ func (f *peerFilter) Left(peer encap.Addr) {
 	}
 }
 
-// prune takes out who is no peer any more, and looks for room where there was none.
+// prune takes addresses that are no peers any more out of the rule, and fills a rule that was full again.
 func (f *peerFilter) prune() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +101,7 @@ func (f *peerFilter) prune() {
 	}
 }
 
-// end forgets the rule: the link is gone.
+// end closes the rule of a link that is gone.
 func (f *peerFilter) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,14 +109,14 @@ func (f *peerFilter) end() {
 	f.rule, f.peers, f.gone = nil, false, nil
 }
 
-// setAside has the link's packets go to the socket for such, or to the others again.
+// setAside directs the link's packets to the socket for links set aside, or back to the others.
 func (f *peerFilter) setAside(on bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.rule.Aside(on)
 }
 
-// filtered says whether the kernel drops what is of no peer, and if not, why. The caller holds VTEP.mu.
+// filtered says whether the kernel drops packets from no peer of the link, and if not, why. The caller holds VTEP.mu.
 func (l *Link) filtered() Filtering {
 	f := &l.filter
 	f.mu.Lock()
@@ -146,12 +146,12 @@ func (v *VTEP) openFilter() {
 	}
 }
 
-// takeFiltered adds what the kernel has dropped for the link to its counters; the caller holds VTEP.mu.
+// takeFiltered adds the kernel's drops for the link to the link's counters; the caller holds VTEP.mu.
 func (l *Link) takeFiltered() {
 	takeNew(&l.notPeers, l.filter.rule.NotPeer(), &l.Shards[0], forward.RxNotPeer)
 }
 
-// takeFiltered adds what the kernel has dropped that belongs to no link; the caller holds v.mu.
+// takeFiltered adds the kernel's drops that belong to no link to the counters; the caller holds v.mu.
 func (v *VTEP) takeFiltered() {
 	now, before := v.filter.Refused(), &v.refused
 	takeNew(&before.ShortHeader, now.ShortHeader, &v.plane.Counters[0], forward.RxShortHeader)
@@ -159,9 +159,9 @@ func (v *VTEP) takeFiltered() {
 	takeNew(&before.UnknownVNI, now.UnknownVNI, &v.plane.Counters[0], forward.RxUnknownVNI)
 }
 
-// takeNew counts what came to a counter of the kernel's since it was taken before.
+// takeNew counts how much a counter of the kernel has grown since the call before.
 func takeNew(taken *uint64, now uint64, c *forward.Counters, r forward.DropReason) {
-	if now > *taken { // else it is gone
+	if now > *taken { // else the kernel's counter is gone
 		c.Count(r, now-*taken)
 		*taken = now
 	}

@@ -2,11 +2,11 @@ package vtep
 
 import "github.com/uvtep/uvtep/vtep/forward"
 
-// followDevs has the links whose underlay device was deleted and made again,
-// under its name, use the new one: sockets and group memberships belong to the
-// interface index that was. The kernel deletes a link with its device
-// (vxlan_handle_lowerdev_unregister in drivers/net/vxlan/vxlan_core.c); the
-// daemon's links wait for it. The caller holds v.mu.
+// followDevs moves links to a new underlay device of the same name, after the old one was
+// deleted: sockets and group memberships belong to the old interface index. The kernel
+// deletes a link with its device (vxlan_handle_lowerdev_unregister in
+// drivers/net/vxlan/vxlan_core.c); the daemon's links wait for a new one. The caller holds
+// v.mu.
 func (v *VTEP) followDevs() {
 	indexes := make(map[string]int) // thousands of links may have the same
 	for _, l := range v.links {
@@ -21,7 +21,7 @@ func (v *VTEP) followDevs() {
 			indexes[l.cfg.Dev] = index
 		}
 		if index != 0 && uint32(index) != l.State.Load().Dev {
-			if l.newDev != index { // else it is told, and refused what it is asked for
+			if l.newDev != index { // else the change was logged, and the new device refused something
 				l.log.Info("the underlay device is another one now", "dev", l.cfg.Dev, "index", index)
 			}
 			l.retry, l.tuned = true, false
@@ -30,8 +30,7 @@ func (v *VTEP) followDevs() {
 	}
 }
 
-// moveDev gives the entries that went through the link's device the index that
-// it has now.
+// moveDev moves the entries that go out of the link's device to the device's new index.
 func (l *Link) moveDev(was, is uint32) {
 	if was == is || was == 0 || is == 0 {
 		return

@@ -5,15 +5,15 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// What ICMP says of packets to a remote is told and nothing else: anybody who can
-// send to this host can forge it (RFC 5927).
+// An ICMP error about packets to a remote is counted, logged and told, and changes nothing:
+// anybody who can send to this host can forge it (RFC 5927).
 
-// icmpQuiet is for how long ICMP must have been silent about a remote until its
-// trouble has ended, in seconds. Hosts limit such messages to one a second
-// (net.ipv4.icmp_ratelimit), and answer nothing where nothing is sent.
+// icmpQuiet is how long no ICMP error about a remote must come until its trouble has ended, in
+// seconds. Hosts limit such messages to one a second (net.ipv4.icmp_ratelimit), and send none
+// where they receive nothing.
 const icmpQuiet fdb.Tick = 60
 
-// followICMP looks once a second at what ICMP said to the transmitters.
+// followICMP takes the ICMP errors of all transmitters, once a second.
 func (v *VTEP) followICMP() {
 	v.mu.Lock()
 	senders := make([]*sender, 0, len(v.senders))
@@ -21,33 +21,33 @@ func (v *VTEP) followICMP() {
 		senders = append(senders, s)
 	}
 	v.mu.Unlock()
-	said := make(map[*sender][]underlay.ICMPError)
+	errors := make(map[*sender][]underlay.ICMPError)
 	for _, s := range senders {
 		if errs := s.tx.TakeErrors(); len(errs) > 0 {
-			said[s] = errs
+			errors[s] = errs
 		}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var news troubleNews
 	for _, l := range v.links {
-		l.hearICMP(said[l.senders[0]], &news)
+		l.noteICMP(errors[l.senders[0]], &news)
 		if l.senders[1] != l.senders[0] {
-			l.hearICMP(said[l.senders[1]], &news)
+			l.noteICMP(errors[l.senders[1]], &news)
 		}
 		if l.fragments != l.senders[1] {
-			l.hearICMP(said[l.fragments], &news)
+			l.noteICMP(errors[l.fragments], &news)
 		}
 		l.forgetICMP(&news)
 	}
 	news.log(v.log)
 }
 
-// hearICMP notes what is about remotes of l. The caller holds VTEP.mu.
-func (l *Link) hearICMP(said []underlay.ICMPError, news *troubleNews) {
-	for _, e := range said {
+// noteICMP notes the errors that are about remotes of l. The caller holds VTEP.mu.
+func (l *Link) noteICMP(errs []underlay.ICMPError, news *troubleNews) {
+	for _, e := range errs {
 		if l.Remotes.Peer(e.Dst) == nil {
-			continue // another link's, or nobody's
+			continue // a remote of another link, or of none
 		}
 		key := troubleKey{addr: e.Dst, kind: 1 + TroubleKind(e.Kind)}
 		l.icmp[key.kind] += e.Count
@@ -65,7 +65,8 @@ func (l *Link) hearICMP(said []underlay.ICMPError, news *troubleNews) {
 	}
 }
 
-// forgetICMP ends what ICMP has been silent of. The caller holds VTEP.mu.
+// forgetICMP ends the troubles that no ICMP error has come about for long. The caller holds
+// VTEP.mu.
 func (l *Link) forgetICMP(news *troubleNews) {
 	for key, t := range l.troubles {
 		if key.kind == RouteLoops || !t.now || l.vtep.now()-t.last < icmpQuiet {

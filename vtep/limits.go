@@ -6,18 +6,17 @@ import "github.com/uvtep/uvtep/fdb"
 // together: a million, in at most 26 MiB.
 const DefaultTotalAddresses = 1 << 20
 
-// limits bound what the traffic of all links together makes the VTEP keep. Each
-// link has limits of its own (`maxaddress`); what is used up by one of them here
-// is shared with the others.
+// limits bound the memory that the traffic of all links together takes. Each link has limits
+// of its own as well (`maxaddress`).
 type limits struct {
-	addresses *fdb.Budget // entries of FDBs; the link that has learned most gives its own
+	addresses *fdb.Budget // entries of FDBs; the link that has learned most loses entries first
 	bindings  *fdb.Budget // addresses that proxies learned
 	remotes   *fdb.Budget // remotes made by learning beyond each link's first
 }
 
 const (
-	// remoteShare: a remote, with its peer, takes the memory of some 16 entries. One
-	// for each eight addresses, 131,072 by default, take 50 MiB.
+	// remoteShare: there may be one remote for each eight addresses. A remote, with its
+	// peer, takes the memory of some 16 entries: the default's 131,072 take 50 MiB.
 	remoteShare = 8
 )
 
@@ -27,8 +26,8 @@ func newLimits(addresses int) limits {
 	return l
 }
 
-// set changes the limit of addresses, and with it those of the rest: 0 is the
-// default, UnlimitedAddresses none.
+// set changes the limit of addresses, and the other limits with it: 0 stands for the default,
+// UnlimitedAddresses for no limit.
 func (l *limits) set(addresses int) {
 	switch {
 	case addresses == 0:
@@ -41,9 +40,9 @@ func (l *limits) set(addresses int) {
 	l.remotes.SetMax((addresses + remoteShare - 1) / remoteShare)
 }
 
-// SetMaxAddresses changes how many unicast entries the FDBs of all links may hold
-// together: 0 is DefaultTotalAddresses, UnlimitedAddresses any number. Where there
-// are more, they go as new ones come.
+// SetMaxAddresses changes how many unicast entries the FDBs of all links may hold together: 0
+// stands for DefaultTotalAddresses, UnlimitedAddresses for any number. Where there are more,
+// new entries take their places.
 func (v *VTEP) SetMaxAddresses(n int) { v.limits.set(n) }
 
 // Addresses is how many unicast entries the FDBs of all links hold together, and

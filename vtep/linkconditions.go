@@ -5,16 +5,16 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// linkConditions are what may be wrong with a link for a while; guarded by VTEP.mu.
+// linkConditions are the conditions of a link; guarded by VTEP.mu.
 type linkConditions struct {
-	dropping       [numDropConditions]condition // as dropConditions has them
+	dropping       [numDropConditions]condition // in the order of dropConditions
 	full, evicting condition
-	incomplete     bool // as logged
+	incomplete     bool // logged that the link is not complete
 }
 
 const numDropConditions = 5
 
-// dropConditions are what a link's drops of one reason say.
+// dropConditions are the log lines about a link's drops, by reason.
 //
 //nolint:gochecknoglobals // a table, never written
 var dropConditions = [numDropConditions]struct {
@@ -50,7 +50,7 @@ var dropConditions = [numDropConditions]struct {
 
 //nolint:gochecknoglobals // texts, never written
 var (
-	overflowText = &dropConditions[numDropConditions-1].text // of trunk ports, too
+	overflowText = &dropConditions[numDropConditions-1].text // for trunk ports as well
 	socketText   = conditionText{
 		begins: "the host drops datagrams, a receive socket is full: look at the rates of the remotes and at the processors' load",
 		goesOn: "the host still drops datagrams, a receive socket is full",
@@ -68,8 +68,7 @@ var (
 	}
 )
 
-// tellConditions logs what is wrong with the link, from its counters. The caller
-// holds VTEP.mu.
+// tellConditions follows the conditions of the link. The caller holds VTEP.mu.
 func (l *Link) tellConditions(now fdb.Tick) {
 	drops, c, log := forward.TotalDrops(l.Shards), &l.conditions, l.log
 	for i := range dropConditions {
@@ -83,8 +82,8 @@ func (l *Link) tellConditions(now fdb.Tick) {
 	c.evicting.follow(log, now, n, &evictingText)
 }
 
-// tellComplete logs where the link begins to lack something that it needs, and where it
-// has it all. The caller holds VTEP.mu.
+// tellComplete logs when the link begins to lack something, and when it has everything. The
+// caller holds VTEP.mu.
 func (l *Link) tellComplete() {
 	if l.retry == l.conditions.incomplete {
 		return
@@ -97,7 +96,7 @@ func (l *Link) tellComplete() {
 	l.log.Info("the link is complete")
 }
 
-// tellConditions logs what is wrong with what links share. The caller holds v.mu.
+// tellConditions follows the conditions of what links share. The caller holds v.mu.
 func (v *VTEP) tellConditions(now fdb.Tick) {
 	v.socketsFull.follow(v.log, now, forward.TotalDrops(v.plane.Counters)[forward.RxSocketOverflow], &socketText)
 	for _, t := range v.trunks {

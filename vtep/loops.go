@@ -6,20 +6,19 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// lookAgain is how long after a look at routes, since packets came back, there is
-// another: whoever forges such packets must not make the control plane busy.
+// lookAgain is the least time between two looks at routes for packets that came back: whoever
+// forges such packets must not make the control plane busy.
 const lookAgain fdb.Tick = 10
 
-// checkLoops looks whether the routes to remotes of l lead through this VTEP's
-// links: to those of its flood list and those that did before; all, so that an
-// FDB entry's is found whose packets came back, to others too. At most mostRoutes
-// of each.
+// checkLoops checks whether the routes to remotes of l lead through this VTEP's links: to the
+// remotes of its flood list, to those whose route looped before and, where all is set, to the
+// others as well. It checks at most mostRoutes of each.
 func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, news *troubleNews) {
 	look := l.floodRemotes()
 	v.mu.Lock()
 	vrf := l.vrf
 	for r := range l.looping {
-		if l.Remotes.At(r.ID) != r { // it was deleted
+		if l.Remotes.At(r.ID) != r { // the remote was removed
 			delete(l.looping, r)
 			l.setTrouble(troubleKey{addr: r.Addr, kind: RouteLoops}, false)
 			continue
@@ -54,7 +53,8 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, news *troubleNews) 
 	}
 }
 
-// setLoops has frames to r dropped, or sent again. The caller holds VTEP.mu.
+// setLoops makes the data path drop frames to r, or send them again. The caller holds
+// VTEP.mu.
 func (l *Link) setLoops(r *forward.Remote, loops bool, news *troubleNews) {
 	r.Loops.Store(loops)
 	key := troubleKey{addr: r.Addr, kind: RouteLoops}
@@ -70,7 +70,7 @@ func (l *Link) setLoops(r *forward.Remote, loops bool, news *troubleNews) {
 	delete(l.looping, r)
 }
 
-// lookForLoops looks at the routes of the links that own packets came back to.
+// lookForLoops checks the routes of the links that own packets came back to.
 func (v *VTEP) lookForLoops() {
 	var links []*Link
 	now := v.now()

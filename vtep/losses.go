@@ -57,8 +57,7 @@ func (ep *endpoint) countLosses() {
 	ep.losses.count(lost, forward.RxSocketOverflow, forward.RxUnreadable, &ep.vtep.plane.Counters[0])
 }
 
-// sharedDrops are the drops of the sockets that l shares, without zeros. The
-// caller holds VTEP.mu.
+// sharedDrops is LinkInfo.Shared. The caller holds VTEP.mu.
 func (l *Link) sharedDrops() map[forward.DropReason]uint64 {
 	var sum encap.Losses
 	for _, ep := range l.endpoints {
@@ -77,9 +76,9 @@ func (l *Link) sharedDrops() map[forward.DropReason]uint64 {
 	return all
 }
 
-// countLosses counts the losses of all endpoints and ports, but for those of ports
-// that have been idle since the call before, unless all is set. The caller does
-// not hold v.mu: the kernel may be long in answering.
+// countLosses counts the losses of all endpoints and ports. It leaves out ports that have been
+// idle since the call before, unless all is set. The caller does not hold v.mu, since the
+// kernel may take long to answer.
 func (v *VTEP) countLosses(all bool) {
 	var count []func()
 	v.locked(func() {

@@ -7,9 +7,8 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// moveLog collects the moves of learned entries (conformance L05), so that Run
-// logs one line a second however many there are: a flapping loop moves
-// thousands.
+// moveLog counts the moves of learned entries (L05 in docs/conformance.md), so that Run logs
+// one line a second, however many there are: a loop moves thousands.
 type moveLog struct {
 	mu    sync.Mutex
 	count int
@@ -31,7 +30,8 @@ func (m *moveLog) take() (count int, last fdb.Event) {
 	return count, last
 }
 
-// onFDB tells of a change of the FDB. It runs under a shard's lock.
+// onFDB tells subscribers of a change of the FDB, and counts moves. It runs under a shard's
+// lock.
 func (l *Link) onFDB(e fdb.Event) {
 	l.tellFDB(&e)
 	if e.Kind == fdb.Moved {
@@ -39,7 +39,7 @@ func (l *Link) onFDB(e fdb.Event) {
 	}
 }
 
-// logMoves tells what moved since the last call.
+// logMoves logs the moves since the call before.
 func (l *Link) logMoves() {
 	n, last := l.moves.take()
 	if n == 0 {
@@ -52,15 +52,15 @@ func (l *Link) logMoves() {
 	l.log.Warn("MAC addresses moved to another remote", "moves", n, "last", last.MAC.String(), "from", from.Addr.String(), "to", to.Addr.String())
 }
 
-// guardMoves lets go of MACs, has those that are held be where they were, and logs
-// and tells which they are, once a second.
+// guardMoves releases MACs whose time is over, moves those that are newly held back home, and
+// logs and tells which they are. It is called once a second.
 func (l *Link) guardMoves(now fdb.Tick) {
 	news := l.ExpireMoves(now, l.cfg.NoMoveGuard)
 	for i, mac := range news.Held {
 		l.GoHome(mac, news.Homes[i], now)
 	}
 	if n := len(news.Held); n > 0 {
-		l.log.Warn("MAC addresses moved too often and are held where they were before", "held", n, "one", news.Held[0].String(),
+		l.log.Warn("MAC addresses moved too often and are held where they were before: look for a loop, or for two hosts with one MAC", "held", n, "one", news.Held[0].String(),
 			"moves", forward.MaxMoves, "seconds", int(forward.GuardWindow))
 	}
 	if news.Pairs > 0 {

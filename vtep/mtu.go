@@ -8,9 +8,9 @@ import (
 	"github.com/uvtep/uvtep/tap"
 )
 
-// linkMTU is what fits the underlay, and what that was derived from
-// (conformance section 5). more are remotes that the FDB's flood list names: they count
-// where the configuration has no destination.
+// linkMTU is the MTU that fits the underlay, and what it was derived from (section 5 of
+// docs/conformance.md). more are the remotes of the flood list: they count where the
+// configuration has no destination.
 func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu int, source string, err error) {
 	if dst := c.destination(); dst.IsValid() {
 		more = []netip.Addr{dst}
@@ -32,7 +32,7 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu in
 		mtu, source = routes.least(more, ""), "route"
 	}
 	if mtu == 0 {
-		return DefaultMTU, "default", nil // the route, or a remote, may come later
+		return DefaultMTU, "default", nil // a route or a remote may come later
 	}
 	return min(max(mtu-encap.Overhead(c.ipv6()), encap.MinMTU), encap.MaxMTU), source, nil
 }
@@ -50,12 +50,11 @@ func (l *Link) floodAddrs() []netip.Addr {
 	return addrs
 }
 
-// followMTU gives a link whose MTU was derived the one that fits now, where the
-// route, its device or the flood list changed. An MTU that somebody set stays,
-// and so does one whose route is gone for the moment.
+// followMTU derives the MTU of a link anew, after the route, its device or the flood list
+// changed. An MTU that a user set stays, and so does one whose route is gone for the moment.
 func (v *VTEP) followMTU(l *Link, routes *routes) {
 	if !l.updating.TryLock() {
-		return // it is looked at again in a second
+		return // an update is under way; the next sweep looks again
 	}
 	defer l.updating.Unlock()
 	v.mu.Lock()
@@ -77,11 +76,11 @@ func (v *VTEP) followMTU(l *Link, routes *routes) {
 	l.derived, l.mtuSource = mtu, from
 	v.mu.Unlock()
 	l.log.Info("the MTU follows the underlay", "before", derived, "now", mtu, "from", from)
-	_ = v.onDevice(l, true) // else the watcher tells
+	_ = v.onDevice(l, true) // on an error the watch reports the change
 }
 
-// TxQueueLen is how many frames the kernel keeps for a port's reader. A TAP
-// drops what finds it full instead of holding the sender back.
+// TxQueueLen is how many frames the kernel keeps for a port's reader. A full TAP drops frames;
+// it does not make the sender wait.
 const TxQueueLen = 4096
 
 // maxDatagram is the largest UDP payload over IPv4 (RFC 768, RFC 791).

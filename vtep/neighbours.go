@@ -5,8 +5,7 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// followNeighbours brings the link's copy of its netdev's neighbour table in
-// line. The caller holds v.mu.
+// followNeighbours copies the netdev's neighbour table to the link. The caller holds v.mu.
 func (v *VTEP) followNeighbours(l *Link) {
 	if !l.cfg.Proxy {
 		l.SetNeighbours(nil)
@@ -14,7 +13,7 @@ func (v *VTEP) followNeighbours(l *Link) {
 	}
 	all, err := l.at.neighbours()
 	if err != nil {
-		l.log.Warn("the neighbours that the link answers for cannot be read", "err", err)
+		l.log.Warn("reading the neighbours that the proxy answers for failed", "err", err)
 		return
 	}
 	table := make(forward.Neighbours, len(all))

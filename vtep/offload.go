@@ -5,22 +5,22 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// NoOffload says which offloads a VTEP does without. The zero value uses all
-// that the kernel grants.
+// NoOffload switches offloads of a VTEP off. The zero value uses all that the kernel grants.
 type NoOffload struct {
-	// TAP: superframes are neither read from TAPs nor written to them. Transport
-	// checksums may still be left to be completed here.
+	// TAP: superframes are neither read from TAPs nor written to them. Frames that are
+	// read may still have partial checksums.
 	TAP bool
 	// UDPGSO: each datagram is sent as a message of its own.
 	UDPGSO bool
 	// UDPGRO: each datagram is received by itself.
 	UDPGRO bool
-	// Filter: the kernel drops nothing; what is of no peer is received first.
+	// Filter: the kernel drops no packets of strangers; the data path receives and drops
+	// them.
 	Filter bool
 }
 
-// tap is what the kernel is asked to leave to the reader of a TAP, and what is
-// not left to the kernel in writes.
+// tap is what the kernel may leave undone in frames that are read from a TAP, and the kinds of
+// superframes that are cut before they are written to it.
 func (n NoOffload) tap() (read, noWrite tap.Offload) {
 	if n.TAP {
 		return tap.OffloadChecksum, tap.OffloadTSO | tap.OffloadUSO
@@ -28,8 +28,8 @@ func (n NoOffload) tap() (read, noWrite tap.Offload) {
 	return tap.OffloadChecksum | tap.OffloadTSO | tap.OffloadUSO, 0
 }
 
-// LinkOffloads is what the kernel does for a link at present. Of several
-// sockets it is what the worst of them has.
+// LinkOffloads is what the kernel does for a link at present. Where sockets differ, it is
+// what the kernel does for the worst of them.
 type LinkOffloads struct {
 	TAP    tap.Offloads
 	UDPGSO underlay.Offloads // of what is sent
@@ -37,14 +37,14 @@ type LinkOffloads struct {
 	Filter Filtering
 }
 
-// Filtering is whether the kernel drops what comes from no peer of a link.
+// Filtering says whether the kernel drops packets from no peer of a link.
 type Filtering struct {
 	On bool
-	// Reason says why not; "" where the link accepts others than peers.
+	// Reason says why it does not; "": the link accepts packets from others than peers.
 	Reason string
 }
 
-// offloads collects what is in use for the link; the caller holds VTEP.mu.
+// offloads is LinkInfo.Offloads; the caller holds VTEP.mu.
 func (l *Link) offloads() LinkOffloads {
 	o := LinkOffloads{TAP: l.netdev.dev.Offloads()}
 	for i, s := range l.senders {
@@ -68,12 +68,12 @@ func (l *Link) offloads() LinkOffloads {
 	return o
 }
 
-// tellOffloads logs what the kernel has refused since the last call, a line
-// each. The caller holds v.mu.
+// tellOffloads logs what the kernel has refused since the call before, and switches joining
+// off where a port takes no superframes. The caller holds v.mu.
 func (v *VTEP) tellOffloads() {
 	if v.filterErr != nil && !v.filterLogged {
 		v.filterLogged = true
-		v.log.Warn("packets of strangers are received before they are dropped", "reason", v.filterErr)
+		v.log.Warn("the kernel does not drop packets of strangers, uvtep receives and drops them", "reason", v.filterErr)
 	}
 	for _, l := range v.links {
 		l.followOffloads()
@@ -95,8 +95,7 @@ func (v *VTEP) tellOffloads() {
 	}
 }
 
-// followOffloads stops joining frames to superframes that the port would have to be
-// given cut.
+// followOffloads stops joining frames where the port takes no superframes any more.
 func (l *Link) followOffloads() {
 	if s, joins := l.State.Load(), l.netdev.joins(); s != nil && s.Join != joins {
 		next := *s
@@ -105,7 +104,7 @@ func (l *Link) followOffloads() {
 	}
 }
 
-// tellOffloads logs what the kernel refused of the TAP.
+// tellOffloads logs which offloads the kernel refused to the TAP.
 func (n *netdev) tellOffloads() {
 	if o := n.dev.Offloads(); o.Refused != n.refused {
 		n.refused = o.Refused

@@ -156,7 +156,7 @@ func TestTune(t *testing.T) {
 		u := &tuner{err: errors.New("it is fixed")}
 		v, out := running(t, vtep.Config{Host: h, Tuner: u})
 		must(t, v.AddLink(vtep.LinkConfig{Name: "vxlan0", VNI: 42}))
-		if len(u.asked) != 0 || !strings.Contains(out.String(), "nothing tuned") {
+		if len(u.asked) != 0 || !strings.Contains(out.String(), "no underlay device was tuned") {
 			t.Errorf("a link without a device: asked for %v, logged %s", u.asked, out)
 		}
 		h.let(rules{route: func(netip.Addr) error { return errRefused }})
@@ -172,7 +172,7 @@ func TestTune(t *testing.T) {
 		if len(u.asked) != 1 || u.asked[0] != 1 {
 			t.Errorf("tuned %v, want eth0 once", u.asked)
 		}
-		for _, want := range []string{`msg="tuned the underlay" link=vxlan1 dev=eth0 set="gro on"`, `dev=eth0 err="it is fixed"`, "nothing tuned"} {
+		for _, want := range []string{`msg="tuned the underlay device" link=vxlan1 dev=eth0 set="gro on"`, `dev=eth0 err="it is fixed"`, "no underlay device was tuned"} {
 			if n := strings.Count(out.String(), want); n != 1 {
 				t.Errorf("%d lines with %s, want one:\n%s", n, want, out)
 			}

@@ -9,9 +9,8 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// meetDevices asks the kernel about the device that was noted, at most once a
-// second. What it does not know either is taken for one that senders on this host
-// may be behind.
+// meetDevices asks the kernel about the device that the data path does not know, at most once
+// a second. Where the kernel does not know it either, senders on this host may be behind it.
 func (v *VTEP) meetDevices() {
 	device := v.plane.Unmet.Load()
 	if device == 0 || v.meetAgain > v.now() {
@@ -30,7 +29,7 @@ func (v *VTEP) meetDevices() {
 	v.locked(func() { v.publishArrivals(o) })
 }
 
-// followAddresses looks which addresses are this host's.
+// followAddresses reads the addresses of this host.
 func (v *VTEP) followAddresses() {
 	var known map[uint32]underlay.Device
 	v.locked(func() { known = v.origins.Devices })
@@ -45,8 +44,8 @@ func (v *VTEP) followAddresses() {
 	v.locked(func() { v.publishArrivals(o) })
 }
 
-// findOrigins asks for devices and addresses before the first endpoint is opened.
-// Where that fails all are unknown. The caller holds v.mu.
+// findOrigins reads the devices and addresses before the first endpoint is opened. On an
+// error all are unknown. The caller holds v.mu.
 func (v *VTEP) findOrigins() {
 	if v.origins.Devices != nil {
 		return
@@ -59,7 +58,7 @@ func (v *VTEP) findOrigins() {
 	v.publishArrivals(o)
 }
 
-// publishArrivals gives the data path a new snapshot; the caller holds v.mu.
+// publishArrivals stores a new snapshot for the data path; the caller holds v.mu.
 func (v *VTEP) publishArrivals(o underlay.Origins) {
 	v.origins = o
 	a := &forward.Arrivals{Nobody: v.sameHost.links == 0, Of: o.Of}
@@ -69,11 +68,11 @@ func (v *VTEP) publishArrivals(o underlay.Origins) {
 	v.plane.Arrivals.Store(a)
 }
 
-// sameHostWords is what the links say of senders on this host, taken together:
-// before its VNI is looked at, a datagram is of no link. Guarded by VTEP.mu.
+// sameHostWords are the words `samehost` of all links together, since a datagram belongs to no
+// link before its VNI is read. Guarded by VTEP.mu.
 type sameHostWords struct {
-	links    int                  // without `samehost none`
-	prefixes map[netip.Prefix]int // how many links have which
+	links    int                  // how many links do not have `samehost none`
+	prefixes map[netip.Prefix]int // number of links by prefix
 }
 
 func (c *sameHostWords) count(w SameHost, n int) {
@@ -87,7 +86,7 @@ func (c *sameHostWords) count(w SameHost, n int) {
 	}
 }
 
-// countSameHost follows what l says; the caller holds v.mu.
+// countSameHost follows a change of l's word; the caller holds v.mu.
 func (v *VTEP) countSameHost(l *Link) {
 	is := l.cfg.SameHost
 	if was := l.sameHost; was != nil && (l.gone || was.Mode != is.Mode || !slices.Equal(was.Prefixes, is.Prefixes)) {

@@ -7,8 +7,7 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// ownSources is what ownPackets are made of: the source ports of the transmitters,
-// and their addresses. The caller holds v.mu.
+// ownSources are the source ports and addresses of the transmitters. The caller holds v.mu.
 func (v *VTEP) ownSources() *forward.OwnPackets {
 	o := &forward.OwnPackets{Addrs: make(map[encap.Addr]struct{})}
 	for _, s := range v.senders {
@@ -24,7 +23,7 @@ func (v *VTEP) ownSources() *forward.OwnPackets {
 	if !o.Wild {
 		return o
 	}
-	// A packet of such a transmitter may carry any address of this host.
+	// A packet of such a transmitter may have any address of this host.
 	v.findOrigins()
 	host, err := v.host.Origins(v.origins.Devices)
 	if err != nil {
@@ -35,8 +34,8 @@ func (v *VTEP) ownSources() *forward.OwnPackets {
 	return o
 }
 
-// noteSources has the data path know the transmitters and the host's addresses
-// as they are now. The caller holds v.mu.
+// noteSources stores, for the data path, what own packets are known by now. The caller holds
+// v.mu.
 func (v *VTEP) noteSources() {
 	now, before := v.ownSources(), v.plane.OwnPackets.Load()
 	if now.Ports != before.Ports || now.Wild != before.Wild || !maps.Equal(now.Addrs, before.Addrs) {

@@ -6,9 +6,8 @@ import (
 	"github.com/uvtep/uvtep/underlay"
 )
 
-// routes asks the host for routes, for each once: thousands of links may have
-// the same remotes. It knows which routes are no underlay since they lead through
-// this VTEP's own netdevs.
+// routes asks the host for routes, once for each: thousands of links may have the same
+// remotes. It tells which routes lead through this VTEP's own netdevs and so are no underlay.
 type routes struct {
 	host  Host
 	own   func(index int) bool // an interface is a netdev of this VTEP
@@ -22,11 +21,11 @@ type routeQuery struct {
 
 type routeAnswer struct {
 	mtu   int  // 0: there is no route, or it loops
-	loops bool // each of its ways leads through the tunnel
+	loops bool // all its paths lead through the tunnel
 }
 
-// routes is for one look at them. The caller holds v.mu and goes on holding it,
-// or locked is false.
+// routes is for one look at all routes. Where locked is set, the caller holds v.mu all the
+// while.
 func (v *VTEP) routes(locked bool) *routes {
 	own := v.owns
 	if !locked {
@@ -69,7 +68,7 @@ func (r *routes) to(dst netip.Addr, device string) routeAnswer {
 	return a
 }
 
-// least is the least MTU of the routes to unicast addresses; 0: there is none.
+// least is the least MTU of the routes to those unicast addresses; 0: there is no route.
 func (r *routes) least(to []netip.Addr, device string) (mtu int) {
 	for _, dst := range to {
 		if dst.IsMulticast() {
@@ -82,10 +81,9 @@ func (r *routes) least(to []netip.Addr, device string) (mtu int) {
 	return mtu
 }
 
-// fits is the MTU of an underlay that is over these interfaces. Where some are
-// this VTEP's own it is that of the others, and of the route's metric: what
-// follows from a link's own MTU, as a bridge's does from its ports', must not
-// make that MTU. 0: all of them are.
+// fits is the MTU of an underlay over these interfaces. Where some are this VTEP's own, the
+// MTUs of the others and of the route's metric count alone: an MTU that follows a link's own,
+// as a bridge's follows its ports', must not make the link's. 0: all are this VTEP's own.
 func (r *routes) fits(mtu, metric int, over []underlay.Lower) int {
 	others := 0
 	mixed := false

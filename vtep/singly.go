@@ -8,19 +8,19 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// singlyFor is for how long an endpoint does without UDP_GRO where a sender on this
-// host sent what could not be decided: kernel VTEPs of this host whose tenants send
-// UDP superframes do so again and again.
+// singlyFor is for how long an endpoint does without UDP_GRO after a sender on this host sent
+// a datagram that could not be decided. A kernel VTEP on this host whose tenants send UDP
+// superframes does so again and again.
 const singlyFor = 10 * time.Minute
 
-// onWake does what the data path noted.
+// onWake looks at what the data path stored.
 func (v *VTEP) onWake() {
 	v.meetDevices()
 	v.locked(v.followUndecided)
 }
 
-// followUndecided has the endpoints that a datagram was undecided at receive without
-// UDP_GRO, and those whose time is over with it again. The caller holds v.mu.
+// followUndecided switches UDP_GRO off at endpoints where a datagram was undecided, and on
+// again at those whose time is over. The caller holds v.mu.
 func (v *VTEP) followUndecided() {
 	for _, ep := range v.endpoints {
 		switch {
@@ -30,7 +30,7 @@ func (v *VTEP) followUndecided() {
 				v.log.Warn("receiving without UDP GRO is not possible, trying again", "port", ep.key.port, "err", err)
 				continue
 			}
-			v.log.Warn("UDP GRO is off for ten minutes: a sender on this host sent what may be joined datagrams or one superframe",
+			v.log.Warn("UDP GRO is off for ten minutes: a sender on this host sent a message that may be joined datagrams or one superframe",
 				"port", ep.key.port, "reason", forward.RxUndecided.String())
 		case ep.singly != 0 && v.now() >= ep.singly:
 			if err := v.reopen(ep, 0); err != nil {
@@ -40,10 +40,10 @@ func (v *VTEP) followUndecided() {
 	}
 }
 
-// reopen gives the links of ep an endpoint of the same address and port, which does
-// without UDP_GRO until then, or not at all. The option is never changed at a live
-// socket: what was joined before would be read without its size, as one datagram.
-// The caller holds v.mu.
+// reopen replaces ep by an endpoint of the same address and port, which does without UDP_GRO
+// until then, or uses it where until is 0. The option of a live socket is never changed:
+// datagrams that were joined before would be read without their size, as one. The caller
+// holds v.mu.
 func (v *VTEP) reopen(ep *endpoint, until fdb.Tick) error {
 	next, err := v.open(ep.key, ep, until)
 	if err != nil {
@@ -58,14 +58,14 @@ func (v *VTEP) reopen(ep *endpoint, until fdb.Tick) error {
 	}
 	v.serve(next)
 	for l := range ep.users {
-		ep.leaveAside(l) // a storm is found again
+		ep.leaveAside(l) // setAside finds a storm again
 	}
 	v.retire(ep)
 	return nil
 }
 
-// inherit gives ep what it needs to forward what another one forwards, before its
-// sockets are opened: what arrived before that would be refused.
+// inherit gives ep the links of another endpoint, before ep's sockets are opened: packets that
+// arrive earlier would be dropped.
 func (ep *endpoint) inherit(other *endpoint) {
 	for l, vni := range other.users {
 		ep.users[l] = vni
@@ -78,11 +78,11 @@ func (ep *endpoint) inherit(other *endpoint) {
 	}
 }
 
-// reason says why an endpoint does without UDP_GRO at present; "" where it does not.
+// reason says why an endpoint does without UDP_GRO at present; "": it uses UDP_GRO.
 func (ep *endpoint) reason() string {
 	if ep.singly == 0 {
 		return ""
 	}
-	return fmt.Sprintf("off for %d more seconds: a sender on this host sent what could not be decided (%s)",
+	return fmt.Sprintf("off for %d more seconds: a sender on this host sent a datagram that may be several or one (%s)",
 		max(int(ep.singly)-int(ep.vtep.now()), 0), forward.RxUndecided)
 }

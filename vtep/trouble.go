@@ -56,13 +56,13 @@ func (k TroubleKind) String() string { return troubleTexts[k].name }
 // Trouble is something that is wrong with a remote, or was.
 type Trouble struct {
 	Remote netip.Addr
-	Port   uint16 // that ICMP told of last
+	Port   uint16 // UDP port that the last ICMP error was about
 	Kind   TroubleKind
-	Count  uint64 // ICMP messages
-	Now    bool   // it goes on
+	Count  uint64 // number of ICMP errors
+	Now    bool   // the trouble goes on
 }
 
-// maxTroubles bounds what a link remembers; what has ended gives way.
+// maxTroubles bounds the troubles that a link remembers. One that has ended gives way.
 const maxTroubles = 64
 
 type troubleKey struct {
@@ -73,13 +73,13 @@ type troubleKey struct {
 // trouble is guarded by VTEP.mu.
 type trouble struct {
 	count uint64
-	port  uint16 // that ICMP told of last
+	port  uint16 // UDP port that the last ICMP error was about
 	now   bool
-	last  fdb.Tick // when it was last seen
+	last  fdb.Tick // when the trouble was last seen
 }
 
-// troubleAt is the trouble of that key, a new one where there is none; nil where
-// there is no room. The caller holds VTEP.mu.
+// troubleAt finds or makes the trouble of a key; nil: there is no room. The caller holds
+// VTEP.mu.
 func (l *Link) troubleAt(key troubleKey) *trouble {
 	if t := l.troubles[key]; t != nil {
 		return t
@@ -104,8 +104,7 @@ func (l *Link) troubleAt(key troubleKey) *trouble {
 	return t
 }
 
-// setTrouble notes that a trouble begins or ends, and tells who listens. The caller holds
-// VTEP.mu.
+// setTrouble begins or ends a trouble, and tells subscribers. The caller holds VTEP.mu.
 func (l *Link) setTrouble(key troubleKey, now bool) {
 	t := l.troubleAt(key)
 	if t == nil || t.now == now {
@@ -124,7 +123,7 @@ func (l *Link) setTrouble(key troubleKey, now bool) {
 	}
 }
 
-// troubleList is what LinkInfo has. The caller holds VTEP.mu.
+// troubleList is LinkInfo.Troubles. The caller holds VTEP.mu.
 func (l *Link) troubleList() []Trouble {
 	var all []Trouble
 	for k, t := range l.troubles {
@@ -136,7 +135,7 @@ func (l *Link) troubleList() []Trouble {
 	return all
 }
 
-// icmpCounts is what LinkInfo has. The caller holds VTEP.mu.
+// icmpCounts is LinkInfo.ICMP. The caller holds VTEP.mu.
 func (l *Link) icmpCounts() map[TroubleKind]uint64 {
 	var counts map[TroubleKind]uint64
 	for kind, n := range l.icmp {
@@ -162,7 +161,7 @@ type troubleNews struct {
 	}
 }
 
-// note adds the trouble of a link, which begins, or ends.
+// note adds a trouble that begins or ends.
 func (n *troubleNews) note(begins bool, link string, key troubleKey, port uint16) {
 	t := &n.ended[key.kind]
 	if begins {
@@ -173,7 +172,7 @@ func (n *troubleNews) note(begins bool, link string, key troubleKey, port uint16
 	}
 }
 
-// log tells what began and ended.
+// log logs what began and ended.
 func (n *troubleNews) log(log *slog.Logger) {
 	for kind := range numTroubles {
 		if t := &n.began[kind]; t.count > 0 {

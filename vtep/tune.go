@@ -2,17 +2,16 @@ package vtep
 
 import "github.com/uvtep/uvtep/underlay"
 
-// Tuner sets devices of the underlay for speed.
+// Tuner tunes devices of the underlay.
 type Tuner interface {
-	// Tune sets what helps at the interface of that index and returns its name
-	// and what it changed, in words. On an error it may have changed some.
+	// Tune tunes the interface of that index, and returns its name and what it changed,
+	// in words. On an error it may have changed something.
 	Tune(index int) (device string, changed []string, err error)
 }
 
 var _ Tuner = (*SystemHost)(nil)
 
-// Tune switches GRO on: datagrams of one flow then reach the receive socket
-// joined.
+// Tune switches GRO on, so that datagrams of one flow reach the receive socket joined.
 func (h *SystemHost) Tune(index int) (device string, changed []string, err error) {
 	device, on, err := underlay.EnableGRO(index)
 	if on {
@@ -21,8 +20,8 @@ func (h *SystemHost) Tune(index int) (device string, changed []string, err error
 	return device, changed, err
 }
 
-// tune has the device that the link's packets take tuned, once, and logs what
-// was done. Without a route there is another try. The caller holds v.mu.
+// tune tunes the device that the link's packets take, once, and logs the changes. Where there
+// is no route yet, everySecond tries again. The caller holds v.mu.
 func (v *VTEP) tune(l *Link) {
 	if v.tuner == nil || l.tuned {
 		return
@@ -34,7 +33,7 @@ func (v *VTEP) tune(l *Link) {
 	l.tuned = true
 	switch {
 	case index == 0:
-		l.log.Warn("nothing tuned: the link names neither dev nor a remote to find it by")
+		l.log.Warn("no underlay device was tuned: give the link dev or a remote to find the device by")
 		return
 	case v.tuned[index]:
 		return
@@ -42,15 +41,15 @@ func (v *VTEP) tune(l *Link) {
 	v.tuned[index] = true
 	device, changed, err := v.tuner.Tune(index)
 	for _, what := range changed {
-		l.log.Info("tuned the underlay", "dev", device, "set", what)
+		l.log.Info("tuned the underlay device", "dev", device, "set", what)
 	}
 	if err != nil {
-		l.log.Warn("the underlay could not be tuned", "dev", device, "err", err)
+		l.log.Warn("tuning the underlay device failed", "dev", device, "err", err)
 	}
 }
 
-// underlayDevice is the index of the device that a link's packets take, 0 where
-// the configuration does not say; false: it is not known yet.
+// underlayDevice is the index of the device that a link's packets take, 0 where the
+// configuration does not tell. false: it is not known yet.
 func (v *VTEP) underlayDevice(c *LinkConfig) (index int, known bool) {
 	if c.Dev != "" {
 		i, err := v.host.Interface(c.Dev)
