@@ -142,7 +142,7 @@ func (f *FDBFilter) setKey(key string, values []string) error {
 		return Invalidf("unknown key %q: the filter's are dev, mac, dst, port, vni, src_vni, via, state, extern_learn, router, offloaded, br, vlan", key)
 	}
 	if err != nil {
-		return Invalidf("%s: %q cannot be", key, v)
+		return Invalidf("%s %q is no value of a filter: see docs/api.md", key, v)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func address(a func(*spec) **netip.Addr, v func(*config) *netip.Addr) conversion
 	return as(a, v, func(x netip.Addr) netip.Addr { return x }, func(x netip.Addr) (netip.Addr, bool) { return x, x.IsValid() })
 }
 
-// id is a UID or GID; nil is nobody's.
+// id converts a UID or GID; nil: none is set.
 func id(a func(*spec) **uint32, v func(*config) **uint32) conversion {
 	return as(a, v, func(n uint32) *uint32 { return &n }, func(p *uint32) (n uint32, ok bool) {
 		if p != nil {
@@ -111,7 +111,7 @@ func id(a func(*spec) **uint32, v func(*config) **uint32) conversion {
 	})
 }
 
-// tos: 1 is the kernel's number for inherit, drivers/net/vxlan/vxlan_core.c.
+// tos converts the TOS. The kernel has the number 1 for inherit (drivers/net/vxlan/vxlan_core.c).
 func tos() conversion {
 	w := orInherit(func(s *spec) **api.Value { return &s.TOS }, func(c *config) (*uint8, *bool) { return &c.TOS, &c.TOSInherit }, "")
 	number := w.apply
@@ -141,7 +141,7 @@ func seconds(d time.Duration) (uint32, bool) {
 	return uint32(d / time.Second), true
 }
 
-// limit: 0 is the kernel's unlimited.
+// limit converts maxaddress. The kernel has the number 0 for unlimited.
 func limit(v api.Value) int {
 	if n, _ := v.Number(); n != 0 {
 		return int(n)

@@ -10,9 +10,9 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// ValidateLink reports what cannot be in the fields that were said, each by itself
-// and together. A Name is not needed. What the sentence could not say is refused
-// by the table of words, all else by vtep.
+// ValidateLink reports what is wrong with the fields that are set, each by itself and
+// together. A Name is not needed. The table of words checks what the link sentence could not
+// say, package vtep the rest.
 func ValidateLink(s *api.LinkSpec) error {
 	var c vtep.LinkConfig
 	if err := ApplyLink(s, &c); err != nil {
@@ -24,7 +24,7 @@ func ValidateLink(s *api.LinkSpec) error {
 	return nil
 }
 
-// LinkConfig is the link configuration that the spec describes.
+// LinkConfig converts s to a configuration of package vtep.
 func LinkConfig(s *api.LinkSpec) (vtep.LinkConfig, error) {
 	var c vtep.LinkConfig
 	if s.Name == "" {
@@ -40,8 +40,8 @@ func LinkConfig(s *api.LinkSpec) (vtep.LinkConfig, error) {
 	return c, err
 }
 
-// ApplyLink changes in c what the spec says, and nothing on an error. A remote
-// replaces a group and the other way round, as in the kernel.
+// ApplyLink changes c by the fields that s sets. On an error c is as before. A remote replaces
+// a group, and a group a remote, as in the kernel.
 func ApplyLink(s *api.LinkSpec, c *vtep.LinkConfig) error {
 	if err := words.Check(&api.LinkChange{LinkSpec: *s}); err != nil {
 		return err
@@ -77,14 +77,14 @@ func SpecOf(c vtep.LinkConfig) api.LinkSpec {
 	return s
 }
 
-// conversion is how a word of the API becomes vtep's, and the other way round.
+// conversion converts a word between the API's form and package vtep's.
 type conversion struct {
 	apply func(*api.LinkSpec, *vtep.LinkConfig)
 	of    func(*vtep.LinkConfig, *api.LinkSpec)
 }
 
-// as is a conversion of a field by two functions. to gets what was there; from says
-// whether there is something to say.
+// as converts a field by two functions. to is called with a value that is set; from reports
+// whether there is a value to set.
 func as[A, V any](a func(*api.LinkSpec) **A, v func(*vtep.LinkConfig) *V, to func(A) V, from func(V) (A, bool)) conversion {
 	return conversion{
 		apply: func(s *api.LinkSpec, c *vtep.LinkConfig) {
@@ -100,22 +100,22 @@ func as[A, V any](a func(*api.LinkSpec) **A, v func(*vtep.LinkConfig) *V, to fun
 	}
 }
 
-// same is a field that both have.
+// same copies a field.
 func same[T any](a func(*api.LinkSpec) **T, v func(*vtep.LinkConfig) *T) conversion {
 	return as(a, v, func(x T) T { return x }, func(x T) (T, bool) { return x, true })
 }
 
-// said is one that is told where it is not zero.
+// said copies a field, back where it is not zero.
 func said[T comparable](a func(*api.LinkSpec) **T, v func(*vtep.LinkConfig) *T) conversion {
 	return as(a, v, func(x T) T { return x }, func(x T) (T, bool) { return x, x != *new(T) })
 }
 
-// not is a flag that vtep has the other way round.
+// not negates a flag.
 func not(a func(*api.LinkSpec) **bool, v func(*vtep.LinkConfig) *bool) conversion {
 	return as(a, v, func(on bool) bool { return !on }, func(off bool) (bool, bool) { return !off, true })
 }
 
-// choice is one of two words, true being on.
+// choice converts one of two words: on is true.
 func choice(a func(*api.LinkSpec) **string, v func(*vtep.LinkConfig) *bool, on, off string) conversion {
 	return as(a, v, func(word string) bool { return word == on }, func(is bool) (string, bool) {
 		if is {
@@ -125,7 +125,7 @@ func choice(a func(*api.LinkSpec) **string, v func(*vtep.LinkConfig) *bool, on, 
 	})
 }
 
-// enum is a word for each value.
+// enum converts one of several words.
 func enum[V comparable](a func(*api.LinkSpec) **string, v func(*vtep.LinkConfig) *V, all map[string]V) conversion {
 	return as(a, v, func(word string) V { return all[word] }, func(is V) (string, bool) {
 		for word, value := range all {
@@ -137,7 +137,8 @@ func enum[V comparable](a func(*api.LinkSpec) **string, v func(*vtep.LinkConfig)
 	})
 }
 
-// orInherit is a number or inherit, which vtep has as a flag beside it. unsaid is the word for 0; "": none is told.
+// orInherit converts a number or the word inherit, which vtep has as a flag beside the number. unsaid is the word for 0;
+// "": 0 is not set.
 func orInherit[T uint8 | uint32](a func(*api.LinkSpec) **api.Value, v func(*vtep.LinkConfig) (*T, *bool), unsaid string) conversion {
 	return conversion{
 		apply: func(s *api.LinkSpec, c *vtep.LinkConfig) {

@@ -11,16 +11,15 @@ import (
 // ErrRunning is returned by Listen where another daemon answers on the socket.
 var ErrRunning = errors.New("another uvtep daemon is running")
 
-// refusal is what is answered where an error of the core's or of the API's has one
-// of two causes: an error of the core's, where there is one, and one of the API's.
+// refusal is the API's error and the HTTP status for an error of package vtep, where there is
+// one, or of the API.
 type refusal struct {
-	core   error
+	core   error // of package vtep; nil: there is none
 	wire   *api.Error
 	status int
 }
 
-// refusals is the one list of them. What is not in it is api.ErrRefused: by the kernel, for
-// instance.
+// refusals is the one list of them. Any other error, such as the kernel's, is api.ErrRefused.
 func refusals() []refusal {
 	return []refusal{
 		{vtep.ErrExist, api.ErrExist, http.StatusConflict},
@@ -40,7 +39,7 @@ func refusals() []refusal {
 	}
 }
 
-// wireError is the answer where err is why a request was not done.
+// wireError is the answer to a request that failed with err.
 func wireError(err error) (*api.Error, int) {
 	all := refusals()
 	is := all[len(all)-1]

@@ -12,7 +12,7 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// selectsNone reports that no entry can be selected.
+// selectsNone reports whether f selects no entry of any link.
 func selectsNone(f *api.FDBFilter) bool {
 	return f.VLAN != 0 || f.Offloaded != nil && *f.Offloaded ||
 		len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s string) bool { return s != api.Stale })
@@ -27,16 +27,16 @@ func stateOf(word string) (fdb.State, error) {
 			return s, nil
 		}
 	}
-	return 0, api.Invalidf("state %q: write permanent, static or dynamic", word)
+	return 0, api.Invalidf("state %q is unknown: write permanent, static or dynamic", word)
 }
 
-// ValidateEntry reports what cannot be in an entry.
+// ValidateEntry reports what is wrong with an entry.
 func ValidateEntry(e *api.FDBEntry) error {
 	_, err := Entry(e)
 	return err
 }
 
-// Entry is the core's form of e.
+// Entry converts e to an entry of package vtep.
 func Entry(e *api.FDBEntry) (vtep.FDBEntry, error) {
 	out := vtep.FDBEntry{Link: e.Dev, Remote: vtep.Remote{Addr: e.Dst, Port: e.Port, Via: e.Via}}
 	if err := words.ValidName(e.Dev); err != nil {
@@ -80,12 +80,12 @@ func vniOf(word string, n *uint32) (*encap.VNI, error) {
 	case n == nil:
 		return nil, nil
 	case *n > uint32(encap.MaxVNI):
-		return nil, api.Invalidf("%s %d: a VNI has 24 bits, write 0-%d", word, *n, encap.MaxVNI)
+		return nil, api.Invalidf("%s %d is out of range: 0 to %d", word, *n, encap.MaxVNI)
 	}
 	return new(encap.VNI(*n)), nil
 }
 
-// checkDst: a multicast group may stand in an entry, as in the kernel.
+// checkDst refuses an address that is neither a host's nor, as in the kernel, a group's.
 func checkDst(a netip.Addr) error {
 	if !a.IsValid() || a.IsMulticast() && a.Zone() == "" {
 		return nil
@@ -104,8 +104,8 @@ func flagsOf(externLearn, router bool) fdb.Flags {
 	return f
 }
 
-// remote is the remote that the entry names, nil where it names none: then a
-// deletion means all of them.
+// remoteGiven is the remote that an entry names; nil: the entry names none, and its deletion
+// means all remotes.
 func remoteGiven(e *vtep.FDBEntry) *vtep.Remote {
 	if !e.Remote.Addr.IsValid() && e.Remote.Port == 0 && e.Remote.VNI == nil && e.Remote.Via == "" {
 		return nil
@@ -127,8 +127,8 @@ func entryOf(e vtep.FDBEntry) api.FDBEntry {
 	return out
 }
 
-// filterOf is the core's form of f. SrcVNI is not in it: a link's entries all
-// have the link's.
+// filterOf converts f to a filter of package vtep. SrcVNI is left out: all entries of a link
+// have the link's VNI.
 func filterOf(f *api.FDBFilter) (vtep.FDBFilter, error) {
 	out := vtep.FDBFilter{Link: f.Dev, Dst: f.Dst, Port: f.Port, Via: f.Via}
 	if f.MAC != "" {
@@ -167,7 +167,7 @@ func filterOf(f *api.FDBFilter) (vtep.FDBFilter, error) {
 	return out, nil
 }
 
-// ValidateFilter reports what cannot be in a filter.
+// ValidateFilter reports what is wrong with a filter.
 func ValidateFilter(f *api.FDBFilter) error {
 	_, err := filterOf(f)
 	return err

@@ -10,7 +10,7 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// done is the answer where there is nothing to say.
+// done is the answer without content.
 type done struct{}
 
 func (s *Server) links(*http.Request) (any, error) {
@@ -33,7 +33,7 @@ func (s *Server) find(name string) (api.Link, error) {
 	return s.describe(info), nil
 }
 
-// infoOf is what b says of a link.
+// infoOf describes a link.
 func infoOf(b LinkBackend, name string) (vtep.LinkInfo, error) {
 	info, err := b.Link(name)
 	if errors.Is(err, vtep.ErrNoLink) {
@@ -42,15 +42,15 @@ func infoOf(b LinkBackend, name string) (vtep.LinkInfo, error) {
 	return info, err
 }
 
-// describe adds what the kernel says of the link's device. Where it is in another
-// network namespace, the core's knowledge has to do.
+// describe is the API's form of a link, with what the kernel says of its device. Of a device
+// in another network namespace it has what package vtep knows.
 func (s *Server) describe(info vtep.LinkInfo) api.Link {
 	l := linkOf(info)
 	s.fill(&l.Netdev)
 	return l
 }
 
-// fill is describe for a device.
+// fill replaces what package vtep knows of a device by what the kernel says.
 func (s *Server) fill(known *api.Netdev) {
 	if d, err := s.config.Netdevs.Read(known); err == nil {
 		*known = d
@@ -66,8 +66,8 @@ func setMaster(b LinkBackend, devices Netdevs, name, master string) error {
 	return devices.SetMaster(new(netdevOf(&info)), master)
 }
 
-// AddLink makes the link that c asks for, with a master and up where c says so; or
-// none.
+// AddLink makes the link of c, with its master, and up where c says so. On an error it leaves
+// no link behind.
 func AddLink(b LinkBackend, devices Netdevs, c *api.LinkChange) error {
 	config, err := LinkConfig(&c.LinkSpec)
 	if err != nil {
@@ -181,14 +181,14 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 	return done{}, err
 }
 
-// complete refuses what the kernel's driver refuses of an entry: one without a
-// destination (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c), and a source VNI
-// that is not the link's.
+// complete refuses an entry that the kernel's driver refuses: one without a destination
+// (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c), or with a source VNI that is not the
+// link's.
 func (s *Server) complete(e *api.FDBEntry, verb string) error {
 	if e.SrcVNI != nil {
 		link, ok := s.configs()[e.Dev]
 		if ok && uint32(link.VNI) != *e.SrcVNI {
-			return api.Invalidf("src_vni %d: link %s has VNI %d alone; write vni %d for the remote's", *e.SrcVNI, e.Dev, link.VNI, *e.SrcVNI)
+			return api.Invalidf("src_vni %d is not the VNI of link %s, which is %d: write vni %d for the remote's VNI", *e.SrcVNI, e.Dev, link.VNI, *e.SrcVNI)
 		}
 	}
 	if !e.Dst.IsValid() && slices.Contains([]string{"add", "append", "replace"}, verb) {

@@ -6,7 +6,7 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// linkOf is the wire form of a link, with the device as the core knows it.
+// linkOf is the API's form of a link, with the device as package vtep knows it.
 func linkOf(i vtep.LinkInfo) api.Link {
 	l := api.Link{
 		Spec: SpecOf(i.Config), MTUSource: i.MTUSource, Entries: i.Entries, Learned: i.Learned,
@@ -23,7 +23,7 @@ func linkOf(i vtep.LinkInfo) api.Link {
 	return l
 }
 
-// netdevOf is a link's device as the core knows it.
+// netdevOf is a link's device as package vtep knows it.
 func netdevOf(i *vtep.LinkInfo) api.Netdev {
 	d := api.Netdev{
 		Index: i.Index, Name: i.Name, MAC: i.MAC.String(), Broadcast: "ff:ff:ff:ff:ff:ff", MTU: i.MTU,
@@ -39,7 +39,7 @@ func netdevOf(i *vtep.LinkInfo) api.Netdev {
 	return d
 }
 
-// statsOf is the wire form of counters.
+// statsOf is the API's form of counters.
 func statsOf(s *forward.Stats) api.LinkStats {
 	out := api.LinkStats{
 		Rx:       api.Counts{Bytes: s.RxBytes, Packets: s.RxPackets, Errors: s.RxErrors, Dropped: s.RxDropped, Multicast: s.Multicast},
@@ -50,7 +50,7 @@ func statsOf(s *forward.Stats) api.LinkStats {
 	return out
 }
 
-// dropsOf is the wire form of counters of drops; nil for none.
+// dropsOf is the API's form of drops; nil: there are none.
 func dropsOf(drops map[forward.DropReason]uint64) map[string]uint64 {
 	if len(drops) == 0 {
 		return nil
@@ -62,7 +62,7 @@ func dropsOf(drops map[forward.DropReason]uint64) map[string]uint64 {
 	return out
 }
 
-// offloadOf is the wire form of a link's offloads.
+// offloadOf is the API's form of a link's offloads.
 func offloadOf(o *vtep.LinkOffloads) api.Offload {
 	return api.Offload{
 		TAP:    api.TAPOffload{Read: o.TAP.Read.Words(), Write: o.TAP.Write.Words(), Reason: o.TAP.Reason()},

@@ -19,18 +19,18 @@ import (
 // it is cut off. Meanwhile its events are queued, and then lost.
 const lineTimeout = 10 * time.Second
 
-// interest is what a listener wants to hear of.
+// interest says which events a reader wants.
 type interest struct {
 	set vtep.EventSet
 	dev string // the link; "": all of them, and packets of no link
 }
 
-// interestOf reads what=link,fdb,drop, all where it is not said, and dev=NAME. The
-// link need not be there yet.
+// interestOf reads what=link,fdb,drop, which stands for all where it is missing, and dev=NAME.
+// The link need not exist yet.
 func interestOf(q url.Values) (in interest, err error) {
 	for key, values := range q {
 		if key != "what" && key != "dev" || len(values) != 1 {
-			return in, api.Invalidf("%s=%s: write what=link,fdb,drop or some of them, and dev=NAME, each once", key, strings.Join(values, ","))
+			return in, api.Invalidf("%s=%s is no query of monitor: write what=link,fdb,drop or some of them, and dev=NAME, each once", key, strings.Join(values, ","))
 		}
 	}
 	if in.set, err = objectSet(q); err == nil && q.Has("dev") {
@@ -59,14 +59,14 @@ func objectSet(q url.Values) (vtep.EventSet, error) {
 		case api.ObjectDrop:
 			set |= vtep.DropEvents
 		default:
-			return 0, api.Invalidf("what=%s: write link, fdb and drop, or some of them, with commas between", word)
+			return 0, api.Invalidf("what=%s is unknown: write link, fdb and drop, or some of them, with commas between", word)
 		}
 	}
 	return set, nil
 }
 
-// monitor streams what happens, a line each, until the client or the daemon
-// ends. The answer's head is sent when the subscription is in force.
+// monitor writes a line for each event until the client or the daemon ends. It sends the
+// answer's head once the subscription has begun.
 func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
 	in, err := interestOf(r.URL.Query())
 	var sub *vtep.Subscription
@@ -79,7 +79,7 @@ func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
 	}
 	defer sub.Close()
 	out := http.NewResponseController(w)
-	// Those of the server are for requests that end.
+	// The server's deadlines are for answers that end.
 	err = errors.Join(out.SetReadDeadline(time.Time{}), out.SetWriteDeadline(time.Now().Add(lineTimeout)))
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
@@ -125,7 +125,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.Re
 	}
 }
 
-// eventOf is the wire form of an event.
+// eventOf is the API's form of an event.
 func (s *Server) eventOf(now time.Time, e *vtep.Event) api.Event {
 	out := api.Event{Time: now}
 	entry := func() *api.FDBEntry {

@@ -11,16 +11,15 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// ValidatePort reports what cannot be in the fields that were said. A Name is not
-// needed.
+// ValidatePort reports what is wrong with the fields that are set. A Name is not needed.
 func ValidatePort(s *api.PortSpec) error {
 	if s.Type != "" && s.Type != api.TypeTrunk {
-		return api.Invalidf("type %q: a port is a %s", s.Type, api.TypeTrunk)
+		return api.Invalidf("type %q is unknown: write %s", s.Type, api.TypeTrunk)
 	}
 	return ValidateLink(&api.LinkSpec{MTU: s.MTU, Address: s.Address, Queues: s.Queues})
 }
 
-// TrunkConfig is the configuration that the spec describes.
+// TrunkConfig converts s to a configuration of package vtep.
 func TrunkConfig(s *api.PortSpec) (vtep.TrunkConfig, error) {
 	var c vtep.TrunkConfig
 	if err := words.ValidName(s.Name); err != nil {
@@ -30,7 +29,7 @@ func TrunkConfig(s *api.PortSpec) (vtep.TrunkConfig, error) {
 	return c, ApplyPort(s, &c)
 }
 
-// ApplyPort changes in c what the spec says, and nothing on an error.
+// ApplyPort changes c by the fields that s sets. On an error c is as before.
 func ApplyPort(s *api.PortSpec, c *vtep.TrunkConfig) error {
 	if err := ValidatePort(s); err != nil {
 		return err
@@ -46,7 +45,7 @@ func ApplyPort(s *api.PortSpec, c *vtep.TrunkConfig) error {
 	return nil
 }
 
-// portOf is the wire form of a trunk port, with the device as the core knows it.
+// portOf is the API's form of a trunk port, with the device as package vtep knows it.
 func portOf(i vtep.TrunkInfo) api.Port {
 	c := i.Config
 	l := linkOf(vtep.LinkInfo{

@@ -12,7 +12,7 @@ func TotalAddresses(v api.Value) (int, error) {
 		return 0, err
 	}
 	if n, isNumber := v.Number(); isNumber && n == 0 {
-		return 0, api.Invalidf("maxaddress 0 of the daemon: write how many addresses all links may hold together, or unlimited")
+		return 0, api.Invalidf("maxaddress of the daemon is 0: write how many addresses all links may hold together, or unlimited")
 	}
 	return limit(v), nil
 }

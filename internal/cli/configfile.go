@@ -23,7 +23,7 @@ func newConfigCommand(a *app) *cobra.Command {
 	}
 	c.AddCommand(&cobra.Command{
 		Use:   "check FILE",
-		Short: "Say what cannot be in a configuration file, each with file:line:column",
+		Short: "List the mistakes in a configuration file, each with file:line:column",
 		Long: `uvtep config check FILE
 
 Reads FILE as "uvtep run --config FILE" does; of a file named uvtep.yaml also conf.d/*.yaml

@@ -29,7 +29,7 @@ func mistakes() []mistake {
 		{"id", "1_0", "", "0 to 16777215"}, {"id", "0b11", "", "0 to 16777215"}, {"id", "1 2", "", "too much"}, {"id", "[1, 2]", "", "too much"},
 		{"id", "{a: b}", "", "no keys"}, {"id", `""`, "", "needs a value"}, {"id", "true", "", "needs a value"},
 		{"id", "", "key", "needs a value"}, {"id", "null", "key", "needs a value"}, {"id", "~", "key", "needs a value"},
-		{"vni", "16777216", "", "0 to 16777215"}, {"id", "[[1]]", "", "values only"}, {"id", "[{a: 1}]", "", "values only"},
+		{"vni", "16777216", "", "0 to 16777215"}, {"id", "[[1]]", "", "something else than values"}, {"id", "[{a: 1}]", "", "something else than values"},
 
 		{"remote", "239.1.1.1", "", "write group 239.1.1.1"}, {"remote", "0.0.0.0", "", "address of a host"},
 		{"remote", "255.255.255.255", "", "broadcast"}, {"remote", "'::ffff:192.0.2.1'", "", "write 192.0.2.1"},
@@ -52,7 +52,7 @@ func mistakes() []mistake {
 		{"group", "ff02::1%eth0", "", "dev eth0"}, {"group", "", "key", "needs a value"}, {"group", "[239.1.1.1, 239.1.1.2]", "", "too much"},
 		{"local", "239.1.1.1", "", "this host's"}, {"local", "255.255.255.255", "", "broadcast"}, {"local", "any", "", "no IP address"},
 		{"local", "eth0", "", "no IP address"}, {"local", "", "key", "needs a value"}, {"local", "fe80::1%eth0", "", "dev eth0"},
-		{"dev", `""`, "", "needs a value"}, {"dev", "eth/0", "", "slash"}, {"dev", "sixteencharacter", "", "15 at most"}, {"dev", "..", "", "cannot be"},
+		{"dev", `""`, "", "needs a value"}, {"dev", "eth/0", "", "slash"}, {"dev", "sixteencharacter", "", "15 at most"}, {"dev", "..", "", "no device name"},
 		{"dev", "[eth0, eth1]", "", "too much"}, {"dev", "eth0 eth1", "", "too much"}, {"dev", "", "key", "needs a value"}, {"dev", "{eth0: up}", "", "no keys"},
 		{"dev", "false", "", "needs a value"}, {"dev", "true", "", "needs a value"},
 

@@ -4,7 +4,7 @@
 // configuration file, whose keys are the same words, into the types of package
 // control.
 //
-// A sentence that cannot be is a UsageError that says what to write instead; a
-// file that cannot be is FileErrors, which have the places, too.
+// A mistake in a sentence is a UsageError that says what to write instead; mistakes in a file
+// are FileErrors, which have the places as well.
 // What only the daemon or the kernel can know is not judged here.
 package config

@@ -202,7 +202,7 @@ func (p *fdbParser) lladdr(word string) (err error) {
 		return words.Usagef("%q is neither a word of fdb %s nor a MAC address: see uvtep fdb %s --help", word, p.verb, p.verb)
 	}
 	if p.filter.MAC != "" {
-		return words.Usagef("two MAC addresses, %s and %s: write one", p.filter.MAC, word)
+		return words.Usagef("there are two MAC addresses, %s and %s: write one", p.filter.MAC, word)
 	}
 	p.filter.MAC = mac.String()
 	return nil

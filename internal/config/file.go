@@ -52,7 +52,7 @@ const mainName = "uvtep.yaml"
 
 // ReadFile reads a configuration file and, where it is named uvtep.yaml, then
 // conf.d/*.yaml of its directory, in the order of their names; they have ports and
-// links only. What cannot be is a FileErrors with all places.
+// links only. Its error is a FileErrors with all mistakes and their places.
 func ReadFile(name string) (*File, error) {
 	r := newFileReader()
 	more, there, err := confD(name)

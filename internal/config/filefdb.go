@@ -121,7 +121,7 @@ func (l *linkReader) checkEntry(e api.FDBEntry) error {
 		return err
 	}
 	if e.Dst.IsValid() && e.Dst.Is6() != l.link.socket().v6 {
-		return words.Usagef("dst %v is of the other address family than the link's remotes or local: write one of theirs (words.IPv4 where it has neither)", e.Dst)
+		return words.Usagef("dst %v has another address family than the link's remotes or local: write an address of theirs (IPv4 where the link has neither)", e.Dst)
 	}
 	return nil
 }

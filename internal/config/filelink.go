@@ -158,7 +158,7 @@ func (l *linkReader) sentence(p pair, w *words.Word) ([]string, error) {
 		said := make([]string, 0, len(v.items))
 		for _, item := range v.items {
 			if item.kind != scalarNode || item.text == "" {
-				return nil, words.Usagef("%s: a list has values only", key)
+				return nil, words.Usagef("%s has a list with something else than values: write [VALUE, VALUE]", key)
 			}
 			said = append(said, item.text)
 		}
@@ -178,7 +178,7 @@ func (l *linkReader) sentence(p pair, w *words.Word) ([]string, error) {
 		return []string{key}, nil // the parser says what it needs
 	}
 	if w.Hex && len(v.text) > 1 && strings.Trim(v.text, "0123456789") == "" {
-		return nil, words.Usagef("tos %s: ip reads this as hexadecimal; write 0x%s, or what you mean with 0x before it", v.text, v.text)
+		return nil, words.Usagef("tos %s is ambiguous, since ip reads it as hexadecimal: write 0x%s, or what you mean with 0x before it", v.text, v.text)
 	}
 	if v.text == "" {
 		return []string{key, ""}, nil

@@ -22,7 +22,7 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// FileError is what cannot be in a configuration file, and where.
+// FileError is a mistake in a configuration file, and its place.
 type FileError struct {
 	Place   Place
 	Message string

@@ -17,11 +17,11 @@ func ValidName(name string) error {
 	case len(name) > maxNameLen:
 		return api.Invalidf("name %q has %d bytes: write %d at most", name, len(name), maxNameLen)
 	case name == "." || name == "..":
-		return api.Invalidf("name %q cannot be a device's", name)
+		return api.Invalidf("name %q is no device name: write another", name)
 	}
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || r == 0xa0 || strings.ContainsRune("/:%\\\"", r) {
-			return api.Invalidf("name %q: a device name has no space, slash, colon, percent sign, quote or control character", name)
+			return api.Invalidf("name %q has a space, slash, colon, percent sign, quote or control character: leave it out", name)
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ func reserved(f field[string]) Value {
 		case merr != nil:
 			return "", Usagef("reserved %q is unknown: write ignore or drop, or the header bits that drop a packet, such as 0x%x for all", v, encap.AllReserved)
 		case mask&^encap.AllReserved != 0: // Linux refuses them, too (vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c)
-			return "", Usagef("reserved 0x%x: 0x%x of it is the I flag or the VNI, which are not reserved: leave that out", mask, mask&^encap.AllReserved)
+			return "", Usagef("reserved 0x%x has bits of the I flag or the VNI, 0x%x: leave them out", mask, mask&^encap.AllReserved)
 		case mask == encap.AllReserved:
 			return "drop", nil
 		case mask == 0:

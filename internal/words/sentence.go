@@ -72,7 +72,7 @@ func (s *Sentence) Value(word, what string) (string, error) {
 // Once refuses the second use of a word, or of one that says the same.
 func (s *Sentence) Once(word string) error {
 	if s.seen[word] {
-		return Usagef("%q is given twice", word)
+		return Usagef("%q is given twice: write it once", word)
 	}
 	s.seen[word] = true
 	return nil
@@ -114,13 +114,13 @@ func (s *Sentence) Address(word string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(v)
 	switch {
 	case err != nil && (word == "remote" || word == "dst") && IsHostName(v):
-		return a, Usagef("%s %q is no IP address; names are for the remotes of a configuration file, which looks them up again", word, v)
+		return a, Usagef("%s %q is no IP address: write one, or the name as a remote of a configuration file, which looks it up again", word, v)
 	case err != nil:
 		return a, Usagef("%s %q is no IP address: write one such as 192.0.2.1 or 2001:db8::1", word, v)
 	case s.family == IPv4 && !a.Is4():
-		return a, Usagef("%s %s is no IPv4 address, which -4 asks for", word, v)
+		return a, Usagef("%s %s is no IPv4 address, which -4 asks for: write one, or leave -4 out", word, v)
 	case s.family == IPv6 && !a.Is6():
-		return a, Usagef("%s %s is no IPv6 address, which -6 asks for", word, v)
+		return a, Usagef("%s %s is no IPv6 address, which -6 asks for: write one, or leave -6 out", word, v)
 	}
 	return a, nil
 }

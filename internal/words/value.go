@@ -163,7 +163,7 @@ func address(sample string, f field[netip.Addr]) Value {
 	})
 }
 
-// Unicast reports why a cannot be the address of a host.
+// Unicast reports why a is no address of a host.
 func Unicast(word string, a netip.Addr) error {
 	switch {
 	case !a.IsValid() || a.IsUnspecified():
