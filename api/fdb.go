@@ -16,7 +16,7 @@ type FDBEntry struct {
 	VNI         *uint32    `json:"vni,omitempty"`     // nil: the link's
 	SrcVNI      *uint32    `json:"src_vni,omitempty"` // the link's, on a change: another one is refused
 	Via         string     `json:"via,omitempty"`     // outgoing device
-	Master      bool       `json:"master,omitempty"`  // on a change: the bridge that the link is a port of is given the entry, too
+	Master      bool       `json:"master,omitempty"`  // on a change: the bridge that the link is a port of gets the entry as well
 	State       string     `json:"state,omitempty"`   // permanent (default), static or dynamic
 	ExternLearn bool       `json:"extern_learn,omitempty"`
 	Router      bool       `json:"router,omitempty"`
@@ -29,13 +29,12 @@ const (
 	Permanent = "permanent" // NUD_PERMANENT: neither ages nor moves
 	Static    = "static"    // NUD_NOARP: neither ages nor moves
 	Dynamic   = "dynamic"   // NUD_REACHABLE: ages and moves
-	// Stale is NUD_STALE: no entry is, but one that ages is removed with it, and
-	// misses are told with it (vxlan_cleanup and vxlan_fdb_miss in
-	// drivers/net/vxlan/vxlan_core.c); a filter may name it.
+	// Stale is NUD_STALE. No entry has it, but events of misses and of entries that aged do
+	// (vxlan_fdb_miss and vxlan_cleanup in drivers/net/vxlan/vxlan_core.c), and a filter may.
 	Stale = "stale"
 )
 
-// FDBFilter selects entries; what is unset selects all.
+// FDBFilter selects entries. A field that is not set selects all.
 type FDBFilter struct {
 	Dev         string     `json:"dev,omitempty"`
 	Br          string     `json:"br,omitempty"` // the bridge that the link is a port of
@@ -87,7 +86,7 @@ func (f *FDBFilter) Query() url.Values {
 	return q
 }
 
-// ParseFDBFilter reads what Query wrote.
+// ParseFDBFilter reads the keys that Query writes.
 func ParseFDBFilter(q url.Values) (FDBFilter, error) {
 	f := FDBFilter{}
 	for key, values := range q {

@@ -21,10 +21,10 @@ type Link struct {
 type Trouble struct {
 	Dev   string     `json:"dev,omitempty"` // in an event
 	Dst   netip.Addr `json:"dst"`
-	Port  uint16     `json:"port,omitempty"` // that ICMP told of
+	Port  uint16     `json:"port,omitempty"` // UDP port that the last ICMP error was about
 	What  string     `json:"what"`           // loop, port-unreachable, ...: see docs/conformance.md
-	Count uint64     `json:"count"`          // ICMP messages; anybody can forge them
-	Now   bool       `json:"now"`            // it goes on
+	Count uint64     `json:"count"`          // number of ICMP errors; anybody can forge them
+	Now   bool       `json:"now"`            // the trouble goes on
 }
 
 // Netdev is the link's network device, in the words of `ip -d -j link show`.
@@ -73,11 +73,11 @@ type LinkStats struct {
 	Rx         Counts            `json:"rx"`
 	Tx         Counts            `json:"tx"`
 	Reserved   uint64            `json:"reserved"`         // packets with reserved header bits set
-	NotLearned uint64            `json:"not_learned"`      // frames delivered while the FDB was full and nothing gave its place
-	Evicted    uint64            `json:"evicted"`          // FDB entries that gave their places to new addresses
+	NotLearned uint64            `json:"not_learned"`      // frames delivered while the FDB was full of entries that cannot give way
+	Evicted    uint64            `json:"evicted"`          // FDB entries removed to make room for new addresses
 	Moves      uint64            `json:"moves"`            // MAC addresses that changed their remote
-	TooBigSent uint64            `json:"too_big_sent"`     // ICMP errors given to hosts whose frames were too big
-	Withheld   uint64            `json:"too_big_withheld"` // and those beyond the link's limit
+	TooBigSent uint64            `json:"too_big_sent"`     // ICMP errors sent to hosts whose frames were too big
+	Withheld   uint64            `json:"too_big_withheld"` // ICMP errors that the link's limit withheld
 	Fragmented uint64            `json:"fragmented"`       // frames that left in fragments
 	Answered   uint64            `json:"answered"`         // ARP requests and neighbour solicitations, by proxy
 	PolicyID   uint16            `json:"policy_id"`        // of the last packet that carried one, with gbp

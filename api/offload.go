@@ -1,7 +1,7 @@
 package api
 
-// Offload says what the kernel does for a link at present, as far as it is
-// known. Reasons are given where less than the most is in use.
+// Offload says what the kernel does for a link at present. A Reason says why an offload is not
+// in use.
 type Offload struct {
 	TAP    TAPOffload `json:"tap"`
 	UDPGSO UDPGSO     `json:"udp_gso"`
@@ -9,26 +9,26 @@ type Offload struct {
 	Filter Filter     `json:"filter"`
 }
 
-// TAPOffload is of the link's device: checksum, tso and uso.
+// TAPOffload has the offloads of the link's device: checksum, tso and uso.
 type TAPOffload struct {
-	Read   []string `json:"read"`  // left to uvtep in frames that it reads
-	Write  []string `json:"write"` // superframes that the kernel takes whole; others are cut
+	Read   []string `json:"read"`  // what the kernel leaves to uvtep in frames that uvtep reads
+	Write  []string `json:"write"` // superframes that the kernel takes whole; uvtep cuts the others
 	Reason string   `json:"reason,omitempty"`
 }
 
-// UDPGSO is of what is sent to the underlay.
+// UDPGSO is the offload of packets that are sent to the underlay.
 type UDPGSO struct {
-	Segments int    `json:"segments"` // datagrams a message, at most
+	Segments int    `json:"segments"` // most datagrams in a message
 	Reason   string `json:"reason,omitempty"`
 }
 
-// UDPGRO is of what is received from the underlay.
+// UDPGRO is the offload of packets that are received from the underlay.
 type UDPGRO struct {
 	On     bool   `json:"on"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// Filter is whether the kernel drops what comes from no peer.
+// Filter says whether the kernel drops packets from no peer.
 type Filter struct {
 	On     bool   `json:"on"`
 	Reason string `json:"reason,omitempty"`

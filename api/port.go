@@ -3,8 +3,8 @@ package api
 // TypeTrunk is the type of a port whose VLANs are the ports of links.
 const TypeTrunk = "trunk"
 
-// PortSpec says what a port of its own is to be, one that is not a link's. A nil
-// field was not said: the default on an add, no change on a set.
+// PortSpec describes a port that is not a link's. A nil field stands for the default when a
+// port is added, and for no change when it is changed.
 type PortSpec struct {
 	Name       string  `json:"name,omitempty" yaml:"name,omitempty"`
 	Type       string  `json:"type,omitempty" yaml:"type,omitempty"`       // trunk
@@ -16,23 +16,23 @@ type PortSpec struct {
 	GroupOwner *uint32 `json:"group-owner,omitempty" yaml:"group-owner,omitempty"` // GID
 }
 
-// PortChange is a PortSpec, and whether the port is to be up.
+// PortChange is a PortSpec, and whether to set the port up or down.
 type PortChange struct {
 	PortSpec
 	Up *bool `json:"up,omitempty" yaml:"up,omitempty"`
 }
 
-// Port is a port as it stands.
+// Port is a port at present.
 type Port struct {
 	Spec   PortSpec   `json:"spec"`
 	Netdev Netdev     `json:"netdev"`
 	VLANs  []PortVLAN `json:"vlans"` // by VLAN id
-	// Drops are those of frames that no link counts, by reason: the port's queue was
-	// full, or no link has their VLAN.
+	// Drops are the drops that no link counts, by reason: the port's queue was full, or no
+	// link has the frame's VLAN.
 	Drops map[string]uint64 `json:"drops,omitempty"`
 }
 
-// PortVLAN is a VLAN of a trunk port: the port of a link.
+// PortVLAN is a VLAN of a trunk port and the link that has it.
 type PortVLAN struct {
 	VLAN uint16 `json:"vlan"`
 	ID   uint32 `json:"id"` // VNI

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// LinkSpec says what a link is to be, in the words of `ip link add ... type
-// vxlan`. A nil field was not said: the default on an add, no change on a set.
+// LinkSpec describes a link, in the words of `ip link add ... type vxlan`. A nil field stands
+// for the default when a link is added, and for no change when it is changed.
 type LinkSpec struct {
 	Name           string      `json:"name,omitempty" yaml:"name,omitempty"`
 	ID             *uint32     `json:"id,omitempty" yaml:"id,omitempty"`
@@ -48,7 +48,7 @@ type LinkSpec struct {
 	LocalBypass    *bool       `json:"localbypass,omitempty" yaml:"localbypass,omitempty"`
 	FlowLabel      *Value      `json:"flowlabel,omitempty" yaml:"flowlabel,omitempty"` // number or inherit
 	Proxy          *bool       `json:"proxy,omitempty" yaml:"proxy,omitempty"`
-	// ProxyLearn is what `proxy learn` says; proxy without it says the opposite.
+	// ProxyLearn is set by `proxy learn`; proxy alone clears it.
 	ProxyLearn *bool   `json:"proxylearn,omitempty" yaml:"-"` // in a file, proxy: learn
 	L2Miss     *bool   `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
 	L3Miss     *bool   `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
@@ -56,12 +56,12 @@ type LinkSpec struct {
 	GBPID      *uint16 `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
 }
 
-// LinkChange is a LinkSpec and what else `link set` can say. On a change, Name
-// is the link's new name.
+// LinkChange is a LinkSpec with the other words of `link set`. On a change, Name is the link's
+// new name.
 type LinkChange struct {
 	LinkSpec
 	Up     *bool   `json:"up,omitempty" yaml:"up,omitempty"`
-	Master *string `json:"master,omitempty" yaml:"-"` // the device's, such as a bridge; "": none
+	Master *string `json:"master,omitempty" yaml:"-"` // master of the link's device, such as a bridge; "": none
 }
 
 // PortRange is the lowest and the highest port of a range, both included.
@@ -107,7 +107,7 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// UnmarshalText takes what a YAML scalar says.
+// UnmarshalText reads a YAML scalar.
 func (v *Value) UnmarshalText(b []byte) error {
 	*v = Value(b)
 	return nil

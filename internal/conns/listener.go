@@ -1,7 +1,6 @@
-// Package conns bounds the connections of an HTTP server, so that who holds many
-// keeps nobody out: where there are as many as may be, or no file descriptor is
-// free, the one whose client lets the server wait goes for the one that waits for the
-// server.
+// Package conns bounds the connections of an HTTP server, so that a client that holds many
+// keeps no other out: where there is no room for a new connection, or no file descriptor, a
+// connection whose client makes the server wait is closed for it.
 package conns
 
 import (
@@ -16,14 +15,14 @@ import (
 )
 
 const (
-	// graceTime is how long a client may take for the next bytes before its connection
-	// may have to go. One that is idle has none.
+	// graceTime is how long a client may take for the next bytes before its connection may
+	// be closed for another. An idle connection may be closed at once.
 	graceTime = 100 * time.Millisecond
-	// lookEvery is how often a connection that may go is looked for, where there is none.
+	// lookEvery is how often admit looks again for a connection that may be closed.
 	lookEvery = 20 * time.Millisecond
 )
 
-// phase is what a connection waits for, in the order in which they go.
+// phase is what a connection waits for. Connections of the first phases are closed first.
 type phase int
 
 const (
@@ -31,11 +30,11 @@ const (
 	head              // the header of its request
 	body              // the rest of its request
 	send              // the client, to read its answer
-	busy              // nothing: its request is worked on; it never has to go
+	busy              // nothing: the server works on its request, and never closes it
 )
 
-// Listener accepts connections, at most so many at a time. Its methods State and
-// Context are for the http.Server.
+// Listener accepts a bounded number of connections at a time. Its method State and the
+// function Context are for the http.Server.
 type Listener struct {
 	net.Listener
 	most int
@@ -45,10 +44,10 @@ type Listener struct {
 	mu      sync.Mutex
 	open    map[*Conn]struct{}
 	waiting bool     // a connection waits for room
-	spare   *os.File // a descriptor to accept with where there is none
+	spare   *os.File // a file descriptor that is closed where accept finds none
 }
 
-// Limit has l accept no more than so many connections at a time. Close it.
+// Limit makes a Listener that accepts at most most connections of l at a time.
 func Limit(l net.Listener, most int) *Listener {
 	ll := &Listener{Listener: l, most: most, done: make(chan struct{}), open: make(map[*Conn]struct{})}
 	ll.end = sync.OnceValue(ll.close)
@@ -91,7 +90,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit waits until there is room for c; false: the listener ended.
+// admit waits until there is room for c. It reports false where the listener was closed.
 func (l *Listener) admit(c *Conn) bool {
 	for {
 		l.mu.Lock()
@@ -112,7 +111,7 @@ func (l *Listener) admit(c *Conn) bool {
 	}
 }
 
-// makeRoom gives up a file descriptor: a connection's, or the spare one.
+// makeRoom closes a file descriptor: a connection's, or the spare one.
 func (l *Listener) makeRoom() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +126,7 @@ func (l *Listener) makeRoom() bool {
 	return true
 }
 
-// refill has a spare descriptor again, if there is one to have. l.mu is held.
+// refill opens a spare descriptor again, if it can. l.mu is held.
 func (l *Listener) refill() {
 	if l.spare == nil {
 		l.spare, _ = os.Open(os.DevNull)
@@ -142,8 +141,8 @@ func (l *Listener) EvictStuck() bool {
 	return l.evict(send)
 }
 
-// evict closes the connection that goes first, of those in a phase or a later one,
-// and reports whether there is one. l.mu is held.
+// evict closes one connection in the phase from or a later one: of the first phase, the one
+// that has been in it longest. It reports whether there was one. l.mu is held.
 func (l *Listener) evict(from phase) bool {
 	var first *Conn
 	now := time.Now()
@@ -159,11 +158,11 @@ func (l *Listener) evict(from phase) bool {
 		return false
 	}
 	delete(l.open, first)
-	_ = first.Conn.Close() // the server meets it at its next read or write
+	_ = first.Conn.Close() // the server's next read or write of it fails
 	return true
 }
 
-// State follows a connection of the server's: it is its ConnState.
+// State is the ConnState of the http.Server.
 func (l *Listener) State(c net.Conn, s http.ConnState) {
 	conn, ok := c.(*Conn)
 	if !ok {
@@ -180,13 +179,13 @@ func (l *Listener) State(c net.Conn, s http.ConnState) {
 
 type connKey struct{}
 
-// Context keeps a connection for its requests: it is part of a server's ConnContext.
+// Context gives requests access to their connection. The server's ConnContext calls it.
 func Context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// ReadsBody says that the request of ctx is not worked on until the returned function
-// is called, but waits for the rest of itself.
+// ReadsBody notes that the server waits for the body of the request of ctx, until the
+// returned function is called.
 func ReadsBody(ctx context.Context) (done func()) {
 	c, ok := ctx.Value(connKey{}).(*Conn)
 	if !ok {
@@ -209,8 +208,8 @@ type Conn struct {
 // Inner is the connection itself.
 func (c *Conn) Inner() net.Conn { return c.Conn }
 
-// rest enters idle. Where another connection waits for room, this one has had its
-// turn: a client may have sent its next request already, and be idle for no time.
+// rest enters the phase idle. It closes the connection where another one waits for room:
+// else a client that sends the next request at once could keep its connection for ever.
 func (c *Conn) rest() {
 	c.enter(idle)
 	c.of.mu.Lock()
@@ -228,8 +227,8 @@ func (c *Conn) enter(p phase) {
 	c.phase, c.since = p, time.Now()
 }
 
-// Write implements net.Conn. While it waits for the client, the connection may have
-// to go.
+// Write implements net.Conn. While it waits for the client, the connection may be closed for
+// another.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.enter(send)
 	n, err := c.Conn.Write(b)

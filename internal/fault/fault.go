@@ -1,7 +1,7 @@
-// Package fault keeps a panic to what panicked. A panic is a fault of this
+// Package fault confines a panic to the part that panicked. A panic is a fault of this
 // program, whatever a tenant or an operator sent: it is logged with its stack and
-// counted, and everything else goes on. What the runtime ends a process for, such
-// as two writers of a map, cannot be caught.
+// counted, and all other parts go on. Go's fatal errors, such as two writers of a map, end
+// the process all the same.
 package fault
 
 import (
@@ -18,8 +18,7 @@ var caught atomic.Uint64
 // Caught is how many panics were caught since the process began.
 func Caught() uint64 { return caught.Load() }
 
-// Catch calls fn and reports whether it panicked. what says in the log who that
-// was.
+// Catch calls fn and reports whether it panicked. what names the part in the log.
 func Catch(log *slog.Logger, what string, fn func()) (panicked bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -42,12 +41,12 @@ func Note(log *slog.Logger, what string, v any) {
 const (
 	firstRest = 10 * time.Millisecond
 	maxRest   = time.Second
-	// calm is how long it runs until its next panic counts as the first.
+	// calm is how long a part must run before its next panic counts as the first.
 	calm = time.Minute
 )
 
-// Restart calls run until it returns by itself, again after each panic. run starts
-// with fresh state. rest waits, and is false where nothing is to start any more.
+// Restart calls run, and calls it again after each panic, until it returns. run starts with
+// fresh state. rest waits, and reports false where run must not start again.
 func Restart(log *slog.Logger, what string, rest func(time.Duration) bool, run func()) {
 	for wait := firstRest; ; wait = min(2*wait, maxRest) {
 		began := time.Now()

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// every is how often a line of one class is written at most.
+// every is the least time between two lines of one class.
 const every = time.Second
 
-// maxClasses bounds the classes that are told apart within that time. Texts are
-// constants but for those that a library makes.
+// maxClasses bounds the classes that are distinguished within that time. All texts are
+// constants, except for those that a library makes.
 const maxClasses = 256
 
-// class is what lines are limited by.
+// class is what lines that are limited together have in common.
 type class struct {
 	text  string
 	level slog.Level
 }
 
-// limiter lets a line of each class through, and after that one a second: the
-// latest, with the count of those before it that were left out.
+// limiter writes the first line of each class, and then one a second: the latest, with the
+// count of the lines before it that were left out.
 type limiter struct {
 	mu      sync.Mutex
 	classes map[class]*latest
 }
 
-// latest is what became of the lines of a class.
+// latest has the lines of a class since the last that was written.
 type latest struct {
 	written time.Time
 	held    int // lines since then
@@ -35,8 +35,8 @@ type latest struct {
 	by      slog.Handler // of record, with the attributes that it was given
 }
 
-// take reports whether a line is written, and how many were left out before it.
-// Else it is held until flush.
+// take reports whether a line is to be written, and how many were left out before it. Else
+// the line is held until flush.
 func (l *limiter) take(by slog.Handler, r *slog.Record) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +59,7 @@ func (l *limiter) take(by slog.Handler, r *slog.Record) (suppressed int, ok bool
 	return suppressed, true
 }
 
-// flush writes the lines that were held long enough, the latest of each class.
+// flush writes, of each class, the latest line that was held long enough.
 func (l *limiter) flush(now time.Time) {
 	var due []latest
 	l.mu.Lock()
@@ -79,7 +79,7 @@ func (l *limiter) flush(now time.Time) {
 	}
 }
 
-// write hands a record on with the count of those that were left out.
+// write writes a record with the count of those that were left out.
 func write(ctx context.Context, to slog.Handler, r slog.Record, suppressed int) error {
 	if suppressed > 0 {
 		r.AddAttrs(slog.Int("suppressed", suppressed))

@@ -1,7 +1,6 @@
-// Package logging is the daemon's log, which holds nobody up: lines are queued
-// without waiting and written by Run, so that whoever reads the log may hang or
-// die; and of lines with the same text there is one a second, with the count of
-// those that were left out.
+// Package logging is the daemon's log. Logging never waits: lines are queued, and Run writes
+// them, so that the process that reads the log may hang or die. Of lines with the same text
+// one a second is written, with the count of those that were left out.
 package logging
 
 import (
@@ -10,26 +9,25 @@ import (
 	"time"
 )
 
-// Log is a log that is written by Run. It is an io.Writer for lines that are no
-// records, in order with them.
+// Log is a log that Run writes. It is an io.Writer as well, for lines that are no records;
+// they keep their order among the records.
 type Log struct {
 	*queue
 	limiter limiter
 }
 
-// New makes a log that goes to out, which nobody but Run writes to.
+// New makes a log. Only Run writes to out.
 func New(out io.Writer) *Log {
 	return &Log{queue: newQueue(out), limiter: limiter{classes: make(map[class]*latest)}}
 }
 
-// Handler is for records. Records of one text and level are limited.
+// Handler is for records, with those of one text and level limited.
 func (l *Log) Handler() slog.Handler { return limited{&l.limiter, l.Unlimited()} }
 
-// Unlimited is for records of which each is an answer to what the operator did,
-// such as the mistakes in a file.
+// Unlimited is for records that answer an operator, such as the mistakes in a file.
 func (l *Log) Unlimited() slog.Handler { return slog.NewTextHandler(l.queue, nil) }
 
-// Run writes what is logged until Close is called.
+// Run writes the lines until Close is called.
 func (l *Log) Run() {
 	defer close(l.done)
 	second := time.NewTicker(every)
@@ -48,8 +46,8 @@ func (l *Log) Run() {
 	}
 }
 
-// Close has Run write what is left and end, for which it waits for so long and
-// no longer: a reader that hangs is left behind.
+// Close makes Run write what is queued and end, and waits for that at most so long: a reader
+// of the log may hang.
 func (l *Log) Close(wait time.Duration) {
 	close(l.closing)
 	t := time.NewTimer(wait)

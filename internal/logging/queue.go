@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// maxQueued is how many bytes wait for the reader of the log at most.
+// maxQueued is how many bytes may wait for the reader of the log.
 const maxQueued = 256 << 10
 
 // queue takes lines without waiting.
@@ -23,14 +23,14 @@ type queue struct {
 	mu    sync.Mutex // held for a copy
 	lines [][]byte
 	size  int
-	lost  uint64 // lines since one was lost; none is taken until that is told
+	lost  uint64 // lines lost; no line is taken until a line of the log has said so
 }
 
 func newQueue(out io.Writer) *queue {
 	return &queue{out: out, wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{})}
 }
 
-// Write queues a line. It never fails: what does not fit is lost, and counted.
+// Write queues a line. It never fails: a line without room is lost and counted.
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -52,7 +52,7 @@ func (q *queue) lose() {
 	q.total.Add(1)
 }
 
-// next takes the oldest line, nil where there is none.
+// next takes the oldest line; nil: there is none.
 func (q *queue) next() []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,8 +67,8 @@ func (q *queue) next() []byte {
 	return line
 }
 
-// writeAll writes what is queued, however long that takes, and how many lines
-// were lost, which came after those.
+// writeAll writes the queued lines, however long that takes, and then how many later lines
+// were lost.
 func (q *queue) writeAll() {
 	for line := q.next(); line != nil; line = q.next() {
 		if !q.put(line) {
@@ -80,8 +80,7 @@ func (q *queue) writeAll() {
 	q.tellLost()
 }
 
-// tellLost writes how many lines were lost, if any were and it can. Then lines
-// are taken again.
+// tellLost writes how many lines were lost, if any were. Then the queue takes lines again.
 func (q *queue) tellLost() {
 	q.mu.Lock()
 	lost := q.lost

@@ -1,6 +1,6 @@
-// Package metrics shows what a VTEP counts to Prometheus: a collector that asks
-// the VTEP at each scrape, so that it costs nothing in between, and the HTTP
-// server for it. docs/metrics.md has the names.
+// Package metrics shows the counters of a VTEP to Prometheus: a collector, which reads the
+// VTEP at each scrape and costs nothing in between, and its HTTP server. docs/metrics.md has
+// the names.
 package metrics
 
 import (
@@ -16,17 +16,18 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// Source is what is shown; *vtep.VTEP is one.
+// Source has the counters. *vtep.VTEP is one.
 type Source interface {
 	Links() []vtep.LinkInfo
 	Trunks() []vtep.TrunkInfo
 	// Stats counts what belongs to no link.
 	Stats() forward.Stats
-	// Addresses is how many addresses the links hold together, and may; 0: any number.
+	// Addresses is how many addresses the links hold together, and how many they may hold,
+	// 0 for any number.
 	Addresses() (held, limit int)
 }
 
-// metric is one that each link has.
+// metric is a metric of each link.
 type metric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
@@ -84,11 +85,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(c.lost()))
 	}
 	out <- prometheus.MustNewConstMetric(c.panics, prometheus.CounterValue, float64(fault.Caught()))
-	// The registry has this run where a panic would end the process.
+	// The registry runs this in a goroutine where a panic would end the process.
 	fault.Catch(c.log, "a scrape", func() { c.collect(out) })
 }
 
-// collect sends what the source tells.
+// collect sends the counters of the source.
 func (c *collector) collect(out chan<- prometheus.Metric) {
 	stats := c.source.Stats()
 	for _, r := range noLinkReasons() {
@@ -116,14 +117,13 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// noLinkReasons are those of packets whose link is not known yet: which the kernel
-// or a socket's worker drops (see NetWorker.Forward in vtep/forward), and those of
-// trunk ports.
+// noLinkReasons are the reasons of drops before the link is known: by the kernel or a socket's
+// worker (see NetWorker.Forward in vtep/forward), and at trunk ports.
 func noLinkReasons() []forward.DropReason {
 	return append(trunkReasons(), forward.RxSocketOverflow, forward.RxUnreadable, forward.RxShortHeader, forward.RxNoVNIFlag, forward.RxUnknownVNI)
 }
 
-// trunkReasons are those of frames of a trunk port whose link is not known.
+// trunkReasons are the reasons of drops at a trunk port before the link is known.
 func trunkReasons() []forward.DropReason {
 	return []forward.DropReason{forward.TxPortOverflow, forward.TxUnreadable, forward.TxUnknownVLAN}
 }
@@ -193,7 +193,7 @@ func counterMetrics() []metric {
 	}
 }
 
-// icmpMetric has a series for each thing that ICMP said; see dropMetrics.
+// icmpMetric has a series for each kind of ICMP error that came; see dropMetrics.
 func icmpMetric() metric {
 	return metric{ofLink("icmp_errors_total", "ICMP errors about packets to remotes; anybody can forge them.", "what"), prometheus.CounterValue,
 		func(l *vtep.LinkInfo, put func(float64, ...string)) {
@@ -203,10 +203,10 @@ func icmpMetric() metric {
 		}}
 }
 
-// dropMetrics has a series for each reason that something was dropped for: with
-// all of them, thousands of links were a hundred thousand series, nearly all 0. A
-// rate that begins with its series is not seen, so that the sum is there from the
-// start.
+// dropMetrics has a series for each reason that something was dropped for: with series for
+// all reasons, thousands of links would have a hundred thousand, nearly all 0. Prometheus does
+// not see the first increase of a new series, so that the sum of all reasons is there from
+// the start.
 func dropMetrics() []metric {
 	return []metric{
 		one(prometheus.CounterValue, "all_drops_total", "Frames and packets dropped, for whatever reason.", func(l *vtep.LinkInfo) float64 {

@@ -25,14 +25,15 @@ const (
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 2 * time.Minute // more than the usual time between scrapes
 	maxHeader     = 16 << 10
-	// maxConnections are open at a time. Where a further one waits, one that lets the
-	// daemon wait goes: see internal/conns.
+	// maxConnections is how many connections are open at a time. For a further one, a
+	// connection that makes the daemon wait is closed: see internal/conns.
 	maxConnections = 32
-	// maxAtOnce scrapes are answered at a time, for the memory that one takes. A further
-	// one waits for so long, and one whose client does not read it goes.
+	// maxAtOnce is how many scrapes are answered at a time, since each takes memory. A
+	// further one waits for at most turnTimeout; meanwhile a scrape whose client does not
+	// read is cut off.
 	maxAtOnce   = 4
 	turnTimeout = 5 * time.Second
-	lookEvery   = 20 * time.Millisecond // for one that goes
+	lookEvery   = 20 * time.Millisecond // for a scrape to cut off
 )
 
 // Config is what a Server needs.
@@ -49,7 +50,7 @@ type Server struct {
 	listener *conns.Listener
 	http     *http.Server
 	turns    chan struct{} // has an element for each scrape under way
-	next     chan struct{} // and for the one that is the next
+	next     chan struct{} // has an element for the scrape that waits to be the next
 }
 
 // CheckAddr reports why text is no ADDR:PORT to listen on; an empty ADDR is
@@ -98,7 +99,7 @@ func Listen(c Config) (*Server, error) {
 func (s *Server) inTurn(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.turn(r.Context()) {
-			http.Error(w, "as many scrapes as may be are under way: try again later", http.StatusServiceUnavailable)
+			http.Error(w, "too many scrapes are under way: try again later", http.StatusServiceUnavailable)
 			return
 		}
 		defer func() { <-s.turns }()
@@ -137,7 +138,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	// A scrape under way is worth no wait.
+	// Serve does not wait for scrapes under way.
 	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
 	defer stop()
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {

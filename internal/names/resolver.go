@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// longest is how long an answer holds at most, and one without a TTL, such as
-	// of /etc/hosts.
+	// longest is how long an answer holds at most, and how long one holds that has no TTL,
+	// such as one from /etc/hosts.
 	longest = time.Minute
 	// shortest keeps a TTL of 0 from making a loop.
 	shortest = time.Second
-	// again is when a name is asked for again that gave no address.
+	// again is when a name that gave no address is asked for again.
 	again = 5 * time.Second
 	// patience is how long a look-up may take.
 	patience = 8 * time.Second
@@ -28,7 +28,7 @@ type Resolver struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Answer is what a name stands for.
+// Answer has the addresses of a name.
 type Answer struct {
 	Name string
 	// IPv4 and IPv6 are in order and without repetition.
@@ -63,7 +63,7 @@ func (r *Resolver) lookup(ctx context.Context, name string) Answer {
 	if watch.dial == nil {
 		watch.dial = (&net.Dialer{}).DialContext
 	}
-	// A resolver of its own, so that what it receives is of this name.
+	// Each name has a resolver of its own, so that the TTLs that it sees are of this name.
 	resolver := &net.Resolver{PreferGo: true, Dial: watch.connect}
 	a := Answer{Name: name}
 	var wait sync.WaitGroup
@@ -78,8 +78,8 @@ func (r *Resolver) lookup(ctx context.Context, name string) Answer {
 	return a
 }
 
-// addresses asks for one family by itself: where an answer for both is made of
-// one that came and one that did not, those of the second would seem gone.
+// addresses asks for one family alone: in an answer for both, the addresses of a family whose
+// answer did not come would seem to be gone.
 func addresses(ctx context.Context, r *net.Resolver, network, name string) Addresses {
 	addrs, err := r.LookupNetIP(ctx, network, name)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// ttlWatch reads along what name servers answer to one resolver, for the TTL,
-// which net.Resolver does not give.
+// ttlWatch reads the answers of name servers to one resolver for their TTLs, which
+// net.Resolver does not return.
 type ttlWatch struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -34,7 +34,7 @@ func (w *ttlWatch) connect(ctx context.Context, network, address string) (net.Co
 	return &watchedStream{Conn: c, watch: w}, nil
 }
 
-// ttl is the least of those seen, longest where none was.
+// ttl is the least TTL seen, or longest where none was.
 func (w *ttlWatch) ttl() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,9 +44,8 @@ func (w *ttlWatch) ttl() time.Duration {
 	return time.Duration(w.least) * time.Second
 }
 
-// message notes the TTLs of one answer: of its addresses and of the aliases
-// that lead to them. What is no DNS message says nothing; the resolver refuses
-// it, too.
+// message notes the TTLs of one answer: of its addresses and of the aliases that lead to
+// them. It ignores what is no DNS message, which the resolver refuses as well.
 func (w *ttlWatch) message(b []byte) {
 	var p dnsmessage.Parser
 	if h, err := p.Start(b); err != nil || !h.Response || p.SkipAllQuestions() != nil {

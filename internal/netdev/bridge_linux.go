@@ -12,10 +12,9 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// ChangeBridge makes a change of an entry, add, append, replace or del, in the forwarding
-// database of the bridge that the device known is a port of (NTF_MASTER of
-// include/uapi/linux/neighbour.h). A device that is no bridge's port has none to
-// change.
+// ChangeBridge adds, appends, replaces or deletes an entry in the forwarding database of the
+// bridge that the device is a port of (NTF_MASTER of include/uapi/linux/neighbour.h). It does
+// nothing for a device that is no port of a bridge.
 func (Host) ChangeBridge(known *api.Netdev, verb string, e *api.FDBEntry) error {
 	d, err := deviceOf(known)
 	if err != nil {

@@ -20,8 +20,7 @@ func (Host) Find(name string) (int, error) {
 	return d.Attrs().Index, nil
 }
 
-// Master is the index of the device that the one known is a slave of, 0 where it is
-// none's.
+// Master is the index of the device that a device is a slave of; 0: it is no slave.
 func (Host) Master(known *api.Netdev) (int, error) {
 	d, err := deviceOf(known)
 	if err != nil {
@@ -30,8 +29,8 @@ func (Host) Master(known *api.Netdev) (int, error) {
 	return d.Attrs().MasterIndex, nil
 }
 
-// SetMaster makes the device known the slave of another one, such as a bridge or a VRF
-// device (IFLA_MASTER, do_set_master in net/core/rtnetlink.c), and with "" of none.
+// SetMaster makes a device the slave of the one called master, such as a bridge or a VRF
+// device (IFLA_MASTER, do_set_master in net/core/rtnetlink.c); "": of none.
 func (h Host) SetMaster(known *api.Netdev, master string) error {
 	d, err := deviceOf(known)
 	if err != nil {
@@ -52,7 +51,7 @@ func (h Host) SetMaster(known *api.Netdev, master string) error {
 	return nil
 }
 
-// deviceOf is the device known, if it is in this network namespace.
+// deviceOf finds the device, if it is in this network namespace.
 func deviceOf(known *api.Netdev) (netlink.Link, error) {
 	d, err := netlink.LinkByIndex(known.Index)
 	if err == nil {

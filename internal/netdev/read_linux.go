@@ -15,8 +15,8 @@ import (
 	"github.com/uvtep/uvtep/api"
 )
 
-// Read asks the kernel for what `ip -d link show` prints of the device known:
-// RTM_GETLINK, rtnetlink(7) and include/uapi/linux/if_link.h.
+// Read asks the kernel for what `ip -d link show` prints of a device (RTM_GETLINK,
+// rtnetlink(7), include/uapi/linux/if_link.h).
 func (Host) Read(known *api.Netdev) (api.Netdev, error) {
 	fail := func(err error) (api.Netdev, error) {
 		return api.Netdev{}, fmt.Errorf("netdev: device %q: %w", known.Name, err)

@@ -8,8 +8,8 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// add makes a link. It returns what came to be of it: nothing on a refusal of
-// the link itself, the link without the entries that were refused.
+// add makes a link. It returns the link without the entries that were refused, or nothing
+// where the link itself was.
 func (k *Keeper) add(is *link) (done link, err error) {
 	if err := k.backend.AddLink(is.config); err != nil {
 		return link{}, err
@@ -28,15 +28,15 @@ func (k *Keeper) addDown(is *link) (link, error) {
 	return done, err
 }
 
-// raiseNew brings up the links that were added, after all are there: for each netdev that
-// comes up the kernel walks the IPv6 routes of all (rt6_sync_up in net/ipv6/route.c), which
-// takes a third of the time where it does nothing else in between.
+// raiseNew brings up the links that were added, once all are there: for each netdev that comes
+// up, the kernel walks the IPv6 routes of all (rt6_sync_up in net/ipv6/route.c), which takes a
+// third of the time if nothing else happens in between.
 func (k *Keeper) raiseNew() (all error) {
 	for _, name := range k.added {
 		l := k.applied[name]
 		err := k.backend.SetLinkUp(name, true)
 		if errors.Is(err, vtep.ErrNoLink) {
-			continue // somebody deleted it meanwhile, as the API lets them
+			continue // a client of the API deleted it meanwhile
 		}
 		if err != nil {
 			all = errors.Join(all, fmt.Errorf("%s: link %s: %w", l.place, name, err))
@@ -49,7 +49,7 @@ func (k *Keeper) raiseNew() (all error) {
 	return all
 }
 
-// furnish gives a link that was just made its entries, before it comes up.
+// furnish adds the entries of a link that was just made, before it comes up.
 func (k *Keeper) furnish(is *link) (link, error) {
 	done := *is
 	done.entries = nil
@@ -63,7 +63,7 @@ func (k *Keeper) furnish(is *link) (link, error) {
 	return done, err
 }
 
-// adopt takes over a link that the file names and somebody else made.
+// adopt takes over a link that the file has and a client of the API made.
 func (k *Keeper) adopt(is *link) (link, error) {
 	name := is.config.Name
 	err := k.backend.UpdateLink(name, func(c *vtep.LinkConfig) error {
@@ -82,9 +82,8 @@ func (k *Keeper) adopt(is *link) (link, error) {
 	return done, err
 }
 
-// change leads a link from was to is. It returns the link as far as that went.
-// mayRenew says whether to make the link anew where it cannot change so while
-// it runs.
+// change changes a link from was to is, and returns the link as it is then. mayRenew allows it
+// to make the link anew where a running link cannot change so.
 func (k *Keeper) change(was, is *link, mayRenew bool) (link, error) {
 	d := diff(was, is)
 	done := *was
@@ -121,8 +120,8 @@ func (k *Keeper) change(was, is *link, mayRenew bool) (link, error) {
 	return done, err
 }
 
-// renew makes a link anew that cannot change so while it runs. Where that
-// fails it goes back to the link that there was.
+// renew makes a link anew that cannot change so while it runs. On an error it makes the old
+// one again.
 func (k *Keeper) renew(was, is *link) (link, error) {
 	if err := k.backend.DelLink(is.config.Name); err != nil && !errors.Is(err, vtep.ErrNoLink) {
 		return *was, err
@@ -135,7 +134,7 @@ func (k *Keeper) renew(was, is *link) (link, error) {
 	return done, errors.Join(err, back)
 }
 
-// put gives a link entries and notes them in done.
+// put adds entries to a link, and notes them in done.
 func (k *Keeper) put(done *link, entries []vtep.FDBEntry) error {
 	var all error
 	at := byKey(done.entries)
@@ -159,7 +158,7 @@ func (k *Keeper) putOne(e *vtep.FDBEntry, again bool) error {
 	if !isGroup(e.MAC) {
 		return k.backend.FDBReplace(*e)
 	}
-	if again { // another state: appending it once more would change nothing
+	if again { // with another state, which appending would not change
 		if err := k.delete(e); err != nil {
 			return err
 		}
@@ -167,7 +166,7 @@ func (k *Keeper) putOne(e *vtep.FDBEntry, again bool) error {
 	return k.backend.FDBAppend(*e)
 }
 
-// del takes entries away and strikes them off done.
+// del deletes entries, and takes them out of done.
 func (k *Keeper) del(done *link, entries []vtep.FDBEntry) error {
 	var all error
 	gone := make(map[entryKey]bool, len(entries))
@@ -182,7 +181,7 @@ func (k *Keeper) del(done *link, entries []vtep.FDBEntry) error {
 	return all
 }
 
-// delete removes an entry where it is still what the file made of it.
+// delete removes an entry, unless a client of the API has changed it.
 func (k *Keeper) delete(e *vtep.FDBEntry) error {
 	err := k.backend.FDBDel(e.Link, e.MAC, &e.Remote)
 	if errors.Is(err, vtep.ErrNotExist) {

@@ -6,9 +6,9 @@ import (
 	"github.com/uvtep/uvtep/vtep"
 )
 
-// difference is what leads a link from was to is.
+// difference is what changes a link from was to is.
 type difference struct {
-	renew    bool // delete it and add it again: it cannot change so while it runs
+	renew    bool // the link has to be deleted and added again
 	config   bool
 	up       bool
 	put, del []vtep.FDBEntry
@@ -18,7 +18,7 @@ func (d *difference) empty() bool {
 	return !d.renew && !d.config && !d.up && len(d.put)+len(d.del) == 0
 }
 
-// diff compares a link as the file had it with what it is to be.
+// diff compares a link of the file before with that of the new file.
 func diff(was, is *link) difference {
 	d := difference{
 		renew:  max(was.config.Queues, 1) != max(is.config.Queues, 1),
@@ -41,8 +41,7 @@ func diff(was, is *link) difference {
 	return d
 }
 
-// merge gives c what differs between was and is, and leaves the rest as it
-// came to be.
+// merge changes in c what differs between was and is.
 func merge[T any](c, was, is *T) {
 	to, from, target := reflect.ValueOf(c).Elem(), reflect.ValueOf(was).Elem(), reflect.ValueOf(is).Elem()
 	for i := range to.NumField() {

@@ -1,6 +1,6 @@
-// Package reload keeps a VTEP as its configuration file says: at the start,
+// Package reload keeps a VTEP as its configuration file describes it: at the start,
 // when the file is read again, and when the addresses of a name change. It
-// applies differences: to what the file said before, not to what the VTEP is,
-// so that what others changed through the control API stays, and a link that
-// the file did not change is not touched.
+// applies the differences from the file before, not from the present VTEP:
+// what clients changed through the control API stays, and a link that
+// did not change in the file is not touched.
 package reload

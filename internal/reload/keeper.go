@@ -28,7 +28,7 @@ type Resolver interface {
 	Lookup(ctx context.Context, names []string) []names.Answer
 }
 
-// Keeper keeps a VTEP as a file says.
+// Keeper keeps a VTEP as its configuration file describes it.
 type Keeper struct {
 	backend  Backend
 	resolver Resolver
@@ -38,8 +38,8 @@ type Keeper struct {
 	mu      sync.Mutex // before the backend's locks
 	file    *config.File
 	ports   map[string]config.FilePort // as applied
-	applied map[string]link            // as the file had them and the backend took them
-	added   []string                   // by the Load under way, and down yet
+	applied map[string]link            // as the backend accepted them
+	added   []string                   // by the Load under way, and not up yet
 	known   map[string]names.Answer
 	due     map[string]time.Time // when to ask for a name again
 }
@@ -52,9 +52,9 @@ func New(b Backend, r Resolver, log *slog.Logger) *Keeper {
 	}
 }
 
-// Load applies what f says otherwise than the file before. What the backend
-// refuses is an error that begins with the place of its link; the rest is
-// applied, and the next Load tries again what was not.
+// Load applies the difference between f and the file before. Each refusal of the backend is an
+// error that begins with the place of its link; the rest is applied, and the next Load tries
+// again what was refused.
 func (k *Keeper) Load(f *config.File) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -71,7 +71,7 @@ func (k *Keeper) Load(f *config.File) error {
 		if lerr := k.apply(l, exists); lerr != nil {
 			err = errors.Join(err, lerr, k.goBack(l.Name, renewed))
 		}
-		if errors.Is(err, vtep.ErrClosed) { // the daemon ends: the rest would be refused, too
+		if errors.Is(err, vtep.ErrClosed) { // the daemon ends, and would refuse the rest as well
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (k *Keeper) Load(f *config.File) error {
 	return err
 }
 
-// names are those that the file's remotes have.
+// names are the names among the file's remotes.
 func (k *Keeper) names() map[string]bool {
 	all := make(map[string]bool)
 	for _, l := range k.file.Links {
@@ -97,8 +97,7 @@ func (k *Keeper) names() map[string]bool {
 	return all
 }
 
-// forgetNames drops what the file does not name any more, and has every new
-// name asked for.
+// forgetNames drops the names that the file has no longer, and makes Run ask for the new ones.
 func (k *Keeper) forgetNames() {
 	wanted := k.names()
 	maps.DeleteFunc(k.known, func(name string, _ names.Answer) bool { return !wanted[name] })
@@ -110,7 +109,7 @@ func (k *Keeper) forgetNames() {
 	}
 }
 
-// links are those that the VTEP has.
+// links are the links of the VTEP.
 func (k *Keeper) links() map[string]bool {
 	all := make(map[string]bool)
 	for _, l := range k.backend.Links() {
@@ -119,8 +118,8 @@ func (k *Keeper) links() map[string]bool {
 	return all
 }
 
-// removeOld deletes what the file has no more, and links that have to be made
-// anew, before others take their names and VNIs. It returns the latter.
+// removeOld deletes links that the file has no longer, and links that have to be made anew,
+// before others take their names and VNIs. It returns the latter.
 func (k *Keeper) removeOld(exists map[string]bool) (renewed map[string]link, all error) {
 	wanted := make(map[string]*config.FileLink, len(k.file.Links))
 	for i := range k.file.Links {
@@ -147,8 +146,8 @@ func (k *Keeper) removeOld(exists map[string]bool) (renewed map[string]link, all
 	return renewed, all
 }
 
-// vniTaken reports whether a link is to have the VNI that another one of the file
-// had before, as where two of them swap theirs.
+// vniTaken reports whether a link gets the VNI that another link of the file had before, as
+// where two links swap their VNIs.
 func vniTaken(before map[string]link, was, is *link) bool {
 	if was.config.VNI == is.config.VNI {
 		return false
@@ -161,7 +160,7 @@ func vniTaken(before map[string]link, was, is *link) bool {
 	return false
 }
 
-// goBack makes a link again as it was, where it could not be made anew.
+// goBack makes a link as it was before, after it could not be made anew.
 func (k *Keeper) goBack(name string, renewed map[string]link) error {
 	was, ok := renewed[name]
 	if _, exists := k.applied[name]; !ok || exists {
@@ -174,9 +173,8 @@ func (k *Keeper) goBack(name string, renewed map[string]link) error {
 	return err
 }
 
-// apply brings one link in line. exists are the VTEP's links, nil where the file
-// was not read but a name changed: what a name server says makes no link and
-// takes none away.
+// apply brings one link in line with the file. exists are the VTEP's links; nil: the addresses
+// of a name changed, which makes no link and removes none.
 func (k *Keeper) apply(f *config.FileLink, exists map[string]bool) error {
 	was, known := k.applied[f.Name]
 	if !known && exists == nil {
@@ -205,8 +203,8 @@ func (k *Keeper) apply(f *config.FileLink, exists map[string]bool) error {
 	return nil
 }
 
-// Run asks for the names again when their answers end, and applies what became
-// of them, until ctx ends.
+// Run asks for names again when their answers expire, and applies the new addresses, until
+// ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -228,7 +226,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// dueNames are the names whose time has come.
+// dueNames are the names whose answers have expired.
 func (k *Keeper) dueNames() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -255,7 +253,7 @@ func (k *Keeper) pause() time.Duration {
 	return max(time.Until(next), 0)
 }
 
-// take notes answers and applies them to the links that name them.
+// take notes answers and applies them to the links with those names.
 func (k *Keeper) take(answers []names.Answer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -286,8 +284,8 @@ func (k *Keeper) take(answers []names.Answer) {
 	}
 }
 
-// kept is an answer, or the one before where none could be had: a name server
-// that is silent takes no remote away. The log has the first failure of a row.
+// kept is an answer, or the one before where the look-up failed: a silent name server removes
+// no remote. The first of several failures is logged.
 func (k *Keeper) kept(name string, before, now names.Addresses) names.Addresses {
 	if now.Err == nil {
 		return now

@@ -20,11 +20,11 @@ type link struct {
 	// each once.
 	entries []vtep.FDBEntry
 	place   config.Place
-	index   int // of its netdev, once it is there
+	index   int // of its netdev, once the link exists
 }
 
-// linkOf is the link of a file. present is the default remote that it has: one
-// that a name stands for stays the default as long as the name does.
+// linkOf is the link of a file. present is its default remote at present: an address of a name
+// stays the default as long as the name has it.
 func linkOf(f *config.FileLink, known map[string]names.Answer, present netip.Addr) (link, error) {
 	l := link{up: *f.Up, place: f.Place}
 	var err error
@@ -46,7 +46,7 @@ func linkOf(f *config.FileLink, known map[string]names.Answer, present netip.Add
 		}
 	}
 	for _, a := range remotes {
-		// Via as the default entry has it: else they would be two remotes.
+		// The default entry has such a Via; with another one they would be two remotes.
 		add(vtep.FDBEntry{Link: l.config.Name, Remote: vtep.Remote{Addr: a, Via: l.config.Dev}, State: fdb.Permanent})
 	}
 	for i := range f.FDB {
@@ -59,14 +59,14 @@ func linkOf(f *config.FileLink, known map[string]names.Answer, present netip.Add
 	return l, nil
 }
 
-// defaultEntry is what the VTEP makes of the default remote.
+// defaultEntry is the entry that the VTEP makes for the default remote.
 func (l *link) defaultEntry() vtep.FDBEntry {
 	return vtep.FDBEntry{Remote: vtep.Remote{Addr: l.config.Remote, Via: l.config.Dev}}
 }
 
-// addresses are a link's remotes, in the order of the file, of one family: that
-// of the link where its words tell, else that of the default remote it has,
-// else IPv4 where a name has such an address.
+// addresses are a link's remotes, in the order of the file, of one address family: the family
+// that the link's words tell, else that of its default remote, else IPv4 if a name has an
+// IPv4 address.
 func addresses(f *config.FileLink, known map[string]names.Answer, present netip.Addr) []netip.Addr {
 	v4, v6 := f.Families()
 	var four, six []netip.Addr
@@ -95,8 +95,8 @@ func addresses(f *config.FileLink, known map[string]names.Answer, present netip.
 	return four
 }
 
-// host reports whether a can be a VTEP's: a name server may answer anything. A
-// link-local address needs the device.
+// host reports whether a may be the address of a VTEP, since a name server may answer
+// anything. A link-local address needs the device.
 func host(a netip.Addr, dev bool) bool {
 	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && a.Zone() == "" &&
 		a != netip.AddrFrom4([4]byte{255, 255, 255, 255}) && (dev || !a.IsLinkLocalUnicast())
@@ -105,8 +105,8 @@ func host(a netip.Addr, dev bool) bool {
 // isGroup reports whether a MAC address has a list of remotes.
 func isGroup(mac encap.MAC) bool { return mac.IsZero() || mac.IsMulticast() }
 
-// entryKey is what an entry stands by in its link's table: a unicast MAC address
-// has one entry, a group one for each remote.
+// entryKey identifies an entry in its link's table: a unicast MAC address has one entry, a
+// group one for each remote.
 type entryKey struct {
 	mac  encap.MAC
 	addr netip.Addr
@@ -122,7 +122,7 @@ func keyOf(e vtep.FDBEntry) entryKey {
 	return wholeKey(e)
 }
 
-// wholeKey tells entries of different remotes apart, of a unicast MAC address too.
+// wholeKey identifies an entry by its remote as well, even that of a unicast MAC address.
 func wholeKey(e vtep.FDBEntry) entryKey {
 	key := entryKey{mac: e.MAC, addr: e.Remote.Addr, port: e.Remote.Port, vni: -1, via: e.Remote.Via}
 	if e.Remote.VNI != nil {
@@ -135,7 +135,7 @@ func sameEntry(a, b vtep.FDBEntry) bool {
 	return wholeKey(a) == wholeKey(b) && a.State == b.State && a.Flags == b.Flags
 }
 
-// byKey is where each entry is in a list.
+// byKey is the index of each entry in a list.
 func byKey(entries []vtep.FDBEntry) map[entryKey]int {
 	at := make(map[entryKey]int, len(entries))
 	for i, e := range entries {

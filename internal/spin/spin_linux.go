@@ -5,24 +5,22 @@ import (
 	"time"
 )
 
-// Spinner decides whether a reader that found nothing waits: the way through a
-// wait costs a reply tens of microseconds, but a processor that spins is
-// missing elsewhere. So it spins only where traffic is sparse, gives way to
-// whatever else can run at each turn, and leaves off when something did run or
-// nothing came.
+// Spinner decides whether a reader that found nothing spins or waits. A wait delays a reply
+// by tens of microseconds; a processor that spins does nothing else. So a Spinner spins only
+// where traffic is sparse, lets any other thread run at each turn, and stops when another
+// thread did run or nothing came.
 //
-// It looks for all the process's readers at once, so that one of them spins and
-// the others wait. A packet for another wakes nobody: the spinner returns to the
-// runtime, whose poller finds the packet and lets its reader run on the same
-// thread.
+// One reader spins for all readers of the process, and the others wait. For a packet of
+// another reader the spinner returns to the runtime, whose poller finds the packet and runs
+// its reader on the same thread, without a wake-up.
 type Spinner struct {
 	fd    int32
 	limit time.Duration // of one spell; 0: never
 	all   *watch
 }
 
-// New makes the Spinner of a reader of fd, whose spells last limit at most; 0:
-// it never spins. The caller keeps fd open; closing it is all there is to undo.
+// New makes the Spinner of a reader of fd that spins for limit at a time; 0: it never spins.
+// The caller keeps fd open. Closing fd ends the Spinner.
 func New(fd int, limit time.Duration) (Spinner, error) {
 	if limit == 0 {
 		return Spinner{}, nil
@@ -35,8 +33,8 @@ func New(fd int, limit time.Duration) (Spinner, error) {
 	return s, all.add(fd)
 }
 
-// Again reports whether to look once more at a descriptor that was just found
-// empty, which has something now. Else the reader waits.
+// Again spins for a descriptor that was just found empty, and reports whether it has something
+// now. Else the reader waits.
 func (s *Spinner) Again() bool {
 	if s.limit == 0 || !s.all.taken.CompareAndSwap(false, true) {
 		return false
@@ -46,11 +44,11 @@ func (s *Spinner) Again() bool {
 	if !found || fd != s.fd {
 		return false
 	}
-	runtime.Gosched() // whatever else this processor was asked for meanwhile
+	runtime.Gosched() // other goroutines of this processor first
 	return true
 }
 
-// Done notes that a batch was read: frames that lie in so many bytes.
+// Done notes that a batch of so many bytes was read.
 func (s *Spinner) Done(frames, bytes int) {
 	if s.limit != 0 && (frames > 1 || bytes > mostSparse) {
 		s.all.stream(s.all.now())
