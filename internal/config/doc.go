@@ -6,5 +6,5 @@
 //
 // A mistake in a sentence is a UsageError that says what to write instead; mistakes in a file
 // are FileErrors, which have the places as well.
-// What only the daemon or the kernel can know is not judged here.
+// What only the daemon or the kernel can know is not checked here.
 package config

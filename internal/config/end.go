@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// A YAML file that was cut off is often one still: what follows decides what of a
-// file may be taken for its end (docs/decisions/0007-end-of-a-file.md).
+// A YAML file that was cut off is often still valid YAML. What follows decides whether the end
+// of a file may be a cut (docs/decisions/0007-end-of-a-file.md).
 
 // source is one of the files that a configuration was read from.
 type source struct {
@@ -18,9 +18,8 @@ type source struct {
 	text []byte
 }
 
-// CheckEnd says why f, which was read after before, cannot be told from a file
-// that was cut off: FileErrors, or nil. A file of conf.d that is gone was taken
-// away, as its directory says.
+// CheckEnd reports why f, which was read after before, may have been cut off: FileErrors, or
+// nil. A file of conf.d that is gone was removed, since its directory does not list it.
 func (f *File) CheckEnd(before *File) error {
 	c := &complaints{}
 	var lost []string // with conf.d
@@ -42,12 +41,12 @@ func (f *File) CheckEnd(before *File) error {
 	return c.result()
 }
 
-// orForce is the other thing to do.
+// orForce is the end of the messages: what else the user may do.
 const orForce = "or run uvtep config apply --force"
 
-// checkEnd judges a file by what it was. gone are the links and ports that it had
-// and no file has now; changed says that one is said otherwise, few that no more of
-// them go than somebody takes away at a time.
+// checkEnd compares a file with what it was before. gone are the links and ports that it had
+// and no file has now; changed says that a link or port differs, few that no more of them are
+// gone than a user removes at a time.
 func (s *source) checkEnd(was *source, gone []string, changed, few bool, c *complaints) {
 	if marked(s.text) {
 		return
@@ -93,14 +92,14 @@ func (f *File) fewGo(before *File, name string, n int) bool {
 	return n <= new
 }
 
-// end is where the file ends.
+// end is the place where the file ends.
 func (s *source) end() Place {
 	line := 1 + bytes.Count(s.text, []byte("\n"))
 	return Place{File: s.name, Line: line, Column: 1 + len([]rune(string(s.text[1+bytes.LastIndexByte(s.text, '\n'):])))}
 }
 
-// marked reports whether a file says by a line ... where its document ends (YAML
-// 1.2 section 9.1.2). No such line can be part of a value.
+// marked reports whether a line ... marks the end of the file's document (YAML 1.2 section
+// 9.1.2). No value can have such a line.
 func marked(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if rest, ok := bytes.CutPrefix(line, []byte("...")); ok && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0) {
@@ -119,8 +118,8 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// loss is what one file of before said that f does not say: links and ports that
-// no file has, and whether anything is said otherwise.
+// loss is what f does not have of one file of before: links and ports that no file has, and
+// whether another link or port differs.
 func (f *File) loss(before *File, name string) (gone []string, changed bool) {
 	ports := make(map[string]*FilePort, len(f.Ports))
 	for i := range f.Ports {
@@ -156,7 +155,7 @@ func (f *File) loss(before *File, name string) (gone []string, changed bool) {
 	return gone, changed
 }
 
-// Gone are the links and ports of before that f has no more.
+// Gone are the links and ports of before that f does not have.
 func (f *File) Gone(before *File) (links, ports []string) {
 	has := make(map[string]bool, len(f.Links)+len(f.Ports))
 	for i := range f.Links {
@@ -179,7 +178,7 @@ func (f *File) Gone(before *File) (links, ports []string) {
 	return links, ports
 }
 
-// said is the link without its places.
+// said is the link without places.
 func (l *FileLink) said() FileLink {
 	out := *l
 	out.Place, out.FDB = Place{}, slices.Clone(l.FDB)

@@ -97,7 +97,7 @@ func (p *fdbParser) parse(word func(string) error) error {
 	}
 }
 
-// refuse says why words of iproute2 are none of uvtep's.
+// refuse says why uvtep does not accept some words of iproute2.
 func (p *fdbParser) refuse(word string) error {
 	switch word {
 	case "br", "brport", "vlan":
@@ -120,8 +120,8 @@ func (p *fdbParser) refuse(word string) error {
 	return nil
 }
 
-// expandEntry completes a word of an entry: the first of those that iproute2
-// lets be cut short, in its order (fdb_modify in bridge/fdb.c).
+// expandEntry completes a word of an entry to the first word, in iproute2's order, that may be
+// abbreviated so (fdb_modify in bridge/fdb.c).
 func expandEntry(word string) string {
 	for _, w := range []string{
 		"master", "router", "local", "permanent", "temp", "static", "dynamic", "vlan", "use", "extern_learn", "sticky",
@@ -166,8 +166,8 @@ func (p *fdbParser) entryWord(word string) error {
 	return err
 }
 
-// vlan reads a VLAN id that says nothing of a VXLAN link's entries: the kernel's
-// driver ignores it (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c).
+// vlan reads a VLAN id and ignores it for a VXLAN link's entries, as the kernel's driver does
+// (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c).
 func (p *fdbParser) vlan() error {
 	_, err := p.Number("vlan", 1, 4094)
 	return err
@@ -190,7 +190,7 @@ func (p *fdbParser) getWord(word string) error {
 	return p.lladdr(word)
 }
 
-// lladdr takes the MAC address, alone or after `to`.
+// lladdr reads the MAC address, with or without `to` before it.
 func (p *fdbParser) lladdr(word string) (err error) {
 	if word == "to" {
 		if word, err = p.Value("to", "LLADDR"); err != nil {
@@ -208,7 +208,7 @@ func (p *fdbParser) lladdr(word string) (err error) {
 	return nil
 }
 
-// remoteWord takes the words that name a link and a remote.
+// remoteWord reads the words that name a link and a remote.
 func (p *fdbParser) remoteWord(word string, f *api.FDBFilter) (done bool, err error) {
 	var n uint64
 	switch word {
@@ -325,7 +325,7 @@ func (p *fdbParser) showWord(word string) (done bool, err error) {
 	return false, nil
 }
 
-// without takes one state out of those to be shown.
+// without removes one state from those that are shown.
 func (p *fdbParser) without(state string) error {
 	if len(p.states) == 0 {
 		p.states = []string{api.Permanent, api.Static, api.Dynamic}
@@ -337,7 +337,7 @@ func (p *fdbParser) without(state string) error {
 	return nil
 }
 
-// checkFilter works out the states that all of the words leave.
+// checkFilter computes the states that all words together select.
 func (p *fdbParser) checkFilter() error {
 	states, ok := statesWhere(func(s nud) bool {
 		return p.flush.matches(s) && (p.bits == 0 || s&p.bits != 0) && s&p.not == 0

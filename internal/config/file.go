@@ -13,7 +13,7 @@ import (
 	"github.com/uvtep/uvtep/internal/words"
 )
 
-// File is what a configuration file says, with the files of conf.d beside it.
+// File is the content of a configuration file and of the files of conf.d beside it.
 type File struct {
 	Control string // path of the control socket; "": not said
 	Metrics string // ADDR:PORT; "": not said
@@ -28,7 +28,7 @@ type File struct {
 
 // FileLink is a link of a configuration file.
 type FileLink struct {
-	// LinkChange is what the words say but for the remotes; Up is never nil.
+	// LinkChange has the words except for the remotes; Up is never nil.
 	api.LinkChange
 	Remotes []Host // of `remote` or `remotes`, as given
 	FDB     []FileEntry
@@ -81,8 +81,8 @@ func ReadFile(name string) (*File, error) {
 	return &r.file, nil
 }
 
-// Read reads what stands for a configuration file, and no conf.d. What cannot be
-// is a FileErrors with all places, name as their file.
+// Read reads the text of a configuration file, without conf.d. Its error is a FileErrors with
+// all mistakes and their places, which have name as their file.
 func Read(name string, data []byte) (*File, error) {
 	r := newFileReader()
 	r.read(name, data, false)
@@ -93,7 +93,7 @@ func Read(name string, data []byte) (*File, error) {
 	return &r.file, nil
 }
 
-// readError leaves out the path, which the place has.
+// readError leaves out the path, which the place of the error has.
 func readError(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
@@ -111,8 +111,7 @@ type fileReader struct {
 
 func newFileReader() *fileReader { return &fileReader{known: words.Known(false)} }
 
-// placedLink is where the words of a link stand that checks of several links
-// point to.
+// placedLink has the places of the words of a link that checks of several links report.
 type placedLink struct{ name, id Place }
 
 // read reads one file; beside says that it is one of conf.d.
@@ -152,8 +151,8 @@ func (r *fileReader) read(name string, data []byte, beside bool) {
 	}
 }
 
-// pairs are a mapping's keys with their values, each key once. what is said of
-// the mapping in a complaint.
+// pairs are a mapping's keys with their values, each key once. what describes the mapping in
+// an error.
 func (r *fileReader) pairs(n *node, what string) []pair {
 	first := make(map[string]Place)
 	kept := make([]pair, 0, len(n.pairs))
@@ -172,7 +171,7 @@ func (r *fileReader) pairs(n *node, what string) []pair {
 	return kept
 }
 
-// scalar is the text of a value that is one word or string.
+// scalar is the text of a value that is a word or string.
 func (r *fileReader) scalar(key, want string, n *node) (string, bool) {
 	if n.kind != scalarNode || n.text == "" {
 		r.addf(n.place, "%s needs one value: write %s: %s", key, key, want)
@@ -228,8 +227,8 @@ func (r *fileReader) maxAddress(n *node) {
 
 func (r *fileReader) readLinks(n *node) { r.mappings("links", "link", "vxlan0", n, r.readLink) }
 
-// mappings has read take each item of a list whose items have keys, a thing
-// such as example.
+// mappings calls read with each item of a list of mappings. An error names the thing that an
+// item is, and the example.
 func (r *fileReader) mappings(key, thing, example string, n *node, read func(*node)) {
 	for _, item := range r.list(key, "- name: "+example+" and the "+thing+"'s words below it", n) {
 		if item.kind != mappingNode {

@@ -8,7 +8,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// whole judges a link whose keys are all in order, as the daemon will.
+// whole checks a link whose keys are all valid, as the daemon will.
 func (l *linkReader) whole() {
 	for i, h := range l.link.Remotes {
 		if h.Name != "" && l.link.Group != nil {
@@ -23,15 +23,16 @@ func (l *linkReader) whole() {
 	l.add(l.at.name, err)
 }
 
-// socket is what links share a UDP port by; of one VNI there is one a socket.
+// socket is what links have in common that share a UDP socket. A socket has at most one link
+// of a VNI.
 type socket struct {
 	local netip.Addr
 	port  uint16
 	v6    bool
 }
 
-// checkTogether judges what links are to each other. The links' own mistakes
-// are known by then; a link without a name or an id is left out.
+// checkTogether checks the links against each other, after each was checked by itself. It
+// leaves out links without a name or an id.
 func (r *fileReader) checkTogether() {
 	r.checkPorts()
 	type vni struct {
@@ -64,7 +65,7 @@ func (r *fileReader) checkTogether() {
 	}
 }
 
-// checkPorts judges what ports and links are to each other.
+// checkPorts checks ports and links against each other.
 func (r *fileReader) checkPorts() {
 	ports, vlans := map[string]Place{}, map[string]string{}
 	for i := range r.file.Ports {
@@ -95,7 +96,7 @@ func (r *fileReader) checkPorts() {
 
 func said(flag *bool) bool { return flag != nil && *flag }
 
-// socket is where the link's packets arrive.
+// socket is the socket where the link's packets arrive.
 func (l *FileLink) socket() socket {
 	s := socket{port: encap.DefaultPort}
 	if l.DstPort != nil {
@@ -113,8 +114,8 @@ func (l *FileLink) socket() socket {
 	return s
 }
 
-// Families are those that the link's remotes may have: one where an address of
-// the link or of its entries tells, else both.
+// Families are the address families that the link's remotes may have: one where an address of
+// the link or of its entries tells the family, else both.
 func (l *FileLink) Families() (ipv4, ipv6 bool) {
 	s := l.socket()
 	if l.Remote == nil && l.Group == nil && l.Local == nil && len(l.FDB) == 0 {

@@ -35,7 +35,8 @@ func (l *linkReader) entries(n *node) {
 	}
 }
 
-// isGroup is the all-zeros or a multicast MAC address: it has a list of remotes.
+// isGroup reports whether text is the all-zeros or a multicast MAC address, which has a list of
+// remotes.
 func isGroup(text string) bool {
 	mac, err := encap.ParseMAC(text)
 	return err == nil && (mac.IsZero() || mac.IsMulticast())
@@ -79,7 +80,7 @@ func (l *linkReader) entry(n *node) (FileEntry, bool) {
 	return e, l.count() == before
 }
 
-// entryKey takes one key of an entry; known is false for one that there is not.
+// entryKey reads one key of an entry; known is false for an unknown key.
 func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 	key, v := kv.key.text, kv.value
 	if v.kind != scalarNode {
@@ -111,7 +112,7 @@ func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 	return true, err
 }
 
-// checkEntry has control judge what an entry has so far.
+// checkEntry checks the part of an entry that was read so far.
 func (l *linkReader) checkEntry(e api.FDBEntry) error {
 	e.Dev = "x" // the link's name has been judged
 	if e.MAC == "" {

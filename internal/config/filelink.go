@@ -9,14 +9,13 @@ import (
 	"github.com/uvtep/uvtep/internal/words"
 )
 
-// linkReader reads one link of a file: each key is a word of the link sentence
-// and goes through the sentence's parser, so that a word that the sentence
-// comes to have is a key of the file by itself.
+// linkReader reads one link of a file. Each key is a word of the link sentence, which the
+// sentence's parser reads: a new word of the sentence is a key of the file without more.
 type linkReader struct {
 	*fileReader
 	parser *linkParser
 	at     placedLink
-	// remotes and local are where those values stand, for checks of families.
+	// remotes are the nodes of the remotes, for checks of address families.
 	remotes []*node
 	link    FileLink
 }
@@ -65,7 +64,7 @@ func (l *linkReader) name(p pair) {
 	l.parser.name, l.at.name = name, p.value.place
 }
 
-// key takes one key of the link but for fdb.
+// key reads one key of the link, except for fdb.
 func (l *linkReader) key(p pair) {
 	key := p.key.text
 	switch known := l.parser.known[key]; {
@@ -110,8 +109,8 @@ func (l *linkReader) up(p pair) {
 	l.addf(p.value.place, "up %q: write true or false", p.value.text)
 }
 
-// word gives the sentence's parser a key as its word and the value as what
-// follows, and has control judge what has come together so far.
+// word has the sentence's parser read a key and its value, and checks the part of the link
+// that was read so far.
 func (l *linkReader) word(p pair, w *words.Word) {
 	said, err := l.sentence(p, w)
 	if l.add(p.value.place, err) || len(said) == 0 {
@@ -142,8 +141,7 @@ func (l *linkReader) word(p pair, w *words.Word) {
 	}
 }
 
-// sentence is what the link sentence would say for a key and its value; nothing
-// for a flag that is off.
+// sentence is a key and its value as words of the link sentence; none for a flag that is off.
 func (l *linkReader) sentence(p pair, w *words.Word) ([]string, error) {
 	key, v := p.key.text, p.value
 	switch v.kind {
@@ -193,7 +191,7 @@ func (l *linkReader) tooMuch(p pair, w *words.Word) error {
 	return words.Usagef("%s: %q is too much: leave it out", p.key.text, strings.Join(l.parser.Rest, " "))
 }
 
-// boolean reads true and false, not in quotes.
+// boolean reads true and false without quotes.
 func boolean(n *node) (value, ok bool) {
 	ok = n.kind == scalarNode && n.plain && (n.text == "true" || n.text == "false")
 	return ok && n.text == "true", ok
@@ -209,8 +207,8 @@ func (l *linkReader) remoteList(p pair) {
 	}
 }
 
-// remote takes one remote. The first address of a link stands in its sentence,
-// for the checks that control makes of it.
+// remote reads one remote. The first address of a link is a part of its sentence, so that it
+// is checked with the rest.
 func (l *linkReader) remote(n *node) {
 	if n.kind != scalarNode || n.text == "" {
 		l.addf(n.place, "a remote is an IP address or a name: write 192.0.2.1 or peer1.example.net")
@@ -245,7 +243,7 @@ func (l *linkReader) remote(n *node) {
 	l.remotes = append(l.remotes, n)
 }
 
-// isName reports whether n is a host name and no address.
+// isName reports whether n is a host name, and no address.
 func isName(n *node) bool {
 	_, isBool := boolean(n)
 	return !isBool && n.kind == scalarNode && words.IsHostName(n.text)

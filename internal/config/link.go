@@ -106,9 +106,8 @@ func (p *linkParser) parse() error {
 	return nil
 }
 
-// nameWord takes word as the link's name, or as what announces it, where there
-// is none yet and word is not part of the sentence. After `type vxlan`, dev is
-// the underlay's device, as in iproute2.
+// nameWord reads the link's name, with or without dev or name before it, unless word is one of
+// the sentence. After `type vxlan`, dev is the underlay's device, as in iproute2.
 func (p *linkParser) nameWord(word string) (bool, error) {
 	switch {
 	case word == "dev" && !p.typed, word == "name":
@@ -140,7 +139,7 @@ func (p *linkParser) expand(word string) string {
 	return words.Expand(word, all)
 }
 
-// word takes one word of the sentence and what follows it.
+// word reads one word of the sentence and its value.
 func (p *linkParser) word(word string) error {
 	switch w := p.known[word]; {
 	case word == "type":
@@ -160,8 +159,8 @@ func (p *linkParser) word(word string) error {
 	return words.Usagef("unknown word %q in the link sentence: see uvtep link add --help", word)
 }
 
-// absent takes a word that says that something is off which no link of uvtep
-// has. That cannot be changed of a link, not of the kernel's either.
+// absent reads a word that switches off what no link of uvtep has. A change of a link refuses
+// such a word, as the kernel does.
 func (p *linkParser) absent(word string) error {
 	if p.change {
 		return words.Usagef("%q is so of every link: leave it out", word)
@@ -169,5 +168,5 @@ func (p *linkParser) absent(word string) error {
 	return p.Once(word)
 }
 
-// check has control judge the whole and makes a UsageError of its refusal.
+// check checks the whole sentence. Its error is a UsageError.
 func (p *linkParser) check() error { return words.AsUsage(control.ValidateLink(&p.out.LinkSpec)) }

@@ -7,14 +7,14 @@ import (
 	"github.com/uvtep/uvtep/internal/words"
 )
 
-// LinkFilter selects links to show; what is unset selects all.
+// LinkFilter selects links to show. A field that is not set selects all.
 type LinkFilter struct {
 	Name     string
-	Up       bool   // that are up only
-	Master   string // ports of this device
-	NoMaster bool   // that are no ports
-	Group    string // device group
-	other    bool   // links of another type than vxlan, which are none of ours
+	Up       bool   // links that are up
+	Master   string // links that are slaves of this device
+	NoMaster bool   // links that are no slaves
+	Group    string // links of this device group
+	other    bool   // links of another type than vxlan, of which uvtep has none
 }
 
 // ParseLinkShow reads what follows `link show`: [dev] [NAME] [up] [master
@@ -68,7 +68,7 @@ func (f *LinkFilter) word(s *words.Sentence, word string) (err error) {
 	return words.AsUsage(words.ValidName(v))
 }
 
-// Matches reports whether the filter selects a link, but for its name.
+// Matches reports whether the filter selects a link. The caller looks at the name.
 func (f *LinkFilter) Matches(d *api.Netdev) bool {
 	return !f.other &&
 		(!f.Up || slices.Contains(d.Flags, "UP")) &&

@@ -1,6 +1,6 @@
 package config
 
-// nodeKind is what a value of a file is.
+// nodeKind is the kind of a value in a file.
 type nodeKind uint8
 
 const (
@@ -10,7 +10,7 @@ const (
 	mappingNode                 // {a: b}, or lines of KEY: VALUE
 )
 
-// node is a value of a file and where it stands.
+// node is a value of a file, with its place.
 type node struct {
 	kind   nodeKind
 	text   string // of a scalar, as written but for quotes

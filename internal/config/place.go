@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Place is where something stands in a configuration file. Lines and columns
-// count from 1; a line of 0 means the file as a whole.
+// Place is a place in a configuration file. Lines and columns count from 1; line 0 stands for
+// the file as a whole.
 type Place struct {
 	File         string
 	Line, Column int
@@ -30,7 +30,7 @@ type FileError struct {
 
 func (e *FileError) Error() string { return e.Place.String() + ": " + e.Message }
 
-// FileErrors are all that a configuration file has, in its order.
+// FileErrors are all mistakes in a configuration file, in the order of the file.
 type FileErrors []*FileError
 
 func (e FileErrors) Error() string {
@@ -41,17 +41,17 @@ func (e FileErrors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// complaints collects the refusals of what is being read.
+// complaints collects the mistakes in the files that are read.
 type complaints struct {
 	all  FileErrors
 	more int // that are not told
 }
 
-// maxComplaints is how many mistakes of a file are told: a file that is of
-// something else altogether may have a million.
+// maxComplaints is how many mistakes are reported: a file that is no configuration at all may
+// have a million.
 const maxComplaints = 100
 
-// add notes err, which may be nil, as what stands at p.
+// add adds err, which may be nil, as a mistake at p.
 func (c *complaints) add(p Place, err error) bool {
 	switch {
 	case err == nil:
@@ -67,11 +67,10 @@ func (c *complaints) addf(p Place, format string, a ...any) {
 	c.add(p, fmt.Errorf(format, a...))
 }
 
-// count is how many there were, told or not.
+// count is the number of mistakes, reported or not.
 func (c *complaints) count() int { return len(c.all) + c.more }
 
-// result is nil where there is nothing to complain of. Each file's complaints
-// come in the order of its lines, whichever check they are of.
+// result has the mistakes of each file in the order of its lines; nil: there are none.
 func (c *complaints) result() error {
 	if len(c.all) == 0 {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/uvtep/uvtep/internal/words"
 )
 
-// portWords are the words of the link sentence that a port of its own has, too.
+// portWords are the words of the link sentence that ports have as well.
 func portWords(all map[string]*words.Word) map[string]*words.Word {
 	known := make(map[string]*words.Word)
 	for _, w := range []string{"mtu", "address", "queues", "txqueues", "persist", "nopersist", "user", "group-owner", "up", "down"} {
@@ -96,7 +96,7 @@ func parsePort(args []string) (name, kind string, change api.PortChange, err err
 	return p.name, kind, change, nil
 }
 
-// portChange is what the words of a port say.
+// portChange converts the words of a port.
 func portChange(l *api.LinkChange) api.PortChange {
 	return api.PortChange{
 		PortSpec: api.PortSpec{

@@ -16,8 +16,8 @@ import (
 // errNoFile says what is to be written instead of what is no regular file.
 var errNoFile = errors.New("it is no regular file")
 
-// readRegular reads a file of at most limit bytes, and one that is a file: to
-// open or read a FIFO or a device can take for ever, and have effects.
+// readRegular reads a regular file of at most limit bytes. To open or read a FIFO or a device
+// can take for ever, and have effects.
 func readRegular(name string, limit int) ([]byte, error) {
 	if info, err := os.Stat(name); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func readRegular(name string, limit int) ([]byte, error) {
 	return readBounded(f, limit)
 }
 
-// kindOf is a word for what is no regular file.
+// kindOf is a word for a file that is no regular one.
 func kindOf(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
@@ -50,7 +50,7 @@ func kindOf(m fs.FileMode) string {
 	return "a device"
 }
 
-// ErrTooLarge is a file that has more than anybody can mean.
+// ErrTooLarge: the file is larger than any configuration.
 var ErrTooLarge = errors.New("it is too large")
 
 // readBounded reads all of r, at most limit bytes.
@@ -62,12 +62,12 @@ func readBounded(r io.Reader, limit int) ([]byte, error) {
 	return data, err
 }
 
-// maxInput is more than ip and bridge print of 4,094 links with as many entries
-// each as a file of ours can have.
+// maxInput is more than ip and bridge print of 4,094 links with as many entries each as a
+// configuration file may have.
 const maxInput = 64 << 20
 
-// ReadInput reads what a command is given to read, which may be a pipe, for the
-// command's user waits for it. Errors are *fs.PathError.
+// ReadInput reads the input of a command. It may be a pipe, since the user waits for the
+// command. Errors are *fs.PathError.
 func ReadInput(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -81,9 +81,9 @@ func ReadInput(name string) ([]byte, error) {
 	return data, err
 }
 
-// confD are the files of conf.d beside a file named uvtep.yaml, in the order of
-// their names; those whose names begin with a dot are left out, as the shell does:
-// editors keep such. there says whether the directory is.
+// confD are the files of conf.d beside a file named uvtep.yaml, in the order of their names.
+// It leaves out names that begin with a dot, as the shell does: editors keep such files.
+// there reports whether the directory exists.
 func confD(name string) (files []string, there bool, err error) {
 	if filepath.Base(name) != mainName {
 		return nil, false, nil
@@ -101,16 +101,15 @@ func confD(name string) (files []string, there bool, err error) {
 	return files, true, err
 }
 
-// How long a file has to have been left alone before it is read, and how long is
-// waited for that.
+// How long nobody must have written to a file before it is read, and how long ReadAtRest waits
+// for that.
 const (
 	rest     = 100 * time.Millisecond
 	patience = 2 * time.Second
 )
 
-// ReadAtRest reads a file as ReadFile does, once nobody has written to it or to
-// conf.d for a moment: who sends SIGHUP may be quicker than an editor that
-// truncates what it writes to.
+// ReadAtRest is ReadFile, once nobody has written to the file or to conf.d for a moment: SIGHUP
+// may come while an editor, which truncates the file first, still writes to it.
 func ReadAtRest(name string) (*File, error) {
 	began := time.Now()
 	for {
@@ -121,7 +120,7 @@ func ReadAtRest(name string) (*File, error) {
 				return f, err
 			}
 		} else {
-			// The times may be another clock's: what stays as it is rests, too.
+			// The times may be of another clock: a file that does not change rests as well.
 			time.Sleep(rest)
 			if f, err := ReadFile(name); slices.Equal(before, stampsOf(name)) {
 				return f, err
@@ -133,7 +132,7 @@ func ReadAtRest(name string) (*File, error) {
 	}
 }
 
-// stamps are what tells that files were written to.
+// stamps are sizes and times that change when files are written to.
 type stamps []stamp
 
 type stamp struct {
@@ -155,7 +154,7 @@ func stampsOf(name string) stamps {
 	return all
 }
 
-// rests reports whether nothing was written to of late.
+// rests reports whether no file was written to of late.
 func (s stamps) rests(now time.Time) bool {
 	return !slices.ContainsFunc(s, func(s stamp) bool { return now.Sub(s.changed) < rest })
 }

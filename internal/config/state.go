@@ -19,8 +19,8 @@ const (
 	nudPermanent nud = 0x80
 )
 
-// kernelStates are the bits that the kernel's driver keeps of entries that were
-// given: the dynamic, the static and the permanent ones.
+// kernelStates are the bits that the kernel's driver keeps of dynamic, static and permanent
+// entries that a user gives.
 func kernelStates() []struct {
 	word string
 	bits nud
@@ -35,8 +35,7 @@ func kernelStates() []struct {
 	}
 }
 
-// statesWhere are the states whose bits match; nil stands for all of them, and
-// false for none.
+// statesWhere are the states whose bits match; nil stands for all states. false: none matches.
 func statesWhere(match func(nud) bool) (states []string, ok bool) {
 	all := kernelStates()
 	for _, s := range all {
@@ -50,9 +49,8 @@ func statesWhere(match func(nud) bool) (states []string, ok bool) {
 	return states, len(states) > 0
 }
 
-// entryState is the state that the words said of an entry add up to, as
-// fdb_modify in bridge/fdb.c adds them: `static permanent` is permanent, and
-// dynamic takes static back.
+// entryState is the state that several state words of an entry make together, as in
+// fdb_modify of bridge/fdb.c: `static permanent` is permanent, and dynamic overrides static.
 func entryState(words []string) string {
 	switch {
 	case len(words) == 0:
@@ -79,12 +77,11 @@ func stateWord(word string) (string, bool) {
 	return "", false
 }
 
-// flushStates are the bits that a flush asks for.
+// flushStates are the bits that a flush tests.
 type flushStates struct{ want, mask nud }
 
-// word takes a state word of `fdb flush`. It means what bits it tests, as in
-// fdb_flush of bridge/fdb.c: a permanent entry is not static and not dynamic,
-// but `nostatic` keeps it.
+// word reads a state word of `fdb flush`, which tests the bits of fdb_flush in bridge/fdb.c: a
+// permanent entry is neither static nor dynamic, but `nostatic` keeps it.
 func (f *flushStates) word(word string) bool {
 	plain, off := strings.CutPrefix(word, "no")
 	state, ok := stateWord(plain)
@@ -112,8 +109,8 @@ func (f *flushStates) word(word string) bool {
 
 func (f *flushStates) matches(s nud) bool { return f.mask == 0 || s&f.mask == f.want }
 
-// stateBits is what a word after `state` selects (state_a2n in bridge/fdb.c):
-// entries with any of the bits, so `state static` has the permanent ones too.
+// stateBits are the bits of a word after `state` (state_a2n in bridge/fdb.c), which selects
+// entries with any of them: `state static` selects permanent ones as well.
 func stateBits(word string) (nud, bool) {
 	for _, s := range []struct {
 		word string

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// What the text of a file may be before it is parsed: a parser that is handed
-// anything has to be trusted with the machine's memory.
+// A text is checked before it is parsed, since the parser could take all memory for a hostile
+// one.
 const (
 	// MaxBytes is the size of a configuration, with the files of conf.d. One of
 	// 4,094 links of ten words with sixteen remotes and sixteen entries each has
@@ -20,10 +20,10 @@ const (
 	maxValues = 768 << 10
 )
 
-// tooLarge is what is said of a file that has more than MaxBytes.
+// tooLarge is the error of a file that has more than MaxBytes.
 const tooLarge = "the file, or those of conf.d with it, have more than 8 MiB: write the path of a configuration file, or less into it"
 
-// checkText refuses a text that no configuration file is.
+// checkText refuses a text that is no configuration file.
 func checkText(name string, data []byte) *FileError {
 	if len(data) > MaxBytes {
 		return &FileError{Place: Place{File: name}, Message: tooLarge}
@@ -37,8 +37,8 @@ func checkText(name string, data []byte) *FileError {
 	return checkCharacters(name, data)
 }
 
-// mostValues is a bound of the values that a text has, whatever it is: each but
-// the first comes after one of these characters.
+// mostValues is an upper bound of the values in any text: each value but the first comes
+// after one of these characters.
 func mostValues(data []byte) int {
 	n := 1
 	for _, c := range []string{"\n", "\r", ",", "[", "{", "- ", ": ", "? "} {
@@ -61,8 +61,8 @@ func directive(data []byte) (line int, found bool) {
 	return 0, false
 }
 
-// checkCharacters finds what is no UTF-8, and characters that are no text (YAML
-// 1.2 section 5.1), with their places.
+// checkCharacters finds the first byte that is no UTF-8, or character that is no text (YAML
+// 1.2 section 5.1).
 func checkCharacters(name string, data []byte) *FileError {
 	line := 0
 	for text := range bytes.Lines(data) {

@@ -11,12 +11,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxDepth is how deep values may stand in one another: a file of ours has six
-// levels, down to a remote in the list of a link.
+// maxDepth is how deep values may be nested: a configuration file has six levels, down to a
+// remote in the list of a link.
 const maxDepth = 32
 
-// parseYAML reads a file's one document, nil where there is nothing in it.
-// Anchors, aliases and tags are refused: what stands in a file is what it says.
+// parseYAML reads the one document of a file; nil: it is empty. Anchors, aliases and tags are
+// refused, so that each value is where it is used.
 func parseYAML(name string, data []byte) (*node, *FileError) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark, YAML 1.2 section 5.2
 	if err := checkText(name, data); err != nil {
@@ -41,14 +41,13 @@ func parseYAML(name string, data []byte) (*node, *FileError) {
 	return root, y.err
 }
 
-// isNothing reports whether a value is not there: a key without one, a document
-// of comments alone.
+// isNothing reports whether there is no value: behind a key, or in a document of comments
+// alone.
 func isNothing(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0 && n.Anchor == "" && n.Value == ""
 }
 
-// syntaxError is what the parser says, with its place: the line that it ended
-// at, from its first character on.
+// syntaxError is the parser's error at the line where the parser ended.
 func syntaxError(name string, data []byte, err error) *FileError {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	at := whereParserEnds(data, lines, err.Error())
@@ -63,7 +62,7 @@ func syntaxError(name string, data []byte, err error) *FileError {
 	}
 }
 
-// largeText is where looking for a mistake's line begins to take long.
+// largeText is the size from which the search for a mistake's line takes long.
 const largeText = 256 << 10
 
 // whereParserEnds is the number of the line at which the parser ends with an

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ipForm is how ip's JSON has a word (vxlan_print_opt in ip/iplink_vxlan.c). The
-// zero value has it by its own name and as it is.
+// ipForm is the form of a word in ip's JSON (vxlan_print_opt in ip/iplink_vxlan.c). The zero
+// value stands for the word's own name and value.
 type ipForm struct {
 	key   string // where it is another than the word
 	isOn  bool   // a flag that is not there where it is off
@@ -39,7 +39,7 @@ func ipTTL() ipForm {
 	}
 }
 
-// ipTOS: 1 is the kernel's number for inherit (vxlan_xmit_one in
+// ipTOS is the form of the TOS: the kernel has the number 1 for inherit (vxlan_xmit_one in
 // drivers/net/vxlan/vxlan_core.c).
 func ipTOS() ipForm {
 	return ipForm{
@@ -79,7 +79,7 @@ func ipFlowLabel() ipForm {
 	}
 }
 
-// ipLimit is the FDB's; 0 and none are unlimited.
+// ipLimit is the form of the FDB's limit: 0, or no key, stands for unlimited.
 func ipLimit() ipForm {
 	return ipForm{
 		print: func(text string) (string, any) {
@@ -109,7 +109,7 @@ func ipPortRange() ipForm {
 	}}
 }
 
-// or has v where ip prints nothing.
+// or is the form with the value v where ip prints nothing.
 func (f ipForm) or(word string, v any) ipForm {
 	f.take = func(get func(string) any) any {
 		if said := get(word); said != nil {
@@ -120,7 +120,8 @@ func (f ipForm) or(word string, v any) ipForm {
 	return f
 }
 
-// ipAddress has a 6 behind its key where it is IPv6; an unspecified one is not there.
+// ipAddress is the form of an address: an IPv6 address has a 6 at the end of its key, and an
+// unspecified one no key.
 func ipAddress(key string) ipForm {
 	return ipForm{
 		print: func(text string) (string, any) {
@@ -143,8 +144,8 @@ func ipAddress(key string) ipForm {
 	}
 }
 
-// FromIP is what the configuration file has for what ip's JSON says; nil: nothing.
-// get takes a key of info_data.
+// FromIP is the word's value in the configuration file, from ip's JSON; nil: the file leaves
+// the word out. get returns the value of a key of info_data.
 func (w *Word) FromIP(get func(key string) any) any {
 	if w.IP.take != nil {
 		return w.IP.take(get)
@@ -159,9 +160,8 @@ func (w *Word) key() string {
 	return w.Name
 }
 
-// Shown are the words as `link show -d` has them: those of ip's line, in the order in which ip
-// prints them, and those of uvtep's own line. Of the latter, what is not named here
-// follows in the order of the table.
+// Shown are the words that `link show -d` prints: those of ip's line, in ip's order, and those
+// of uvtep's own line, where words that are not named here follow in the order of the table.
 func Shown() (ip, own []Word) {
 	order := []string{
 		"id", "group", "remote", "local", "dev", "srcport", "dstport", "learning", "proxy", "l2miss", "l3miss", "tos", "ttl", "df", "flowlabel",
@@ -189,8 +189,8 @@ func Shown() (ip, own []Word) {
 	return ip, own
 }
 
-// Show is the word with its value as `link show -d` has it; "" where it leaves it out, as ip does with the
-// kernel's defaults, and uvtep with those of its own words.
+// Show is the word with its value as `link show -d` prints it; "": it is left out, as ip leaves out the kernel's defaults,
+// and uvtep those of its own words.
 func (w *Word) Show(l *link) string {
 	text, usual := w.text(l), w.Kernel
 	if w.Owner == Own {
@@ -209,7 +209,7 @@ func (w *Word) Show(l *link) string {
 	}
 }
 
-// JSON is the word as the JSON of `link show -d` has it; nil where it leaves it out.
+// JSON is the word's key and value in the JSON of `link show -d`; nil: it is left out.
 func (w *Word) JSON(l *link) (key string, v any) {
 	text, v := w.text(l), w.get(l)
 	switch {

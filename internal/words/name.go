@@ -8,8 +8,8 @@ import (
 
 const maxNameLen = 15 // IFNAMSIZ-1, include/uapi/linux/if.h
 
-// ValidName reports why name cannot be a netdev's, or nil. The kernel's rule
-// (dev_valid_name in net/core/dev.c), and no format characters.
+// ValidName reports why name is no name of a netdev, or nil. The rule is the kernel's
+// (dev_valid_name in net/core/dev.c), and excludes format characters as well.
 func ValidName(name string) error {
 	switch {
 	case name == "":

@@ -1,7 +1,6 @@
 package words
 
-// Refused are iproute2's words that uvtep does not take, each with the reason. A word that
-// comes to be supported moves to the table. Commands take master all the same.
+// Refused are the words of iproute2 that uvtep does not accept, each with the reason.
 func Refused() map[string]string {
 	refused := map[string]string{
 		"external":  "for tunnel keys of the kernel's routes, tc and bridges, which reach no device outside of it: add a link for each VNI",
@@ -25,7 +24,7 @@ func Refused() map[string]string {
 	return refused
 }
 
-// Absent are iproute2's words that say that a link has not what none of uvtep's has.
+// Absent are the words of iproute2 that switch off what no link of uvtep has.
 func Absent() []string {
 	return []string{"noexternal", "norsc", "novnifilter", "nogpe", "noremcsumtx", "noremcsumrx"}
 }

@@ -6,9 +6,8 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// reserved reads ignore, drop, or a mask; after reserved_bits, which is
-// iproute2's word, a mask (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in
-// drivers/net/vxlan/vxlan_core.c).
+// reserved is ignore, drop, or a mask. After reserved_bits, which is iproute2's word, it is a
+// mask (IFLA_VXLAN_RESERVED_BITS, vxlan_rcv in drivers/net/vxlan/vxlan_core.c).
 func reserved(f field[string]) Value {
 	v := valueOf("ignore|drop|MASK", `type: string, pattern: '^(ignore|drop|0x[0-9a-f]{1,16})$'`, f, func(s *Sentence, word string) (string, error) {
 		v, err := s.Value(word, "ignore, drop or MASK")

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// UsageError is a sentence that cannot be.
+// UsageError is a mistake in a sentence.
 type UsageError struct{ Message string }
 
 func (e *UsageError) Error() string { return e.Message }
 
-// Usagef is a UsageError of one line.
+// Usagef makes a UsageError.
 func Usagef(format string, a ...any) error { return &UsageError{fmt.Sprintf(format, a...)} }
 
 // AsUsage makes a UsageError of err, which may be nil.
@@ -35,7 +35,7 @@ const (
 	IPv6      Family = 6
 )
 
-// Sentence hands out the words of a command line one by one.
+// Sentence returns the words of a command line one by one.
 type Sentence struct {
 	Rest   []string // what is not read yet
 	family Family
@@ -47,7 +47,7 @@ func NewSentence(args []string, family Family) *Sentence {
 	return &Sentence{Rest: args, family: family, seen: make(map[string]bool)}
 }
 
-// Empty reports whether no word was read that may stand once only.
+// Empty reports whether Once was not called yet.
 func (s *Sentence) Empty() bool { return len(s.seen) == 0 }
 
 // Next is the next word, or false at the end.
@@ -60,7 +60,7 @@ func (s *Sentence) Next() (string, bool) {
 	return word, true
 }
 
-// Value is the word that follows word; what says what it has to be.
+// Value is the value that follows word; what describes it in the error where it is missing.
 func (s *Sentence) Value(word, what string) (string, error) {
 	v, ok := s.Next()
 	if !ok || v == "" {
@@ -69,7 +69,7 @@ func (s *Sentence) Value(word, what string) (string, error) {
 	return v, nil
 }
 
-// Once refuses the second use of a word, or of one that says the same.
+// Once refuses the second use of a word, or of another name for it.
 func (s *Sentence) Once(word string) error {
 	if s.seen[word] {
 		return Usagef("%q is given twice: write it once", word)
@@ -98,14 +98,14 @@ func (s *Sentence) Number(word string, low, high uint64) (uint64, error) {
 // ParseNumber reads a number as iproute2 does: decimal, 0x hexadecimal, 0 octal.
 func ParseNumber(v string) (uint64, error) {
 	lower := strings.ToLower(v)
-	// Go's 0b, 0o and 1_000 are not C's.
+	// Go has 0b, 0o and 1_000, and C has not.
 	if strings.Contains(v, "_") || strings.HasPrefix(lower, "0b") || strings.HasPrefix(lower, "0o") {
 		return 0, strconv.ErrSyntax
 	}
 	return strconv.ParseUint(v, 0, 64)
 }
 
-// Address reads an IP address, no name, as iproute2 does.
+// Address reads an IP address as iproute2 does, but no name.
 func (s *Sentence) Address(word string) (netip.Addr, error) {
 	v, err := s.Value(word, "IP")
 	if err != nil {
@@ -138,10 +138,10 @@ func (s *Sentence) OneOf(word string, allowed ...string) (string, error) {
 	return "", Usagef("%s %q is unknown: write %s", word, v, what)
 }
 
-// Expand completes an abbreviation, as iproute2 takes them: a word itself, or
-// the only word that begins with it, or of several the one that the others
-// begin with, which iproute2 has first (local before localbypass). What is
-// shorter than three letters is taken as it stands.
+// Expand completes an abbreviation, as iproute2 does. It returns the word itself if it is
+// known, else the only word that begins with it, or of several words the one that the others
+// begin with, which iproute2 has first (local before localbypass). It does not complete
+// anything shorter than three letters.
 func Expand[V any](word string, words map[string]V) string {
 	if _, ok := words[word]; ok || len(word) < 3 {
 		return word

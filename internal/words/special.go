@@ -1,6 +1,6 @@
 package words
 
-// rename is a name of the link; on a change the new one.
+// rename is the name of the link; on a change, the new one.
 func rename() Value {
 	at := func(l *link) **string { return new(&l.Name) }
 	v := name("NEW-NAME", "vxlan1", at)
@@ -20,8 +20,8 @@ func rename() Value {
 	return v
 }
 
-// proxy is a flag, and `proxy learn`, which is no word of its own: cut short,
-// ip has it for learning.
+// proxy is a flag, or `proxy learn`. That learn is no word of its own: ip completes it to
+// learning.
 func proxy() Value {
 	v := flag(func(l *link) **bool { return &l.Proxy })
 	plain := v.read
@@ -36,7 +36,7 @@ func proxy() Value {
 	return v
 }
 
-// proxyLearn is said by `proxy learn` alone.
+// proxyLearn is set by `proxy learn` alone.
 func proxyLearn() Value {
 	v := flag(func(l *link) **bool { return &l.ProxyLearn })
 	v.read, v.Samples = nil, []string{"on"}
@@ -55,7 +55,7 @@ func up() Value {
 	return v
 }
 
-// master is a device, and nomaster says that there is none.
+// master is a device; nomaster stands for none.
 func master() Value {
 	v := name("DEVICE", "br0", func(l *link) **string { return &l.Master })
 	v.off = "nomaster"

@@ -10,9 +10,9 @@ import (
 )
 
 // Table are the words of the link sentence, iproute2's (vxlan_parse_opt in
-// ip/iplink_vxlan.c, iplink_parse in ip/iplink.c) and uvtep's own, in the order
-// in which sentences and files that uvtep writes have them. The kernel's defaults are
-// those of vxlan_nl2conf in drivers/net/vxlan/vxlan_core.c.
+// ip/iplink_vxlan.c, iplink_parse in ip/iplink.c) and uvtep's own. uvtep writes sentences and
+// files in this order. The kernel's defaults are those of vxlan_nl2conf in
+// drivers/net/vxlan/vxlan_core.c.
 func Table() []Word { return table() }
 
 //nolint:gochecknoglobals // never written
@@ -69,7 +69,7 @@ func rows() []Word {
 	}
 }
 
-// noID is the highest UID and GID: -1 is nobody's.
+// noID is the highest UID and GID: -1 stands for none.
 const noID = math.MaxUint32 - 1
 
 // maxEntries is more FDB entries than memory holds.

@@ -12,31 +12,32 @@ import (
 	"github.com/uvtep/uvtep/encap"
 )
 
-// link is what a sentence says.
+// link is what a sentence describes.
 type link = api.LinkChange
 
-// Value is what a word says of a link: how it is read and how it is written.
+// Value reads and writes the value of a word.
 type Value struct {
-	// Arg is what follows the word, as usage has it; "" for a flag that stands alone.
+	// Arg is what follows the word in the usage text; "": the word is a flag and stands
+	// alone.
 	Arg    string
 	List   bool   // of values with commas between; a list in the configuration file
 	Hex    bool   // digits are hexadecimal, as ip reads them
 	flag   bool   // on or off: the word alone, or its opposite
 	off    string // the word that says the opposite, where it is not "no" and the word
 	schema string // in docs/openapi.yaml
-	// Samples are values of each kind that it takes, as text.
+	// Samples are texts of values, one of each kind that the word takes.
 	Samples []string
 	read    func(s *Sentence, word string, l *link) error
-	// get is the value in Go; nil where the link does not say it. text is the same
-	// as the sentence has it.
+	// get is the value in Go; nil: the link does not set the word. text is the value in the
+	// sentence.
 	get  func(l *link) any
 	text func(l *link) string
 }
 
-// field is where a link has a value; nil where it is not said.
+// field is where a link has a value; nil there: the value is not set.
 type field[T any] func(*link) **T
 
-// valueOf is a Value of a field. text may be nil for what prints as itself.
+// valueOf makes the Value of a field. text is nil where fmt prints the value.
 func valueOf[T any](arg, schema string, f field[T], read func(s *Sentence, word string) (T, error), text func(T) string) Value {
 	if text == nil {
 		text = func(v T) string { return fmt.Sprint(v) }
@@ -65,7 +66,7 @@ func valueOf[T any](arg, schema string, f field[T], read func(s *Sentence, word 
 	}
 }
 
-// flag stands alone, and with "no" before it says the opposite.
+// flag is a word that stands alone; with "no" before it, it means the opposite.
 func flag(f field[bool]) Value {
 	v := valueOf("", "type: boolean", f, func(_ *Sentence, word string) (bool, error) { return !strings.HasPrefix(word, "no"), nil },
 		func(on bool) string { return map[bool]string{true: "on", false: "off"}[on] })
@@ -95,7 +96,7 @@ func choice(f field[string], allowed ...string) Value {
 	return v
 }
 
-// checked has check judge a value that was read.
+// checked calls check with a value that was read.
 func checked[T any](v Value, f field[T], check func(word string, v T) error) Value {
 	read := v.read
 	v.read = func(s *Sentence, word string, l *link) error {
@@ -141,14 +142,14 @@ func port(f field[uint16]) Value {
 	})
 }
 
-// name is a word that uvtep does not choose: that of a device, or a MAC address.
+// name is a text of the user's: the name of a device, or a MAC address.
 func name(arg, sample string, f field[string]) Value {
 	v := valueOf(arg, "type: string", f, func(s *Sentence, word string) (string, error) { return s.Value(word, arg) }, nil)
 	v.Samples = []string{sample}
 	return v
 }
 
-// address is a host's IP address. local may be unspecified: the route's choice, as ip has it.
+// address is a host's IP address. local may be unspecified, which leaves it to the route, as in ip.
 func address(sample string, f field[netip.Addr]) Value {
 	v := valueOf("IP", "type: string", f, (*Sentence).Address, nil)
 	v.Samples = []string{sample}
@@ -240,7 +241,7 @@ func flowLabel() Value {
 	return v
 }
 
-// hexadecimal is v of a number that ip prints in hexadecimal.
+// hexadecimal is v, a number, in hexadecimal as ip prints it.
 func hexadecimal(v Value, f field[api.Value]) Value {
 	v.text = func(l *link) string {
 		p := *f(l)
@@ -309,7 +310,7 @@ func portRange(f field[api.PortRange]) Value {
 	return v
 }
 
-// seconds is a time in seconds; none, which is 0, for ever.
+// seconds is a time in seconds; none is 0, which stands for ever.
 func seconds(f field[uint32]) Value {
 	v := valueOf("SECONDS|none", "type: integer, minimum: 0", f, func(s *Sentence, word string) (uint32, error) {
 		if len(s.Rest) > 0 && s.Rest[0] == "none" {

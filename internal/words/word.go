@@ -6,7 +6,7 @@ import (
 	"github.com/uvtep/uvtep/api"
 )
 
-// Owner is whose word it is.
+// Owner says whose word a word is.
 type Owner uint8
 
 // The owners.
@@ -21,26 +21,26 @@ type Word struct {
 	// Name is the word in the sentence, the key in the configuration file and in the
 	// API's JSON.
 	Name    string
-	Aliases []string // iproute2's other names for it
+	Aliases []string // iproute2's other names for the word
 	Value
 	Owner Owner
 	About string // for docs/openapi.yaml and docs/config.md
-	// Default and Kernel are the values, as text, that a link of uvtep's and one of
-	// the kernel's have where the word is not said; "": that depends, or none. Of
-	// what the kernel has no word for, Kernel is what it does always.
+	// Default and Kernel are the texts of the values that a link of uvtep and one of the
+	// kernel have without the word; "": it depends, or there is none. For a word that the
+	// kernel does not have, Kernel is what the kernel always does.
 	Default, Kernel string
-	Command         bool   // commands have it, the configuration file has not
-	IP              ipForm // in ip's JSON
-	Always          bool   // `link show -d` has it, the default, too
-	Unsaid          string // what it has for a link that does not say it
-	// Elsewhere says that an export has its own way to say it.
+	Command         bool   // the word is for commands only, and not in the configuration file
+	IP              ipForm // the word in ip's JSON
+	Always          bool   // `link show -d` prints the default as well
+	Unsaid          string // what `link show -d` prints for a link that does not set the word
+	// Elsewhere says that an export writes the word in a way of its own.
 	Elsewhere bool
-	// Instead is what to tell the kernel for a value that it has no word for, and what
-	// is to be said of that.
+	// Instead has, for a value that the kernel has no word for, the value that an export
+	// writes and the comment on it.
 	Instead map[string][2]string
 }
 
-// Off is the word that says the opposite; "" where none does.
+// Off is the word with the opposite meaning; "": there is none.
 func (w *Word) Off() string {
 	if w.off == "" && w.flag && w.read != nil {
 		return "no" + w.Name
@@ -48,10 +48,10 @@ func (w *Word) Off() string {
 	return w.off
 }
 
-// Flag reports whether the word may stand alone.
+// Flag reports whether the word may stand without a value.
 func (w *Word) Flag() bool { return w.flag }
 
-// Parse takes the word, in one of its forms, and what follows it.
+// Parse reads the value of the word, which stands in the sentence as form.
 func (w *Word) Parse(s *Sentence, form string, l *link) error {
 	once := w.Name
 	switch {
@@ -66,11 +66,10 @@ func (w *Word) Parse(s *Sentence, form string, l *link) error {
 	return w.read(s, form, l)
 }
 
-// Text is the value as the sentence has it, on or off for a flag; "" where the link does not
-// say it.
+// Text is the value in the sentence, on or off for a flag; "": the link does not set the word.
 func (w *Word) Text(l *link) string { return w.text(l) }
 
-// With is the word with a value, given as text, as the sentence has them.
+// With is the word with a value in the sentence, where text is the value's.
 func (w *Word) With(value string) []string {
 	switch {
 	case w.read == nil: // proxylearn
@@ -83,8 +82,7 @@ func (w *Word) With(value string) []string {
 	return append([]string{w.Name}, strings.Fields(value)...)
 }
 
-// Say is the word with its value as the sentence has them; nil where the link
-// does not say it.
+// Say is the word with its value in the sentence; nil: the link does not set the word.
 func (w *Word) Say(l *link) []string {
 	if v := w.get(l); v == nil || w.read == nil && v == false {
 		return nil
@@ -92,7 +90,7 @@ func (w *Word) Say(l *link) []string {
 	return w.With(w.text(l))
 }
 
-// Check reports what the link sentence could not say of l, by its readers.
+// Check reports which value of l the link sentence could not have.
 func Check(l *link) error {
 	if l.Remote != nil && l.Group != nil {
 		return api.Invalidf("remote and group together: a link has one default destination, write one of them (more remotes: uvtep fdb append 00:00:00:00:00:00 dev NAME dst IP)")
@@ -112,8 +110,8 @@ func Check(l *link) error {
 	return nil
 }
 
-// Known are the words of the table in all of their forms. A configuration file has not those
-// that are a command's only.
+// Known are the words of the table by all of their names: for commands, or for configuration
+// files, which do not have the words of commands only.
 func Known(command bool) map[string]*Word {
 	known := map[string]*Word{}
 	table := Table()
