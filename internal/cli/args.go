@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// normalise turns a command line as iproute2 takes it into one that cobra
-// takes: options anywhere, long ones with one dash and cut short (-j, -json,
-// -stat), commands cut short (`l sh`, `fdb app`), and `show` where the object
-// stands alone.
+// normalise turns a command line in iproute2's form into one in cobra's: iproute2 allows
+// options anywhere, long ones with one dash and abbreviated (-j, -json, -stat), abbreviated
+// commands (`l sh`, `fdb app`), and an object alone, which means `show`.
 func normalise(args []string) ([]string, error) {
 	if len(args) > 0 && (strings.HasPrefix(args[0], "__complete") || args[0] == "completion") {
 		return args, nil // cobra's own, with words that are not finished
@@ -104,8 +103,8 @@ func valueOption(name string) (full, needs string) {
 	return "", ""
 }
 
-// ignored reports whether an option of iproute2 says nothing here: colours,
-// which uvtep does not print, and the family of addresses that links do not have.
+// ignored reports whether an option of iproute2 has no effect: colours, which uvtep does not
+// print, and the address family, since links have no addresses here.
 func ignored(name string) bool {
 	return name == "0" || strings.HasPrefix("color", name)
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/uvtep/uvtep/internal/fault"
 )
 
-// readTime is how long a file may take to be read. A file system that does not
-// answer, such as a network's, keeps who reads it for as long as it likes.
+// readTime is how long the read of a file may take. A file system that does not answer, such
+// as one of the network, may block a read for ever.
 const readTime = 10 * time.Second
 
-// fileReading reads a file without being kept by it.
+// fileReading reads a file within a limited time.
 type fileReading struct {
 	name    string
 	log     *slog.Logger
@@ -28,9 +28,9 @@ type fileRead struct {
 	err  error
 }
 
-// now reads the file, for readTime at most. A reading that lasts longer goes on by
-// itself, the only goroutine that nobody waits for, as nothing ends it; what it
-// brings is of no interest, and no other begins before it has ended.
+// now reads the file for at most readTime. A read that takes longer goes on in its goroutine,
+// the only one that nothing waits for, since nothing can end it. Its result is ignored, and no
+// other read begins before it ends.
 func (r *fileReading) now(ctx context.Context) (*config.File, error) {
 	timer := time.NewTimer(readTime)
 	defer timer.Stop()

@@ -32,7 +32,7 @@ type followedFile struct {
 	times   int                 // that it was read again
 }
 
-// applyRequest is a wish of the control API's.
+// applyRequest is a request of the control API to apply the file.
 type applyRequest struct {
 	api.ConfigApply
 	answer chan<- applyAnswer // has room for the answer
@@ -43,8 +43,8 @@ type applyAnswer struct {
 	err error
 }
 
-// followFile reads the file and has SIGHUP told from then on instead of ending
-// the program. It returns nil for no name.
+// followFile reads the file. From then on SIGHUP is a request to read it again, and does not
+// end the program. It returns nil where name is "".
 func followFile(ctx context.Context, log *slog.Logger, name string) (*followedFile, error) {
 	if name == "" {
 		return nil, nil
@@ -69,7 +69,7 @@ func (f *followedFile) close() {
 	}
 }
 
-// control is the socket's path that the file says, or "".
+// control is the socket's path in the file, or "".
 func (f *followedFile) control() string {
 	if f == nil {
 		return ""
@@ -77,7 +77,7 @@ func (f *followedFile) control() string {
 	return f.first.Control
 }
 
-// metrics is where the file wants metrics served, or "".
+// metrics is the address for metrics in the file, or "".
 func (f *followedFile) metrics() string {
 	if f == nil {
 		return ""
@@ -85,8 +85,8 @@ func (f *followedFile) metrics() string {
 	return f.first.Metrics
 }
 
-// followLimit has set take the `maxaddress` of the file, 0 where it says none, now
-// and whenever the file is applied again.
+// followLimit calls set with the `maxaddress` of the file, 0 where it has none, now and
+// whenever the file is applied again.
 func (f *followedFile) followLimit(set func(addresses int)) {
 	if f != nil {
 		f.limit = set
@@ -94,8 +94,7 @@ func (f *followedFile) followLimit(set func(addresses int)) {
 	}
 }
 
-// apply makes what the file says. answers has what is said of the file, mistake by
-// mistake; log the rest.
+// apply applies the file. It writes each mistake in the file to answers, and the rest to log.
 func (f *followedFile) apply(b reload.Backend, log, answers *slog.Logger) error {
 	if f == nil {
 		return nil
@@ -104,7 +103,7 @@ func (f *followedFile) apply(b reload.Backend, log, answers *slog.Logger) error 
 	return f.keeper.Load(f.first)
 }
 
-// ask has the file read again, for the control API.
+// ask requests, for the control API, that the file is read again.
 func (f *followedFile) ask(ctx context.Context, a api.ConfigApply) (api.ConfigApplied, error) {
 	answer := make(chan applyAnswer, 1)
 	select {
@@ -120,7 +119,7 @@ func (f *followedFile) ask(ctx context.Context, a api.ConfigApply) (api.ConfigAp
 	}
 }
 
-// run follows the file at each SIGHUP and wish, and its names, until ctx ends.
+// run reads the file again at each SIGHUP and request, and follows its names, until ctx ends.
 func (f *followedFile) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

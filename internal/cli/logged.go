@@ -11,11 +11,11 @@ import (
 	"github.com/uvtep/uvtep/internal/logging"
 )
 
-// lastWords is how long the end of the daemon waits for the reader of its log.
+// lastWords is how long the daemon, when it ends, waits for the reader of its log.
 const lastWords = time.Second
 
-// logged runs the daemon with a log that cannot hold it up or end it, whatever
-// becomes of who reads it. What serve returns is said there, too.
+// logged runs the daemon with a log that neither blocks nor ends it, whatever happens to the
+// reader of the log. The error of serve is logged as well.
 func (a *app) logged(serve func(*logging.Log) error) error {
 	// A write to a pipe on stderr without a reader ends a program that does not ask
 	// for the signal (os/signal). Ignoring it would be inherited.
@@ -30,15 +30,15 @@ func (a *app) logged(serve func(*logging.Log) error) error {
 	return nil
 }
 
-// hangups has SIGHUP told, which ends a program that does not ask for it, to the end
-// of the process: it may come before and after there is a file to read again.
+// hangups receives SIGHUP until the process ends, since the signal ends a program that does
+// not: it may come before and after there is a file to read again.
 func hangups() <-chan os.Signal {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	return hup
 }
 
-// ignoreHangups says, once, that there is no file to read again.
+// ignoreHangups logs once that there is no file to read again.
 func ignoreHangups(ctx context.Context, hup <-chan os.Signal, log *slog.Logger) error {
 	select {
 	case <-ctx.Done():

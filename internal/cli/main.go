@@ -1,11 +1,10 @@
-// Package cli is the program uvtep: the daemon (`uvtep run`) and the commands that
-// tell it what to do, in the words, with the output and with the habits of
-// iproute2's `ip link ... type vxlan` and `bridge fdb`. It is a package, not a
-// command, so that the binary of a test can be the program that it tests.
+// Package cli is the program uvtep: the daemon (`uvtep run`) and its commands, with the words,
+// output and habits of iproute2's `ip link ... type vxlan` and `bridge fdb`. It is a package,
+// not a command, so that the binary of a test can be the program that it tests.
 //
-// Exit status: 0 done, 1 usage, 2 refused by the daemon or the kernel, 3 no
-// daemon is running. A daemon that is there and does not answer is 2: who starts one
-// at 3 must not start another beside it.
+// Exit status: 0 done, 1 usage, 2 refused by the daemon or the kernel, 3 no daemon is running.
+// The status is 2 for a daemon that does not answer, so that a script that starts a daemon at
+// 3 starts no second one.
 package cli
 
 import (
@@ -43,8 +42,7 @@ const (
 	exitNothing    = 4 // an importer found no link
 )
 
-// exitStatus is the error of a command that has said all there is to say, with
-// the status to end with.
+// exitStatus is the error of a command that has printed its errors: the exit status.
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }

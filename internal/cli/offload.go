@@ -23,8 +23,7 @@ func parseNoOffload(words []string) (vtep.NoOffload, error) {
 	return off, nil
 }
 
-// showOffload prints what is in use, each part with the reason why it is less
-// than the most.
+// showOffload prints the offloads that are in use, and why others are not.
 func showOffload(w io.Writer, o *api.Offload) {
 	fmt.Fprintf(w, "\n    uvtep offload tap %s tap-write %s", list(o.TAP.Read), list(o.TAP.Write))
 	reason(w, "tap", o.TAP.Reason)

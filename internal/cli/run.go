@@ -62,7 +62,7 @@ type runOptions struct {
 	maxAddress  string
 }
 
-// vtepConfig is what the options say of the VTEP.
+// vtepConfig is the VTEP's configuration by the options.
 func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 	host := &vtep.SystemHost{}
 	off, err := parseNoOffload(o.noOffload)
@@ -87,7 +87,7 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 	return c, err
 }
 
-// daemon serves until ctx ends. What it made is gone when it returns.
+// daemon serves until ctx ends, and removes what it made before it returns.
 func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sentence []string) (err error) {
 	hup := hangups()
 	log := slog.New(lines.Handler())
@@ -123,8 +123,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 		file.followLimit(v.SetMaxAddresses)
 	}
 	defer func() { err = errors.Join(err, v.Close()) }()
-	// The socket first: it says whether another daemon runs before anything is
-	// made.
+	// The socket comes first: it tells whether another daemon runs, before anything is made.
 	serves := control.ServerConfig{Path: a.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: log}
 	if file != nil {
 		serves.ApplyConfig = file.ask
@@ -161,8 +160,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	return g.Wait()
 }
 
-// listenMetrics takes the port for metrics; nil, which has nothing to serve,
-// where there is none.
+// listenMetrics listens on the port for metrics; nil: there is none, and nothing to serve.
 func (o *runOptions) listenMetrics(v *vtep.VTEP, lines *logging.Log, log *slog.Logger) (*metrics.Server, error) {
 	if o.metrics == "" {
 		return nil, nil

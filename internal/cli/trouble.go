@@ -19,7 +19,7 @@ func showTrouble(w io.Writer, t *api.Trouble) {
 	}
 }
 
-// troublesJSON writes what is wrong with remotes, or was.
+// troublesJSON writes the troubles of remotes.
 func troublesJSON(j *jsonWriter, l *api.Link) {
 	if len(l.Trouble) == 0 {
 		return
