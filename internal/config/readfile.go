@@ -50,7 +50,7 @@ func kindOf(m fs.FileMode) string {
 	return "a device"
 }
 
-// ErrTooLarge: the file is larger than any configuration.
+// ErrTooLarge is the error of a file that is larger than any configuration.
 var ErrTooLarge = errors.New("it is too large")
 
 // readBounded reads all of r, at most limit bytes.
