@@ -250,6 +250,7 @@ func (d *netdev) finish() {
 	}
 	d.devOf()
 	d.ownNetwork()
+	d.linkLocalDev()
 	if d.mac == "" && l.set["address"] == nil {
 		d.notes.addf(l.at, "%s has no MACAddress=: networkd makes one of the machine's id, uvtep has another; write address, if it is to stay", l.name)
 	}

@@ -280,3 +280,19 @@ func TestNetDevNothing(t *testing.T) {
 		t.Errorf("iproute2: %v", err)
 	}
 }
+
+// TestNetDevLinkLocal: a link-local Local= has the device that has the address, or that the entries leave by.
+func TestNetDevLinkLocal(t *testing.T) {
+	file := strings.NewReplacer("Local=192.0.2.1", "Local=fe80::1", "Remote=192.0.2.2\n", "", "Independent=yes\n", "").Replace(vx("va", 1))
+	const entry = "[Match]\nName=va\n[BridgeFDB]\nDestination=fe80::3\nOutgoingInterface=wg1\n"
+	for _, c := range []struct{ name, own, other, dev string }{
+		{"its address", entry, "[Match]\nName=wg0\n[Network]\nAddress=fe80::1/64\n", "wg0"},
+		{"its address in a section", entry, "[Match]\nName=wg0\n[Address]\nAddress=fe80::1/64\n", "wg0"},
+		{"its entries", entry, "[Match]\nName=wg0\n[Network]\nAddress=fe80::9/64\n", "wg1"},
+	} {
+		links, told := imports(t, networkd(t, map[string]string{"10.netdev": file, "20.network": c.own, "30.network": c.other}))
+		if dev := links["va"].Dev; dev == nil || *dev != c.dev || len(links["va"].FDB) != 1 || !strings.Contains(strings.Join(told, "\n"), "the dev of va is "+c.dev) {
+			t.Errorf("%s: dev %v, entries %v, told %q", c.name, dev, links["va"].FDB, told)
+		}
+	}
+}

@@ -1,7 +1,9 @@
 package migrate
 
 import (
+	"net/netip"
 	"slices"
+	"strings"
 )
 
 // devOf is the device whose .network file asks for the link.
@@ -156,4 +158,45 @@ func (d *netdev) heirs(i int) {
 	if j >= 0 && j != i {
 		d.notes.addf(place{d.networks[j].file, 1}, "networkd will take this file for uvtep's device %s, which is of kind and driver tun and of type ether; write what keeps it from that, such as Name=!%s", name, name)
 	}
+}
+
+// linkLocalDev is the device of a link-local Local= that no file asks for the link on: that which
+// has the address, else the one that its entries leave by. The kernel makes no such link without dev
+// (vxlan_config_validate in drivers/net/vxlan/vxlan_core.c).
+func (d *netdev) linkLocalDev() {
+	text, _ := d.link.set["local"].(string)
+	local, err := netip.ParseAddr(text)
+	if err != nil || !local.Is6() || !local.IsLinkLocalUnicast() || d.link.set["dev"] != nil {
+		return
+	}
+	dev := ""
+	for i := range d.networks {
+		if n := &d.networks[i]; dev == "" && n.hasAddress(local) {
+			dev = n.match.name()
+		}
+	}
+	for _, e := range d.link.fdb {
+		for _, kv := range e {
+			if via, ok := kv.value.(string); ok && kv.key == "via" && dev == "" {
+				dev = via
+			}
+		}
+	}
+	if dev != "" && dev != d.link.name {
+		d.link.set["dev"] = dev
+		d.notes.addf(d.link.at, "the dev of %s is %s, for Local=%s is link-local and says none", d.link.name, dev, text)
+	}
+}
+
+// hasAddress reports whether the file gives its device the address.
+func (n *network) hasAddress(a netip.Addr) bool {
+	for _, s := range n.sections {
+		for _, v := range s.values {
+			text, _, _ := strings.Cut(v.value, "/")
+			if has, err := netip.ParseAddr(text); err == nil && has == a && v.key == "Address" && (s.name == "Network" || s.name == "Address") {
+				return true
+			}
+		}
+	}
+	return false
 }
