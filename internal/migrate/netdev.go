@@ -110,9 +110,15 @@ func (r *netdevReader) kindOf(u *unit) (kind string) {
 func (r *netdevReader) link(u *unit) *fileLink {
 	d := &netdev{netdevReader: r, link: &fileLink{at: place{u.file, 1}, set: map[string]any{"ttl": "auto"}}, said: map[string]unitValue{}}
 	if kind := r.kindOf(u); kind != "vxlan" {
+		name := ""
 		for _, s := range u.sections {
+			for _, v := range s.values {
+				if s.name == "NetDev" && v.key == "Name" {
+					name = v.value
+				}
+			}
 			if s.name == "VXLAN" {
-				r.notes.addf(s.at, "[VXLAN] is left out: the file is of kind %q, not vxlan", kind)
+				r.notes.addf(s.at, "[VXLAN] of %q is left out: the file is of kind %q, not vxlan", name, kind)
 			}
 		}
 		return nil
@@ -249,8 +255,9 @@ func (d *netdev) finish() {
 		d.notes.addf(l.at, "UDPChecksum= of %s is left out: it says nothing of an IPv6 underlay", l.name)
 	}
 	d.devOf()
-	d.ownNetwork()
 	d.linkLocalDev()
+	d.ownNetwork()
+	d.linkLocalDev() // of the entries, which are there now
 	if d.mac == "" && l.set["address"] == nil {
 		d.notes.addf(l.at, "%s has no MACAddress=: networkd makes one of the machine's id, uvtep has another; write address, if it is to stay", l.name)
 	}

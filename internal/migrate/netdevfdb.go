@@ -5,15 +5,23 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // bridgeFDB takes an entry: networkd makes permanent ones of the device's own
 // (src/network/networkd-bridge-fdb.c), of zeros where there is no MACAddress=.
 func (d *netdev) bridgeFDB(s *unitSection) {
 	e := entry{State: "permanent", MAC: zeroMAC}
+	said := make([]string, len(s.values))
+	for i := range s.values {
+		said[i] = s.values[i].String()
+	}
+	leave := func(at place, format string, a ...any) {
+		d.notes.addf(at, "the entry "+strings.ReplaceAll(strings.Join(said, " "), "%", "%%")+" is left out: "+format, a...)
+	}
 	for _, v := range s.values {
 		if left, err := e.bridgeFDBKey(&v); err != nil && left {
-			d.notes.addf(v.at, "the entry is left out: %v: %v", &v, err)
+			leave(v.at, "%v: %v", &v, err)
 			return
 		} else if err != nil {
 			d.notes.addf(v.at, "%v is left out: %v", &v, err)
@@ -24,17 +32,17 @@ func (d *netdev) bridgeFDB(s *unitSection) {
 	same := func(f yamlEntry) bool { return slices.Equal(f, e.say()) }
 	switch {
 	case e.Dst == "":
-		d.notes.addf(s.at, "the entry is left out: it has no Destination=, which one of uvtep's needs")
+		leave(s.at, "it has no Destination=, which one of uvtep's needs")
 	case dst.Is6() != d.link.ipv6():
-		d.notes.addf(s.at, "the entry is left out: %s is of the other address family than the link", e.Dst)
+		leave(s.at, "its address is of the other family than the link's")
 	case dst.IsLinkLocalUnicast() && dst.Is6() && e.Via == "" && dev == "":
-		d.notes.addf(s.at, "the entry is left out: %s is link-local, and nothing says the device; write via", e.Dst)
+		leave(s.at, "its address is link-local, and nothing says the device; write via")
 	case e.MAC == zeroMAC && e.Dst == d.link.set["remote"] && e.VNI == nil && e.Via == dev:
-		d.notes.addf(s.at, "the entry is left out: it is the one that Remote= makes")
+		leave(s.at, "it is the one that Remote= makes")
 	case slices.ContainsFunc(d.link.fdb, same):
-		d.notes.addf(s.at, "the entry is left out: it is there already")
+		leave(s.at, "it is there already")
 	case !isGroup(e.MAC) && slices.ContainsFunc(d.link.fdb, func(f yamlEntry) bool { return f[0].value == e.MAC }):
-		d.notes.addf(s.at, "the entry is left out: there is one of %s already, and a unicast address has one destination; networkd makes any of them", e.MAC)
+		leave(s.at, "there is one of %s already, and a unicast address has one destination; networkd makes any of them", e.MAC)
 	default:
 		d.link.entry(e)
 	}

@@ -288,6 +288,7 @@ func TestNetDevLinkLocal(t *testing.T) {
 	for _, c := range []struct{ name, own, other, dev string }{
 		{"its address", entry, "[Match]\nName=wg0\n[Network]\nAddress=fe80::1/64\n", "wg0"},
 		{"its address in a section", entry, "[Match]\nName=wg0\n[Address]\nAddress=fe80::1/64\n", "wg0"},
+		{"its address, for entries without a device", strings.Replace(entry, "OutgoingInterface=wg1\n", "", 1), "[Match]\nName=wg0\n[Network]\nAddress=fe80::1/64\n", "wg0"},
 		{"its entries", entry, "[Match]\nName=wg0\n[Network]\nAddress=fe80::9/64\n", "wg1"},
 	} {
 		links, told := imports(t, networkd(t, map[string]string{"10.netdev": file, "20.network": c.own, "30.network": c.other}))
