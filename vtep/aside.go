@@ -20,10 +20,11 @@ import (
 const (
 	// stormMessages is the least rate, a second, that is a storm: a tenth of what a processor forwards.
 	stormMessages = 20_000
-	// othersMessages is the least rate of the other links together at which a link is set aside.
+	// othersMessages is the least rate of the other links together at which a link is set aside. Where the sockets lose
+	// datagrams a single message is enough: others may send little because of the storm.
 	othersMessages = 100
 	// calmAfter is how long a link that was set aside has no storm before it is moved back.
-	calmAfter fdb.Tick = 10
+	calmAfter fdb.Tick = 20
 )
 
 // asideState is what setAside knows of a link; guarded by VTEP.mu.
@@ -63,6 +64,12 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	total := ep.Messages.Load()
 	busy := (total-ep.looked)/passed >= ep.vtep.stormAt
 	ep.looked = total
+	overflow := ep.receiver.Losses().Overflow
+	others := uint64(othersMessages)
+	if overflow != ep.overflow {
+		others = 1
+	}
+	ep.overflow = overflow
 	if ep.gate == nil || ep.key.group.IsValid() || !busy && ep.asides == 0 {
 		return // no link has a storm or is set aside
 	}
@@ -76,21 +83,26 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	if !sure {
 		return // the next look has all rates
 	}
-	for _, l := range storms(list, ep.vtep.stormAt) {
+	for _, l := range storms(list, ep.vtep.stormAt, others) {
 		l.aside.stormed = now
 		if !l.aside.is && ep.openAside() {
 			ep.moveAside(l, true)
 		}
 	}
 	for _, s := range list {
-		if l := s.link; l.aside.is && now-l.aside.stormed >= calmAfter {
+		switch l := s.link; {
+		case !l.aside.is:
+		case s.rate >= ep.vtep.stormAt: // whoever else sends by now
+			l.aside.stormed = now
+		case now-l.aside.stormed >= calmAfter:
 			ep.moveAside(l, false)
 		}
 	}
 }
 
-// storms are the links with a storm: at least least messages a second each, and more than all other links together.
-func storms(list []stormed, least uint64) (links []*Link) {
+// storms are the links with a storm: at least least messages a second each, and more than all other links together,
+// which have others a second at least.
+func storms(list []stormed, least, others uint64) (links []*Link) {
 	rest := uint64(0)
 	for _, s := range list {
 		rest += s.rate
@@ -98,7 +110,7 @@ func storms(list []stormed, least uint64) (links []*Link) {
 	slices.SortFunc(list, func(a, b stormed) int { return cmp.Compare(b.rate, a.rate) })
 	for _, s := range list {
 		rest -= s.rate
-		if s.rate < least || s.rate <= rest || rest < othersMessages {
+		if s.rate < least || s.rate <= rest || rest < others {
 			break
 		}
 		links = append(links, s.link)

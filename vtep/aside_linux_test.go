@@ -71,7 +71,7 @@ func TestStormIsSetAside(t *testing.T) {
 	}))
 	said := func(what string) {
 		t.Helper()
-		check(lab.Eventually(30*time.Second, func() error {
+		check(lab.Eventually(time.Minute, func() error {
 			if !strings.Contains(log.String(), what) {
 				return errors.New("the log does not say " + what + ": " + log.String())
 			}

@@ -16,26 +16,33 @@ func TestStorms(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		rates []uint64
-		want  int // the first so many, in order of rate
+		want  int  // the first so many, in order of rate
+		lossy bool // the socket loses datagrams
 	}{
-		{"nobody", nil, 0},
-		{"one link alone is in nobody's way", []uint64{500 * k}, 0},
-		{"nor where the others hardly send", []uint64{500 * k, 99}, 0},
-		{"a storm beside a stream of superframes", []uint64{250 * k, 8 * k}, 1},
-		{"a storm beside a few packets", []uint64{250 * k, 100}, 1},
-		{"little is no storm", []uint64{19 * k, 1 * k}, 0},
-		{"two alike", []uint64{100 * k, 100 * k}, 0},
-		{"two alike in a third one's way", []uint64{100 * k, 100 * k, 1 * k}, 0},
-		{"a storm beside many that together have more", []uint64{100 * k, 40 * k, 40 * k, 40 * k}, 0},
-		{"a storm behind a storm", []uint64{250 * k, 60 * k, 5 * k}, 2},
-		{"a storm and an ordinary second", []uint64{250 * k, 60 * k, 50 * k, 20 * k}, 1},
+		{"nobody", nil, 0, false},
+		{"the others send little because of it", []uint64{500 * k, 1}, 1, true},
+		{"none of the others sends", []uint64{500 * k, 0}, 0, true},
+		{"one link alone is in nobody's way", []uint64{500 * k}, 0, false},
+		{"nor where the others hardly send", []uint64{500 * k, 99}, 0, false},
+		{"a storm beside a stream of superframes", []uint64{250 * k, 8 * k}, 1, false},
+		{"a storm beside a few packets", []uint64{250 * k, 100}, 1, false},
+		{"little is no storm", []uint64{19 * k, 1 * k}, 0, false},
+		{"two alike", []uint64{100 * k, 100 * k}, 0, false},
+		{"two alike in a third one's way", []uint64{100 * k, 100 * k, 1 * k}, 0, false},
+		{"a storm beside many that together have more", []uint64{100 * k, 40 * k, 40 * k, 40 * k}, 0, false},
+		{"a storm behind a storm", []uint64{250 * k, 60 * k, 5 * k}, 2, false},
+		{"a storm and an ordinary second", []uint64{250 * k, 60 * k, 50 * k, 20 * k}, 1, false},
 	} {
 		var list []stormed
 		for i, r := range c.rates {
 			list = append(list, stormed{&Link{cfg: LinkConfig{VLAN: uint16(i)}}, r})
 		}
 		slices.Reverse(list)
-		got := storms(list, stormMessages)
+		others := uint64(othersMessages)
+		if c.lossy {
+			others = 1
+		}
+		got := storms(list, stormMessages, others)
 		if len(got) != c.want {
 			t.Errorf("%s: %d storms, want %d", c.name, len(got), c.want)
 		}

@@ -28,6 +28,7 @@ type endpoint struct {
 	other     *endpoint           // the one that forward.Endpoint has as Wild
 	logged    string              // why its offload fell back, as last logged
 	looked    uint64              // Messages when setAside last looked
+	overflow  uint64              // datagrams that the sockets had lost then
 	asides    int                 // how many links are set aside
 	asideOpen bool                // there is a socket for links set aside
 	asideErr  error               // why there is none
