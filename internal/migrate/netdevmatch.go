@@ -77,7 +77,7 @@ func (m *match) list(v *unitValue) {
 		return
 	}
 	text, not := strings.CutPrefix(v.value, "!")
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		word = strings.Trim(word, `"'`)
 		if strings.HasSuffix(v.key, "MACAddress") || v.key == "BSSID" {
 			mac, err := unitMAC(word)
