@@ -28,9 +28,6 @@ type TrunkConfig struct {
 // FirstVNI is the VNI of the first tenant.
 const FirstVNI = 43
 
-// TrunkDst is the MAC address that the frames go to.
-var TrunkDst = net.HardwareAddr{0x02, 0x5b, 0, 0, 0, 1}
-
 // TrunkFrames sends tagged frames out of From's trunk port dev, as fast as they go, and returns how many packets arrived at
 // the VTEP's address at of To. They end in a socket that nobody reads, as those of [Replicate].
 func TrunkFrames(c TrunkConfig, dev string, to *lab.Host, at netip.AddrPort) (arrivals int, elapsed time.Duration, err error) {
@@ -79,7 +76,7 @@ func TrunkPackets(c TrunkConfig, from netip.Addr, to netip.AddrPort) (elapsed ti
 }
 
 func ethernet(t layers.EthernetType) *layers.Ethernet {
-	return &layers.Ethernet{DstMAC: TrunkDst, SrcMAC: net.HardwareAddr{0x02, 0x5b, 0, 0, 0, 2}, EthernetType: t}
+	return &layers.Ethernet{DstMAC: net.HardwareAddr{0x02, 0x5b, 0, 0, 0, 1}, SrcMAC: net.HardwareAddr{0x02, 0x5b, 0, 0, 0, 2}, EthernetType: t}
 }
 
 // trunkData is the payload of the segments.
