@@ -6,7 +6,7 @@ import "net/netip"
 type Link struct {
 	Spec      LinkSpec  `json:"spec"`
 	Netdev    Netdev    `json:"netdev"`
-	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from
+	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from; "device": somebody set it there
 	Entries   int       `json:"entries"`              // in the FDB
 	Learned   int       `json:"proxy_learned"`        // addresses, with proxy learn
 	Offload   Offload   `json:"offload"`

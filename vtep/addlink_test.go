@@ -253,12 +253,15 @@ func TestMTUFollows(t *testing.T) {
 		c    vtep.LinkConfig
 		set  int // by somebody else; 0: not
 		want int
+		from string
 	}{
-		{"route", vtep.LinkConfig{Remote: addrB}, 0, 1350},
-		{"dev", vtep.LinkConfig{Remote: addrB, Dev: "eth0"}, 0, 1350},
-		{"flood list", vtep.LinkConfig{}, 0, 1350},
-		{"mtu", vtep.LinkConfig{Remote: addrB, MTU: 1500}, 0, 1500},
-		{"set by somebody", vtep.LinkConfig{Remote: addrB}, 1280, 1280},
+		{"route", vtep.LinkConfig{Remote: addrB}, 0, 1350, "route"},
+		{"dev", vtep.LinkConfig{Remote: addrB, Dev: "eth0"}, 0, 1350, "dev eth0"},
+		{"flood list", vtep.LinkConfig{}, 0, 1350, "route"},
+		{"mtu", vtep.LinkConfig{Remote: addrB, MTU: 1500}, 0, 1500, "mtu"},
+		{"set by somebody", vtep.LinkConfig{Remote: addrB}, 1280, 1280, "device"},
+		{"another than mtu", vtep.LinkConfig{Remote: addrB, MTU: 1500}, 1280, 1280, "device"},
+		{"what it was", vtep.LinkConfig{Remote: addrB}, 1550, 1350, "route"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, net *vteptest.Network) {
@@ -278,8 +281,8 @@ func TestMTUFollows(t *testing.T) {
 				synctest.Wait()
 				info, err := n.Link("vxlan0")
 				must(t, err)
-				if info.MTU != tt.want {
-					t.Errorf("MTU %d from %s, want %d", info.MTU, info.MTUSource, tt.want)
+				if info.MTU != tt.want || info.MTUSource != tt.from {
+					t.Errorf("MTU %d from %s, want %d from %s", info.MTU, info.MTUSource, tt.want, tt.from)
 				}
 			})
 		})

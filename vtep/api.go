@@ -190,7 +190,7 @@ type LinkConfig struct {
 type LinkInfo struct {
 	Config    LinkConfig // as given; fields that were not set are not set here
 	tap.State            // of the netdev
-	MTUSource string     // what the MTU was derived from: "mtu", "dev eth0", "route", "default"
+	MTUSource string     // what the MTU was derived from: "mtu", "dev eth0", "route", "default", or "device", which somebody set
 	Entries   int        // FDB entries
 	Learned   int        // addresses that a proxy learned
 	Stats     forward.Stats

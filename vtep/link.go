@@ -130,7 +130,7 @@ func (l *Link) info() LinkInfo {
 	i := LinkInfo{
 		Config:    l.cfg,
 		State:     l.device,
-		MTUSource: l.mtuSource,
+		MTUSource: l.mtuFrom(),
 		Entries:   l.FDB.Len(),
 		Learned:   l.Learned(),
 		Stats:     forward.Sum(l.Shards),

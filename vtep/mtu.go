@@ -37,6 +37,16 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu in
 	return min(max(mtu-encap.Overhead(c.ipv6()), encap.MinMTU), encap.MaxMTU), source, nil
 }
 
+// mtuFrom is what the MTU that the netdev has is from: somebody who set another
+// one on it (`ip link set mtu`, ifupdown2) is followed no more. The caller holds
+// VTEP.mu.
+func (l *Link) mtuFrom() string {
+	if l.device.MTU != l.derived && l.cfg.Trunk == "" {
+		return "device"
+	}
+	return l.mtuSource
+}
+
 // mostRoutes bounds the routes that a link's MTU is derived from. Frames to
 // other remotes that do not fit are answered (tooBig).
 const mostRoutes = 64
