@@ -81,7 +81,7 @@ a recipe for "ip link ... type vxlan" and "bridge fdb" works as "uvtep link ..."
   uvtep run vxlan0 id 42 local 192.0.2.1 remote 192.0.2.2
 
 Options may stand anywhere and commands may be cut short, as with ip. Exit status: 0 done,
-1 usage, 2 refused by the daemon or the kernel, 3 no daemon is running.
+1 usage, 2 refused by the daemon or the kernel, 3 no daemon is running, 4 nothing to import.
 -f FAMILY and -0 are taken as ip takes them; -c is taken and no colour printed.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

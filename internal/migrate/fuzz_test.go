@@ -73,3 +73,35 @@ func FuzzIfUpDown2(f *testing.F) {
 		check(t, links, &i.notes)
 	})
 }
+
+func FuzzNetplan(f *testing.F) {
+	f.Add("network: {tunnels: {vx1: {mode: vxlan, id: 1, link: eth0, remote: 239.1.1.1, checksums: [udp], port-range: [1, 2]}}, ethernets: {eth0: {match: {name: e}}}}", "network: {tunnels: {vx1: {ttl: 3, mtu: null}}}")
+	f.Fuzz(func(t *testing.T, one, two string) {
+		r := &netplan{defs: map[string]*netplanDef{}}
+		if r.merge("1", []byte(one)) == nil && r.merge("2", []byte(two)) == nil {
+			check(t, r.links(), &r.notes)
+		}
+	})
+}
+
+func FuzzNM(f *testing.F) {
+	f.Add("[connection]\ntype=vxlan\ninterface-name=vx1\n[vxlan]\nid=1\nremote=192.0.2.2\nsource-port-min=1\nparent=eth0\n[ethernet]\nmtu=1400\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		r := &nmReader{names: map[string]string{}}
+		links := []*fileLink{r.link(r.parse("f", text))}
+		check(t, links, &r.notes)
+	})
+}
+
+func FuzzPolicy(f *testing.F) {
+	f.Add(`{"vxlan": {"defaults": {"vxlan-port": "8472", "vxlan-local-tunnelip": 1}, "module_globals": {}}, "bridge": {"iface_defaults": {"x": {"bridge-learning": "off"}}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		i := &interfaces{files: func(string) ([]byte, error) { return []byte(text), nil }}
+		i.file("f", "auto x\niface x\nvxlan-id 1\niface b\nbridge-ports x\n")
+		all := policyModules{}
+		_ = all.read(i, "p") // what cannot be read is told
+		i.policy = policy{modules: []policyModules{all}}
+		links := i.links()
+		check(t, links, &i.notes)
+	})
+}

@@ -192,7 +192,7 @@ func (u *ifaceReader) defaults(local *attribute) {
 		u.learning()
 	}
 	if a := u.policy.attribute("address", "mtu", policyDefaults); a != nil && l.set["mtu"] == nil {
-		if err := put[uint64](l, "mtu")(decimal(a.value, maxMTU)); err != nil {
+		if err := put[uint64](l, "mtu")(sysfsNumber(a.value, maxMTU)); err != nil {
 			u.notes.addf(a.at, "mtu %s is left out: %v", a.value, err)
 		}
 	}

@@ -119,7 +119,7 @@ func (u *ifaceReader) word(a *attribute) error {
 	case "vxlan-udp-csum":
 		return put[bool](l, "udpcsum")(u.yesNo(a), nil)
 	case "mtu":
-		return put[uint64](l, "mtu")(decimal(a.value, maxMTU))
+		return put[uint64](l, "mtu")(sysfsNumber(a.value, maxMTU))
 	case "hwaddress":
 		return put[string](l, "address")(macOf(strings.TrimSpace(strings.TrimPrefix(a.value, "ether "))))
 	case "vxlan-purge-remotes":
@@ -172,6 +172,20 @@ func decimal(v string, most uint64) (uint64, error) {
 	n, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || n > most {
 		return 0, fmt.Errorf("it is no number from 0 to %d", most)
+	}
+	return n, nil
+}
+
+// sysfsNumber reads a number that ifupdown2 writes to sysfs as it stands
+// (link_set_mtu in lib/sysfs.py), where a leading 0 makes it octal (kstrtoul in
+// lib/kstrtox.c).
+func sysfsNumber(v string, most uint64) (uint64, error) {
+	if _, err := decimal(v, most); err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(v, 0, 64)
+	if err != nil || strings.Contains(v, "_") {
+		return 0, errors.New("the kernel takes no such number")
 	}
 	return n, nil
 }

@@ -85,13 +85,18 @@ type netplanKey struct {
 	values []*yaml.Node
 }
 
-// file merges a file. A mapping of another shape than netplan's is its mistake,
-// with which it makes nothing at all: it is told.
+// file merges a file.
 func (r *netplan) file(name string) error {
 	text, err := config.ReadInput(name)
 	if err != nil {
 		return err
 	}
+	return r.merge(name, text)
+}
+
+// merge merges the text of a file. A mapping of another shape than netplan's is a
+// mistake, with which netplan makes nothing at all: it has no links here.
+func (r *netplan) merge(name string, text []byte) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

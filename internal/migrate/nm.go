@@ -104,15 +104,20 @@ type nmKey struct {
 	at                  place
 }
 
-// profile reads a keyfile, the syntax of GKeyFile: no library that reads it keeps
-// the lines, which the notes are about.
+// profile reads a keyfile.
 func (r *nmReader) profile(name string) (*nmProfile, error) {
 	text, err := config.ReadInput(name)
 	if err != nil {
 		return nil, err
 	}
+	return r.parse(name, string(text)), nil
+}
+
+// parse reads the syntax of GKeyFile: no library that does keeps the lines, which
+// the notes are about.
+func (r *nmReader) parse(name, text string) *nmProfile {
 	p, section := &nmProfile{file: name}, ""
-	for i, line := range strings.Split(string(text), "\n") {
+	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		key, value, ok := strings.Cut(line, "=")
 		switch at := (place{name, i + 1}); {
@@ -125,7 +130,7 @@ func (r *nmReader) profile(name string) (*nmProfile, error) {
 			p.keys = append(p.keys, nmKey{section, strings.TrimSpace(key), strings.TrimSpace(value), at})
 		}
 	}
-	return p, nil
+	return p
 }
 
 // value is what a profile says of a key: the last time counts.
