@@ -174,7 +174,7 @@ func (u *ifaceReader) defaults(local *attribute) {
 			u.notes.addf(local.at, "%s %s is left out: %v", local.key, local.value, err)
 		}
 	}
-	for _, key := range policyKeys {
+	for _, key := range policyKeys() {
 		if a := u.policy.attribute("vxlan", key, policyDefaults); a != nil && !u.seen[key] {
 			if err := u.take(a); err != nil {
 				u.notes.addf(a.at, "%s %s is left out: %v", a.key, a.value, err)

@@ -114,8 +114,8 @@ func policyOf(name string) func(policyModule) map[string]any {
 // policyKeys are the attributes of vxlan links that ifupdown2 asks the policies
 // for (get_attr_default in addons/vxlan.py): not vxlan-tos, which it does not
 // use, and vxlan-learning only where no bridge decides.
-var policyKeys = []string{
-	"vxlan-ageing", "vxlan-port", "vxlan-ttl", "vxlan-udp-csum", "vxlan-svcnodeip", "vxlan-svcnodeip6", "vxlan-mcastgrp", "vxlan-mcastgrp6",
+func policyKeys() []string {
+	return []string{"vxlan-ageing", "vxlan-port", "vxlan-ttl", "vxlan-udp-csum", "vxlan-svcnodeip", "vxlan-svcnodeip6", "vxlan-mcastgrp", "vxlan-mcastgrp6"}
 }
 
 // tellUnused tells what policies of VXLAN say that no link takes.
@@ -123,7 +123,7 @@ func (i *interfaces) tellUnused() {
 	for _, all := range i.policy.modules {
 		m := all["vxlan"]
 		for _, key := range slices.Sorted(maps.Keys(m.Defaults)) {
-			if key != "vxlan-learning" && key != "vxlan-local-tunnelip" && !slices.Contains(policyKeys, key) {
+			if key != "vxlan-learning" && key != "vxlan-local-tunnelip" && !slices.Contains(policyKeys(), key) {
 				i.notes.addf(place{m.file, 1}, "%s %v is left out: ifupdown2 takes no default for it that uvtep knows", key, m.Defaults[key])
 			}
 		}

@@ -4,11 +4,14 @@ import "slices"
 
 // ngOwn are the words of ifupdown-ng that ifupdown2 does not have
 // (executors/linux/vxlan, with the names of 0.11 and of 0.12).
-var ngOwn = []string{"vxlan-local-ip", "vxlan-peer-ips", "vxlan-remote-ip", "vxlan-peer-group", "vxlan-remote-group", "vxlan-dstport", "vxlan-evpn"}
+func ngOwn() []string {
+	return []string{"vxlan-local-ip", "vxlan-peer-ips", "vxlan-remote-ip", "vxlan-peer-group", "vxlan-remote-group", "vxlan-dstport", "vxlan-evpn"}
+}
 
 // isNG reports whether a stanza is ifupdown-ng's: it has one of those words.
 func (s *stanza) isNG() bool {
-	return slices.ContainsFunc(s.attrs, func(a attribute) bool { return slices.Contains(ngOwn, a.key) })
+	own := ngOwn()
+	return slices.ContainsFunc(s.attrs, func(a attribute) bool { return slices.Contains(own, a.key) })
 }
 
 // ngName is ifupdown2's name for an attribute of ifupdown-ng's.

@@ -174,16 +174,16 @@ func (i *interfaces) iface(at place, fields []string, template bool) []*stanza {
 
 // The ranges of names that ifupdown2 knows (parse_iface_range in
 // ifupdown/utils.py), and how many names of one are taken.
-var nameRanges = []*regexp.Regexp{
-	regexp.MustCompile(`^(\w+)\[(\d+)-(\d+)\]([.\w]+)`),
-	regexp.MustCompile(`^([\w.]+)\[(\d+)-(\d+)\]()`),
-}
+var (
+	nameRangeSuffix = regexp.MustCompile(`^(\w+)\[(\d+)-(\d+)\]([.\w]+)`)
+	nameRange       = regexp.MustCompile(`^([\w.]+)\[(\d+)-(\d+)\]()`)
+)
 
 const maxRange = 4096
 
 // expand are the names of a range, or the name.
 func (i *interfaces) expand(at place, name string) []string {
-	for _, r := range nameRanges {
+	for _, r := range []*regexp.Regexp{nameRangeSuffix, nameRange} {
 		m := r.FindStringSubmatch(name)
 		if m == nil {
 			continue

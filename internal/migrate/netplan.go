@@ -188,9 +188,11 @@ func (r *netplan) define(file, section string, id, value *yaml.Node) {
 // forgotten are the keys of a tunnel that netplan takes from the last file that
 // has it, and from no other: process_mapping_defs in src/parse.c begins a new
 // NetplanVxlan with each.
-var forgotten = []string{
-	"id", "link", "ageing", "aging", "limit", "type-of-service", "flow-label", "do-not-fragment", "short-circuit", "arp-proxy", "mac-learning",
-	"notifications", "checksums", "extensions", "port-range",
+func forgotten() []string {
+	return []string{
+		"id", "link", "ageing", "aging", "limit", "type-of-service", "flow-label", "do-not-fragment", "short-circuit", "arp-proxy", "mac-learning",
+		"notifications", "checksums", "extensions", "port-range",
+	}
 }
 
 // forget takes back what files before this one say of a tunnel, and tells where
@@ -201,7 +203,7 @@ func (r *netplan) forget(d *netplanDef, file string, value *yaml.Node) {
 		anew[key.Value] = true
 	}
 	d.keys = slices.DeleteFunc(d.keys, func(k netplanKey) bool {
-		gone := k.at.file != file && slices.Contains(forgotten, k.key)
+		gone := k.at.file != file && slices.Contains(forgotten(), k.key)
 		if gone && !anew[k.key] {
 			r.notes.addf(k.at, "%s: %s of %s is left out: netplan takes it from the last file that has the tunnel, %s", k.key, k.text(), d.id, file)
 		}

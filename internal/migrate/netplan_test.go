@@ -87,10 +87,6 @@ const everyNetplanKey = `network:
     vx5: {mode: vxlan, id: 5, link: any}
 `
 
-// netplanWithout is the YAML for the comparison with the real tool: without what
-// it refuses and what only it knows.
-var netplanWithout = strings.NewReplacer("    vx5: {mode: vxlan, id: 5, link: any}\n", "", "    vx4: {", "    vx4: {macaddress: \"02:00:00:00:00:04\", ")
-
 // TestNetplanDirs: a file of /run takes the place of one of its name in /etc.
 func TestNetplanDirs(t *testing.T) {
 	dir := written(t, map[string]string{

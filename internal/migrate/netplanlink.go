@@ -203,7 +203,7 @@ func (n *netplanLink) parent(id string) error {
 // flags takes a list of words.
 func (n *netplanLink) flags(v string) error {
 	var unknown []string
-	for _, word := range strings.Fields(v) {
+	for word := range strings.FieldsSeq(v) {
 		switch word {
 		case "l2-miss":
 			n.link.set["l2miss"] = true

@@ -47,11 +47,11 @@ func NM(paths []string) (file []byte, told []string, err error) {
 		}
 	}
 	for _, p := range profiles {
-		r.names[p.uuid()] = p.value("connection", "interface-name")
+		r.names[p.uuid()] = p.connection("interface-name")
 	}
 	var links []*fileLink
 	for _, p := range profiles {
-		if p.value("connection", "type") != "vxlan" {
+		if p.connection("type") != "vxlan" {
 			continue
 		}
 		l := r.link(p)
@@ -133,22 +133,23 @@ func (r *nmReader) parse(name, text string) *nmProfile {
 	return p
 }
 
-// value is what a profile says of a key: the last time counts.
-func (p *nmProfile) value(section, key string) string {
+// connection is what a profile says of a key of [connection]: the last time
+// counts.
+func (p *nmProfile) connection(key string) string {
 	for _, k := range slices.Backward(p.keys) {
-		if k.section == section && k.key == key {
+		if k.section == "connection" && k.key == key {
 			return k.value
 		}
 	}
 	return ""
 }
 
-func (p *nmProfile) uuid() string { return p.value("connection", "uuid") }
+func (p *nmProfile) uuid() string { return p.connection("uuid") }
 
 // link is the link of a profile. What is not said is what NetworkManager gives it
 // (src/libnm-core-impl/nm-setting-vxlan.c): port 8472, learning, ageing 300.
 func (r *nmReader) link(p *nmProfile) *fileLink {
-	l := &fileLink{name: p.value("connection", "interface-name"), at: place{p.file, 1}, set: map[string]any{"dstport": 8472, "ttl": "auto", "up": true}}
+	l := &fileLink{name: p.connection("interface-name"), at: place{p.file, 1}, set: map[string]any{"dstport": 8472, "ttl": "auto", "up": true}}
 	n := &nmLink{nmReader: r, link: l}
 	for i := range p.keys {
 		k := &p.keys[i]
