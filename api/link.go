@@ -7,6 +7,7 @@ type Link struct {
 	Spec      LinkSpec  `json:"spec"`
 	Netdev    Netdev    `json:"netdev"`
 	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from; "device": somebody set it there
+	Missing   string    `json:"missing,omitempty"`    // what a link that is not complete waits for
 	Entries   int       `json:"entries"`              // in the FDB
 	Learned   int       `json:"proxy_learned"`        // addresses, with proxy learn
 	Offload   Offload   `json:"offload"`

@@ -9,8 +9,11 @@ import (
 
 const (
 	// DefaultPortMin and DefaultPortMax are the source ports that RFC 7348
-	// section 5 recommends, the dynamic range of RFC 6335 section 6.
-	DefaultPortMin uint16 = 49152
+	// section 5 recommends, the dynamic range of RFC 6335 section 6, but for its
+	// first, which tcpdump takes for another protocol's
+	// (findings/tcpdump-source-port-49152.sh): one flow in 64 looked as if it were no
+	// VXLAN.
+	DefaultPortMin uint16 = 49153
 	DefaultPortMax uint16 = 65535
 	// DefaultSockets is the size of a transmitter's pool. Fewer make longer
 	// runs for UDP_SEGMENT, more spread flows better over equal-cost paths.
@@ -134,7 +137,7 @@ const (
 )
 
 // TransmitterConfig describes a [Transmitter]. The zero value sends IPv4 from
-// the address that the route says, ports 49152 to 65535, DF set, checksums on.
+// the address that the route says, ports 49153 to 65535, DF set, checksums on.
 type TransmitterConfig struct {
 	// Local is the source address, which may be configured later; invalid or
 	// unspecified: the route's choice.
@@ -143,7 +146,7 @@ type TransmitterConfig struct {
 	// Device is the interface or VRF device to send through (SO_BINDTODEVICE).
 	Device string
 	// SrcPortMin and SrcPortMax bound the source ports, both included; 0 and 0
-	// are 49152 and 65535.
+	// are 49153 and 65535.
 	SrcPortMin, SrcPortMax uint16
 	// Sockets is the number of source ports in use; 0 is DefaultSockets. It is
 	// at most the size of the range.

@@ -11,7 +11,7 @@ func TestPortPermutation(t *testing.T) {
 	for _, c := range []struct {
 		lo, hi uint16
 		n      int
-	}{{49152, 65535, 64}, {49152, 65535, 16384}, {1, 65535, 64}, {5, 5, 1}, {10, 13, 4}, {10, 13, 3}, {100, 196, 64}, {65530, 65535, 2}} {
+	}{{DefaultPortMin, DefaultPortMax, 64}, {49152, 65535, 64}, {49152, 65535, 16384}, {1, 65535, 64}, {5, 5, 1}, {10, 13, 4}, {10, 13, 3}, {100, 196, 64}, {65530, 65535, 2}} {
 		size := int(c.hi-c.lo) + 1
 		seen := map[uint16]int{}
 		var order []uint16

@@ -5,8 +5,9 @@ import "github.com/uvtep/uvtep/encap"
 // Origins is what the kernel says of where datagrams may come from.
 type Origins struct {
 	Devices map[uint32]Device // by index
-	// Own are the addresses of this host.
-	Own map[encap.Addr]struct{}
+	// Own are the addresses of this host, each with the index of the device that has
+	// it, of several the last.
+	Own map[encap.Addr]uint32
 }
 
 // Device is what is behind a network device.
@@ -16,6 +17,7 @@ type Device struct {
 	// host's own (fib_validate_source in net/ipv4/fib_frontend.c), which it does
 	// unless sysctl accept_local says otherwise.
 	Martian bool
+	Name    string
 }
 
 // Of is the origin of a datagram from src that the kernel says arrived by a

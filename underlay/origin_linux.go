@@ -26,10 +26,10 @@ func FindOrigins(known map[uint32]Device) (Origins, error) {
 	if err != nil {
 		return Origins{}, fmt.Errorf("underlay: list the addresses: %w", err)
 	}
-	o := Origins{Devices: known, Own: make(map[encap.Addr]struct{}, len(addrs))}
+	o := Origins{Devices: known, Own: make(map[encap.Addr]uint32, len(addrs))}
 	for _, a := range addrs {
 		if ip, ok := netip.AddrFromSlice(a.IP); ok {
-			o.Own[encap.AddrFrom(ip.Unmap())] = struct{}{}
+			o.Own[encap.AddrFrom(ip.Unmap())] = uint32(a.LinkIndex)
 		}
 	}
 	return o, nil
@@ -51,7 +51,7 @@ func originsOf(links []netlink.Link) map[uint32]Device {
 	all := acceptsLocal("all")
 	devices := make(map[uint32]Device, len(links))
 	for _, l := range links {
-		d := Device{Origin: f.of(l, 0)}
+		d := Device{Name: l.Attrs().Name, Origin: f.of(l, 0)}
 		// Of thousands of TAPs none has to be asked: nothing is looped back by them.
 		d.Martian = d.Origin != encap.OriginHere && l.Type() != "tun" && !all && !acceptsLocal(l.Attrs().Name)
 		devices[uint32(l.Attrs().Index)] = d

@@ -59,8 +59,8 @@ func TestArrivalDevice(t *testing.T) {
 func TestOwnSource(t *testing.T) {
 	own4, own6 := encap.AddrFrom(netip.MustParseAddr("192.0.2.1")), encap.AddrFrom(netip.MustParseAddr("2001:db8::1"))
 	o := Origins{
-		Devices: map[uint32]Device{1: {encap.OriginWire, true}, 2: {encap.OriginWire, false}, 3: {encap.OriginMixed, true}, 4: {encap.OriginHere, false}},
-		Own:     map[encap.Addr]struct{}{own4: {}, own6: {}},
+		Devices: map[uint32]Device{1: {Origin: encap.OriginWire, Martian: true}, 2: {Origin: encap.OriginWire}, 3: {Origin: encap.OriginMixed, Martian: true}, 4: {Origin: encap.OriginHere}},
+		Own:     map[encap.Addr]uint32{own4: 1, own6: 1},
 	}
 	for _, c := range []struct {
 		device uint32

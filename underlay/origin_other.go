@@ -17,10 +17,10 @@ func FindOrigins(map[uint32]Device) (Origins, error) {
 	if err != nil {
 		return Origins{}, fmt.Errorf("underlay: addresses of this host: %w", err)
 	}
-	o := Origins{Devices: make(map[uint32]Device), Own: make(map[encap.Addr]struct{}, len(nets))}
+	o := Origins{Devices: make(map[uint32]Device), Own: make(map[encap.Addr]uint32, len(nets))}
 	for _, n := range nets {
 		if p, err := netip.ParsePrefix(n.String()); err == nil {
-			o.Own[encap.AddrFrom(p.Addr().Unmap().WithZone(""))] = struct{}{}
+			o.Own[encap.AddrFrom(p.Addr().Unmap().WithZone(""))] = 0
 		}
 	}
 	return o, nil

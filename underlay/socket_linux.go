@@ -74,6 +74,17 @@ func bindToDevice(fd int, device string) error {
 	return nil
 }
 
+// unbindDevice takes back that bind to a link-local address binds to its device, too
+// (__inet6_bind in net/ipv6/af_inet6.c): packets say by which they leave. It needs
+// CAP_NET_RAW (sock_bindtoindex in net/core/sock.c); without it the socket sends by that
+// device alone.
+func unbindDevice(fd int, vrf string) error {
+	if err := bindToDevice(fd, vrf); !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	return nil
+}
+
 // bind binds fd. A link-local address takes its scope from its zone, else from
 // ifindex.
 func bind(fd int, addr netip.Addr, port uint16, ifindex int) error {

@@ -96,6 +96,9 @@ func openPoolSocket(cfg *TransmitterConfig, port uint16, ifindex int) (poolSocke
 	if err == nil {
 		err = bind(fd, cfg.Local, port, ifindex)
 	}
+	if err == nil && cfg.Local.Is6() && cfg.Local.IsLinkLocalUnicast() {
+		err = unbindDevice(fd, cfg.Device)
+	}
 	if err == nil {
 		err = sendOptions(fd, cfg)
 	}

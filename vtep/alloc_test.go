@@ -35,7 +35,7 @@ func (s sink) Interface(string) (underlay.Interface, error) {
 func (s sink) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
 	return underlay.Origins{Devices: map[uint32]underlay.Device{
 		1: {Origin: encap.OriginWire, Martian: true}, 2: {Origin: encap.OriginHere}, 3: {Origin: encap.OriginMixed},
-	}, Own: map[encap.Addr]struct{}{encap.AddrFrom(netip.MustParseAddr("192.0.2.1")): {}}}, nil
+	}, Own: map[encap.Addr]uint32{encap.AddrFrom(netip.MustParseAddr("192.0.2.1")): 1}}, nil
 }
 
 func (s sink) Queues() int                   { return 1 }

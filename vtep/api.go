@@ -106,7 +106,7 @@ type LinkConfig struct {
 	Dev           string     // underlay device: of the default remote, the group and the MTU
 	DstPort       uint16     // 0: 4789
 	// SrcPortMin and SrcPortMax bound the outer source port, both included;
-	// 0, 0 stands for 49152-65535 (RFC 7348 section 5).
+	// 0, 0 stands for 49153-65535 (RFC 7348 section 5; see underlay.DefaultPortMin).
 	SrcPortMin, SrcPortMax uint16
 
 	TTL        uint8 // outer TTL; 0: the route's for unicast, 1 for multicast
@@ -190,6 +190,7 @@ type LinkConfig struct {
 type LinkInfo struct {
 	Config    LinkConfig // as given; fields that were not set are not set here
 	tap.State            // of the netdev
+	Missing   string     // what a link lacks that is not complete: it is tried again each second
 	MTUSource string     // what the MTU was derived from: "mtu", "dev eth0", "route", "default", or "device", which somebody set
 	Entries   int        // FDB entries
 	Learned   int        // addresses that a proxy learned

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
@@ -39,8 +40,12 @@ func (c *LinkConfig) validate() error {
 	switch {
 	case c.Name == "" || len(c.Name) > 15:
 		return invalid("link name %q has %d bytes: write 1 to 15", c.Name, len(c.Name))
-	case c.Remote.IsLinkLocalUnicast() && c.Remote.Is6() && c.Dev == "":
+	case linkLocal(c.Remote) && c.Dev == "":
 		return invalid("remote %s is link-local: give its device with dev", c.Remote)
+	case linkLocal(c.Local) && c.Dev == "":
+		return invalid("local %s is link-local: give its device with dev", c.Local)
+	case c.Dev != "" && c.Dev == c.Name:
+		return invalid("dev %s is the link itself: write the device that its packets leave by", c.Dev)
 	case (c.FlowLabel != 0 || c.FlowLabelInherit) && !c.ipv6():
 		return invalid("flowlabel needs an IPv6 underlay: give an IPv6 remote, group or local")
 	case c.PolicyID != 0 && !c.GBP:
@@ -102,7 +107,8 @@ func (c *LinkConfig) validateTrunk() error {
 	return nil
 }
 
-// validateFamily checks that the link's underlay has one address family.
+// validateFamily checks that the link's underlay has one address family, and one scope
+// (vxlan_config_validate in drivers/net/vxlan/vxlan_core.c).
 func (c *LinkConfig) validateFamily() error {
 	dst := c.Remote
 	if c.Group.IsValid() {
@@ -111,7 +117,25 @@ func (c *LinkConfig) validateFamily() error {
 	if dst.IsValid() && c.Local.IsValid() && dst.Is4() != c.Local.Is4() {
 		return invalid("local %s and %s are of two address families: write two IPv4 or two IPv6 addresses", c.Local, dst)
 	}
+	if unreached := dst.IsValid() && !linkLocal(dst) && !dst.IsLinkLocalMulticast(); linkLocal(c.Local) && unreached {
+		return invalid("local %s is link-local and reaches no %s: write another local, or a link-local remote", c.Local, dst)
+	}
+	if linkLocal(c.Remote) && c.source().IsValid() && !linkLocal(c.Local) {
+		return invalid("remote %s is link-local: write a link-local local, or none", c.Remote)
+	}
 	return nil
+}
+
+// linkLocal reports whether a is an address of one link of the underlay, IPv6 alone: the
+// kernel routes IPv4's as any other.
+func linkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
+
+// onDevice is a as it is bound: a link-local address on the device of that index.
+func onDevice(a netip.Addr, index int) netip.Addr {
+	if linkLocal(a) && index != 0 {
+		return a.WithZone(strconv.Itoa(index))
+	}
+	return a
 }
 
 func invalid(format string, args ...any) error {
@@ -189,7 +213,7 @@ func (c *LinkConfig) destination() netip.Addr {
 // docs/decisions/0012-dev-routes.md).
 func (c *LinkConfig) transmitterKeys(dev *underlay.Interface) [2]underlay.TransmitterConfig {
 	key := underlay.TransmitterConfig{
-		Local:         c.source(),
+		Local:         onDevice(c.source(), dev.Index),
 		V6:            c.ipv6(),
 		Device:        dev.VRF,
 		SrcPortMin:    c.SrcPortMin,

@@ -42,7 +42,7 @@ type endpoint struct {
 
 // endpointKey is what makes two links share an endpoint.
 type endpointKey struct {
-	local         netip.Addr // invalid: every address
+	local         netip.Addr // invalid: every address; a link-local one has its device's index as zone
 	group         netip.Addr // valid: the endpoint receives this group and nothing else
 	dev           int        // interface that the group is joined on; 0: the route chooses
 	vrf           string     // VRF device that the link's device is, or belongs to
@@ -68,17 +68,23 @@ func (ep *endpoint) listener(vni encap.VNI) *Link {
 // its unicast one and, while it is up, its group's. A socket that is bound to a unicast
 // address receives no multicast, and one bound to the group address receives that group
 // only. dev is c.Dev, if there is one: a socket of a VRF receives the VRF's packets
-// (vxlan_sock_add in drivers/net/vxlan/vxlan_core.c).
-func (c *LinkConfig) endpointKeys(dev underlay.Interface, up bool) []endpointKey {
+// (vxlan_sock_add in drivers/net/vxlan/vxlan_core.c). A link-local address is bound on that
+// device and on vias.
+func (c *LinkConfig) endpointKeys(dev underlay.Interface, vias []int, up bool) []endpointKey {
 	key := endpointKey{
 		vrf:           dev.VRF,
 		vrfIndex:      dev.VRFIndex,
-		local:         c.source(),
+		local:         onDevice(c.source(), dev.Index),
 		port:          c.dstPort(),
 		v6:            c.ipv6(),
 		zeroChecksum6: c.UDP6ZeroCsumRx && c.ipv6(),
 	}
 	keys := []endpointKey{key}
+	for _, index := range vias {
+		via := key
+		via.local = onDevice(c.source(), index)
+		keys = append(keys, via)
+	}
 	if c.Group.IsValid() && up {
 		key.local, key.group, key.dev = netip.Addr{}, c.Group, dev.Index
 		keys = append(keys, key)

@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -41,6 +42,9 @@ func (v *VTEP) applyEntry(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.Rem
 		return err
 	}
 	r := l.Remotes.Intern(key)
+	if err := v.hearVia(l, &key); err != nil {
+		return err
+	}
 	if key.Port != l.cfg.dstPort() || key.VNI != l.cfg.VNI {
 		v.bypassers.foreign[l] = struct{}{}
 	}
@@ -65,6 +69,10 @@ func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
 		return err
 	}
 	rem := l.Remotes.Find(key)
+	if rem == nil { // it may have been learned, which has no name of the device
+		key.Via = ""
+		rem = l.Remotes.Find(key)
+	}
 	if rem == nil {
 		return fdbError(mac, fdb.ErrNotExist)
 	}
@@ -169,7 +177,7 @@ func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
 	return FDBEntry{
 		Link:    l.State.Load().Name,
 		MAC:     e.MAC,
-		Remote:  Remote{Addr: r.Addr.Netip(), Port: r.Port, VNI: &r.VNI, Via: r.Via},
+		Remote:  Remote{Addr: r.Addr.Netip(), Port: r.Port, VNI: &r.VNI, Via: l.via(r, e.Flags)},
 		State:   e.State,
 		Flags:   e.Flags,
 		Used:    ago(now, e.Used),
@@ -277,22 +285,31 @@ func (v *VTEP) remoteKey(l *Link, r *Remote) (forward.RemoteKey, error) {
 			return key, invalid("vni %d is out of range: 0 to %d", key.VNI, encap.MaxVNI)
 		}
 	}
-	dev := r.Via
-	if dev == "" && addr.Is6() && (addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast()) {
-		dev = l.cfg.Dev
-	}
-	if dev != "" {
-		i, err := v.host.Interface(dev)
-		if err != nil {
-			return key, fmt.Errorf("via %s: %w", dev, err)
+	dev := cmp.Or(r.Via, l.cfg.deviceOf(addr))
+	if dev == "" {
+		if linkLocal(addr) {
+			return key, invalid("dst %s is link-local: say which device with via", addr)
 		}
-		key.Zone = uint32(i.Index)
+		return key, nil
 	}
+	i, err := v.host.Interface(dev)
+	if err != nil {
+		return key, fmt.Errorf("via %s: %w", dev, err)
+	}
+	key.Zone = uint32(i.Index)
 	return key, nil
 }
 
+// deviceOf is the device of an address without via: the link's own, of a link-local one.
+func (c *LinkConfig) deviceOf(addr netip.Addr) string {
+	if linkLocal(addr) || addr.Is6() && addr.IsLinkLocalMulticast() {
+		return c.Dev
+	}
+	return ""
+}
+
 func (l *Link) defaultKey(dst netip.Addr) forward.RemoteKey {
-	key, err := l.vtep.remoteKey(l, &Remote{Addr: dst, Via: l.cfg.Dev})
+	key, err := l.vtep.remoteKey(l, &Remote{Addr: dst, Via: l.vtep.device(&l.cfg)})
 	if err != nil {
 		return forward.RemoteKey{}
 	}

@@ -9,20 +9,26 @@ import "github.com/uvtep/uvtep/vtep/forward"
 // v.mu.
 func (v *VTEP) followDevs() {
 	indexes := make(map[string]int) // thousands of links may have the same
-	for _, l := range v.links {
-		if l.cfg.Dev == "" {
-			continue
-		}
-		index, asked := indexes[l.cfg.Dev]
+	find := func(name string) int {
+		index, asked := indexes[name]
 		if !asked {
-			if i, err := v.host.Interface(l.cfg.Dev); err == nil {
+			if i, err := v.host.Interface(name); err == nil {
 				index = i.Index
 			}
-			indexes[l.cfg.Dev] = index
+			indexes[name] = index
 		}
+		return index
+	}
+	for _, l := range v.links {
+		l.followVias(find)
+		dev := v.device(&l.cfg)
+		if dev == "" {
+			continue
+		}
+		index := find(dev)
 		if index != 0 && uint32(index) != l.State.Load().Dev {
 			if l.newDev != index { // else the change was logged, and the new device refused something
-				l.log.Info("the underlay device is another one now", "dev", l.cfg.Dev, "index", index)
+				l.log.Info("the underlay device is another one now", "dev", dev, "index", index)
 			}
 			l.retry, l.tuned = true, false
 		}
@@ -30,13 +36,14 @@ func (v *VTEP) followDevs() {
 	}
 }
 
-// moveDev moves the entries that go out of the link's device to the device's new index.
-func (l *Link) moveDev(was, is uint32) {
+// moveDev moves the entries that go out of a device, the link's or one that they name with
+// via, to the device's new index, and what was learned by it.
+func (l *Link) moveDev(name string, was, is uint32) {
 	if was == is || was == 0 || is == 0 {
 		return
 	}
 	move := func(key *forward.RemoteKey) {
-		if key.Zone == was && (key.Via == "" || key.Via == l.cfg.Dev) {
+		if key.Zone == was && (key.Via == "" || key.Via == name) {
 			key.Zone = is
 		}
 	}

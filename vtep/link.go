@@ -36,6 +36,7 @@ type Link struct {
 	retry     bool               // the link lacks something: everySecond tries again
 	missing   error              // why
 	newDev    int                // index of dev when followDevs last looked
+	vias      map[string]uint32  // index of each device that an entry names, when followVias last looked
 	vrf       string             // VRF device that the sockets are bound to, or ""
 	mayBypass bool               // a link listens at one of its remotes, if that address is this host's
 	dropsTold forward.DropTotals // as subscribers were told
@@ -92,9 +93,6 @@ func (l *Link) newState(own encap.Addr, dev int) *forward.State {
 		Dev:          uint32(dev),
 		Learned:      forward.RemoteKey{Port: c.dstPort(), VNI: c.VNI},
 	}
-	if c.ipv6() {
-		s.Learned.Zone = uint32(dev) // used for link-local addresses only
-	}
 	if l.fragments != nil {
 		s.Fragments = l.fragments.tx
 	}
@@ -119,6 +117,7 @@ const maxConfiguredRemotes = 1024
 func (l *Link) sweep(now fdb.Tick) {
 	l.vtep.mu.Lock()
 	ageing := l.cfg.ageing()
+	l.forgetVias()
 	l.vtep.mu.Unlock()
 	l.Age(now, fdb.Tick((max(ageing, 0)+time.Second-1)/time.Second)) // 0 ages nothing
 	l.vtep.onNeighbours(l)                                           // events may have been lost
@@ -138,6 +137,9 @@ func (l *Link) info() LinkInfo {
 		ICMP:      l.icmpCounts(),
 		Shared:    l.sharedDrops(),
 		Offloads:  l.offloads(),
+	}
+	if l.retry && l.missing != nil {
+		i.Missing = l.missing.Error()
 	}
 	i.Stats.PolicyID = uint16(l.LastPolicy.Load())
 	i.Stats.Evicted, _ = l.Evicted()

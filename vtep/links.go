@@ -67,6 +67,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 // attach opens the link's netdev, or takes a VLAN of a trunk port, and sets the MTU that
 // fits the underlay.
 func (v *VTEP) attach(l *Link) error {
+	v.findDevice(&l.cfg)
 	mtu, source, err := v.linkMTU(&l.cfg, nil, v.routes(true))
 	if err != nil {
 		return err

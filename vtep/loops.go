@@ -1,6 +1,8 @@
 package vtep
 
 import (
+	"cmp"
+
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep/forward"
@@ -16,7 +18,7 @@ const lookAgain fdb.Tick = 10
 func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, news *troubleNews) {
 	look := l.floodRemotes()
 	v.mu.Lock()
-	vrf := l.vrf
+	c, vrf := l.cfg, l.vrf
 	for r := range l.looping {
 		if l.Remotes.At(r.ID) != r { // the remote was removed
 			delete(l.looping, r)
@@ -37,11 +39,8 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, news *troubleNews) 
 	loops := make([]bool, len(look))
 	for i, r := range look {
 		if r.Addr != (encap.Addr{}) && r.Bypass.Load() == nil {
-			device := r.Via
-			if device == "" {
-				device = vrf
-			}
-			loops[i] = routes.to(r.Addr.Netip(), device).loops
+			addr := r.Addr.Netip()
+			loops[i] = routes.to(addr, cmp.Or(r.Via, c.deviceOf(addr), vrf)).loops
 		}
 	}
 	v.mu.Lock()

@@ -15,18 +15,19 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu in
 	if dst := c.destination(); dst.IsValid() {
 		more = []netip.Addr{dst}
 	}
+	dev := v.device(c)
 	switch {
 	case c.MTU != 0:
 		return c.MTU, "mtu", nil
-	case c.Dev != "":
-		i, err := v.host.Interface(c.Dev)
+	case dev != "":
+		i, err := v.host.Interface(dev)
 		if err != nil {
-			return 0, "", fmt.Errorf("dev %s: %w", c.Dev, err)
+			return 0, "", fmt.Errorf("dev %s: %w", dev, err)
 		}
-		if i.VRF == c.Dev { // its own MTU says nothing about its slaves'
-			mtu, source = routes.least(more, c.Dev), "route in "+c.Dev
+		if i.VRF == dev { // its own MTU says nothing about its slaves'
+			mtu, source = routes.least(more, dev), "route in "+dev
 		} else {
-			mtu, source = routes.fits(i.MTU, 0, i.Over), "dev "+c.Dev
+			mtu, source = routes.fits(i.MTU, 0, i.Over), "dev "+dev
 		}
 	default:
 		mtu, source = routes.least(more, ""), "route"

@@ -61,6 +61,7 @@ func (v *VTEP) findOrigins() {
 // publishArrivals stores a new snapshot for the data path; the caller holds v.mu.
 func (v *VTEP) publishArrivals(o underlay.Origins) {
 	v.origins = o
+	v.seen.Store(&o)
 	a := &forward.Arrivals{Nobody: v.sameHost.links == 0, Of: o.Of}
 	for p := range v.sameHost.prefixes {
 		a.Prefixes = append(a.Prefixes, p)

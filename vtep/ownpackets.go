@@ -30,7 +30,9 @@ func (v *VTEP) ownSources() *forward.OwnPackets {
 		v.log.Debug("the addresses of this host cannot be read", "err", err)
 		maps.Copy(o.Addrs, v.plane.OwnPackets.Load().Addrs)
 	}
-	maps.Copy(o.Addrs, host.Own)
+	for a := range host.Own {
+		o.Addrs[a] = struct{}{}
+	}
 	return o
 }
 

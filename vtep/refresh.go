@@ -16,14 +16,11 @@ import (
 // holds v.mu.
 func (v *VTEP) refresh(l *Link) error {
 	l.retry = true
-	var dev underlay.Interface
-	if l.cfg.Dev != "" {
-		var err error
-		if dev, err = v.host.Interface(l.cfg.Dev); err != nil {
-			l.followDevice()
-			l.missing = fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
-			return l.missing
-		}
+	dev, err := v.interfaceOf(&l.cfg)
+	if err != nil {
+		l.followDevice()
+		l.missing = fmt.Errorf("dev %s: %w", l.cfg.Dev, err)
+		return l.missing
 	}
 	senders, err := v.takeSenders(l.cfg.transmitterKeys(&dev), dev.VRFIndex)
 	if err != nil {
@@ -34,10 +31,13 @@ func (v *VTEP) refresh(l *Link) error {
 	before := append(slices.Clone(l.senders[:]), l.fragments)
 	l.vrf = dev.VRF
 	l.senders, l.fragments = senders, v.takeFragments(l, &dev)
-	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.device.Up))
+	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.viaDevices(dev.Index), l.device.Up))
 	own, known := v.ownAddress(&l.cfg)
 	if was := l.State.Swap(l.newState(own, dev.Index)); was != nil {
-		l.moveDev(was.Dev, uint32(dev.Index))
+		l.moveDev(v.device(&l.cfg), was.Dev, uint32(dev.Index))
+		if was.Dev != uint32(dev.Index) && l.cfg.Dev == "" {
+			_ = l.setDefault(v.now()) // a flood list has room
+		}
 	}
 	l.filter.set(l.State.Load())
 	v.countSameHost(l)
@@ -51,6 +51,9 @@ func (v *VTEP) refresh(l *Link) error {
 	l.retry = err != nil || !known
 	if l.missing = err; !known && err == nil {
 		l.missing = errNoGroupSource
+	}
+	if err == nil && v.noDevice(&l.cfg) { // over IPv6 there is a route for each group
+		l.retry, l.missing = true, fmt.Errorf("no device has local %s yet, which says where group %s is: give one the address, or say dev", l.cfg.Local, l.cfg.Group)
 	}
 	return err
 }

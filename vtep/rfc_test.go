@@ -248,7 +248,7 @@ func TestC12SourcePort(t *testing.T) {
 	bubble(t, func(t *testing.T, net *vteptest.Network) {
 		for _, rng := range [][2]uint16{{0, 0}, {50000, 50099}} {
 			r := newRig(t, net, func(c *vtep.LinkConfig) { c.SrcPortMin, c.SrcPortMax = rng[0], rng[1] })
-			lo, hi := uint16(49152), uint16(65535)
+			lo, hi := uint16(49153), uint16(65535)
 			if rng[0] != 0 {
 				lo, hi = rng[0], rng[1]
 			}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/uvtep/uvtep/fdb"
@@ -61,6 +62,8 @@ type VTEP struct {
 	netdevs   map[*netdev]struct{}
 	endpoints map[endpointKey]*endpoint
 	senders   map[senderKey]*sender
+	seen      atomic.Pointer[underlay.Origins] // origins, without the lock
+	askedDevs fdb.Tick                         // when deviceWith last asked
 	bypassers bypassers
 	home      uint64           // network namespace that the netdevs are made in
 	filter    *underlay.Filter // nil: there is none

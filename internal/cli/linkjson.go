@@ -88,6 +88,7 @@ func wordsJSON(j *jsonWriter, s *api.LinkSpec, all []words.Word) {
 func ownJSON(j *jsonWriter, l *api.Link, own []words.Word) {
 	wordsJSON(j, &l.Spec, own)
 	nonzero(j, "mtu_source", l.MTUSource)
+	nonzero(j, "missing", l.Missing)
 	j.value("entries", l.Entries)
 	nonzero(j, "proxy_learned", l.Learned)
 	j.object("offload", func() { offloadJSON(j, &l.Offload) })

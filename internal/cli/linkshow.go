@@ -65,6 +65,9 @@ func (a *app) showLink(w io.Writer, l *api.Link) {
 			}
 		}
 	}
+	if l.Missing != "" {
+		fmt.Fprintf(w, "\n    uvtep missing %q", l.Missing)
+	}
 	if d.Alias != "" {
 		fmt.Fprintf(w, "\n    alias %s", d.Alias)
 	}

@@ -12,7 +12,9 @@ func Refused() map[string]string {
 	for _, w := range []string{"remcsumtx", "remcsumrx"} {
 		refused[w] = "not supported, an extension that only Linux speaks (remote checksum offload): leave it out"
 	}
-	for _, w := range []string{"rxqueues", "numrxqueues", "txqueuelen", "txqlen", "qlen"} {
+	refused["mcroute"] = "not supported, for routers of multicast on this host (ip_mr_output): leave it out, and have the group's device said with dev"
+	refused["index"] = "not uvtep's to choose, the kernel numbers its devices: leave it out, and name the device by its name"
+	for _, w := range []string{"txqueuelen", "txqlen", "qlen"} {
 		refused[w] = "not supported yet: leave it out"
 	}
 	for _, w := range []string{
@@ -26,5 +28,5 @@ func Refused() map[string]string {
 
 // Absent are the words of iproute2 that switch off what no link of uvtep has.
 func Absent() []string {
-	return []string{"noexternal", "norsc", "novnifilter", "nogpe", "noremcsumtx", "noremcsumrx"}
+	return []string{"nomcroute", "noexternal", "norsc", "novnifilter", "nogpe", "noremcsumtx", "noremcsumrx"}
 }

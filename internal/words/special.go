@@ -55,6 +55,25 @@ func up() Value {
 	return v
 }
 
+// queues are as many for either way, as those of a TAP are: ip's rxqueues may stand beside
+// its txqueues, with the same number.
+func queues() Value {
+	const most = 256 // MAX_TAP_QUEUES, drivers/net/tun.c
+	v := number("N", 1, most, func(l *link) **int { return &l.Queues })
+	plain := v.read
+	v.read = func(s *Sentence, word string, l *link) error {
+		before := l.Queues
+		if err := plain(s, word, l); err != nil {
+			return err
+		}
+		if before != nil && *before != *l.Queues {
+			return Usagef("%s %d beside %d queues: the device has as many for either way, write one number", word, *l.Queues, *before)
+		}
+		return nil
+	}
+	return v
+}
+
 // master is a device; nomaster stands for none.
 func master() Value {
 	v := name("DEVICE", "br0", func(l *link) **string { return &l.Master })

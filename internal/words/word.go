@@ -55,6 +55,8 @@ func (w *Word) Flag() bool { return w.flag }
 func (w *Word) Parse(s *Sentence, form string, l *link) error {
 	once := w.Name
 	switch {
+	case strings.HasSuffix(form, "rxqueues"):
+		once = "rxqueues"
 	case w.flag && w.off != "":
 		once += "/" + w.off
 	case w.flag:

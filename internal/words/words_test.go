@@ -145,3 +145,23 @@ func TestUsageHasEveryWord(t *testing.T) {
 		}
 	}
 }
+
+// TestQueuesOfEitherWay: ip's exports say both numbers, which are one of a TAP's.
+func TestQueuesOfEitherWay(t *testing.T) {
+	for _, both := range []string{"numtxqueues 3 numrxqueues 3", "rxqueues 3 queues 3", "numrxqueues 3"} {
+		if l := read(t, strings.Fields(both)); *l.Queues != 3 {
+			t.Errorf("%s: %d queues", both, *l.Queues)
+		}
+	}
+	known := Known(true)
+	for _, bad := range []string{"numtxqueues 3 numrxqueues 2", "numrxqueues 2 queues 3", "txqueues 3 numtxqueues 3", "rxqueues 3 numrxqueues 3"} {
+		s, l := NewSentence(strings.Fields(bad), AnyFamily), &link{}
+		var err error
+		for word, ok := s.Next(); ok && err == nil; word, ok = s.Next() {
+			err = known[word].Parse(s, word, l)
+		}
+		if err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}

@@ -169,7 +169,7 @@ func (c *checker) packet(d decoded) {
 	}
 	want("UDP length", d.number("udp.length") == d.number("frame.len")-14-outer)
 	want("destination port", d.number("udp.dstport") == 4789)
-	want("source port", d.number("udp.srcport") >= 49152)
+	want("source port", d.number("udp.srcport") >= 49153)
 	want("UDP checksum present", d.number("udp.checksum") != 0)
 	want("flags", d.number("vxlan.flags") == 0x0800) // the I flag, in the first of 16 bits
 	want("reserved", d.number("vxlan.gbp") == 0 && d.number("vxlan.reserved8") == 0)

@@ -11,6 +11,7 @@ type arrived struct {
 	header encap.Header
 	carry  bool       // the header says that an Ethernet frame follows
 	src    encap.Addr // outer source address
+	device uint32     // index of the device that the packet came by; 0: it is not known
 	peer   *Peer      // the peer with that address; nil: there is none yet
 	// back is the remote that the frame's source MAC is learned behind, known where
 	// another link of this VTEP hands the frame over; nil: peer.learned, which is made

@@ -227,11 +227,11 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 		w.c.drop(RxUnknownVNI)
 		return
 	}
-	if d.Src != t.src || t.peer == nil { // nil: learning from the packet before may have made the peer
-		t.src, t.peer = d.Src, t.link.Remotes.peers.lookup(d.Src)
+	if d.Src != t.src || d.Device != t.device || t.peer == nil { // nil: learning from the packet before may have made the peer
+		t.src, t.device, t.peer = d.Src, d.Device, t.link.Remotes.peers.lookup(d.Src, d.Device)
 	}
 	s, c := t.s, t.port.owner().c
-	a := arrived{header: h, carry: encap.CarriesEthernet(payload), src: d.Src, peer: t.peer}
+	a := arrived{header: h, carry: encap.CarriesEthernet(payload), src: d.Src, device: d.Device, peer: t.peer}
 	f := encap.Frame{Data: payload[encap.HeaderLen:], VLAN: s.VLAN}
 	var in encap.Inner
 	r, v := t.link.admit(s, c, &a, f.Data, &in, b.now, &b.clock)

@@ -14,7 +14,7 @@ func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (Drop
 		r = a.peer.learned.Load()
 	}
 	if r == nil {
-		if r = l.firstLearned(a.src); r == nil {
+		if r = l.firstLearned(a); r == nil {
 			c.notLearned.Add(1)
 			return 0, unlearned
 		}
@@ -56,13 +56,11 @@ func (l *Link) held(src encap.MAC, r *Remote) bool {
 }
 
 // firstLearned makes the remote for the first MAC that is learned from an address; nil:
-// there may be no more remotes.
-func (l *Link) firstLearned(from encap.Addr) *Remote {
+// there may be no more remotes. A link-local one has the device that the packet came by,
+// where answers leave (vxlan_snoop in drivers/net/vxlan/vxlan_core.c).
+func (l *Link) firstLearned(a *arrived) *Remote {
 	s := l.State.Load()
 	key := s.Learned
-	key.Addr = from
-	if key.Zone != 0 && !from.Netip().IsLinkLocalUnicast() {
-		key.Zone = 0
-	}
+	key.Addr, key.Zone = a.src, zoneOf(&a.src, a.device)
 	return l.Remotes.learned(key, s.Limit)
 }

@@ -285,7 +285,7 @@ func (l *Link) GoHome(mac encap.MAC, home encap.Addr, now fdb.Tick) {
 	if _, _, known := l.FDB.Peek(mac); !known {
 		return
 	}
-	if p := l.Remotes.peers.lookup(home); p != nil {
+	if p := l.Remotes.Peer(home); p != nil {
 		if r := p.learned.Load(); r != nil {
 			l.FDB.Learn(mac, r.ID, now)
 		}

@@ -151,7 +151,7 @@ func TestGuardedMAC(t *testing.T) {
 	m := encap.MAC{2, 3, 3}
 	var c Counters
 	hear := func(from encap.Addr) bool {
-		_, v := l.learn(&c, m, &arrived{src: from, peer: l.Remotes.peers.lookup(from)}, 7)
+		_, v := l.learn(&c, m, &arrived{src: from, peer: l.Remotes.Peer(from)}, 7)
 		return v != refused
 	}
 	at := func() encap.Addr {
@@ -190,7 +190,7 @@ func TestHeldForOneself(t *testing.T) {
 	third := encap.AddrFrom(netip.MustParseAddr("192.0.2.4"))
 	var c Counters
 	hear := func(m encap.MAC, from encap.Addr) bool {
-		_, v := l.learn(&c, m, &arrived{src: from, peer: l.Remotes.peers.lookup(from)}, 7)
+		_, v := l.learn(&c, m, &arrived{src: from, peer: l.Remotes.Peer(from)}, 7)
 		return v != refused
 	}
 	held, free, moved := encap.MAC{2, 3, 3}, encap.MAC{2, 3, 4}, encap.MAC{2, 3, 5}

@@ -48,6 +48,6 @@ func (w *portWorker) looksOwn(from *source, o *OwnPackets, b []byte, in *encap.I
 		return false
 	}
 	w.plane.StrangeSource.Store(true)
-	p := from.link.Remotes.peers.lookup(dst)
+	p := from.link.Remotes.Peer(dst)
 	return h.VNI == from.s.Learned.VNI && p.IsPeer()
 }

@@ -68,7 +68,7 @@ func (w *portWorker) tooBig(part *outPart, p *encap.Packet) {
 	if !known && in.IPVersion != 6 {
 		return
 	}
-	if to := l.Remotes.peers.lookup(p.Dst); to != nil && known {
+	if to := l.Remotes.peers.lookup(p.Dst, p.Zone); to != nil && known {
 		to.path.learn(path, w.now)
 	}
 	if slices.Contains(w.answered[:w.nAnswered], &p.Frame.Data[0]) {

@@ -10,6 +10,10 @@ import (
 // Peer is one outer address that a link has remotes with.
 type Peer struct {
 	Addr encap.Addr
+	// Zone is the index of the device that a link-local address is behind, 0 for
+	// others: the same address behind another device is another host's (RFC 4007
+	// section 6).
+	Zone uint32
 	// configured counts the FDB references of users and controllers. Above zero,
 	// `accept peers` accepts packets from this address (S01 in docs/conformance.md).
 	configured atomic.Int32
@@ -52,13 +56,35 @@ func (t *peerTable) slot(b []atomic.Pointer[peerNode], a *encap.Addr) *atomic.Po
 	return &b[maphash.Bytes(t.seed, a[:])&uint64(len(b)-1)]
 }
 
-func (t *peerTable) lookup(a encap.Addr) *Peer {
+// lookup is who has the address a by a device.
+func (t *peerTable) lookup(a encap.Addr, device uint32) *Peer {
+	zone := zoneOf(&a, device)
 	for n := t.slot(*t.buckets.Load(), &a).Load(); n != nil; n = n.next.Load() {
-		if n.peer.Addr == a {
+		if n.peer.Addr == a && n.peer.Zone == zone {
 			return n.peer
 		}
 	}
 	return nil
+}
+
+// anywhere is who has the address a by whatever device: of several one that is a
+// configured peer, where there is one.
+func (t *peerTable) anywhere(a encap.Addr) (p *Peer) {
+	for n := t.slot(*t.buckets.Load(), &a).Load(); n != nil; n = n.next.Load() {
+		if n.peer.Addr == a && (p == nil || n.peer.IsPeer()) {
+			p = n.peer
+		}
+	}
+	return p
+}
+
+// zoneOf is device where a is an IPv6 link-local address (RFC 4291 section 2.5.6),
+// else 0.
+func zoneOf(a *encap.Addr, device uint32) uint32 {
+	if a[0] == 0xfe && a[1]&0xc0 == 0x80 {
+		return device
+	}
+	return 0
 }
 
 func (t *peerTable) insert(p *Peer) {

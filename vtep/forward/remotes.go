@@ -95,7 +95,7 @@ func (r *Remotes) At(id fdb.RemoteID) *Remote {
 // sameAddr serves fdb.Config.SameAddr.
 func (r *Remotes) sameAddr(a, b fdb.RemoteID) bool {
 	ra, rb := r.At(a), r.At(b)
-	return ra != nil && rb != nil && ra.Addr == rb.Addr
+	return ra != nil && rb != nil && ra.Addr == rb.Addr && ra.peer.Zone == rb.peer.Zone
 }
 
 // Intern finds or makes the remote for key.
@@ -110,9 +110,9 @@ func (r *Remotes) internLocked(key RemoteKey) *Remote {
 		rem.idle = false
 		return rem
 	}
-	p := r.peers.lookup(key.Addr)
+	p := r.peers.lookup(key.Addr, key.Zone)
 	if p == nil {
-		p = &Peer{Addr: key.Addr}
+		p = &Peer{Addr: key.Addr, Zone: zoneOf(&key.Addr, key.Zone)}
 		r.peers.insert(p)
 	}
 	p.remotes++
@@ -153,8 +153,9 @@ func (r *Remotes) Each(fn func(*Remote)) {
 // EachPeer calls fn with each peer. fn may take the lock.
 func (r *Remotes) EachPeer(fn func(*Peer)) { r.peers.each(fn) }
 
-// Peer is the peer with an address; nil: there is none.
-func (r *Remotes) Peer(a encap.Addr) *Peer { return r.peers.lookup(a) }
+// Peer is the peer with an address; nil: there is none. A link-local address may be several
+// peers', by device: then it is one that is configured, if any is.
+func (r *Remotes) Peer(a encap.Addr) *Peer { return r.peers.anywhere(a) }
 
 // Find is the remote for key; nil: there is none.
 func (r *Remotes) Find(key RemoteKey) *Remote {

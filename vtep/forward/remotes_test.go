@@ -36,11 +36,8 @@ func TestPeerStaysPeer(t *testing.T) {
 // nothing without one, and else without.
 func TestLearnedZone(t *testing.T) {
 	l := newTestLink(NewPlane(1), Tables{})
-	s := *l.State.Load()
-	s.Learned.Zone = 5
-	l.State.Store(&s)
 	for from, want := range map[string]uint32{"192.0.2.77": 0, "fe80::77": 5} {
-		if got := l.firstLearned(ip(from)); got == nil || got.Zone != want {
+		if got := l.firstLearned(&arrived{src: ip(from), device: 5}); got == nil || got.Zone != want {
 			t.Errorf("%s is learned as %+v, want zone %d", from, got, want)
 		}
 	}
@@ -105,5 +102,29 @@ func TestRemotesAreGivenUp(t *testing.T) {
 	kept := r.Intern(last)
 	if r.At(9999) != nil || r.sameAddr(kept.ID, 9999) || r.sameAddr(9999, kept.ID) || !r.sameAddr(kept.ID, kept.ID) {
 		t.Error("a number that nobody has is somebody's")
+	}
+}
+
+// TestLinkLocalPeers: one link-local address behind two devices is two hosts', of which
+// one may be a peer and the other not; another address is its host's by whatever device.
+func TestLinkLocalPeers(t *testing.T) {
+	r := newRemotes(nil, unwatched{})
+	near, far := r.Intern(RemoteKey{Addr: ip("fe80::2"), Zone: 3}), r.Intern(RemoteKey{Addr: ip("fe80::2"), Zone: 4})
+	global := r.Intern(RemoteKey{Addr: ip("2001:db8::2"), Zone: 3})
+	if near.peer == far.peer || r.sameAddr(near.ID, far.ID) {
+		t.Error("fe80::2 by device 3 is taken for fe80::2 by device 4")
+	}
+	r.count(far.ID, 1, 1)
+	for _, tt := range []struct {
+		addr   string
+		device uint32
+		want   *Peer
+	}{{"fe80::2", 3, near.peer}, {"fe80::2", 4, far.peer}, {"fe80::2", 5, nil}, {"2001:db8::2", 3, global.peer}, {"2001:db8::2", 9, global.peer}} {
+		if got := r.peers.lookup(ip(tt.addr), tt.device); got != tt.want {
+			t.Errorf("%s by device %d is %v, want %v", tt.addr, tt.device, got, tt.want)
+		}
+	}
+	if p := r.Peer(ip("fe80::2")); p != far.peer || near.peer.IsPeer() {
+		t.Errorf("of the two the peer is %v", p)
 	}
 }

@@ -106,7 +106,7 @@ func (w *NetWorker) undecided(d *encap.Datagram) {
 		c.drop(RxLinkDown)
 	case d.Src == s.Own:
 		c.drop(RxOwnEcho)
-	case !s.accepts(d.Src, l.Remotes.peers.lookup(d.Src)):
+	case !s.accepts(d.Src, l.Remotes.peers.lookup(d.Src, d.Device)):
 		c.drop(RxNotPeer)
 	default:
 		c.drop(RxUndecided)

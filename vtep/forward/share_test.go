@@ -47,9 +47,9 @@ func TestRemotesLeaveNothing(t *testing.T) {
 	learned := func() {
 		for i := range n {
 			from := encap.AddrFrom(nth(i))
-			l.learn(&l.Shards[0], mac(i), &arrived{src: from, peer: l.Remotes.peers.lookup(from)}, 1)
+			l.learn(&l.Shards[0], mac(i), &arrived{src: from, peer: l.Remotes.Peer(from)}, 1)
 			c := encap.Claim{IP: encap.AddrFrom(nth(i)), MAC: mac(i)}
-			l.bindings.Load().learn(&c, l.Remotes.peers.lookup(from).learned.Load().ID, 0, 1)
+			l.bindings.Load().learn(&c, l.Remotes.Peer(from).learned.Load().ID, 0, 1)
 		}
 	}
 	sweeps := func() {
@@ -89,7 +89,7 @@ func TestRemoteNumbersComeBack(t *testing.T) {
 		t.Fatalf("%d remotes are left, %d places", r.live, len(*r.byID.Load()))
 	}
 	for i := range 100 {
-		if rem := r.Intern(key(2000 + i)); rem.ID != fdb.RemoteID(i) || r.At(rem.ID) != rem || r.peers.lookup(rem.Addr) != rem.peer {
+		if rem := r.Intern(key(2000 + i)); rem.ID != fdb.RemoteID(i) || r.At(rem.ID) != rem || r.Peer(rem.Addr) != rem.peer {
 			t.Fatalf("remote %d has the number %d", i, rem.ID)
 		}
 	}
@@ -185,7 +185,7 @@ func TestTotalAddresses(t *testing.T) {
 	for n := range 1000 {
 		for i, o := range all {
 			mac := encap.MAC{2, 1, byte(i), 0, byte(n >> 8), byte(n)}
-			o.learn(&o.Shards[0], mac, &arrived{src: from, peer: o.Remotes.peers.lookup(from)}, 1)
+			o.learn(&o.Shards[0], mac, &arrived{src: from, peer: o.Remotes.Peer(from)}, 1)
 		}
 	}
 	if held := addresses.Used(); held != limit {

@@ -100,12 +100,13 @@ type netBatch struct {
 
 // target is the link and port of the packets of a VNI.
 type target struct {
-	vni  encap.VNI
-	link *Link // nil: there is no target yet
-	s    *State
-	port *joinBatch
-	src  encap.Addr // who sent the packet before
-	peer *Peer      // the peer with that address; nil: there is none yet
+	vni    encap.VNI
+	link   *Link // nil: there is no target yet
+	s      *State
+	port   *joinBatch
+	src    encap.Addr // who sent the packet before
+	device uint32     // that it came by
+	peer   *Peer      // the peer with that address; nil: there is none yet
 }
 
 // tail describes the packet before where the next segment of its flow may be joined to it

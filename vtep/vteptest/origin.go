@@ -20,12 +20,12 @@ func (h *Host) ArriveBy(device uint32) { h.device.Store(device) }
 func (h *Host) Origins(map[uint32]underlay.Device) (underlay.Origins, error) {
 	o := underlay.Origins{
 		Devices: map[uint32]underlay.Device{
-			Eth0: {Origin: encap.OriginWire, Martian: true}, Veth0: {Origin: encap.OriginHere}, Br0: {Origin: encap.OriginMixed},
+			Eth0: {Name: "eth0", Origin: encap.OriginWire, Martian: true}, Veth0: {Origin: encap.OriginHere}, Br0: {Origin: encap.OriginMixed},
 		},
-		Own: make(map[encap.Addr]struct{}),
+		Own: make(map[encap.Addr]uint32),
 	}
 	for _, a := range h.addrs {
-		o.Own[encap.AddrFrom(a)] = struct{}{}
+		o.Own[encap.AddrFrom(a)] = Eth0
 	}
 	return o, nil
 }
