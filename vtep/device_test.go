@@ -255,3 +255,35 @@ func TestQueues(t *testing.T) {
 		r.in(addrB, frame(macA, encap.MAC{2, 2}, "x"))
 	})
 }
+
+// TestAddressSetByOthers: udev and networkd set a device's MAC address shortly after it
+// appears. `address` is what it has then, own frames are known by it, who listens is
+// told, and the address that was asked for can be set again.
+func TestAddressSetByOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, func(c *vtep.LinkConfig) { c.Address = macA })
+		heard, err := r.Subscribe(vtep.LinkEvents)
+		must(t, err)
+		defer heard.Close()
+		must(t, r.dev.Set(tap.Change{MAC: new(macC)}))
+		synctest.Wait()
+		events, _, err := heard.Read(t.Context(), nil)
+		must(t, err)
+		if last := events[len(events)-1]; last.Link == nil || last.Link.MAC != macC {
+			t.Errorf("told %+v", last)
+		}
+		info, err := r.Link(r.link)
+		must(t, err)
+		if info.MAC != macC || info.Config.Address != macC {
+			t.Errorf("the device has %s, address is %s, want %s", info.MAC, info.Config.Address, macC)
+		}
+		r.in(addrB, frame(macB, macC, "x"))
+		if got := r.stats(t, r.link).Drops[forward.RxOwnMAC]; got != 1 {
+			t.Errorf("%d frames of its own were known", got)
+		}
+		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.Address = macA; return nil }))
+		if info, _ := r.Link(r.link); info.MAC != macA || info.Config.Address != macA {
+			t.Errorf("set again, the device has %s, address is %s", info.MAC, info.Config.Address)
+		}
+	})
+}

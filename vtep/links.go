@@ -134,6 +134,9 @@ func (v *VTEP) onDevice(l *Link, own bool) error {
 		v.present[s.Name] = l
 	}
 	l.device = s
+	if !own && s.MAC != was.MAC && !l.cfg.Address.IsZero() {
+		l.cfg.Address = s.MAC // udev or networkd set it, as they do shortly after a device appears
+	}
 	_ = v.refresh(l) // everySecond tries again
 	l.tellComplete()
 	if was.Up && !s.Up {
