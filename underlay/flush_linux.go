@@ -17,6 +17,9 @@ const (
 	// undisturbed: a storm of ICMP, which anybody can send, must not make packets
 	// look refused.
 	staleTries = 16
+	// undisturbedTries bounds how often a message is offered where no more errors are
+	// reported. What another processor was about to report may still come.
+	undisturbedTries = 4
 )
 
 // flush sends the messages that were built and sets the result of each packet whose
@@ -93,15 +96,17 @@ func (s *sender) try(list []mmsghdr) bool {
 
 // undisturbed offers list while the kernel reports no ICMP errors to the socket: it
 // reports none to a UDP socket without a peer that does not ask for them
-// (__udp4_lib_err in net/ipv4/udp.c, __udp6_lib_err in net/ipv6/udp.c). An error from
-// before may still be pending, so the list is offered a second time then.
+// (__udp4_lib_err in net/ipv4/udp.c, __udp6_lib_err in net/ipv6/udp.c). Errors from
+// before may still be pending, so the list is offered a few times then.
 func (s *sender) undisturbed(list []mmsghdr) {
 	s.sock.undisturbed.Lock()
 	defer s.sock.undisturbed.Unlock()
 	_ = s.errors.drain(s.sock, s.t) // they are thrown away otherwise (ip_setsockopt)
 	s.setErrorReports(0)
-	if s.try(list) && maybePending(s.errno) {
-		s.try(list)
+	for range undisturbedTries {
+		if !s.try(list) || !maybePending(s.errno) {
+			break
+		}
 	}
 	s.setErrorReports(1)
 }
