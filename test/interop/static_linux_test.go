@@ -151,7 +151,7 @@ func TestRefusedChanges(t *testing.T) {
 		{"replace " + zeros + " dev vxlan0 dst 192.0.2.9", "append"},
 		{"del " + staticMAC(8) + " dev vxlan0", "No such file or directory"},
 		{"del " + zeros + " dev vxlan0 dst 192.0.2.8", "No such file or directory"},
-		{"add " + staticMAC(8) + " dev vxlan0 dst 2001:db8:1::9", "other family"},
+		{"add " + staticMAC(8) + " dev vxlan0 dst 2001:db8:1::9", "another address family"},
 		{"add " + staticMAC(8) + " dev vxlan9 dst 192.0.2.9", "vxlan9"},
 	} {
 		_, errs, err := s.daemon.try(t.Context(), append([]string{"fdb"}, strings.Fields(c.words)...)...)
