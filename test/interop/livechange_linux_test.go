@@ -85,6 +85,7 @@ func liveChanges(f family) []liveChange {
 		{set: "down", back: "up", cut: true},
 		{set: "queues 2", refused: "queues cannot be changed"},
 		{set: "txqueues 2", refused: "queues cannot be changed"}, {set: "numtxqueues 2", refused: "queues cannot be changed"},
+		{set: "rxqueues 2", refused: "queues cannot be changed"}, {set: "numrxqueues 2", refused: "queues cannot be changed"},
 	}...)
 }
 
