@@ -101,7 +101,7 @@ func replication(t *testing.T, sites []*site) {
 // between them: other MACs, and the default entries.
 func changes(t *testing.T, sites []*site) {
 	a, b, c, d := sites[0], sites[1], sites[2], sites[3]
-	const rounds = 5
+	const rounds = 3
 	until := make(chan struct{})
 	var flows sync.WaitGroup
 	for _, way := range [][2]*site{{a, b}, {b, a}} {
