@@ -254,6 +254,7 @@ func FuzzLinkSentence(f *testing.F) {
 		"vx id 1 group ff05::1 tos AF11 ttl inherit df set srcport 1 2 accept 192.0.2.0/24 maxaddress unlimited",
 		"vx up mtu 1400 address 02:00:00:00:00:01 noudpcsum ageing none name vy",
 		"vx id 0x ttl 0b1 tos 0x100 proxy gbp",
+		"vx id 1 group ::", "vx id 1 remote 255.255.255.255", "vx id 1 local ::ffff:192.0.2.1",
 	} {
 		f.Add(s)
 	}

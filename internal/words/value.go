@@ -160,7 +160,7 @@ func address(sample string, f field[netip.Addr]) Value {
 		case a.IsMulticast() && a.Zone() == "": // vtep says which word is its
 			return nil
 		}
-		return Unicast(word, a)
+		return AsUsage(Unicast(word, a))
 	})
 }
 
