@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	// readBatch is the most datagrams of one recvmmsg. With 256, which join more of
-	// tenants that take turns, the first burst after a start was lost whole at times.
+	// readBatch is the most datagrams of one recvmmsg.
 	readBatch = 64
 	// readBytes is what one recvmmsg had better bring at most, and readLeast
 	// the fewest messages that it asks for nevertheless.

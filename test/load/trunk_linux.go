@@ -53,8 +53,8 @@ func TrunkFrames(c TrunkConfig, dev string, to *lab.Host, at netip.AddrPort) (ar
 	return after - before, elapsed, err
 }
 
-// TrunkPackets sends VXLAN packets from an address of From's to a VTEP as fast as they go, 64 in a message (UDP_SEGMENT), as a VTEP does whose tenants'
-// frames take turns. How many were delivered is for the receiver to say.
+// TrunkPackets sends VXLAN packets from an address of From's to a VTEP as fast as they go, 64 in a message (UDP_SEGMENT), as
+// a VTEP does whose tenants' frames take turns. How many were delivered is for the receiver to say.
 func TrunkPackets(c TrunkConfig, from netip.Addr, to netip.AddrPort) (elapsed time.Duration, err error) {
 	s := newTrunkSender(c, batch, func(n int) []gopacket.SerializableLayer {
 		return []gopacket.SerializableLayer{&layers.VXLAN{ValidIDFlag: true, VNI: uint32(FirstVNI + n)}, ethernet(layers.EthernetTypeIPv4)}
