@@ -192,7 +192,7 @@ func (r *rtnl) delGroup(group uint32) error {
 	req := r.request(unix.RTM_DELLINK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	_, err := r.exchange(req, unix.NLMSG_NOOP)
 	return os.NewSyscallError("RTM_DELLINK", err)
 }
 

@@ -32,6 +32,7 @@ const (
 // socket stays in the namespace it was opened in, whatever thread uses it.
 type rtnl struct {
 	sockets map[int]*nl.SocketHandle
+	answer  []byte // exchange's; the socket's lock guards it
 }
 
 // dialRTNL opens a socket in the namespace at, or in the calling thread's for
@@ -41,7 +42,7 @@ func dialRTNL(at netns.NsHandle) (*rtnl, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netlink socket: %w", err)
 	}
-	return &rtnl{map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}, nil
+	return &rtnl{sockets: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}, nil
 }
 
 func (r *rtnl) close() {
@@ -62,20 +63,15 @@ func (r *rtnl) request(kind int) *nl.NetlinkRequest {
 // (IFLA_EXT_MASK); the error wraps ENODEV where there is none.
 func (r *rtnl) link(name string, nsid int, ext uint32) ([]byte, error) {
 	req := r.request(unix.RTM_GETLINK)
+	req.Flags = unix.NLM_F_REQUEST // the answer is its own acknowledgement
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	if nsid != home {
 		req.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(nsid))))
 	}
 	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(ext)))
-	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
-	if err != nil {
-		return nil, os.NewSyscallError("RTM_GETLINK", err)
-	}
-	if len(msgs) == 0 {
-		return nil, os.NewSyscallError("RTM_GETLINK", unix.ENODEV)
-	}
-	return msgs[0], nil
+	m, err := r.exchange(req, unix.RTM_NEWLINK)
+	return m, os.NewSyscallError("RTM_GETLINK", err)
 }
 
 // dump calls fn with a link message of each netdev of the socket's namespace. Where others come and go meanwhile the
@@ -129,7 +125,7 @@ func (r *rtnl) set(index int, ch Change) error {
 	if ch.Name != "" {
 		req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(ch.Name)))
 	}
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	_, err := r.exchange(req, unix.NLMSG_NOOP)
 	return os.NewSyscallError("RTM_SETLINK", err)
 }
 
@@ -139,7 +135,7 @@ func (r *rtnl) del(index int) error {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
 	req.AddData(msg)
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	_, err := r.exchange(req, unix.NLMSG_NOOP)
 	return os.NewSyscallError("RTM_DELLINK", err)
 }
 
