@@ -172,5 +172,8 @@ func (n *netdev) attach(l *Link) {
 		if neighbours && l.State.Load().Proxy {
 			v.onNeighbours(l)
 		}
-	}, func() { v.drop(l) })
+	}, func() {
+		v.tellLost(l.cfg.Name)
+		v.drop(l)
+	})
 }

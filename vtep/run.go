@@ -30,6 +30,18 @@ func (v *VTEP) locked(fn func()) {
 	fn()
 }
 
+// OnLost has fn called with the name of each link and port whose netdev somebody deletes, as the
+// kernel does with those of a network namespace that ends, and not with those that DelLink, DelTrunk or
+// Close remove. fn runs with a lock of the VTEP held: it must not call the VTEP.
+func (v *VTEP) OnLost(fn func(name string)) { v.locked(func() { v.onLost = fn }) }
+
+// tellLost calls what OnLost was given; the caller holds v.mu.
+func (v *VTEP) tellLost(name string) {
+	if v.onLost != nil {
+		v.onLost(name)
+	}
+}
+
 // pause waits for d. It reports false where the VTEP was closed meanwhile.
 func (v *VTEP) pause(d time.Duration) bool {
 	t := time.NewTimer(d)

@@ -97,7 +97,13 @@ func (v *VTEP) startTrunk(t *trunk) {
 			v.readPort(t.netdev, q, forward.NewTrunkWorker(v.plane, t.Trunk, q).Forward)
 		})
 	}
-	t.watch(func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() { v.dropTrunk(t) })
+	t.watch(func(_ tap.State, wentDown bool) { v.onTrunk(t, wentDown) }, func() {
+		v.tellLost(t.cfg.Name)
+		for _, l := range t.users() {
+			v.tellLost(l.cfg.Name)
+		}
+		v.dropTrunk(t)
+	})
 }
 
 // onTrunk follows a change of the netdev. wentDown says that it was down, perhaps for a moment.

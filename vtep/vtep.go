@@ -80,6 +80,7 @@ type VTEP struct {
 	origins      underlay.Origins // as plane.Arrivals has them
 
 	socketsFull condition
+	onLost      func(name string) // see OnLost
 }
 
 // sender is a transmitter shared by the links that need the same.

@@ -17,6 +17,7 @@ import (
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/internal/names"
 	"github.com/uvtep/uvtep/internal/reload"
+	"github.com/uvtep/uvtep/vtep"
 )
 
 // followedFile is the configuration file of a daemon; nil for none.
@@ -95,11 +96,12 @@ func (f *followedFile) followLimit(set func(addresses int)) {
 }
 
 // apply applies the file. It writes each mistake in the file to answers, and the rest to log.
-func (f *followedFile) apply(b reload.Backend, log, answers *slog.Logger) error {
+func (f *followedFile) apply(b *vtep.VTEP, log, answers *slog.Logger) error {
 	if f == nil {
 		return nil
 	}
 	f.answers, f.keeper = answers, reload.New(b, &names.Resolver{}, log)
+	b.OnLost(f.keeper.Lost)
 	return f.keeper.Load(f.first)
 }
 

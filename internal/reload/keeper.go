@@ -42,6 +42,8 @@ type Keeper struct {
 	added   []string                   // by the Load under way, and not up yet
 	known   map[string]names.Answer
 	due     map[string]time.Time // when to ask for a name again
+
+	lost lostLinks
 }
 
 // New returns a Keeper that has applied nothing yet.
@@ -77,11 +79,15 @@ func (k *Keeper) Load(f *config.File) error {
 	}
 	err = errors.Join(err, k.raiseNew())
 	k.noteIndexes()
+	k.wakeRun()
+	return err
+}
+
+func (k *Keeper) wakeRun() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
-	return err
 }
 
 // names are the names among the file's remotes.
@@ -203,8 +209,8 @@ func (k *Keeper) apply(f *config.FileLink, exists map[string]bool) error {
 	return nil
 }
 
-// Run asks for names again when their answers expire, and applies the new addresses, until
-// ctx ends.
+// Run asks for names again when their answers expire, applies the new addresses, and makes again what
+// Lost was told of, until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -222,7 +228,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 			}
 			k.take(answers)
 		}
-		timer.Reset(k.pause())
+		k.makeAgain()
+		timer.Reset(min(k.pause(), k.lost.pause()))
 	}
 }
 
