@@ -30,10 +30,12 @@ type Trouble struct {
 
 // Netdev is the link's network device, in the words of `ip -d -j link show`.
 // Index, Name, MAC, MTU and Flags are always there; the rest where the kernel
-// could be asked, which needs the device in the daemon's network namespace.
+// could be asked. NSID is the id of the network namespace that the device was moved to, as
+// the daemon's namespace numbers them (`ip netns list-id`); nil: it is in the daemon's.
 type Netdev struct {
 	Index       int      `json:"ifindex"`
 	Name        string   `json:"ifname"`
+	NSID        *int     `json:"netnsid,omitempty"`
 	MAC         string   `json:"address"`
 	Broadcast   string   `json:"broadcast,omitempty"`
 	MTU         int      `json:"mtu"`

@@ -33,6 +33,9 @@ func netdevOf(i *vtep.LinkInfo) api.Netdev {
 	if i.Up {
 		d.Flags, d.OperState = append(d.Flags, "UP", "LOWER_UP"), "UNKNOWN"
 	}
+	if i.Away {
+		d.NSID = new(i.NSID)
+	}
 	if d.Name == "" {
 		d.Name = i.Config.Name
 	}

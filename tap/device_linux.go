@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netns"
@@ -21,7 +22,8 @@ type Device struct {
 	offload Offload
 	config  Config // as validated
 	super   superframes
-	dropped uint64 // by the kernel before the device was opened; see Losses
+	off     atomic.Uint32 // the Offload that the netdev has switched off, as Watch found it last
+	dropped uint64        // by the kernel before the device was opened; see Losses
 
 	lookEvery time.Duration // awayInterval, but for tests
 
@@ -37,8 +39,13 @@ func (d *Device) Queues() int { return len(d.queues) }
 // Offload is what the kernel granted of Config.Offload.
 func (d *Device) Offload() Offload { return d.offload }
 
-// Offloads is what is in use at present.
-func (d *Device) Offloads() Offloads { return offloadsOf(d.config, d.offload, d.WriteOffload()) }
+// Offloads is what is in use at present. A Watch has to be under way for what others switch at the netdev.
+func (d *Device) Offloads() Offloads {
+	o := offloadsOf(d.config, d.offload, d.WriteOffload())
+	o.Off = o.Read & Offload(d.off.Load())
+	o.Read &^= o.Off
+	return o
+}
 
 // ReadBatch blocks until queue q has a frame, then takes what is there without
 // waiting, and returns how many. A frame's Data is valid, and may be written
@@ -168,7 +175,11 @@ func (d *Device) locate() (State, int, error) {
 	if err != nil {
 		return State{}, home, err
 	}
-	return stateOf(m, id.inode), nsid, nil
+	s := stateOf(m, id.inode)
+	if nsid != home {
+		s.Away, s.NSID = true, nsid
+	}
+	return s, nsid, nil
 }
 
 // message is locate for all that the kernel says of the netdev in a link message; ext is

@@ -26,6 +26,8 @@ type hub struct {
 	rtnl   *rtnl
 	events *eventSocket
 
+	features features
+
 	// life is held while the event loop starts or ends, before mu.
 	life     sync.Mutex
 	watching int           // Watch calls under way
@@ -215,7 +217,7 @@ func (h *hub) catchUp() {
 		s, here := is[k.index]
 		for _, w := range ws {
 			if err == nil && here && k.nsid == home {
-				w.push(event{state: s})
+				w.push(event{state: s, features: true})
 				w.push(event{neighbours: true}) // theirs may have been among the lost
 			} else {
 				w.push(event{lost: true})
@@ -242,7 +244,7 @@ func (h *hub) linkChanged(k linkKey, m *syscall.NetlinkMessage) {
 	}
 	ev := event{lost: true}
 	if m.Header.Type == unix.RTM_NEWLINK {
-		ev = event{state: stateOf(m.Data, 0)}
+		ev = event{state: stateOf(m.Data, 0), features: newFeatures(m.Data)}
 	}
 	for _, w := range h.watchers[k] {
 		w.push(ev)
@@ -292,11 +294,13 @@ func (h *hub) move(w *watcher, k linkKey) {
 	}
 }
 
-// event is one notification of a watcher: a state (its Namespace unset), or
+// event is one notification of a watcher: a state (its namespace unset), which may have other
+// features, or
 // that the link is not where it was, or that its neighbours changed, or that no
 // more will come.
 type event struct {
 	state      State
+	features   bool
 	neighbours bool
 	lost       bool
 	err        error

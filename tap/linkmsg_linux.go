@@ -41,6 +41,14 @@ func stateOf(m []byte, namespace uint64) State {
 	return s
 }
 
+// newFeatures reports whether a link message tells of other features.
+func newFeatures(m []byte) (is bool) {
+	eachAttr(m[unix.SizeofIfInfomsg:], func(kind uint16, value []byte) {
+		is = is || kind == unix.IFLA_EVENT && number(value) == unix.IFLA_EVENT_FEATURES
+	})
+	return is
+}
+
 // eachAttr calls fn for each attribute of b, as far as b is whole.
 func eachAttr(b []byte, fn func(kind uint16, value []byte)) {
 	for len(b) >= unix.SizeofRtAttr {

@@ -14,6 +14,8 @@ type Offloads struct {
 	// Switched is what the configuration has switched off, and Refused what the
 	// kernel refused, in either direction.
 	Switched, Refused Offload
+	// Off is what somebody has switched off at the netdev (`ethtool -K`): Read lacks it.
+	Off Offload
 }
 
 // Superframes reports that superframes in WriteBatch reach the kernel whole,
@@ -28,6 +30,9 @@ func (o Offloads) Reason() string {
 	}
 	if o.Refused != 0 {
 		reasons = append(reasons, "the kernel refused "+o.Refused.String())
+	}
+	if o.Off != 0 {
+		reasons = append(reasons, "the device has "+o.Off.String()+" switched off: see ethtool -k")
 	}
 	return strings.Join(reasons, "; ")
 }

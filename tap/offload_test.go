@@ -30,3 +30,10 @@ func TestOffloads(t *testing.T) {
 		}
 	}
 }
+
+func TestReason(t *testing.T) {
+	o := Offloads{Refused: OffloadUSO, Off: OffloadTSO}
+	if got, want := o.Reason(), "the kernel refused uso; the device has tso switched off: see ethtool -k"; got != want {
+		t.Errorf("reason %q, want %q", got, want)
+	}
+}

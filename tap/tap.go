@@ -171,6 +171,10 @@ type State struct {
 	// Namespace is the inode number of the network namespace that the netdev is
 	// in, as `readlink /proc/self/ns/net` prints it; 0 where there are none.
 	Namespace uint64
+	// Away: the netdev is in another namespace than the one in which it was opened, whose
+	// id for the other one is NSID (`ip netns list-id`).
+	Away bool
+	NSID int
 	// Neighbours counts the changes of the netdev's neighbour tables that a Watch
 	// was notified of. State and others leave it 0.
 	Neighbours uint64

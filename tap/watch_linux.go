@@ -66,6 +66,7 @@ func (wt *watch) run(ctx context.Context) error {
 		case err == nil:
 			failures = 0
 			s.Neighbours = wt.last.Neighbours
+			wt.d.lookAtFeatures()
 			if wt.reported && s.Namespace != wt.last.Namespace {
 				s.Neighbours++ // they stayed behind
 			}
@@ -135,8 +136,11 @@ func (wt *watch) follow(ctx context.Context, nsid int) error {
 			case ev.neighbours:
 				neighbours = wt.last.Neighbours + 1 // once for all that waited
 				continue
+			case ev.features:
+				wt.d.lookAtFeatures()
 			}
 			ev.state.Namespace, ev.state.Neighbours = wt.last.Namespace, wt.last.Neighbours
+			ev.state.Away, ev.state.NSID = wt.last.Away, wt.last.NSID
 			wt.report(ev.state)
 		}
 		s := wt.last

@@ -48,6 +48,9 @@ func (a *app) linkJSON(j *jsonWriter, l *api.Link) {
 		j.value("allmulti", d.AllMulti)
 		j.value("min_mtu", d.MinMTU)
 		j.value("max_mtu", d.MaxMTU)
+		if d.NSID != nil {
+			j.value("netnsid", *d.NSID)
+		}
 		j.object("linkinfo", func() {
 			j.value("info_kind", "vxlan")
 			ip, own := words.Shown()

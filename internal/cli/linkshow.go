@@ -55,6 +55,9 @@ func (a *app) showLink(w io.Writer, l *api.Link) {
 	fmt.Fprintf(w, "\n    link/ether %s brd %s", d.MAC, d.Broadcast)
 	if a.details {
 		fmt.Fprintf(w, " promiscuity %d  allmulti %d minmtu %d maxmtu %d ", d.Promiscuity, d.AllMulti, d.MinMTU, d.MaxMTU)
+		if d.NSID != nil {
+			fmt.Fprintf(w, "netnsid %d ", *d.NSID)
+		}
 		fmt.Fprintf(w, "\n    vxlan ")
 		showWords(w, l)
 		showOffload(w, &l.Offload)

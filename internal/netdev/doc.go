@@ -1,4 +1,4 @@
-// Package netdev reads and changes the network devices of this network namespace by
+// Package netdev reads network devices, and changes those of this network namespace, by
 // netlink: what `ip -d link show` prints of a device, which device it is a slave of, and the
 // entries of the bridge that it is a port of.
 //

@@ -139,3 +139,58 @@ func TestChangeBridge(t *testing.T) {
 		return nil
 	})
 }
+
+// TestReadAway: a device in another network namespace is read by the id that this one has for it, with
+// the name of its master there; it is not changed.
+func TestReadAway(t *testing.T) {
+	l := lab.ForTest(t)
+	h, err := l.Host("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	away, err := l.Host("away")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known api.Netdev
+	err = away.Do(func() error {
+		if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "fills0"}}); err != nil { // no index is the same here
+			return err
+		}
+		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
+		device := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "vx0"}, Mode: unix.IFF_TAP}
+		if err := errors.Join(netlink.LinkAdd(bridge), netlink.LinkAdd(device)); err != nil {
+			return err
+		}
+		d, err := netlink.LinkByName("vx0")
+		if err != nil {
+			return err
+		}
+		known = api.Netdev{Index: d.Attrs().Index, Name: "vx0", MAC: d.Attrs().HardwareAddr.String(), NSID: new(7)}
+		return netlink.LinkSetMaster(d, bridge)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = h.Do(func() error {
+		ns, err := os.Open(away.Path())
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		if err := netlink.SetNetNsIdByFd(int(ns.Fd()), *known.NSID); err != nil {
+			return err
+		}
+		d, err := (Host{}).Read(&known)
+		if err != nil || d.Master != "br0" || d.MinMTU == 0 || d.Qdisc == "" || d.NSID == nil || *d.NSID != 7 {
+			t.Errorf("read %+v, %v", d, err)
+		}
+		if err := (Host{}).SetMaster(&known, ""); !errors.Is(err, api.ErrInvalid) {
+			t.Errorf("a new master over there: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -53,10 +53,12 @@ func (h Host) SetMaster(known *api.Netdev, master string) error {
 
 // deviceOf finds the device, if it is in this network namespace.
 func deviceOf(known *api.Netdev) (netlink.Link, error) {
-	d, err := netlink.LinkByIndex(known.Index)
-	if err == nil {
-		if a := d.Attrs(); a.Name == known.Name && a.HardwareAddr.String() == known.MAC {
-			return d, nil
+	if known.NSID == nil {
+		d, err := netlink.LinkByIndex(known.Index)
+		if err == nil {
+			if a := d.Attrs(); a.Name == known.Name && a.HardwareAddr.String() == known.MAC {
+				return d, nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("%w: link %q has no device in the daemon's network namespace: say it to ip or bridge where it is", api.ErrInvalid, known.Name)

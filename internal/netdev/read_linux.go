@@ -21,19 +21,7 @@ func (Host) Read(known *api.Netdev) (api.Netdev, error) {
 	fail := func(err error) (api.Netdev, error) {
 		return api.Netdev{}, fmt.Errorf("netdev: device %q: %w", known.Name, err)
 	}
-	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
-	head := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	head.Index = int32(known.Index)
-	req.AddData(head)
-	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
-	if err != nil {
-		return fail(os.NewSyscallError("RTM_GETLINK", err))
-	}
-	if len(msgs) != 1 || len(msgs[0]) < unix.SizeofIfInfomsg {
-		return fail(fmt.Errorf("%d answers from the kernel", len(msgs)))
-	}
-	head = nl.DeserializeIfInfomsg(msgs[0])
-	attrs, err := nl.ParseRouteAttrAsMap(msgs[0][unix.SizeofIfInfomsg:])
+	head, attrs, err := get(known.Index, known.NSID)
 	if err != nil {
 		return fail(err)
 	}
@@ -41,24 +29,58 @@ func (Host) Read(known *api.Netdev) (api.Netdev, error) {
 	if d.Name != known.Name || d.MAC != known.MAC {
 		return fail(errors.New("it is in another network namespace"))
 	}
+	d.NSID = known.NSID
+	if master := number(attrs[unix.IFLA_MASTER]); master != 0 {
+		d.Master = "if" + strconv.FormatUint(uint64(master), 10) // as ip prints an index without a name
+		if _, of, err := get(int(master), known.NSID); err == nil {
+			d.Master = text(of[unix.IFLA_IFNAME])
+		}
+	}
 	return d, nil
+}
+
+// get is the kernel's answer to RTM_GETLINK for a device of this network namespace, or of the one that
+// has the id nsid here (IFLA_TARGET_NETNSID, Linux 4.20: rtnl_getlink in net/core/rtnetlink.c).
+func get(index int, nsid *int) (*nl.IfInfomsg, attributes, error) {
+	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
+	head := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	head.Index = int32(index)
+	req.AddData(head)
+	if nsid != nil {
+		req.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(*nsid))))
+	}
+	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("RTM_GETLINK", err)
+	}
+	if len(msgs) != 1 || len(msgs[0]) < unix.SizeofIfInfomsg {
+		return nil, nil, fmt.Errorf("%d answers from the kernel", len(msgs))
+	}
+	attrs, err := nl.ParseRouteAttrAsMap(msgs[0][unix.SizeofIfInfomsg:])
+	return nl.DeserializeIfInfomsg(msgs[0]), attrs, err
 }
 
 type attributes = map[uint16]syscall.NetlinkRouteAttr // what nl.ParseRouteAttrAsMap makes
 
-func netdevOf(index int, flags uint32, attrs attributes) api.Netdev {
-	number := func(t uint16) uint32 {
-		if v := attrs[t].Value; len(v) >= 4 {
-			return binary.NativeEndian.Uint32(v)
-		}
+// number is an attribute of 32 bits, 0 where there is none.
+func number(a syscall.NetlinkRouteAttr) uint32 {
+	if len(a.Value) < 4 {
 		return 0
 	}
-	text := func(t uint16) string {
-		if v := attrs[t].Value; len(v) > 0 {
-			return unix.ByteSliceToString(v)
-		}
+	return binary.NativeEndian.Uint32(a.Value)
+}
+
+// text is an attribute that ends with a zero byte, "" where there is none.
+func text(a syscall.NetlinkRouteAttr) string {
+	if len(a.Value) == 0 {
 		return ""
 	}
+	return unix.ByteSliceToString(a.Value)
+}
+
+func netdevOf(index int, flags uint32, attrs attributes) api.Netdev {
+	number := func(t uint16) uint32 { return number(attrs[t]) }
+	text := func(t uint16) string { return text(attrs[t]) }
 	d := api.Netdev{
 		Index: index, Name: text(unix.IFLA_IFNAME), MTU: int(number(unix.IFLA_MTU)), Flags: flagNames(flags),
 		MAC: net.HardwareAddr(attrs[unix.IFLA_ADDRESS].Value).String(), Broadcast: net.HardwareAddr(attrs[unix.IFLA_BROADCAST].Value).String(),
@@ -77,12 +99,6 @@ func netdevOf(index int, flags uint32, attrs attributes) api.Netdev {
 	}
 	if g := number(unix.IFLA_GROUP); g != 0 {
 		d.Group = strconv.FormatUint(uint64(g), 10)
-	}
-	if m := number(unix.IFLA_MASTER); m != 0 {
-		d.Master = "if" + strconv.FormatUint(uint64(m), 10) // as ip prints an index without a name
-		if i, err := net.InterfaceByIndex(int(m)); err == nil {
-			d.Master = i.Name
-		}
 	}
 	return d
 }
