@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -103,22 +102,6 @@ func (f *Filter) choice(gate uint32, n int, v6 bool) asm.Instructions {
 
 // asideBuffer is the receive buffer for those set aside: what has to wait there is lost better than late.
 const asideBuffer = 1 << 20
-
-// backgroundNice is how much nicer a thread is that gives way: it has a tenth of the time that another has beside it
-// (sched_prio_to_weight in kernel/sched/core.c). Less would hold up Go's collector, which waits for every thread.
-const backgroundNice = 10
-
-// Background has the calling goroutine give way to others from here on, until it ends: it has a thread of its own. While it
-// works it keeps one of GOMAXPROCS to itself, which ought to be one more then: the thread may be ready and not run.
-func Background() error {
-	runtime.LockOSThread()
-	is, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	if err != nil {
-		return os.NewSyscallError("getpriority", err)
-	}
-	nice := 20 - is // as the call has it (getpriority(2))
-	return os.NewSyscallError("setpriority", unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), min(nice+backgroundNice, 19)))
-}
 
 // each calls fn with every reader that there is.
 func (r *Receiver) each(fn func(*reader)) {

@@ -150,9 +150,11 @@ func TestBackgroundGivesWay(t *testing.T) {
 	done := make(chan struct{})
 	go func() { // which ends with its thread
 		defer close(done)
-		if err := Background(); err != nil {
+		way, err := Background()
+		if err != nil {
 			t.Error(err)
 		}
+		defer way.Close()
 		if is, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid()); err != nil || is != max(own-backgroundNice, 1) { // as the call tells it
 			t.Errorf("priority %d, %v", is, err)
 		}

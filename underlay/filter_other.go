@@ -72,8 +72,17 @@ func (*Rule) Aside(bool) error { return nil }
 // Messages is nothing.
 func (*Rule) Messages() uint64 { return 0 }
 
+// GiveWay is nothing here.
+type GiveWay struct{}
+
 // Background does nothing.
-func Background() error { return nil }
+func Background() (*GiveWay, error) { return nil, nil }
+
+// Rest does nothing.
+func (*GiveWay) Rest() {}
+
+// Close does nothing.
+func (*GiveWay) Close() error { return nil }
 
 // OpenAside says that there is none.
 func (*Receiver) OpenAside([]*Receiver) error { return errors.ErrUnsupported }

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"time"
 
-	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/internal/fault"
 	"github.com/uvtep/uvtep/underlay"
 )
@@ -21,26 +21,40 @@ const (
 	// stormMessages is the least rate, a second, that is a storm: a tenth of what a processor forwards.
 	stormMessages = 20_000
 	// othersMessages is the least rate of the other links together at which a link is set aside. Where the sockets lose
-	// datagrams a single message is enough: others may send little because of the storm.
+	// datagrams a single message is enough: others may send little because of the storm. Where they lose one of
+	// unheeding, none is needed: no sender that heeds losses causes so many, and the first packet of whoever comes would be lost.
 	othersMessages = 100
+	unheeding      = 4
+	// leastLook is the least time that makes a rate. The data path asks for a look after every so many messages
+	// (forward.Plane.Busy), so that whoever comes into a storm's way waits two such times and not two seconds.
+	leastLook = 100 * time.Millisecond
+	// longestLook is the longest time that makes a rate: a storm of a while ago is none.
+	longestLook = 3 * time.Second
+	// quickLinks is how many links an endpoint may have for more than one look a second: each takes a system call.
+	quickLinks = 256
 	// calmAfter is how long a link that was set aside has no storm before it is moved back.
-	calmAfter fdb.Tick = 20
+	calmAfter = 20 * time.Second
 )
 
 // asideState is what setAside knows of a link; guarded by VTEP.mu.
 type asideState struct {
-	is       bool     // the link is set aside
-	stormed  fdb.Tick // when it last had a storm
-	messages uint64   // number of messages at the last look
-	looked   fdb.Tick // when the last look was
+	is       bool      // the link is set aside
+	stormed  time.Time // when it last had a storm
+	messages uint64    // number of messages at the last look
+	looked   time.Time // when that was
 }
 
-// rate is the number of messages a second since the look before, passed seconds ago, where n is their number by now.
+// rate is the number of messages a second since the look before, passed ago, where n is their number by now.
 // false: the look before was at another time.
-func (a *asideState) rate(n uint64, now fdb.Tick, passed uint64) (uint64, bool) {
-	rate, ok := (n-a.messages)/passed, uint64(now-a.looked) == passed
+func (a *asideState) rate(n uint64, now time.Time, passed time.Duration) (uint64, bool) {
+	rate, ok := perSecond(n-a.messages, passed), now.Sub(a.looked) == passed
 	a.messages, a.looked = n, now
 	return rate, ok
+}
+
+// perSecond is the rate of n in a time.
+func perSecond(n uint64, in time.Duration) uint64 {
+	return uint64(float64(n) / in.Seconds())
 }
 
 // stormed is how many messages a second a link of an endpoint has had.
@@ -49,32 +63,30 @@ type stormed struct {
 	rate uint64
 }
 
-// setAside looks for storms. The caller, once a second, holds v.mu.
-func (v *VTEP) setAside() {
-	now := v.now()
-	passed := uint64(max(1, now-v.lookedAt))
-	v.lookedAt = now
+// setAside looks for storms: of every endpoint, once a second, or else of those that have few links. The caller holds v.mu.
+func (v *VTEP) setAside(every bool) {
+	now := time.Now() //nolint:forbidigo // rates of less than a second
 	for _, ep := range v.endpoints {
+		passed := now.Sub(ep.lookedAt)
+		if passed < leastLook || !every && (len(ep.users) < 2 || len(ep.users) > quickLinks) {
+			continue
+		}
+		ep.lookedAt = now
 		ep.setAside(now, passed)
 	}
 }
 
-// setAside looks for storms among the links of ep, passed seconds after it last did.
-func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
-	total := ep.Messages.Load()
-	busy := (total-ep.looked)/passed >= ep.vtep.stormAt
-	ep.looked = total
-	overflow := ep.receiver.Losses().Overflow
-	others := uint64(othersMessages)
-	if overflow != ep.overflow {
-		others = 1
-	}
-	ep.overflow = overflow
+// setAside looks for storms among the links of ep, passed after it last did.
+func (ep *endpoint) setAside(now time.Time, passed time.Duration) {
+	total, overflow := ep.Messages.Load(), ep.receiver.Losses().Overflow
+	read, lost := total-ep.looked, overflow-ep.overflow
+	ep.looked, ep.overflow = total, overflow
+	busy := perSecond(read, passed) >= ep.vtep.stormAt
 	if ep.gate == nil || ep.key.group.IsValid() || !busy && ep.asides == 0 {
 		return // no link has a storm or is set aside
 	}
 	var list []stormed
-	sure := true
+	sure := passed <= longestLook
 	for l := range ep.users {
 		rate, ok := l.aside.rate(l.filter.rule.Messages(), now, passed)
 		list = append(list, stormed{l, rate})
@@ -83,9 +95,9 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 	if !sure {
 		return // the next look has all rates
 	}
-	for _, l := range storms(list, ep.vtep.stormAt, others) {
+	for _, l := range storms(list, ep.vtep.stormAt, othersFor(read, lost)) {
 		l.aside.stormed = now
-		if !l.aside.is && ep.openAside() {
+		if ep.openAside() {
 			ep.moveAside(l, true)
 		}
 	}
@@ -94,15 +106,29 @@ func (ep *endpoint) setAside(now fdb.Tick, passed uint64) {
 		case !l.aside.is:
 		case s.rate >= ep.vtep.stormAt: // whoever else sends by now
 			l.aside.stormed = now
-		case now-l.aside.stormed >= calmAfter:
+		case now.Sub(l.aside.stormed) >= calmAfter:
 			ep.moveAside(l, false)
 		}
 	}
 }
 
+// othersFor is the least rate of the other links at which a link is set aside, where a socket gave and lost so many datagrams.
+func othersFor(read, lost uint64) uint64 {
+	switch {
+	case lost == 0:
+		return othersMessages
+	case lost*unheeding < read+lost:
+		return 1
+	default:
+		return 0
+	}
+}
+
 // storms are the links with a storm: at least least messages a second each, and more than all other links together,
-// which have others a second at least.
+// which have others a second at least. Links that are set aside already are in nobody's way, and nobody is in theirs.
+// A link without others is none.
 func storms(list []stormed, least, others uint64) (links []*Link) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s stormed) bool { return s.link.aside.is })
 	rest := uint64(0)
 	for _, s := range list {
 		rest += s.rate
@@ -110,7 +136,7 @@ func storms(list []stormed, least, others uint64) (links []*Link) {
 	slices.SortFunc(list, func(a, b stormed) int { return cmp.Compare(b.rate, a.rate) })
 	for _, s := range list {
 		rest -= s.rate
-		if s.rate < least || s.rate <= rest || rest < others {
+		if len(list) < 2 || s.rate < least || s.rate <= rest || rest < others {
 			break
 		}
 		links = append(links, s.link)
@@ -180,11 +206,13 @@ func (ep *endpoint) openAside() bool {
 	v := ep.vtep
 	v.spawn(func() {
 		defer ep.ended()
-		if err := underlay.Background(); err != nil {
+		way, err := underlay.Background()
+		if err != nil {
 			v.log.Warn("the worker of a storm of packets cannot give way to other threads", "reason", err)
 		}
+		defer way.Close()
 		fault.Restart(v.log, "the worker of a storm", v.pause, func() {
-			ep.readSocket(ep.sockets, 0)
+			ep.readSocket(ep.sockets, 0, way.Rest)
 		})
 	})
 	return true

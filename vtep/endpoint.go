@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
@@ -28,6 +29,7 @@ type endpoint struct {
 	other     *endpoint           // the one that forward.Endpoint has as Wild
 	logged    string              // why its offload fell back, as last logged
 	looked    uint64              // Messages when setAside last looked
+	lookedAt  time.Time           // when that was
 	overflow  uint64              // datagrams that the sockets had lost then
 	asides    int                 // how many links are set aside
 	asideOpen bool                // there is a socket for links set aside
@@ -165,7 +167,7 @@ func (v *VTEP) serve(ep *endpoint) {
 	for n := range ep.sockets {
 		v.spawn(func() {
 			defer ep.ended()
-			fault.Restart(v.log, "a socket's worker", v.pause, func() { ep.readSocket(n, n) })
+			fault.Restart(v.log, "a socket's worker", v.pause, func() { ep.readSocket(n, n, func() {}) })
 		})
 	}
 }

@@ -36,14 +36,15 @@ func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)
 }
 
 // readSocket reads a socket of an endpoint for worker n, until the receiver is closed. n is
-// the socket's number, but for the socket of links set aside.
-func (ep *endpoint) readSocket(socket, n int) {
+// the socket's number, but for the socket of links set aside. It calls rest after each batch.
+func (ep *endpoint) readSocket(socket, n int, rest func()) {
 	w := forward.NewNetWorker(ep.Endpoint, n)
 	datagrams := make([]encap.Datagram, forward.Batch)
 	for {
 		k, err := ep.receiver.ReadBatch(socket, datagrams)
 		if k > 0 {
 			w.Forward(datagrams[:k], ep.vtep.now())
+			rest()
 		}
 		switch {
 		case err == nil:

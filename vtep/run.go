@@ -68,6 +68,10 @@ func (v *VTEP) Run(ctx context.Context) error {
 			fault.Catch(v.log, "what the data path noted", v.onWake)
 			n--
 			continue
+		case <-v.plane.Busy:
+			fault.Catch(v.log, "the look for storms", func() { v.locked(func() { v.setAside(false) }) })
+			n--
+			continue
 		case <-second.C:
 		}
 		v.plane.Advance()
@@ -113,7 +117,7 @@ func (v *VTEP) everySecond() {
 	v.tellConditions(v.now())
 	v.followDevs()
 	v.followUndecided()
-	v.setAside()
+	v.setAside(true)
 	for _, l := range v.links {
 		l.logMoves()
 		l.guardMoves(v.now())

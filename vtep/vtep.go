@@ -72,7 +72,6 @@ type VTEP struct {
 	filterLogged bool
 	asides       int                // how many links are set aside
 	stormAt      uint64             // stormMessages; tests change it
-	lookedAt     fdb.Tick           // when setAside last looked for storms
 	refused      underlay.Refused   // the filter's counters when they were last counted
 	tuned        map[int]bool       // underlay devices that were tuned, by index
 	dropsTold    forward.DropTotals // of plane.Counters, as subscribers were told

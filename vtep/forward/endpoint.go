@@ -18,6 +18,17 @@ type Endpoint struct {
 	Undecided atomic.Bool   // a datagram was dropped as RxUndecided: see samehost.go
 }
 
+// busyMessages is after how many messages of an endpoint the control plane is asked to look at it: five times a second
+// at the least rate that it acts on.
+const busyMessages = 4096
+
+// count counts messages that were read.
+func (ep *Endpoint) count(n uint64) {
+	if now := ep.Messages.Add(n); now/busyMessages != (now-n)/busyMessages {
+		ep.plane.busy()
+	}
+}
+
 // NewEndpoint makes an endpoint without links.
 func NewEndpoint(p *Plane) *Endpoint { return &Endpoint{plane: p} }
 

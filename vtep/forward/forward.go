@@ -187,7 +187,7 @@ func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
 func (w *NetWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
 	w.to.link, w.tail.open = nil, false // the link's state may have changed since the read before
 	b := netBatch{now: now, arrivals: w.ep.plane.Arrivals.Load()}
-	w.ep.Messages.Add(uint64(len(datagrams)))
+	w.ep.count(uint64(len(datagrams)))
 	for i := range datagrams {
 		d := &datagrams[i]
 		if d.SegSize == 0 || int(d.SegSize) >= len(d.Payload) {

@@ -29,6 +29,8 @@ type Plane struct {
 	// Woken has an element while there is something to look at now: Unmet, or an
 	// endpoint's Undecided.
 	Woken chan struct{}
+	// Busy has an element after every so many messages that the sockets of an endpoint had.
+	Busy chan struct{}
 
 	// OnL2Miss is called where a link with l2miss has no entry for a MAC, OnL3Miss where a
 	// link with l3miss has no neighbour for an address. They must neither wait nor allocate.
@@ -42,6 +44,7 @@ func NewPlane(workers int) *Plane {
 		start:    time.Now(), //nolint:forbidigo // once, to count ticks from
 		Counters: make([]Counters, workers),
 		Woken:    make(chan struct{}, 1),
+		Busy:     make(chan struct{}, 1),
 		OnL2Miss: func(string, encap.MAC) {},
 		OnL3Miss: func(string, encap.Addr) {},
 	}
@@ -61,10 +64,16 @@ func (p *Plane) Advance() { p.tick.Store(uint32(p.elapsed() / time.Second)) }
 func (p *Plane) elapsed() time.Duration { return time.Since(p.start) }
 
 // wake makes the control plane look at once at what the data path stored. It never waits.
-func (p *Plane) wake() {
+func (p *Plane) wake() { tell(p.Woken) }
+
+// busy tells the control plane of many messages. It never waits.
+func (p *Plane) busy() { tell(p.Busy) }
+
+// tell puts an element into c where there is none, which would mean that the control plane has not looked since.
+func tell(c chan<- struct{}) {
 	select {
-	case p.Woken <- struct{}{}:
-	default: // the control plane has not looked since the wake before
+	case c <- struct{}{}:
+	default:
 	}
 }
 
