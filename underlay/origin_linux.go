@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,13 +17,13 @@ import (
 // milliseconds.
 func FindOrigins(known map[uint32]Device) (Origins, error) {
 	if known == nil {
-		links, err := netlink.LinkList()
+		links, err := steady(netlink.LinkList)
 		if err != nil {
 			return Origins{}, fmt.Errorf("underlay: list the network devices: %w", err)
 		}
 		known = originsOf(links)
 	}
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	addrs, err := steady(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return Origins{}, fmt.Errorf("underlay: list the addresses: %w", err)
 	}
@@ -33,6 +34,20 @@ func FindOrigins(known map[uint32]Device) (Origins, error) {
 		}
 	}
 	return o, nil
+}
+
+// dumps is how often a list is asked for that changes meanwhile.
+const dumps = 3
+
+// steady asks for a list again where it changed meanwhile (NLM_F_DUMP_INTR). While thousands of devices are made that is
+// always so: then what there is counts, each element of which is true, and the rest comes with the next look.
+func steady[T any](list func() ([]T, error)) (all []T, err error) {
+	for range dumps {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return all, nil
 }
 
 // originsOf returns what is behind each device.

@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 
@@ -151,6 +152,30 @@ func TestOriginsOfHardware(t *testing.T) {
 	} {
 		if got[index].Origin != want {
 			t.Errorf("device %d: origin %d, want %d", index, got[index].Origin, want)
+		}
+	}
+}
+
+// TestSteady: a list that changed while it was asked for is asked for again, and counts in the end.
+func TestSteady(t *testing.T) {
+	refused := errors.New("refused")
+	for _, c := range []struct {
+		errs []error // of one call after the other
+		want int     // elements: as many as calls
+		err  error
+	}{
+		{[]error{nil}, 1, nil},
+		{[]error{netlink.ErrDumpInterrupted, nil}, 2, nil},
+		{[]error{netlink.ErrDumpInterrupted, netlink.ErrDumpInterrupted, netlink.ErrDumpInterrupted}, 3, nil},
+		{[]error{netlink.ErrDumpInterrupted, refused}, 2, refused},
+	} {
+		calls := 0
+		got, err := steady(func() ([]int, error) {
+			calls++
+			return make([]int, calls), c.errs[calls-1]
+		})
+		if len(got) != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%v: %d elements, %v", c.errs, len(got), err)
 		}
 	}
 }
