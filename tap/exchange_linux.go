@@ -15,8 +15,8 @@ const answerSize = 32 << 10
 
 // exchange sends a request that the kernel answers with one message of the given
 // kind, or with an error or an acknowledgement. It returns that message's contents, or
-// nil for an acknowledgement. Thousands of netdevs are asked for one after the other, and
-// NetlinkRequest.Execute allocates 64 KiB for each answer.
+// nil for an acknowledgement. NetlinkRequest.Execute has 64 KiB for an answer on the stack, so that each of
+// thousands of goroutines that ask would have a stack of 128 KiB, to be cleared, copied and scanned.
 func (r *rtnl) exchange(req *nl.NetlinkRequest, kind uint16) ([]byte, error) {
 	handle := r.sockets[unix.NETLINK_ROUTE]
 	s := handle.Socket
