@@ -1,0 +1,207 @@
+package evpn
+
+import (
+	"net/netip"
+	"slices"
+	"unique"
+
+	"github.com/uvtep/uvtep/bgp"
+)
+
+// vxlanTarget marks the number of an automatic route target of VXLAN: type 1, domain 0, then the
+// VNI (RFC 8365 section 5.1.2.1).
+const vxlanTarget = 0x10000000
+
+// importers are the links that import what has these communities. Of links without route targets
+// of their own the number alone has to match, as in FRR: each AS of a fabric with eBGP has
+// its own automatic targets.
+func (a *Agent) importers(cs []bgp.ExtCommunity) []*link {
+	var found []*link
+	for _, l := range a.links {
+		if l.out == "" && slices.ContainsFunc(cs, l.wants) {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+func (l *link) wants(c bgp.ExtCommunity) bool {
+	switch {
+	case !c.IsRouteTarget():
+		return false
+	case len(l.imports) > 0:
+		return slices.Contains(l.imports, c)
+	}
+	return c.Number() == l.VNI || c.Number() == vxlanTarget|l.VNI
+}
+
+// changed moves a route, of which before was the best path, between links and has those look at
+// it again.
+func (a *Agent) changed(rt *route, before path) {
+	var now []*link
+	if rt.best.attrs != nil {
+		now = rt.best.attrs.importers
+	}
+	if before.attrs != nil {
+		for _, l := range before.attrs.importers {
+			stays := slices.Contains(now, l) && l.refuses(rt, &rt.best) == Used
+			if !stays && l.refuses(rt, &before) == Used {
+				l.remove(rt, &before)
+			}
+		}
+	}
+	for _, l := range now {
+		if l.refuses(rt, &rt.best) == Used {
+			had := before.attrs != nil && slices.Contains(before.attrs.importers, l) && l.refuses(rt, &before) == Used
+			l.put(rt, &before, had)
+		}
+	}
+}
+
+// judge says why a path is not used, for counters and output.
+func (a *Agent) judge(rt *route, p *path) Reason {
+	if len(p.attrs.importers) == 0 {
+		switch rt.key.Type() {
+		case bgp.AutoDiscovery, bgp.MACIP, bgp.Multicast:
+			return NoTarget
+		default:
+			return NotUsed
+		}
+	}
+	why := Used
+	for _, l := range p.attrs.importers {
+		if why = l.judge(rt, p); why == Used {
+			return Used
+		}
+	}
+	return why
+}
+
+// judge says why the link does not use a path, or not for all that it could be.
+func (l *link) judge(rt *route, p *path) Reason {
+	if why := l.refuses(rt, p); why != Used {
+		return why
+	}
+	switch rt.key.Type() {
+	case bgp.MACIP:
+		if p.esi != none() {
+			r := rt.key.Route()
+			if _, ok := l.behind(r.MAC, p); !ok {
+				return NoSegment
+			}
+		}
+	case bgp.Multicast:
+		if !floods(p.attrs.PMSI) {
+			return NoTunnel
+		}
+	default:
+	}
+	return Used
+}
+
+// floods reports whether a T3 asks for frames by ingress replication.
+func floods(p *bgp.PMSI) bool { return p != nil && p.Tunnel == bgp.TunnelIngressReplication }
+
+// refuses says why a path is kept out of the link's tables, whatever else is known.
+func (l *link) refuses(rt *route, p *path) Reason {
+	typ := rt.key.Type()
+	if typ != bgp.AutoDiscovery && typ != bgp.MACIP && typ != bgp.Multicast {
+		return NotUsed
+	}
+	if why := l.refusesAddr(p.attrs.nextHop.Value()); why != Used {
+		return why
+	}
+	r := rt.key.Route()
+	switch typ {
+	case bgp.MACIP:
+		if !isHost(r.MAC) {
+			return BadMAC
+		}
+	case bgp.Multicast:
+		if l.refusesAddr(r.IP) != Used {
+			return BadOriginator
+		}
+	default:
+	}
+	return Used
+}
+
+// refusesAddr says why an address is no VTEP for the link.
+func (l *link) refusesAddr(a netip.Addr) Reason {
+	switch {
+	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return NoNextHop
+	case a.Is4() != l.Local.Is4():
+		return OtherFamily
+	case a == l.Local:
+		return OwnNextHop
+	}
+	return Used
+}
+
+// isHost reports whether a MAC address can be a host's. Others are neither announced nor taken:
+// a T2 for a multicast address would draw what is flooded.
+func isHost(m bgp.MAC) bool { return m != bgp.MAC{} && m[0]&1 == 0 }
+
+// put has the link use a route: had says that it did before, by the path before.
+func (l *link) put(rt *route, before *path, had bool) {
+	r := rt.key.Route()
+	switch r.Type {
+	case bgp.AutoDiscovery:
+		l.putSegment(rt, r.ESI, had)
+	case bgp.MACIP:
+		e := l.mac(r.MAC)
+		if !had {
+			e.routes = append(e.routes, rt)
+		}
+		l.follow(r.MAC, before, rt)
+		l.touchMAC(r.MAC)
+		if r.IP.IsValid() {
+			if n := l.addr(r.IP); !had {
+				n.routes = append(n.routes, rt)
+			}
+			l.touchAddr(r.IP)
+		}
+	case bgp.Multicast:
+		v := unique.Make(r.IP)
+		if e := l.peer(v); !had {
+			e.routes = append(e.routes, rt)
+		}
+		l.touchPeer(v)
+	default:
+	}
+}
+
+// remove has the link use a route no more.
+func (l *link) remove(rt *route, before *path) {
+	r := rt.key.Route()
+	switch r.Type {
+	case bgp.AutoDiscovery:
+		l.removeSegment(rt, r.ESI)
+	case bgp.MACIP:
+		e := l.mac(r.MAC)
+		e.routes = without(e.routes, rt)
+		l.follow(r.MAC, before, nil)
+		l.touchMAC(r.MAC)
+		if r.IP.IsValid() {
+			n := l.addr(r.IP)
+			n.routes = without(n.routes, rt)
+			l.touchAddr(r.IP)
+		}
+	case bgp.Multicast:
+		e := l.peer(unique.Make(r.IP))
+		e.routes = without(e.routes, rt)
+		l.touchPeer(unique.Make(r.IP))
+	default:
+	}
+}
+
+func without(routes []*route, rt *route) []*route {
+	if i := slices.Index(routes, rt); i >= 0 {
+		routes = slices.Delete(routes, i, i+1)
+	}
+	if len(routes) == 0 {
+		return nil
+	}
+	return routes
+}

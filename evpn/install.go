@@ -1,0 +1,134 @@
+package evpn
+
+import (
+	"context"
+	"unique"
+)
+
+// pending is a change that the data plane is to be asked for.
+type pending struct {
+	Change
+	link *link
+}
+
+// install queues a change for the data plane.
+func (a *Agent) install(l *link, c Change) {
+	c.Link = l.Name
+	a.changes = append(a.changes, pending{c, l})
+}
+
+// uninstall queues that all goes that was put into a link of the data plane.
+func (a *Agent) uninstall(l *link) {
+	for m, e := range l.macs {
+		if e.installed != (remote{}) {
+			a.install(l, Change{Kind: DelMAC, MAC: m})
+		}
+	}
+	for ip, e := range l.addrs {
+		if e.installed != (neighbour{}) {
+			a.install(l, Change{Kind: DelAddr, Addr: ip})
+		}
+	}
+	for v, e := range l.vteps {
+		if e.installed != noPeer {
+			a.install(l, Change{Kind: DelVTEP, VTEP: v.Value()})
+		}
+	}
+}
+
+// apply asks the data plane for the changes of part. Where it cannot be asked, all of rest, which
+// begins with part, stays to be done, and apply reports false. epoch is that in which the changes were decided.
+func (a *Agent) apply(ctx context.Context, part, rest []pending, epoch uint32) bool {
+	changes := make([]Change, len(part))
+	for i := range part {
+		changes[i] = part[i].Change
+	}
+	errs, err := a.conf.Plane.Apply(ctx, changes)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.epoch != epoch { // the data plane was lost in between, and all is asked for again
+		a.redo(rest)
+		return false
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			a.counts.Unasked++
+			a.log.Warn("the data plane cannot be asked: what it should have is kept for it", "err", err)
+		}
+		a.changes = append(rest, a.changes...)
+		a.waitFor(askAgain)
+		return false
+	}
+	a.counts.Changes += uint64(len(part))
+	for i, err := range errs {
+		if err == nil || a.links[part[i].Link] != part[i].link {
+			continue
+		}
+		a.counts.Refused++
+		a.counts.Changes--
+		a.failed = append(a.failed, part[i])
+		a.log.Warn("the data plane refuses an entry: it is tried again every 30 s", "link", part[i].Link, "entry", part[i].String(), "err", err)
+	}
+	if len(a.failed) > 0 && a.retry.IsZero() {
+		a.retry = now().Add(tryAgain)
+	}
+	return true
+}
+
+// redo has changes looked at again of which it is not known whether they were made.
+func (a *Agent) redo(changes []pending) {
+	for i := range changes {
+		f := &changes[i]
+		if l := a.links[f.Link]; l != f.link || l.out != "" {
+			continue
+		}
+		switch l := f.link; f.Kind {
+		case SetMAC, DelMAC:
+			l.mac(f.MAC).installed = unknownRemote()
+			l.touchMAC(f.MAC)
+		case SetAddr, DelAddr:
+			l.addr(f.Addr).installed = unknownNeighbour()
+			l.touchAddr(f.Addr)
+		case SetVTEP, DelVTEP:
+			l.peer(unique.Make(f.VTEP)).installed = unknownPeer
+			l.touchPeer(unique.Make(f.VTEP))
+		}
+	}
+}
+
+// sweep removes from the data plane what earlier agents put in.
+func (a *Agent) sweep(ctx context.Context, epoch uint32) {
+	err := a.conf.Plane.Sweep(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.epoch != epoch {
+		return
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			a.counts.Unasked++
+			a.log.Warn("the data plane cannot be asked to sweep: it is asked again", "err", err)
+		}
+		a.waitFor(askAgain)
+		return
+	}
+	a.swept = true
+	a.counts.Sweeps++
+}
+
+// String is the change in a line, for the log.
+func (c *Change) String() string {
+	switch c.Kind {
+	case SetMAC:
+		return c.MAC.String() + " dst " + c.VTEP.String()
+	case DelMAC:
+		return c.MAC.String()
+	case SetAddr:
+		return c.Addr.String() + " lladdr " + c.MAC.String()
+	case DelAddr:
+		return c.Addr.String()
+	case SetVTEP, DelVTEP:
+		return "VTEP " + c.VTEP.String()
+	}
+	return ""
+}

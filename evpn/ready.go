@@ -1,0 +1,104 @@
+package evpn
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/uvtep/uvtep/bgp"
+)
+
+// endOfRIBTime is how long routes of a neighbour are waited for that does not say when all have
+// come: one without graceful restart (RFC 4724 section 2) does not.
+const endOfRIBTime = 10 * time.Second
+
+func now() time.Time { return time.Now() }
+
+func (a *Agent) peer(n netip.Addr) *peer {
+	p := a.peers[n]
+	if p == nil {
+		p = &peer{addr: n, session: 1}
+		a.peers[n] = p
+	}
+	return p
+}
+
+// complete reports whether all routes of the neighbour have come.
+func (p *peer) complete(t time.Time) bool {
+	return p.up && (p.whole || t.Sub(p.since) >= endOfRIBTime)
+}
+
+// look notices what time has brought, and returns how long it takes until it may bring more.
+func (a *Agent) look(t time.Time) time.Duration {
+	next := time.Hour
+	due := func(at time.Time) bool {
+		if d := at.Sub(t); d > 0 {
+			next = min(next, d)
+			return false
+		}
+		return true
+	}
+	if !a.wait.IsZero() && due(a.wait) {
+		a.wait = time.Time{}
+	}
+	if !a.retry.IsZero() && due(a.retry) {
+		a.retry = time.Time{}
+		a.redo(a.failed)
+		a.failed = nil
+	}
+	if !a.away.IsZero() && due(a.away.Add(a.conf.StaleTime)) {
+		a.away = time.Time{}
+		a.dropAll()
+	}
+	for _, p := range a.peers {
+		if p.up && !p.whole {
+			due(p.since.Add(endOfRIBTime))
+		}
+	}
+	if !a.ready && a.heardOne(t) {
+		a.ready = true
+		a.touchLocals()
+	}
+	if !a.sweepable && (a.heardAll(t) || due(a.began.Add(a.conf.StaleTime))) {
+		a.sweepable = true
+	}
+	return next
+}
+
+// heardOne reports whether a neighbour has sent all of its routes, and all others that are
+// up as well. Before that T2 are not announced: what is listed here may be elsewhere by now, and
+// a T2 for it would draw its frames.
+func (a *Agent) heardOne(t time.Time) bool {
+	one := false
+	for _, p := range a.peers {
+		if p.up && !p.complete(t) {
+			return false
+		}
+		one = one || p.up
+	}
+	return one
+}
+
+// heardAll reports whether all neighbours have sent all of their routes.
+func (a *Agent) heardAll(t time.Time) bool {
+	for _, n := range a.conf.Neighbours {
+		if p := a.peers[n]; p == nil || !p.complete(t) {
+			return false
+		}
+	}
+	return len(a.conf.Neighbours) > 0
+}
+
+func (a *Agent) touchLocals() {
+	for _, l := range a.links {
+		for m, e := range l.macs {
+			if e.local != nil {
+				l.touchMAC(m)
+			}
+		}
+	}
+}
+
+// waitFor has nothing asked of the data plane for a while.
+func (a *Agent) waitFor(d time.Duration) { a.wait = now().Add(d) }
+
+var _ bgp.Handler = (*Agent)(nil)
