@@ -13,6 +13,10 @@ type Link struct {
 	Offload   Offload   `json:"offload"`
 	Trouble   []Trouble `json:"trouble,omitempty"` // of remotes
 	Stats     LinkStats `json:"stats"`
+	// Remotes are the counters of at most 64 remotes, configured ones first, then by
+	// address; MoreRemotes is how many there are beyond those.
+	Remotes     []RemoteStats `json:"remotes,omitempty"`
+	MoreRemotes int           `json:"more_remotes,omitempty"`
 	// SharedDrops are those of the sockets that the link shares with others of its
 	// local address and dstport, by reason: whose packets they were is not known.
 	SharedDrops map[string]uint64 `json:"shared_drops,omitempty"`
@@ -26,6 +30,18 @@ type Trouble struct {
 	What  string     `json:"what"`           // loop, port-unreachable, ...: see docs/conformance.md
 	Count uint64     `json:"count"`          // number of ICMP errors; anybody can forge them
 	Now   bool       `json:"now"`            // the trouble goes on
+}
+
+// RemoteStats are the counters of an outer address that a link has remotes with, since the
+// link came to know it. Packets and bytes are the frames', as in LinkStats.
+type RemoteStats struct {
+	Dst        netip.Addr `json:"dst"`
+	Configured bool       `json:"configured"` // a user's or a controller's entry names it
+	Entries    int        `json:"entries"`    // of the FDB, that lead to it
+	Rx         Counts     `json:"rx"`         // Dropped: refused by the link, of what the kernel did not drop before
+	Tx         Counts     `json:"tx"`         // Dropped: beyond a limit, or refused by the network
+	// Heard is how many seconds ago the last packet was admitted from there; nil: none was.
+	Heard *uint32 `json:"heard,omitempty"`
 }
 
 // Netdev is the link's network device, in the words of `ip -d -j link show`.

@@ -19,6 +19,10 @@ func linkOf(i vtep.LinkInfo) api.Link {
 	for _, t := range i.Troubles {
 		l.Trouble = append(l.Trouble, api.Trouble{Dst: t.Remote, Port: t.Port, What: t.Kind.String(), Count: t.Count, Now: t.Now})
 	}
+	for j := range i.Remotes {
+		l.Remotes = append(l.Remotes, remoteStatsOf(&i.Remotes[j]))
+	}
+	l.MoreRemotes = i.MoreRemotes
 	l.Spec.Name = l.Netdev.Name
 	return l
 }
@@ -40,6 +44,19 @@ func netdevOf(i *vtep.LinkInfo) api.Netdev {
 		d.Name = i.Config.Name
 	}
 	return d
+}
+
+// remoteStatsOf is the API's form of a remote's counters.
+func remoteStatsOf(r *vtep.RemoteStats) api.RemoteStats {
+	s := api.RemoteStats{
+		Dst: r.IP, Configured: r.Configured, Entries: r.Entries,
+		Rx: api.Counts{Packets: r.RxPackets, Bytes: r.RxBytes, Dropped: r.RxDrops},
+		Tx: api.Counts{Packets: r.TxPackets, Bytes: r.TxBytes, Dropped: r.TxDrops},
+	}
+	if r.Heard != vtep.NeverHeard {
+		s.Heard = new(uint32(r.Heard.Seconds()))
+	}
+	return s
 }
 
 // statsOf is the API's form of counters.

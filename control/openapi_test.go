@@ -79,7 +79,7 @@ func TestOpenAPIFields(t *testing.T) {
 		"TAPOffload": api.TAPOffload{}, "UDPGSO": api.UDPGSO{}, "UDPGRO": api.UDPGRO{}, "Filter": api.Filter{}, "Counts": api.Counts{}, "LinkStats": api.LinkStats{}, "Stats": api.Stats{},
 		"FDBEntry": api.FDBEntry{}, "FDBFilter": api.FDBFilter{}, "Flushed": api.Flushed{}, "Event": api.Event{}, "Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
 		"ConfigApply": api.ConfigApply{}, "ConfigApplied": api.ConfigApplied{},
-		"PortSpec": api.PortChange{}, "Port": api.Port{}, "PortVLAN": api.PortVLAN{},
+		"RemoteStats": api.RemoteStats{}, "PortSpec": api.PortChange{}, "Port": api.Port{}, "PortVLAN": api.PortVLAN{},
 	}
 	for name, schema := range doc.Components.Schemas {
 		v, ok := types[name]

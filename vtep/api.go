@@ -201,6 +201,10 @@ type LinkInfo struct {
 	Offloads LinkOffloads
 	Troubles []Trouble              // of remotes, by address
 	ICMP     map[TroubleKind]uint64 // messages about remotes, without zeros
+	// Remotes are the counters of at most 64 remotes, and MoreRemotes is how many there are
+	// beyond those.
+	Remotes     []RemoteStats
+	MoreRemotes int
 }
 
 // Remote is another VTEP, which frames go to.

@@ -141,6 +141,7 @@ func (l *Link) info() LinkInfo {
 	if l.retry && l.missing != nil {
 		i.Missing = l.missing.Error()
 	}
+	i.Remotes, i.MoreRemotes = l.remoteStats()
 	i.Stats.PolicyID = uint16(l.LastPolicy.Load())
 	i.Stats.Evicted, _ = l.Evicted()
 	return i

@@ -63,7 +63,7 @@ func (n *node) standing(t *testing.T, link string) any {
 	synctest.Wait()
 	info, err := n.Link(link)
 	must(t, err)
-	info.Stats = forward.Stats{}
+	info.Stats, info.Remotes = forward.Stats{}, nil
 	all, err := n.FDB(vtep.FDBFilter{Link: link})
 	must(t, err)
 	slices.SortFunc(all, func(a, b vtep.FDBEntry) int { return slices.Compare(a.MAC[:], b.MAC[:]) })

@@ -69,7 +69,7 @@ func (a *app) linkJSON(j *jsonWriter, l *api.Link) {
 	nonzero(j, "ifalias", d.Alias)
 	if a.statistics > 0 {
 		j.object("stats64", func() { statsJSON(j, &l.Stats, a.statistics > 1) })
-		j.object("uvtep", func() { dropsJSON(j, &l.Stats, l.SharedDrops); troublesJSON(j, l) })
+		j.object("uvtep", func() { dropsJSON(j, &l.Stats, l.SharedDrops); troublesJSON(j, l); remotesJSON(j, l) })
 	}
 }
 

@@ -80,6 +80,7 @@ func (a *app) showLink(w io.Writer, l *api.Link) {
 		if a.details || a.statistics > 1 {
 			showDrops(w, &l.Stats)
 			showReasons(w, "shared-drop", l.SharedDrops)
+			showRemotes(w, l)
 		}
 	}
 }

@@ -37,19 +37,21 @@ type metric struct {
 
 // collector describes a Source. It implements prometheus.Collector.
 type collector struct {
-	source   Source
-	log      *slog.Logger
-	version  string
-	build    *prometheus.Desc
-	noLink   *prometheus.Desc
-	ofPort   *prometheus.Desc
-	panics   *prometheus.Desc
-	logLost  *prometheus.Desc
-	lost     func() uint64
-	held     *prometheus.Desc
-	limit    *prometheus.Desc
-	ofLinks  []metric
-	announce []*prometheus.Desc // all of them
+	source    Source
+	log       *slog.Logger
+	version   string
+	build     *prometheus.Desc
+	noLink    *prometheus.Desc
+	ofPort    *prometheus.Desc
+	panics    *prometheus.Desc
+	logLost   *prometheus.Desc
+	lost      func() uint64
+	held      *prometheus.Desc
+	limit     *prometheus.Desc
+	ofLinks   []metric
+	ofRemotes []remoteMetric
+	unlisted  *prometheus.Desc
+	announce  []*prometheus.Desc // all of them
 }
 
 func newCollector(cfg *Config) *collector {
@@ -65,7 +67,13 @@ func newCollector(cfg *Config) *collector {
 	c.held = prometheus.NewDesc("uvtep_fdb_addresses", "Unicast entries of all links' forwarding databases.", nil, nil)
 	c.limit = prometheus.NewDesc("uvtep_fdb_max_addresses", "How many of them there may be, the maxaddress of the daemon; 0 where any number may.", nil, nil)
 	c.announce = []*prometheus.Desc{c.build, c.noLink, c.ofPort, c.panics, c.logLost, c.held, c.limit}
+	c.unlisted = ofLink("remotes_unlisted", "Remotes of the link without metrics of their own: a link has them for 64, and a daemon for 4096.")
+	c.announce = append(c.announce, c.unlisted)
 	for _, m := range c.ofLinks {
+		c.announce = append(c.announce, m.desc)
+	}
+	c.ofRemotes = remoteMetrics()
+	for _, m := range c.ofRemotes {
 		c.announce = append(c.announce, m.desc)
 	}
 	return c
@@ -104,8 +112,12 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 		}
 	}
 	links := c.source.Links()
+	room := mostRemotes
 	for i := range links {
 		l := &links[i]
+		listed := c.collectRemotes(out, l, room)
+		room -= listed
+		out <- prometheus.MustNewConstMetric(c.unlisted, prometheus.GaugeValue, float64(len(l.Remotes)-listed+l.MoreRemotes), l.Config.Name)
 		for _, m := range c.ofLinks {
 			m.each(l, func(v float64, labels ...string) {
 				// The name that the link was added with: no two links share it, and

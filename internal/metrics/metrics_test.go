@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -45,6 +46,12 @@ func (counted) Links() []vtep.LinkInfo {
 	l.Offloads.TAP.Read = tap.OffloadChecksum | tap.OffloadTSO
 	l.Offloads.TAP.Write = tap.OffloadUSO
 	l.Offloads.UDPGSO.Segments = 64
+	l.Remotes = []vtep.RemoteStats{
+		{PeerStats: forward.PeerStats{Entries: 130, RxPackets: 131, RxBytes: 132, RxDrops: 133, TxPackets: 134, TxBytes: 135, TxDrops: 136},
+			IP: netip.MustParseAddr("192.0.2.2"), Heard: 137 * time.Second},
+		{IP: netip.MustParseAddr("192.0.2.3"), Heard: vtep.NeverHeard},
+	}
+	l.MoreRemotes = 138
 	return []vtep.LinkInfo{l, {Config: vtep.LinkConfig{Name: "vx2", VNI: 43}, State: tap.State{Name: "renamed"}}} // another namespace has that name, too
 }
 
@@ -77,6 +84,11 @@ func TestValues(t *testing.T) {
 		`uvtep_link_offload{link="vx1",offload="tap-tso"} 1`, `uvtep_link_offload{link="vx1",offload="tap-uso"} 0`,
 		`uvtep_link_offload{link="vx1",offload="tap-write-uso"} 1`, `uvtep_link_offload{link="vx1",offload="udp-gso"} 1`,
 		`uvtep_link_offload{link="vx1",offload="udp-gro"} 0`,
+		`uvtep_remote_fdb_entries{link="vx1",remote="192.0.2.2"} 130`, `uvtep_remote_receive_packets_total{link="vx1",remote="192.0.2.2"} 131`,
+		`uvtep_remote_receive_bytes_total{link="vx1",remote="192.0.2.2"} 132`, `uvtep_remote_receive_drops_total{link="vx1",remote="192.0.2.2"} 133`,
+		`uvtep_remote_transmit_packets_total{link="vx1",remote="192.0.2.2"} 134`, `uvtep_remote_transmit_bytes_total{link="vx1",remote="192.0.2.2"} 135`,
+		`uvtep_remote_transmit_drops_total{link="vx1",remote="192.0.2.2"} 136`, `uvtep_remote_heard_seconds{link="vx1",remote="192.0.2.2"} 137`,
+		`uvtep_link_remotes_unlisted{link="vx1"} 138`, `uvtep_link_remotes_unlisted{link="vx2"} 0`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no line %s", want)

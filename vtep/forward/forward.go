@@ -52,6 +52,7 @@ func (w *portWorker) begin(now fdb.Tick) {
 func (w *portWorker) finish() {
 	w.flushAll()
 	w.handOver()
+	w.talk.flush(w.now)
 	w.plane.scratch.Return(w.portScratch)
 	w.portScratch = nil
 }
@@ -167,8 +168,10 @@ func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
 	}
 	if r.Loops.Load() {
 		from.c.drop(TxLoop)
+		r.peer.sent.drops.Add(1)
 		return
 	}
+	w.to(r, &o.packet)
 	if b := r.Bypass.Load(); b != nil {
 		w.hand(from, o, r, b)
 		return
@@ -204,6 +207,7 @@ func (w *NetWorker) Forward(datagrams []encap.Datagram, now fdb.Tick) {
 			p = p[n:]
 		}
 	}
+	w.talk.flush(now)
 	w.ports.deliver(w.n)
 }
 
@@ -237,12 +241,14 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	r, v := t.link.admit(s, c, &a, f.Data, &in, b.now, &b.clock)
 	if v == refused {
 		c.drop(r)
+		w.refusedFrom()
 		return
 	}
 	if in.IPVersion != 0 {
 		ecn, drop := encap.DecapECN(d.TOS, in.TOS)
 		if drop {
 			c.drop(RxECN)
+			w.refusedFrom()
 			return
 		}
 		if ecn != in.TOS&3 {
@@ -252,6 +258,7 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	if s.fromThisHost(w.originOf(b, d), d.Src) {
 		restoreOffload(&f, &in, s.MTU)
 	}
+	w.heardFrom(&f, &in, b.now)
 	if s.ClampMSS {
 		encap.ClampMSS(&f, &in, s.mssMTU(t.peer, &in, b.now))
 	}
@@ -279,6 +286,9 @@ func (w *NetWorker) next(d *encap.Datagram, payload []byte) bool {
 		return false
 	}
 	port.owner().taken.segment(b)
+	if w.to.peer != nil { // whom w.talk is with since the packet before
+		w.talk.add(1, uint64(len(b)-encap.EthernetHeaderLen))
+	}
 	return true
 }
 

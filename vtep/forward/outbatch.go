@@ -98,13 +98,17 @@ func (w *portWorker) settle(part *outPart, packets []encap.Packet, fragments boo
 				continue
 			}
 			c.drop(TxTooBig)
+			part.link.notSent(p)
 			w.tooBig(part, p)
 		case encap.SendUnreachable:
 			c.drop(TxUnreachable)
+			part.link.notSent(p)
 		case encap.SendNoBuffer:
 			c.drop(TxNoBuffer)
+			part.link.notSent(p)
 		case encap.SendRefused:
 			c.drop(TxRefused)
+			part.link.notSent(p)
 		}
 	}
 	c.txPackets.Add(sent)

@@ -55,6 +55,7 @@ func (w *portWorker) floods(from *source, o *outFrame, r *Remote) bool {
 		return true
 	}
 	from.c.drop(TxPeerBUMLimit)
+	r.peer.sent.drops.Add(1)
 	return false
 }
 

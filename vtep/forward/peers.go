@@ -24,6 +24,9 @@ type Peer struct {
 	to, from pace      // of flooded frames to and from this address
 	path     knownPath // to this address
 	remotes  int       // remotes with this address; guarded by Remotes.mu
+	// What goes to the peer and comes from it. Each batch writes it: it is last, behind
+	// what workers read.
+	sent, received traffic
 }
 
 // IsPeer reports whether `accept peers` accepts packets from p, which may be nil.

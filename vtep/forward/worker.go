@@ -26,6 +26,7 @@ type portWorker struct {
 	queue int
 	now   fdb.Tick // of the read under way, as the next two fields
 	clock clock
+	talk  talk // with the remote of the packet before
 	*portScratch
 }
 
@@ -88,6 +89,7 @@ type NetWorker struct {
 	// What the packet before left: the next one is mostly alike.
 	to   target
 	tail tail
+	talk talk
 }
 
 // netBatch is what holds for one read of a socket.

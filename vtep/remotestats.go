@@ -1,0 +1,41 @@
+package vtep
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/uvtep/uvtep/vtep/forward"
+)
+
+// mostRemoteStats is how many remotes a link's counters are told of: `accept any` lets
+// whoever forges sources make as many remotes as the link may have.
+const mostRemoteStats = 64
+
+// NeverHeard as RemoteStats.Heard: no packet of the remote was admitted.
+const NeverHeard time.Duration = -1
+
+// RemoteStats are the counters of an outer address that a link has remotes with, since the
+// link came to know it.
+type RemoteStats struct {
+	forward.PeerStats
+	IP    netip.Addr    // Addr, a link-local one with the name of its device as its zone
+	Heard time.Duration // since its last packet was admitted; NeverHeard
+}
+
+// remoteStats lists the remotes' counters, configured remotes first, and how many are left
+// out.
+func (l *Link) remoteStats() (list []RemoteStats, left int) {
+	peers, left := l.PeerStats(mostRemoteStats)
+	now := l.vtep.plane.Now()
+	for _, p := range peers {
+		s := RemoteStats{PeerStats: p, IP: p.Addr.Netip(), Heard: NeverHeard}
+		if p.Ever {
+			s.Heard = time.Duration(now-min(p.HeardAt, now)) * time.Second
+		}
+		if o := l.vtep.seen.Load(); o != nil && p.Zone != 0 {
+			s.IP = s.IP.WithZone(o.Devices[p.Zone].Name)
+		}
+		list = append(list, s)
+	}
+	return list, left
+}
