@@ -45,7 +45,7 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Server answers GET /metrics.
+// Server answers GET /metrics and GET /healthz.
 type Server struct {
 	listener *conns.Listener
 	http     *http.Server
@@ -82,6 +82,7 @@ func Listen(c Config) (*Server, error) {
 	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.inTurn(promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log})))
+	mux.Handle("GET /healthz", s.inTurn(healthz(c.Source, c.Log)))
 	s.http = &http.Server{
 		Handler:           mux,
 		ConnState:         s.listener.State,
