@@ -46,3 +46,6 @@ func kernelRelease() string {
 	}
 	return unix.ByteSliceToString(u.Release[:])
 }
+
+// KernelFault says which fault this kernel is known to have that no call shows, "" for none.
+func KernelFault() string { return faultySegmentation(kernelRelease()) }

@@ -87,6 +87,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "the path of a configuration file"
 	case name == "to":
 		return name, "what to print: iproute2"
+	case name == "overlay":
+		return name, "the address of a host behind the remote"
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
 	case name == "maxaddress":
@@ -128,7 +130,7 @@ func option(name string) ([]string, bool) {
 	for _, o := range []struct{ name, flag string }{
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
 		{"details", "--details"}, {"oneline", "--oneline"}, {"timestamp", "--timestamp"}, {"tshort", "--tshort"}, {"brief", "--brief"}, {"json", "--json"}, {"pretty", "--pretty"},
-		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"},
+		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"}, {"watch", "--watch"}, {"mtu-probe", "--mtu-probe"},
 	} {
 		if strings.HasPrefix(o.name, name) {
 			return []string{o.flag}, true
@@ -163,7 +165,7 @@ func objects() []struct {
 		{"config", []verb{{"check", "check"}, {"apply", "apply"}}},
 		{"import", []verb{{"iproute2", "iproute2"}, {"netdev", "netdev"}, {"ifupdown2", "ifupdown2"}, {"netplan", "netplan"}, {"nm", "nm"}, {"auto", "auto"}}},
 		{"export", nil},
-		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil},
+		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil},
 	}
 }
 
@@ -198,7 +200,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, port, config, import, export, monitor, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, port, config, import, export, monitor, status, ping, check, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

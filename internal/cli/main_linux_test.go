@@ -59,6 +59,9 @@ func TestExitStatusWithoutDaemon(t *testing.T) {
 		"version banana": 1, "demo banana": 1, "config": 1, "config check": 1, "config check a b": 1, "config banana": 1,
 		"run --config": 1, "run --config /nowhere/uvtep.yaml": 1, "link show --config x": 1,
 		"monitor banana": 1, "monitor dev": 1, "monitor fdb dev a dev b": 1, "monitor dev a/b": 1, "monitor fdb dev vxlan9": 3, "monitor": 3, "-j monitor fdb": 3,
+		"status": 3, "-j status": 3, "status --watch": 3, "status banana": 1, "check": 3, "check banana": 1, "check --config /nowhere/uvtep.yaml": 1,
+		"ping": 1, "ping banana": 1, "ping 192.0.2.2 banana": 1, "ping 192.0.2.2 dev vx": 3, "ping 192.0.2.2 --overlay banana": 1,
+		"ping 192.0.2.2 --overlay 198.51.100.2": 1, "ping 192.0.2.2 --overlay": 1, "link show --watch": 1,
 		"link": 3, "link show vx": 3, "link add vx id 1": 3, "link del vx": 3, "fdb": 3, "fdb flush dev vx": 3,
 	} {
 		got := uvtep(t, socket, strings.Fields(line)...)

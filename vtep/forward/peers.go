@@ -24,8 +24,8 @@ type Peer struct {
 	to, from pace      // of flooded frames to and from this address
 	path     knownPath // to this address
 	remotes  int       // remotes with this address; guarded by Remotes.mu
-	// What goes to the peer and comes from it. Each batch writes it: it is last, behind
-	// what workers read.
+	_        [64]byte  // keeps what each batch writes off the cache line of what workers read
+	// What goes to the peer and comes from it.
 	sent, received traffic
 }
 
