@@ -18,8 +18,8 @@ type Agent struct {
 	wake chan struct{} // has an element where there may be something to do
 
 	mu    sync.Mutex
-	rib   map[bgp.Key]*route
-	attrs map[*bgp.Attributes]*attrs
+	rib   table[bgp.Key, *route]
+	attrs table[*bgp.Attributes, *attrs]
 	peers map[netip.Addr]*peer
 	links map[string]*link
 
@@ -66,7 +66,6 @@ func New(c Config) (*Agent, error) {
 	}
 	return &Agent{
 		conf: c, log: c.Log, wake: make(chan struct{}, 1),
-		rib: map[bgp.Key]*route{}, attrs: map[*bgp.Attributes]*attrs{},
 		peers: map[netip.Addr]*peer{}, links: map[string]*link{},
 	}, nil
 }
@@ -175,6 +174,7 @@ func (a *Agent) decide() (more bool) {
 		if left == 0 {
 			return true
 		}
+		l.dirtyMACs, l.dirtyAddrs, l.dirtyVTEPs = nil, nil, nil // and their memory
 	}
 	return false
 }

@@ -255,8 +255,8 @@ func TestImportRules(t *testing.T) {
 				t.Errorf("%s: the data plane has %v %v", c.name, b.macs, b.peers)
 			}
 			b.unhear(c.route)
-			if len(b.macs) > 0 || len(b.peers) > 0 || len(b.rib) > 0 || len(b.attrs) > 0 {
-				t.Errorf("%s: after the withdraw there is %v %v %v %v", c.name, b.macs, b.peers, b.rib, b.attrs)
+			if len(b.macs) > 0 || len(b.peers) > 0 || len(b.rib.of) > 0 || len(b.attrs.of) > 0 {
+				t.Errorf("%s: after the withdraw there is %v %v %v %v", c.name, b.macs, b.peers, b.rib.of, b.attrs.of)
 			}
 		}
 	})
@@ -388,6 +388,6 @@ func TestMoreReflectors(t *testing.T) {
 		b.HandleUpdate(second, &bgp.Update{Withdrawn: []bgp.Route{r}})
 		synctest.Wait()
 		equal(t, "number of entries without", len(b.macs)+len(b.addrs), 0)
-		equal(t, "number of routes that are left", len(b.rib)+len(b.attrs)+len(b.links["vxlan42"].macs)+len(b.links["vxlan42"].addrs), 0)
+		equal(t, "number of routes that are left", len(b.rib.of)+len(b.attrs.of)+len(b.links["vxlan42"].macs.of)+len(b.links["vxlan42"].addrs.of), 0)
 	})
 }

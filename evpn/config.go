@@ -33,6 +33,8 @@ type Config struct {
 
 	Speaker Speaker
 	Plane   DataPlane
+	// Tell gets what changes; it is called with a lock held, and must not wait. nil: nobody listens.
+	Tell func(Event)
 	// Log gets what an operator should know; nil: nothing is logged.
 	Log *slog.Logger
 }

@@ -9,7 +9,7 @@ import (
 // decideMAC looks at a MAC address again: who has it, what the data plane is told, what others
 // are.
 func (a *Agent) decideMAC(l *link, m bgp.MAC) {
-	e := l.macs[m]
+	e := l.macs.get(m)
 	if e == nil {
 		return
 	}
@@ -31,6 +31,7 @@ func (a *Agent) decideMAC(l *link, m bgp.MAC) {
 		e.installed = want
 	}
 	a.exportMAC(l, m, e.local)
+	a.tellMAC(l, m, e, &c)
 	for _, rt := range e.routes {
 		if r := rt.key.Route(); r.IP.IsValid() {
 			l.touchAddr(r.IP)
@@ -41,7 +42,7 @@ func (a *Agent) decideMAC(l *link, m bgp.MAC) {
 			l.touchAddr(ip)
 		}
 	} else if len(e.routes) == 0 && e.installed == (remote{}) {
-		delete(l.macs, m)
+		l.macs.del(m)
 	}
 }
 
@@ -78,7 +79,7 @@ func (a *Agent) contend(l *link, m bgp.MAC, loc *localMAC, c *choice) {
 // from another MAC address has that one's number plus one (RFC 9721 section 6).
 func (a *Agent) raiseForAddrs(l *link, m bgp.MAC, loc *localMAC) {
 	for ip := range loc.addrs {
-		e := l.addrs[ip]
+		e := l.addrs.get(ip)
 		la := e.local[m]
 		if la == nil || !la.fresh {
 			continue
@@ -92,7 +93,7 @@ func (a *Agent) raiseForAddrs(l *link, m bgp.MAC, loc *localMAC) {
 
 // decideAddr looks at an IP address again.
 func (a *Agent) decideAddr(l *link, ip netip.Addr) {
-	e := l.addrs[ip]
+	e := l.addrs.get(ip)
 	if e == nil {
 		return
 	}
@@ -116,7 +117,7 @@ func (a *Agent) decideAddr(l *link, ip netip.Addr) {
 		a.exportAddr(l, m, ip, la, ours && m == owner)
 	}
 	if len(e.routes) == 0 && len(e.local) == 0 && e.installed == (neighbour{}) {
-		delete(l.addrs, ip)
+		l.addrs.del(ip)
 	}
 }
 
@@ -142,7 +143,7 @@ func (l *link) owner(e *addrEntry, c *choice) (owner bgp.MAC, ours bool) {
 // elsewhere reports whether a MAC address is behind another VTEP: what an answer names has to be
 // there.
 func (l *link) elsewhere(m bgp.MAC) bool {
-	e := l.macs[m]
+	e := l.macs.get(m)
 	return e != nil && (e.local == nil || !e.local.claimed)
 }
 
@@ -166,6 +167,9 @@ func (a *Agent) decideVTEP(l *link, v vtep) {
 			kind = DelVTEP
 		}
 		a.install(l, Change{Kind: kind, VTEP: v.Value(), Flood: want == peerFlood})
+		if e.installed != unknownPeer {
+			a.event(Event{Object: ObjectVTEP, Link: l.Name, VTEP: v.Value(), Flood: want == peerFlood, Gone: want == noPeer})
+		}
 		e.installed = want
 	}
 	if want == noPeer {

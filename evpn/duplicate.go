@@ -46,6 +46,7 @@ func (a *Agent) noteMove(l *link, m bgp.MAC, other vtep) (held bool) {
 	}
 	mv.held, mv.at = now, nil
 	a.counts.Duplicates++
+	a.event(Event{Object: ObjectDuplicate, Link: l.Name, MAC: m.String(), VTEP: other.Value()})
 	a.log.Warn("a MAC address is behind two VTEPs: it is announced from here no more; look for the hosts that share it, then uvtep evpn clear duplicate",
 		"link", l.Name, "mac", m.String(), "other", other.Value().String())
 	return true
@@ -83,7 +84,7 @@ func (a *Agent) ClearDuplicates(name string, mac *bgp.MAC) (int, error) {
 		}
 		if !mv.held.IsZero() {
 			n++
-			if e := l.macs[m]; e != nil && e.local != nil {
+			if e := l.macs.get(m); e != nil && e.local != nil {
 				e.local.fresh = true // it may have been seen while it was held
 				l.touchMAC(m)
 			}

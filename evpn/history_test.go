@@ -15,7 +15,7 @@ import (
 // TestRandomHistories: after any history, and a frame of each host where it is, all data planes
 // agree with where the hosts are.
 func TestRandomHistories(t *testing.T) {
-	histories := 30
+	histories := 20
 	if testing.Short() {
 		histories = 10
 	}

@@ -19,12 +19,12 @@ func (a *Agent) install(l *link, c Change) {
 
 // uninstall queues that all goes that was put into a link of the data plane.
 func (a *Agent) uninstall(l *link) {
-	for m, e := range l.macs {
+	for m, e := range l.macs.of {
 		if e.installed != (remote{}) {
 			a.install(l, Change{Kind: DelMAC, MAC: m})
 		}
 	}
-	for ip, e := range l.addrs {
+	for ip, e := range l.addrs.of {
 		if e.installed != (neighbour{}) {
 			a.install(l, Change{Kind: DelAddr, Addr: ip})
 		}

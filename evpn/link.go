@@ -28,8 +28,8 @@ type link struct {
 	out     string // why it takes no part; "": it does
 	epoch   uint32 // of the list that it was last in
 
-	macs     map[bgp.MAC]*macEntry
-	addrs    map[netip.Addr]*addrEntry
+	macs     table[bgp.MAC, *macEntry]
+	addrs    table[netip.Addr, *addrEntry]
 	vteps    map[vtep]*vtepEntry
 	segments map[bgp.ESI]*segment
 	// What has to be looked at again, each entry once.
@@ -47,6 +47,8 @@ type macEntry struct {
 	routes    []*route // T2 of it
 	local     *localMAC
 	installed remote
+	told      vtep // where it was when that was told last
+	toldLocal bool
 	dirty     bool
 }
 
@@ -95,26 +97,26 @@ func unknownNeighbour() neighbour { return neighbour{router: true} }
 
 // clear makes the link one without routes.
 func (l *link) clear() {
-	l.macs, l.addrs = map[bgp.MAC]*macEntry{}, map[netip.Addr]*addrEntry{}
+	l.macs, l.addrs = table[bgp.MAC, *macEntry]{}, table[netip.Addr, *addrEntry]{}
 	l.vteps, l.segments = map[vtep]*vtepEntry{}, map[bgp.ESI]*segment{}
 	l.moves, l.exported = map[bgp.MAC]*moves{}, map[exportKey]exported{}
 	l.dirtyMACs, l.dirtyAddrs, l.dirtyVTEPs = nil, nil, nil
 }
 
 func (l *link) mac(m bgp.MAC) *macEntry {
-	e := l.macs[m]
+	e := l.macs.get(m)
 	if e == nil {
 		e = &macEntry{}
-		l.macs[m] = e
+		l.macs.put(m, e)
 	}
 	return e
 }
 
 func (l *link) addr(ip netip.Addr) *addrEntry {
-	e := l.addrs[ip]
+	e := l.addrs.get(ip)
 	if e == nil {
 		e = &addrEntry{}
-		l.addrs[ip] = e
+		l.addrs.put(ip, e)
 	}
 	return e
 }
@@ -151,10 +153,10 @@ func (l *link) touchPeer(v vtep) {
 
 // touchAll has everything of the link looked at again.
 func (l *link) touchAll() {
-	for m := range l.macs {
+	for m := range l.macs.of {
 		l.touchMAC(m)
 	}
-	for ip := range l.addrs {
+	for ip := range l.addrs.of {
 		l.touchAddr(ip)
 	}
 	for v := range l.vteps {
@@ -218,21 +220,21 @@ func (a *Agent) SetConfig(links LinkPolicy, neighbours []netip.Addr) {
 func (a *Agent) leave(l *link) {
 	a.withdrawAll(l)
 	a.uninstall(l)
-	locals, addrs := map[bgp.MAC]*localMAC{}, map[netip.Addr]*addrEntry{}
-	for m, e := range l.macs {
+	locals, addrs := map[bgp.MAC]*localMAC{}, table[netip.Addr, *addrEntry]{}
+	for m, e := range l.macs.of {
 		if e.local != nil {
 			e.local.claimed, e.local.fresh = false, false
 			locals[m] = e.local
 		}
 	}
-	for ip, e := range l.addrs {
+	for ip, e := range l.addrs.of {
 		if len(e.local) > 0 {
-			addrs[ip] = &addrEntry{local: e.local}
+			addrs.put(ip, &addrEntry{local: e.local})
 		}
 	}
 	l.clear()
 	for m, loc := range locals {
-		l.macs[m] = &macEntry{local: loc}
+		l.macs.put(m, &macEntry{local: loc})
 	}
 	l.addrs = addrs
 	l.out = "has not joined yet"
@@ -336,10 +338,10 @@ func (a *Agent) setRD(l *link, rd bgp.RD) {
 // looked at again.
 func (a *Agent) reimport() {
 	for _, l := range a.links {
-		for _, e := range l.macs {
+		for _, e := range l.macs.of {
 			e.routes = nil
 		}
-		for _, e := range l.addrs {
+		for _, e := range l.addrs.of {
 			e.routes = nil
 		}
 		for _, e := range l.vteps {
@@ -347,10 +349,10 @@ func (a *Agent) reimport() {
 		}
 		l.segments = map[bgp.ESI]*segment{}
 	}
-	for b, at := range a.attrs {
+	for b, at := range a.attrs.of {
 		at.importers = a.importers(b.ExtCommunities)
 	}
-	for _, rt := range a.rib {
+	for _, rt := range a.rib.of {
 		a.changed(rt, path{})
 	}
 	for _, l := range a.links {

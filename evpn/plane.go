@@ -39,12 +39,12 @@ func (a *Agent) EndList() {
 
 // doubt has all that was put into the link in doubt: whether it is there is not known.
 func (l *link) doubt() {
-	for _, e := range l.macs {
+	for _, e := range l.macs.of {
 		if e.installed != (remote{}) {
 			e.installed = unknownRemote()
 		}
 	}
-	for _, e := range l.addrs {
+	for _, e := range l.addrs.of {
 		if e.installed != (neighbour{}) {
 			e.installed = unknownNeighbour()
 		}
@@ -58,7 +58,7 @@ func (l *link) doubt() {
 
 // dropUnlisted drops what is local and was not in the list.
 func (a *Agent) dropUnlisted(l *link) {
-	for m, e := range l.macs {
+	for m, e := range l.macs.of {
 		if e.local == nil {
 			continue
 		}
@@ -99,6 +99,7 @@ func (a *Agent) HandleEvent(e bgp.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.peer(e.Neighbour)
+	a.event(Event{Object: ObjectNeighbour, Neighbour: e.Neighbour, What: string(e.Kind), Reason: e.Reason})
 	switch e.Kind {
 	case bgp.NeighbourUp:
 		p.up, p.whole, p.since = true, false, now()
@@ -121,9 +122,9 @@ func (a *Agent) HandleEvent(e bgp.Event) {
 // rechoose looks again at all routes of a neighbour, whose routes have become stale or are no
 // more.
 func (a *Agent) rechoose(p *peer) {
-	for _, rt := range a.rib {
+	for _, rt := range a.rib.of {
 		before := rt.best
-		if before.peer != p && len(rt.rest) == 0 {
+		if before.peer != p && rt.more == nil {
 			continue
 		}
 		rt.choose()

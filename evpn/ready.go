@@ -90,7 +90,7 @@ func (a *Agent) heardAll(t time.Time) bool {
 
 func (a *Agent) touchLocals() {
 	for _, l := range a.links {
-		for m, e := range l.macs {
+		for m, e := range l.macs.of {
 			if e.local != nil {
 				l.touchMAC(m)
 			}

@@ -55,7 +55,7 @@ func (p *path) isStale() bool { return p.peer.stale && p.session != p.peer.sessi
 type route struct {
 	key  bgp.Key
 	best path
-	rest []path // of further neighbours, which usually are further reflectors
+	more *[]path // of further neighbours, which usually are further reflectors; nil: of none
 }
 
 // compare orders what neighbours say of one route: the better one first. Routes of a session that
@@ -83,6 +83,20 @@ func compareBool(p, q bool) int {
 	return 1
 }
 
+// rest is what neighbours other than the best one's say.
+func (r *route) rest() []path {
+	if r.more == nil {
+		return nil
+	}
+	return *r.more
+}
+
+func (r *route) setRest(rest []path) {
+	if r.more = nil; len(rest) > 0 {
+		r.more = &rest
+	}
+}
+
 // set puts in what a neighbour says, and returns what the same neighbour said before.
 func (r *route) set(p path) path {
 	old := r.unset(p.peer)
@@ -90,46 +104,46 @@ func (r *route) set(p path) path {
 		r.best = p
 		return old
 	}
-	r.rest = append(r.rest, p)
+	r.setRest(append(r.rest(), p))
 	r.choose()
 	return old
 }
 
 // unset takes out what a neighbour said, and returns it.
 func (r *route) unset(p *peer) path {
+	rest := r.rest()
 	if r.best.attrs != nil && r.best.peer == p {
 		old := r.best
 		r.best = path{}
-		if n := len(r.rest); n > 0 {
-			r.best, r.rest = r.rest[n-1], r.rest[:n-1]
+		if n := len(rest); n > 0 {
+			r.best = rest[n-1]
+			r.setRest(rest[:n-1])
 			r.choose()
 		}
 		return old
 	}
-	i := slices.IndexFunc(r.rest, func(q path) bool { return q.peer == p })
+	i := slices.IndexFunc(rest, func(q path) bool { return q.peer == p })
 	if i < 0 {
 		return path{}
 	}
-	old := r.rest[i]
-	r.rest = slices.Delete(r.rest, i, i+1)
+	old := rest[i]
+	r.setRest(slices.Delete(rest, i, i+1))
 	return old
 }
 
 // choose makes the best path the best again.
 func (r *route) choose() {
-	for i := range r.rest {
-		if r.rest[i].compare(&r.best) < 0 {
-			r.best, r.rest[i] = r.rest[i], r.best
+	rest := r.rest()
+	for i := range rest {
+		if rest[i].compare(&r.best) < 0 {
+			r.best, rest[i] = rest[i], r.best
 		}
-	}
-	if len(r.rest) == 0 {
-		r.rest = nil
 	}
 }
 
 // attrsOf is what the rules need of a, shared by all paths that have the same a.
 func (a *Agent) attrsOf(b *bgp.Attributes) *attrs {
-	if at := a.attrs[b]; at != nil {
+	if at := a.attrs.get(b); at != nil {
 		return at
 	}
 	at := &attrs{Attributes: b, nextHop: unique.Make(b.NextHop.Unmap())}
@@ -145,7 +159,7 @@ func (a *Agent) attrsOf(b *bgp.Attributes) *attrs {
 		}
 	}
 	at.importers = a.importers(b.ExtCommunities)
-	a.attrs[b] = at
+	a.attrs.put(b, at)
 	return at
 }
 
@@ -155,7 +169,7 @@ func (a *Agent) release(p path) {
 		return
 	}
 	if p.attrs.refs--; p.attrs.refs == 0 {
-		delete(a.attrs, p.attrs.Attributes)
+		a.attrs.del(p.attrs.Attributes)
 	}
 }
 
@@ -182,10 +196,10 @@ func (a *Agent) HandleUpdate(neighbour netip.Addr, u *bgp.Update) {
 
 func (a *Agent) announce(p *peer, r *bgp.Route, at *attrs) {
 	key := r.Key()
-	rt := a.rib[key]
+	rt := a.rib.get(key)
 	if rt == nil {
 		rt = &route{key: key}
-		a.rib[key] = rt
+		a.rib.put(key, rt)
 	}
 	n := path{attrs: at, peer: p, label: r.Label, session: p.session}
 	if r.Type == bgp.MACIP && hasSegment(r.ESI) {
@@ -206,7 +220,7 @@ func (a *Agent) announce(p *peer, r *bgp.Route, at *attrs) {
 
 func (a *Agent) withdraw(p *peer, r *bgp.Route) {
 	key := r.Key()
-	rt := a.rib[key]
+	rt := a.rib.get(key)
 	if rt == nil {
 		return
 	}
@@ -217,7 +231,7 @@ func (a *Agent) withdraw(p *peer, r *bgp.Route) {
 	}
 	p.routes--
 	if rt.best.attrs == nil {
-		delete(a.rib, key)
+		a.rib.del(key)
 	}
 	a.changed(rt, before)
 	a.release(old)

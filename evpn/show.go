@@ -113,13 +113,13 @@ func (a *Agent) VNIs(name string) []VNI {
 		if l.out == "" {
 			v.RD, v.Import, v.Export = l.rd.String(), texts(l.imports), texts(l.exports)
 		}
-		for _, e := range l.macs {
+		for _, e := range l.macs.of {
 			v.MACs++
 			if e.local != nil && e.local.claimed {
 				v.LocalMACs++
 			}
 		}
-		for _, e := range l.addrs {
+		for _, e := range l.addrs.of {
 			if len(e.local) > 0 || e.installed.there {
 				v.Addrs++
 			}
@@ -152,8 +152,8 @@ func (a *Agent) MACs(name string) []MACView {
 	defer a.mu.Unlock()
 	all := []MACView{}
 	a.sorted(name, func(l *link) {
-		for _, m := range sortedMACs(l.macs) {
-			e := l.macs[m]
+		for _, m := range sortedMACs(l.macs.of) {
+			e := l.macs.get(m)
 			v := MACView{Link: l.Name, VNI: l.VNI, MAC: m.String(), Duplicate: l.held(m)}
 			c := l.choose(e.routes)
 			if c.route != nil {
@@ -186,8 +186,8 @@ func (a *Agent) Addrs(name string) []AddrView {
 	defer a.mu.Unlock()
 	all := []AddrView{}
 	a.sorted(name, func(l *link) {
-		for _, ip := range slices.SortedFunc(maps.Keys(l.addrs), netip.Addr.Compare) {
-			e := l.addrs[ip]
+		for _, ip := range slices.SortedFunc(maps.Keys(l.addrs.of), netip.Addr.Compare) {
+			e := l.addrs.get(ip)
 			for _, m := range sortedMACs(e.local) {
 				_, announced := l.exported[exportKey{m, ip}]
 				if loc := l.mac(m).local; loc != nil {
@@ -239,13 +239,13 @@ func (a *Agent) Routes(typ bgp.RouteType) []RouteView {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := a.ownRoutes(typ)
-	for _, rt := range a.rib {
+	for _, rt := range a.rib.of {
 		if typ != 0 && rt.key.Type() != typ {
 			continue
 		}
 		all = append(all, a.routeView(rt, &rt.best, true))
-		for i := range rt.rest {
-			all = append(all, a.routeView(rt, &rt.rest[i], false))
+		for i := range rt.rest() {
+			all = append(all, a.routeView(rt, &rt.rest()[i], false))
 		}
 	}
 	slices.SortFunc(all, func(v, w RouteView) int {
