@@ -170,6 +170,20 @@ func (b *bench) at(m bgp.MAC) netip.Addr {
 	return b.macs[m].VTEP
 }
 
+// locked runs fn while nothing is told or asked.
+func (b *bench) locked(fn func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fn()
+}
+
+// announced is how many routes are announced.
+func (b *bench) announced() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.said)
+}
+
 func equal[T comparable](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if got != want {
@@ -291,19 +305,21 @@ func TestConfiguredTargets(t *testing.T) {
 // is kept for it.
 func TestRefused(t *testing.T) {
 	withAgent(t, nil, func(t *testing.T, b *bench) {
-		b.refuse = errors.New("File exists")
+		b.locked(func() { b.refuse = errors.New("File exists") })
 		b.hear(t2(lowVTEP, hostA, netip.Addr{}), with(lowVTEP))
 		equal(t, "refused", b.Counts().Refused, 1)
-		b.refuse = nil
+		b.locked(func() { b.refuse = nil })
 		time.Sleep(tryAgain + time.Second)
 		equal(t, "VTEP", b.at(hostA), lowVTEP)
-		b.dead = errors.New("connection refused")
+		b.locked(func() { b.dead = errors.New("connection refused") })
 		b.unhear(t2(lowVTEP, hostA, netip.Addr{}))
 		time.Sleep(10 * time.Second)
-		if n := b.asked; n > 20 {
-			t.Errorf("it was asked %d times in ten seconds", n)
-		}
-		b.dead = nil
+		b.locked(func() {
+			if b.asked > 20 {
+				t.Errorf("it was asked %d times in ten seconds", b.asked)
+			}
+			b.dead = nil
+		})
 		time.Sleep(askAgain)
 		synctest.Wait()
 		equal(t, "number of entries", len(b.macs), 0)
@@ -348,10 +364,10 @@ func TestDataPlaneGone(t *testing.T) {
 		b.Lost()
 		time.Sleep(119 * time.Second)
 		synctest.Wait()
-		equal(t, "number of routes within the stale time", len(b.said), 2)
+		equal(t, "number of routes within the stale time", b.announced(), 2)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		equal(t, "number of routes after it", len(b.said), 0)
+		equal(t, "number of routes after it", b.announced(), 0)
 	})
 }
 

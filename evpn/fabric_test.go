@@ -64,8 +64,10 @@ func newFabric(ctx context.Context, group *sync.WaitGroup, seed uint64, n int, e
 	for i := range n {
 		v := &fakeVTEP{f: f, addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}), config: edit}
 		v.plane = newFakePlane(v)
-		v.startAgent()
 		f.vteps = append(f.vteps, v)
+	}
+	for _, v := range f.vteps {
+		v.startAgent()
 	}
 	return f
 }
@@ -133,7 +135,7 @@ func (v *fakeVTEP) connect() {
 	v.f.mu.Lock()
 	for _, r := range v.f.table {
 		if r.from != v {
-			v.deliver(a, r)
+			deliver(v.in, a, r)
 		}
 	}
 	v.f.mu.Unlock()
@@ -160,8 +162,8 @@ func (v *fakeVTEP) disconnect() {
 	}
 }
 
-func (v *fakeVTEP) deliver(a *Agent, r reflected) {
-	v.in.send(func() {
+func deliver(in *line, a *Agent, r reflected) {
+	in.send(func() {
 		a.HandleUpdate(reflector, &bgp.Update{Announced: []bgp.Route{r.route}, Attributes: r.attrs})
 	})
 }
@@ -186,22 +188,22 @@ func (f *fabric) reflect(from *fakeVTEP, a *Agent, r reflected) {
 		return
 	}
 	f.table[key] = r
-	f.others(from, func(v *fakeVTEP, a *Agent) { v.deliver(a, r) })
+	f.others(from, func(in *line, a *Agent) { deliver(in, a, r) })
 }
 
 func (f *fabric) withdraw(from *fakeVTEP, r bgp.Route) {
-	f.others(from, func(v *fakeVTEP, a *Agent) {
-		v.in.send(func() { a.HandleUpdate(reflector, &bgp.Update{Withdrawn: []bgp.Route{r}}) })
+	f.others(from, func(in *line, a *Agent) {
+		in.send(func() { a.HandleUpdate(reflector, &bgp.Update{Withdrawn: []bgp.Route{r}}) })
 	})
 }
 
-func (f *fabric) others(from *fakeVTEP, fn func(*fakeVTEP, *Agent)) {
+func (f *fabric) others(from *fakeVTEP, fn func(*line, *Agent)) {
 	for _, v := range f.vteps {
 		v.mu.Lock()
-		a, up := v.agent, v.up
+		a, up, in := v.agent, v.up, v.in
 		v.mu.Unlock()
 		if v != from && up && a != nil {
-			fn(v, a)
+			fn(in, a)
 		}
 	}
 }
