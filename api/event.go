@@ -28,6 +28,9 @@ type Drop struct {
 	Dev    string `json:"dev,omitempty"` // missing for packets that belong to no link
 	Reason string `json:"reason"`
 	Count  uint64 `json:"count"`
+	// VNI is that of the packets where no link has it (rx-unknown-vni); nil: those of VNIs
+	// that were too many to be counted apart.
+	VNI *uint32 `json:"vni,omitempty"`
 }
 
 // Policy is the group policy id of the last packet that a link received.

@@ -165,7 +165,7 @@ func (s *Server) eventOf(now time.Time, e *vtep.Event) api.Event {
 			What: e.Trouble.String(), Count: e.Count, Now: e.Kind == vtep.TroubleBegan,
 		}
 	case vtep.Dropped:
-		out.Event, out.Object, out.Drop = api.EventDrop, api.ObjectDrop, &api.Drop{Dev: e.Entry.Link, Reason: e.Drop.String(), Count: e.Count}
+		out.Event, out.Object, out.Drop = api.EventDrop, api.ObjectDrop, &api.Drop{Dev: e.Entry.Link, Reason: e.Drop.String(), Count: e.Count, VNI: (*uint32)(e.Entry.Remote.VNI)}
 	}
 	return out
 }

@@ -35,6 +35,7 @@ type Filter struct {
 	peers   *ebpf.Map // hash {rule, address}: nothing
 	counts  *ebpf.Map // array by CPU: what is counted, by countIndex
 	refused *ebpf.Map // array by CPU: messages dropped, by gate
+	unknown *ebpf.Map // array by CPU: datagrams of unknown VNIs, each CPU's an encap.VNICounted
 
 	mu        sync.Mutex
 	freeGates numbers
@@ -91,6 +92,7 @@ func NewFilter() (*Filter, error) {
 		{&f.peers, "uvtep_peers", ebpf.Hash, 20, 4, maxFilterPeers},
 		{&f.counts, "uvtep_counts", ebpf.PerCPUArray, 4, 8, countsARule * maxFilterRules},
 		{&f.refused, "uvtep_refused", ebpf.PerCPUArray, 4, 8, maxFilterGates},
+		{&f.unknown, "uvtep_unknown", ebpf.PerCPUArray, 4, 8, encap.VNISlots},
 	} {
 		spec := &ebpf.MapSpec{Name: m.name, Type: m.kind, KeySize: m.key, ValueSize: m.value, MaxEntries: m.entries}
 		if m.kind == ebpf.Hash {
@@ -117,33 +119,10 @@ func (f *Filter) Close() error {
 		return nil
 	}
 	var errs []error
-	for _, m := range []*ebpf.Map{f.gates, f.vnis, f.rules, f.peers, f.counts, f.refused} {
+	for _, m := range []*ebpf.Map{f.gates, f.vnis, f.rules, f.peers, f.counts, f.refused, f.unknown} {
 		errs = append(errs, m.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// Refused is what was dropped that belongs to no link.
-func (f *Filter) Refused() Refused {
-	if f == nil {
-		return Refused{}
-	}
-	return Refused{
-		ShortHeader: sum(f.counts, countShortHeader),
-		NoVNIFlag:   sum(f.counts, countNoVNIFlag),
-		UnknownVNI:  sum(f.counts, countUnknownVNI),
-	}
-}
-
-// sum adds up what the CPUs have counted.
-func sum(m *ebpf.Map, index uint32) (total uint64) {
-	var each []uint64
-	if m.Lookup(index, &each) == nil {
-		for _, n := range each {
-			total += n
-		}
-	}
-	return total
 }
 
 // Gate is the filter of one receiver.

@@ -224,6 +224,18 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 			if have != counted {
 				t.Errorf("gro %v: counted %v, want %v", gro, have, counted)
 			}
+			var ofUnknown uint64
+			for _, cpu := range f.UnknownVNIs() {
+				cpu.Since(&encap.VNICounted{}, func(v encap.VNI, n uint64) {
+					if v != unknown {
+						t.Errorf("gro %v: %d packets of VNI %d counted as of none", gro, n, v)
+					}
+					ofUnknown += n
+				})
+			}
+			if ofUnknown != counted[unknownVNI] {
+				t.Errorf("gro %v: %d packets counted of the unknown VNI, want %d", gro, ofUnknown, counted[unknownVNI])
+			}
 			for o, n := range counted[short:] {
 				if n < 20 {
 					t.Errorf("gro %v: only %d of outcome %d were tried", gro, n, o+1)

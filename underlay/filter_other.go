@@ -24,6 +24,9 @@ func (*Filter) Close() error { return nil }
 // Refused is nothing.
 func (*Filter) Refused() Refused { return Refused{} }
 
+// UnknownVNIs is nothing.
+func (*Filter) UnknownVNIs() []encap.VNICounted { return nil }
+
 // Gate is none.
 func (*Filter) Gate(bool) (*Gate, error) { return nil, nil }
 

@@ -1,6 +1,9 @@
 package vtep
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep/forward"
@@ -15,7 +18,7 @@ func (v *VTEP) Subscribe(set EventSet) (*Subscription, error) {
 		return nil, ErrClosed
 	}
 	if set&DropEvents != 0 && !v.events.wants(DropEvents) {
-		v.newDrops(func(string, forward.DropReason, uint64) {}) // earlier drops are not told
+		v.newDrops(func(string, forward.DropReason, uint64, *encap.VNI) {}) // earlier drops are not told
 	}
 	return v.events.subscribe(set)
 }
@@ -103,13 +106,17 @@ func (v *VTEP) tellL3Miss(link string, ip encap.Addr) {
 }
 
 // newDrops calls fn with the drops since the call before: those of each link, by the index of
-// its netdev, then those of no link (""). The caller holds v.mu.
-func (v *VTEP) newDrops(fn func(link string, r forward.DropReason, n uint64)) {
+// its netdev, then those of no link (""), where it is known with the VNI that no link has. The caller holds v.mu.
+func (v *VTEP) newDrops(fn func(link string, r forward.DropReason, n uint64, vni *encap.VNI)) {
 	look := func(link string, shards []forward.Counters, told *forward.DropTotals) {
 		now := forward.TotalDrops(shards)
 		for r := range now {
-			if n := now[r] - told[r]; n > 0 {
-				fn(link, forward.DropReason(r), n)
+			n := now[r] - told[r]
+			if forward.DropReason(r) == forward.RxUnknownVNI && n > 0 {
+				n -= v.newUnknown(n, func(vni encap.VNI, n uint64) { fn(link, forward.RxUnknownVNI, n, &vni) })
+			}
+			if n > 0 {
+				fn(link, forward.DropReason(r), n, nil)
 			}
 		}
 		*told = now
@@ -122,12 +129,39 @@ func (v *VTEP) newDrops(fn func(link string, r forward.DropReason, n uint64)) {
 	look("", v.plane.Counters, &v.dropsTold)
 }
 
+// newUnknown calls fn with the packets of unknown VNIs since the call before, n of them at most, and
+// returns of how many it did. The caller holds v.mu.
+func (v *VTEP) newUnknown(n uint64, fn func(vni encap.VNI, n uint64)) (told uint64) {
+	now := [...][]encap.VNICounted{make([]encap.VNICounted, len(v.plane.Unknown)), v.filter.UnknownVNIs()}
+	for i := range v.plane.Unknown {
+		now[0][i] = v.plane.Unknown[i].Read()
+	}
+	all := make(map[encap.VNI]uint64)
+	for i := range now {
+		before := v.unknownTold[i]
+		if len(before) != len(now[i]) {
+			before = make([]encap.VNICounted, len(now[i]))
+		}
+		for j := range now[i] {
+			now[i][j].Since(&before[j], func(vni encap.VNI, n uint64) { all[vni] += n })
+		}
+	}
+	v.unknownTold = now
+	for _, vni := range slices.Sorted(maps.Keys(all)) {
+		if count := min(all[vni], n-told); count > 0 { // more may have come since n was read
+			fn(vni, count)
+			told += count
+		}
+	}
+	return told
+}
+
 // tellDrops tells subscribers the drops since the call before. The caller holds v.mu.
 func (v *VTEP) tellDrops() {
 	if !v.events.wants(DropEvents) {
 		return
 	}
-	v.newDrops(func(link string, r forward.DropReason, n uint64) {
-		v.events.tell(DropEvents, &Event{Kind: Dropped, Drop: r, Count: n, Entry: FDBEntry{Link: link}})
+	v.newDrops(func(link string, r forward.DropReason, n uint64, vni *encap.VNI) {
+		v.events.tell(DropEvents, &Event{Kind: Dropped, Drop: r, Count: n, Entry: FDBEntry{Link: link, Remote: Remote{VNI: vni}}})
 	})
 }

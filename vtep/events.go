@@ -40,7 +40,7 @@ const (
 	TroubleBegan  // Event.Entry: the link and the remote; Trouble, and Count of ICMP errors
 	TroubleEnded  // the same: the trouble has not been seen for a while
 	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy id
-	Dropped       // Event.Entry.Link, or "" for packets of no link; Drop and Count
+	Dropped       // Event.Entry.Link, or "" for packets of no link, with Remote.VNI where no link has theirs; Drop and Count
 )
 
 // Event is one thing that happened. It has no time, since the data path reads no clock: the

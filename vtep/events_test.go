@@ -71,7 +71,11 @@ func inWords(e *vtep.Event) string {
 	case vtep.EntryRemoved:
 		return entry("del")
 	case vtep.Dropped:
-		return fmt.Sprintf("drop %q %s %d", e.Entry.Link, e.Drop, e.Count)
+		unknown := ""
+		if vni := e.Entry.Remote.VNI; vni != nil {
+			unknown = fmt.Sprint(" of VNI ", *vni)
+		}
+		return fmt.Sprintf("drop %q %s %d%s", e.Entry.Link, e.Drop, e.Count, unknown)
 	case vtep.L2Miss, vtep.L3Miss, vtep.EntryHeld, vtep.EntryReleased, vtep.PolicySeen, vtep.TroubleBegan, vtep.TroubleEnded:
 	}
 	return fmt.Sprintf("kind %d", e.Kind)
@@ -139,7 +143,7 @@ func TestEventsOfDrops(t *testing.T) {
 		r.in(addrB, frame(macA, encap.MAC{}, "x"))
 		wantHeard(t, "within the second", s)
 		time.Sleep(time.Second)
-		wantHeard(t, "a second later", s, `drop "vxlan0" rx-not-peer 3`, `drop "vxlan0" rx-bad-source 1`, `drop "" rx-unknown-vni 3`)
+		wantHeard(t, "a second later", s, `drop "vxlan0" rx-not-peer 3`, `drop "vxlan0" rx-bad-source 1`, `drop "" rx-unknown-vni 3 of VNI 43`)
 		time.Sleep(3 * time.Second)
 		wantHeard(t, "without drops", s)
 		wantHeard(t, "links", links)

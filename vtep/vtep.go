@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/vtep/forward"
@@ -70,11 +71,12 @@ type VTEP struct {
 	filterErr error            // why there is none
 	// filterLogged: filterErr was logged.
 	filterLogged bool
-	asides       int                // how many links are set aside
-	stormAt      uint64             // stormMessages; tests change it
-	refused      underlay.Refused   // the filter's counters when they were last counted
-	tuned        map[int]bool       // underlay devices that were tuned, by index
-	dropsTold    forward.DropTotals // of plane.Counters, as subscribers were told
+	asides       int                   // how many links are set aside
+	stormAt      uint64                // stormMessages; tests change it
+	refused      underlay.Refused      // the filter's counters when they were last counted
+	tuned        map[int]bool          // underlay devices that were tuned, by index
+	dropsTold    forward.DropTotals    // of plane.Counters, as subscribers were told
+	unknownTold  [2][]encap.VNICounted // packets of unknown VNIs that newDrops has seen: of plane.Unknown and of the filter
 	sameHost     sameHostWords
 	origins      underlay.Origins // as plane.Arrivals has them
 

@@ -122,7 +122,11 @@ func (m *monitorPrinter) print(e *api.Event) error {
 		return err
 	case e.Drop != nil:
 		word(m.out, "dev", e.Drop.Dev)
-		_, err := fmt.Fprintf(m.out, "reason %s count %d\n", e.Drop.Reason, e.Drop.Count)
+		fmt.Fprintf(m.out, "reason %s count %d", e.Drop.Reason, e.Drop.Count)
+		if e.Drop.VNI != nil {
+			fmt.Fprintf(m.out, " vni %d", *e.Drop.VNI)
+		}
+		_, err := fmt.Fprintln(m.out)
 		return err
 	case e.FDB != nil && e.Event == api.EventMiss:
 		return printMiss(m.out, e.FDB)
@@ -188,6 +192,9 @@ func (m *monitorPrinter) printJSON(e *api.Event) error {
 				nonzero(j, "ifname", e.Drop.Dev)
 				j.value("reason", e.Drop.Reason)
 				j.value("count", e.Drop.Count)
+				if e.Drop.VNI != nil {
+					j.value("vni", *e.Drop.VNI)
+				}
 			})
 		}
 		nonzero(j, "lost", e.Lost)

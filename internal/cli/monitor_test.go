@@ -26,6 +26,7 @@ func events() map[string]api.Event {
 		"policy":  {Time: when, Event: "policy", Object: "link", Policy: &api.Policy{Dev: "vx1", ID: 7}},
 		"drop":    {Time: when, Event: "drop", Object: "drop", Drop: &api.Drop{Dev: "vx1", Reason: "rx-not-peer", Count: 12}},
 		"nolink":  {Time: when, Event: "drop", Object: "drop", Drop: &api.Drop{Reason: "rx-unknown-vni", Count: 1}},
+		"novni":   {Time: when, Event: "drop", Object: "drop", Drop: &api.Drop{Reason: "rx-unknown-vni", Count: 2, VNI: new(uint32)}},
 		"lost":    {Time: when, Event: "lost", Lost: 7},
 		"link": {Time: when, Event: "del", Object: "link", Link: &api.Link{Netdev: api.Netdev{
 			Index: 5, Name: "vx1", MAC: "02:00:00:00:00:ff", Broadcast: "ff:ff:ff:ff:ff:ff", MTU: 1450, Flags: []string{"BROADCAST", "MULTICAST"},
@@ -48,6 +49,7 @@ func TestMonitorLines(t *testing.T) {
 		"policy":  "dev vx1 gbpid 7\n",
 		"drop":    "dev vx1 reason rx-not-peer count 12\n",
 		"nolink":  "reason rx-unknown-vni count 1\n",
+		"novni":   "reason rx-unknown-vni count 2 vni 0\n",
 		"lost":    "",
 		"link": "Deleted 5: vx1: <BROADCAST,MULTICAST> mtu 1450 qdisc noop state DOWN group default \n" +
 			"    link/ether 02:00:00:00:00:ff brd ff:ff:ff:ff:ff:ff\n",

@@ -2,10 +2,14 @@ package interop_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -62,4 +66,66 @@ func notPeers(t *testing.T, text string) (told, lines int) {
 		told += n
 	}
 	return told, lines
+}
+
+// TestMonitorUnknownVNI: packets of VNIs that no link has are told by VNI, whether the kernel drops them or uvtep does.
+func TestMonitorUnknownVNI(t *testing.T) {
+	t.Parallel()
+	for _, off := range []string{"", "filter"} {
+		t.Run("off="+off, func(t *testing.T) {
+			t.Parallel()
+			h := must(lab.ForTest(t).Host("a"))(t)
+			own := netip.MustParseAddr("192.0.2.1")
+			check(t, h.AddAddr("lo", netip.PrefixFrom(own, 32)))
+			d := startDaemon(t, h, "--no-offload="+off, "vxlan0", "id", "42", "local", own.String())
+			p := must(h.Start(lab.Command{Path: exe, Args: []string{"--control", d.socket, "-j", "monitor", "drop"}}))(t)
+			t.Cleanup(func() { _ = p.Close() })
+			send := func(vni encap.VNI, n int) {
+				check(t, h.Do(func() error {
+					conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(own, encap.DefaultPort)))
+					if err != nil {
+						return err
+					}
+					defer conn.Close()
+					header := encap.HeaderFor(vni)
+					for range n {
+						if _, err := conn.Write(append(header[:], make([]byte, 60)...)); err != nil {
+							return err
+						}
+					}
+					return nil
+				}))
+			}
+			eventually(t, func() error { // until it listens
+				send(9, 1)
+				return p.WaitStdout(`"vni":9`, soon/4)
+			})
+			send(0, 3)
+			send(encap.MaxVNI, 2)
+			told := func(vni encap.VNI) (sum int) {
+				for s := bufio.NewScanner(strings.NewReader(p.Stdout())); s.Scan(); {
+					var e struct {
+						Drop struct {
+							Reason string
+							Count  int
+							VNI    *encap.VNI
+						}
+					}
+					if err := json.Unmarshal(s.Bytes(), &e); err != nil {
+						t.Fatalf("%v: %s", err, s.Text())
+					}
+					if e.Drop.VNI != nil && *e.Drop.VNI == vni && e.Drop.Reason == "rx-unknown-vni" {
+						sum += e.Drop.Count
+					}
+				}
+				return sum
+			}
+			eventually(t, func() error {
+				if zero, most := told(0), told(encap.MaxVNI); zero != 3 || most != 2 {
+					return fmt.Errorf("%d packets of VNI 0 and %d of the largest one told, want 3 and 2: %s", zero, most, p.Stdout())
+				}
+				return nil
+			})
+		})
+	}
 }

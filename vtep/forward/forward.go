@@ -229,6 +229,7 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	t := &w.to
 	if (t.link == nil || h.VNI != t.vni) && !w.turnTo(h.VNI) {
 		w.c.drop(RxUnknownVNI)
+		w.unknown.Add(h.VNI)
 		return
 	}
 	if d.Src != t.src || d.Device != t.device || t.peer == nil { // nil: learning from the packet before may have made the peer

@@ -16,7 +16,9 @@ type Plane struct {
 	tick  atomic.Uint32
 	// Counters are for packets that belong to no link, by endpoint worker.
 	Counters []Counters
-	scratch  lend.List[portScratch] // of port workers
+	// Unknown are the RxUnknownVNI of those workers by VNI.
+	Unknown []encap.VNICount
+	scratch lend.List[portScratch] // of port workers
 
 	// The control plane stores what own packets and the origins of datagrams are known
 	// by; neither is ever nil.
@@ -43,6 +45,7 @@ func NewPlane(workers int) *Plane {
 	p := &Plane{
 		start:    time.Now(), //nolint:forbidigo // once, to count ticks from
 		Counters: make([]Counters, workers),
+		Unknown:  make([]encap.VNICount, workers),
 		Woken:    make(chan struct{}, 1),
 		Busy:     make(chan struct{}, 1),
 		OnL2Miss: func(string, encap.MAC) {},

@@ -98,6 +98,7 @@ func (w *NetWorker) undecided(d *encap.Datagram) {
 	l := w.ep.link(h.VNI)
 	if l == nil {
 		w.c.drop(RxUnknownVNI)
+		w.unknown.Add(h.VNI)
 		return
 	}
 	s, c := l.State.Load(), l.netCounters(w.n)

@@ -81,10 +81,11 @@ type arrival struct {
 
 // NetWorker forwards what comes out of one socket of an endpoint.
 type NetWorker struct {
-	ep    *Endpoint
-	n     int       // the worker's number, which selects its counters
-	c     *Counters // of packets that belong to no link
-	ports joinBatches
+	ep      *Endpoint
+	n       int             // the worker's number, which selects its counters
+	c       *Counters       // of packets that belong to no link
+	unknown *encap.VNICount // of those of VNIs that no link has
+	ports   joinBatches
 
 	// What the packet before left: the next one is mostly alike.
 	to   target
@@ -123,5 +124,6 @@ type tail struct {
 
 // NewNetWorker makes worker n of ep.
 func NewNetWorker(ep *Endpoint, n int) *NetWorker {
-	return &NetWorker{ep: ep, n: n, c: &ep.plane.Counters[n%len(ep.plane.Counters)]}
+	i := n % len(ep.plane.Counters)
+	return &NetWorker{ep: ep, n: n, c: &ep.plane.Counters[i], unknown: &ep.plane.Unknown[i]}
 }
