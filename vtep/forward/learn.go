@@ -30,7 +30,7 @@ func (l *Link) learn(c *Counters, src encap.MAC, a *arrived, now fdb.Tick) (Drop
 		return 0, unlearned
 	case fdb.LearnMoved:
 		c.moves.Add(1)
-		if home, held := l.guard.holds(src); held && home != r.Addr { // this move was one too many
+		if home, held := l.guard.holds(src); held && home != r.home() { // this move was one too many
 			l.GoHome(src, home, now)
 			return RxMoveGuard, refused
 		}
@@ -45,14 +45,14 @@ func (l *Link) held(src encap.MAC, r *Remote) bool {
 		return false
 	}
 	if home, held := l.guard.holds(src); held {
-		return home != r.Addr
+		return home != r.home()
 	}
 	id, _, known := l.FDB.Peek(src)
 	if !known || id == r.ID {
 		return false
 	}
 	at := l.Remotes.At(id)
-	return at != nil && at.Addr != r.Addr && l.guard.parts(&at.Addr, &r.Addr)
+	return at != nil && at.home() != r.home() && l.guard.parts(at.home(), r.home())
 }
 
 // firstLearned makes the remote for the first MAC that is learned from an address; nil:

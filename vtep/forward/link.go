@@ -68,7 +68,7 @@ func (l *Link) changed(e fdb.Event) {
 	if e.Kind == fdb.Moved {
 		if s := l.State.Load(); s != nil && s.MoveGuard {
 			if from, to := l.Remotes.At(e.Old), l.Remotes.At(e.Remote); from != nil && to != nil {
-				l.guard.note(e.MAC, from.Addr, to.Addr, e.Updated)
+				l.guard.note(e.MAC, from.home(), to.home(), e.Updated)
 			}
 		}
 	}

@@ -51,13 +51,24 @@ type guardTable struct {
 // heldMAC is what packets read of a MAC that is held.
 type heldMAC struct {
 	key  atomic.Uint64    // of the MAC; 0: none is held
-	home [2]atomic.Uint64 // address of the remote that it is held behind
+	home [2]atomic.Uint64 // Home.Addr of who it is held behind
+	zone atomic.Uint32    // and Home.Zone
 }
+
+// Home is who has a MAC: an outer address, and for a link-local one the device that it is
+// behind, as Peer has them.
+type Home struct {
+	Addr encap.Addr
+	Zone uint32
+}
+
+// home is who is at r.
+func (r *Remote) home() Home { return Home{r.Addr, r.peer.Zone} }
 
 // mover is a MAC that moved, with its moves since a time.
 type mover struct {
 	mac      encap.MAC
-	home     encap.Addr // the remote that had the MAC at since
+	home     Home // who had the MAC at since
 	since    fdb.Tick
 	moves    uint8 // 0: the entry is free
 	reported bool  // that the MAC is held, by expire
@@ -96,12 +107,12 @@ func (t *guardTable) ways(m encap.MAC) int {
 }
 
 // pair is the entry of the moves between two remotes.
-func (t *guardTable) pair(a, b *encap.Addr) *pairMoves {
-	return &t.pairs[(maphash.Bytes(t.seed, a[:])+maphash.Bytes(t.seed, b[:]))%guardPairs]
+func (t *guardTable) pair(a, b Home) *pairMoves {
+	return &t.pairs[(maphash.Comparable(t.seed, a)+maphash.Comparable(t.seed, b))%guardPairs]
 }
 
-// holds reports whether m is held, and behind which address.
-func (g *moveGuard) holds(m encap.MAC) (home encap.Addr, held bool) {
+// holds reports whether m is held, and behind whom.
+func (g *moveGuard) holds(m encap.MAC) (home Home, held bool) {
 	if g.held.Load() == 0 {
 		return home, false
 	}
@@ -115,7 +126,7 @@ func (g *moveGuard) holds(m encap.MAC) (home encap.Addr, held bool) {
 		if h.key.Load() != key {
 			continue
 		}
-		home = addrOf(h.home[0].Load(), h.home[1].Load())
+		home = Home{addrOf(h.home[0].Load(), h.home[1].Load()), h.zone.Load()}
 		if h.key.Load() == key { // else m was released, and home may be of another MAC
 			return home, true
 		}
@@ -124,7 +135,7 @@ func (g *moveGuard) holds(m encap.MAC) (home encap.Addr, held bool) {
 }
 
 // parts reports whether no MAC may move between two remotes now.
-func (g *moveGuard) parts(a, b *encap.Addr) bool {
+func (g *moveGuard) parts(a, b Home) bool {
 	if g.held.Load() == 0 {
 		return false
 	}
@@ -133,7 +144,7 @@ func (g *moveGuard) parts(a, b *encap.Addr) bool {
 }
 
 // note counts a move of m from one remote to another.
-func (g *moveGuard) note(m encap.MAC, from, to encap.Addr, now fdb.Tick) {
+func (g *moveGuard) note(m encap.MAC, from, to Home, now fdb.Tick) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.table.Load()
@@ -143,7 +154,7 @@ func (g *moveGuard) note(m encap.MAC, from, to encap.Addr, now fdb.Tick) {
 	}
 	at := t.place(m, now)
 	if at < 0 {
-		g.notePair(t.pair(&from, &to), now)
+		g.notePair(t.pair(from, to), now)
 		return
 	}
 	e, h := &t.seen[at], &t.macs[at]
@@ -154,9 +165,10 @@ func (g *moveGuard) note(m encap.MAC, from, to encap.Addr, now fdb.Tick) {
 		*e = mover{mac: m, home: from, since: now}
 	}
 	if e.moves++; e.moves > MaxMoves {
-		high, low := words(&e.home)
+		high, low := words(&e.home.Addr)
 		h.home[0].Store(high)
 		h.home[1].Store(low)
+		h.zone.Store(e.home.Zone)
 		h.key.Store(guardKey(m))
 		g.held.Add(1)
 	}
@@ -219,8 +231,8 @@ func (g *moveGuard) release(m encap.MAC) {
 // GuardNews are the MACs and pairs that were held or freed since the call before.
 type GuardNews struct {
 	Held, Freed []encap.MAC
-	Homes       []encap.Addr // of Held
-	Pairs       int          // pairs that were held
+	Homes       []Home // of Held
+	Pairs       int    // pairs that were held
 }
 
 // expire releases the MACs and pairs whose time is over, or all of them, and returns what
@@ -281,11 +293,11 @@ func (g *moveGuard) expirePair(p *pairMoves, now fdb.Tick, all bool, news *Guard
 
 // GoHome moves a MAC that is held back behind the remote that had it before, where the FDB
 // has the MAC and the remote still exists.
-func (l *Link) GoHome(mac encap.MAC, home encap.Addr, now fdb.Tick) {
+func (l *Link) GoHome(mac encap.MAC, home Home, now fdb.Tick) {
 	if _, _, known := l.FDB.Peek(mac); !known {
 		return
 	}
-	if p := l.Remotes.Peer(home); p != nil {
+	if p := l.Remotes.peers.lookup(home.Addr, home.Zone); p != nil {
 		if r := p.learned.Load(); r != nil {
 			l.FDB.Learn(mac, r.ID, now)
 		}

@@ -16,15 +16,17 @@ import (
 var (
 	homeAddr  = encap.AddrFrom(netip.MustParseAddr("192.0.2.2"))
 	otherAddr = encap.AddrFrom(netip.MustParseAddr("192.0.2.3"))
+	homeAt    = Home{Addr: homeAddr}
+	otherAt   = Home{Addr: otherAddr}
 )
 
 // flap has m move between the two, n times.
 func flap(g *moveGuard, m encap.MAC, n int, now fdb.Tick) {
 	for i := range n {
 		if i%2 == 0 {
-			g.note(m, homeAddr, otherAddr, now)
+			g.note(m, homeAt, otherAt, now)
 		} else {
-			g.note(m, otherAddr, homeAddr, now)
+			g.note(m, otherAt, homeAt, now)
 		}
 	}
 }
@@ -37,18 +39,18 @@ func TestMoveGuardWindow(t *testing.T) {
 	var g moveGuard
 	m, slow := encap.MAC{2, 1}, encap.MAC{2, 2}
 	for now := range fdb.Tick(MaxMoves) {
-		g.note(m, []encap.Addr{homeAddr, otherAddr}[now%2], []encap.Addr{otherAddr, homeAddr}[now%2], 100+now)
-		g.note(slow, homeAddr, otherAddr, 100+now*40) // one window is over before the sixth
+		g.note(m, []Home{homeAt, otherAt}[now%2], []Home{otherAt, homeAt}[now%2], 100+now)
+		g.note(slow, homeAt, otherAt, 100+now*40) // one window is over before the sixth
 	}
 	if g.isHeld(m) || g.isHeld(slow) {
 		t.Fatal("held after as many moves as are allowed")
 	}
-	g.note(m, otherAddr, homeAddr, 105)
-	g.note(slow, homeAddr, otherAddr, 300)
-	if home, held := g.holds(m); !held || home != homeAddr || g.isHeld(slow) {
-		t.Errorf("held: %v, at %v; the slow one %v", held, home.Netip(), g.isHeld(slow))
+	g.note(m, otherAt, homeAt, 105)
+	g.note(slow, homeAt, otherAt, 300)
+	if home, held := g.holds(m); !held || home != homeAt || g.isHeld(slow) {
+		t.Errorf("held: %v, at %v; the slow one %v", held, home.Addr.Netip(), g.isHeld(slow))
 	}
-	if news := g.expire(106, false); !slices.Equal(news.Held, []encap.MAC{m}) || !slices.Equal(news.Homes, []encap.Addr{homeAddr}) || news.Freed != nil {
+	if news := g.expire(106, false); !slices.Equal(news.Held, []encap.MAC{m}) || !slices.Equal(news.Homes, []Home{homeAt}) || news.Freed != nil {
 		t.Errorf("told of %+v", news)
 	}
 	if news := g.expire(107, false); news.Held != nil || news.Freed != nil || !g.isHeld(m) {
@@ -100,11 +102,11 @@ func TestMoveGuardIsBounded(t *testing.T) {
 		for round := range 20 {
 			moved := 0
 			for n := range macs {
-				a, b := homeAddr, otherAddr
+				a, b := homeAt, otherAt
 				if round%2 == 1 {
 					a, b = b, a
 				}
-				if home, held := g.holds(mac(n)); held && home != b || !held && g.parts(&a, &b) {
+				if home, held := g.holds(mac(n)); held && home != b || !held && g.parts(a, b) {
 					continue
 				}
 				g.note(mac(n), a, b, fdb.Tick(2+round))
@@ -137,9 +139,9 @@ func TestMoveGuardIsBounded(t *testing.T) {
 func TestMoveGuardEmptiesHosts(t *testing.T) {
 	var g moveGuard
 	for n := range 3000 {
-		g.note(encap.MAC{2, 0, 0, 0, byte(n >> 8), byte(n)}, homeAddr, otherAddr, 5)
+		g.note(encap.MAC{2, 0, 0, 0, byte(n >> 8), byte(n)}, homeAt, otherAt, 5)
 	}
-	if n := g.held.Load(); n != 0 || g.parts(&homeAddr, &otherAddr) {
+	if n := g.held.Load(); n != 0 || g.parts(homeAt, otherAt) {
 		t.Errorf("%d are held", n)
 	}
 }
@@ -208,7 +210,7 @@ func TestHeldForOneself(t *testing.T) {
 		t.Error("a new MAC is held")
 	}
 	for n := range MaxPairMoves + 2*guardEntries {
-		l.guard.note(encap.MAC{2, 9, 0, 0, byte(n >> 8), byte(n)}, homeAddr, otherAddr, 7)
+		l.guard.note(encap.MAC{2, 9, 0, 0, byte(n >> 8), byte(n)}, homeAt, otherAt, 7)
 	}
 	if hear(moved, otherAddr) {
 		t.Fatal("the two remotes are not apart")
@@ -292,5 +294,33 @@ func testPeerBUMLimit(t *testing.T) {
 		if got := receive(tt.dst, tt.from, 20, tt.now); got != tt.want {
 			t.Errorf("%s: %d of 20 frames were taken, want %d", tt.what, got, tt.want)
 		}
+	}
+}
+
+// TestGuardTellsDevicesApart: one link-local address behind two devices is two hosts' (RFC 4007
+// section 6). A MAC that both claim is held behind the one that had it.
+func TestGuardTellsDevicesApart(t *testing.T) {
+	l := newTestLink(NewPlane(1), Tables{})
+	m, local := encap.MAC{2, 3, 3}, encap.AddrFrom(netip.MustParseAddr("fe80::2"))
+	var c Counters
+	hear := func(device uint32) bool {
+		_, v := l.learn(&c, m, &arrived{src: local, device: device, peer: l.Remotes.peers.lookup(local, device)}, 7)
+		return v != refused
+	}
+	behind := func() uint32 {
+		id, _, _ := l.FDB.Peek(m)
+		return l.Remotes.At(id).Zone
+	}
+	for range MaxMoves {
+		hear(5)
+		hear(6)
+	}
+	for range 10 {
+		if hear(6) || behind() != 5 {
+			t.Fatalf("it is behind device %d, and held: %v", behind(), l.guard.isHeld(m))
+		}
+	}
+	if !hear(5) || c.moves.Load() != MaxMoves+1 {
+		t.Errorf("behind the device that had it it is refused, after %d moves", c.moves.Load())
 	}
 }
