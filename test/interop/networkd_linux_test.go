@@ -83,9 +83,7 @@ func TestNetworkd(t *testing.T) {
 		installed(t, program)
 	}
 	lab.NeedKernelVXLAN(t)
-	if ids := strings.Fields(string(must(os.ReadFile("/proc/self/uid_map"))(t))); len(ids) == 3 && ids[2] == "1" {
-		lab.SkipOrFail(t, fmt.Errorf("%w: networkd needs its user, and this user namespace has one", lab.ErrUnavailable))
-	}
+	needNetworkdUser(t)
 	dir := t.TempDir()
 	for name, text := range networkdFiles() {
 		name = filepath.Join(dir, name)
@@ -99,10 +97,7 @@ func TestNetworkd(t *testing.T) {
 	if made := strings.Count(strings.Join(want, "\n"), "ip link add"); made != 8 {
 		t.Fatalf("%d links imported, want 8:\n%s", made, strings.Join(want, "\n"))
 	}
-	script := filepath.Join(dir, "script")
-	check(t, os.WriteFile(script, []byte(runNetworkd), 0o600))
-	p := must(h.Start(lab.Command{Path: "unshare", Args: []string{"-m", "sh", script, dir}}))(t)
-	defer func() { _ = p.Close() }()
+	p := startNetworkd(t, h, dir)
 	err := lab.Eventually(4*soon, func() error {
 		got, err := commandsOf(t, h, "iproute2")
 		if err != nil { // no link yet
@@ -116,6 +111,23 @@ func TestNetworkd(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, p.Stderr())
 	}
+}
+
+func needNetworkdUser(t *testing.T) {
+	t.Helper()
+	if ids := strings.Fields(string(must(os.ReadFile("/proc/self/uid_map"))(t))); len(ids) == 3 && ids[2] == "1" {
+		lab.SkipOrFail(t, fmt.Errorf("%w: networkd needs its user, and this user namespace has one", lab.ErrUnavailable))
+	}
+}
+
+// startNetworkd runs networkd in a host, with the files of dir, until the test ends.
+func startNetworkd(t *testing.T, h *lab.Host, dir string) *lab.Process {
+	t.Helper()
+	script := filepath.Join(dir, "script")
+	check(t, os.WriteFile(script, []byte(runNetworkd), 0o600))
+	p := must(h.Start(lab.Command{Path: "unshare", Args: []string{"-m", "sh", script, dir}}))(t)
+	t.Cleanup(func() { _ = p.Close() })
+	return p
 }
 
 // commandsOf are the commands of ip and bridge for what is imported: all that the
@@ -132,4 +144,40 @@ func commandsOf(t *testing.T, h *lab.Host, source ...string) ([]string, error) {
 	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" || l[0] == '#' })
 	slices.Sort(lines)
 	return lines, nil
+}
+
+// TestNetworkdLeavesLinksAlone: where networkd has been told to take every device, it takes links of uvtep out of their
+// bridge, and with the file of docs/config.md it does not.
+func TestNetworkdLeavesLinksAlone(t *testing.T) {
+	t.Parallel()
+	installed(t, networkdProgram)
+	needNetworkdUser(t)
+	text := string(must(os.ReadFile("../../docs/config.md"))(t))
+	_, text, _ = strings.Cut(text, "systemd-networkd, in /etc/systemd/network/05-uvtep.network")
+	_, text, _ = strings.Cut(text, "```ini\n")
+	text, _, _ = strings.Cut(text, "```")
+	dir := t.TempDir()
+	for name, text := range map[string]string{"etc/05-uvtep.network": text, "etc/90-all.network": "[Match]\nName=*\n[Network]\nLinkLocalAddressing=no\n", "run/none": ""} {
+		name = filepath.Join(dir, name)
+		check(t, os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o600))
+	}
+	h := must(lab.ForTest(t).Host("a"))(t)
+	check(t, h.AddBridge("br0"))
+	d := startDaemon(t, h)
+	for i, name := range []string{"vxlan0", "other0"} { // networkd comes to the one with the lower index first
+		d.uvtep(t, "link", "add", name, "type", "vxlan", "id", fmt.Sprint(i+1), "remote", "192.0.2.2")
+		d.uvtep(t, "link", "set", name, "up", "master", "br0")
+		check(t, h.AddAddr(name, inner4(i+1)))
+	}
+	startNetworkd(t, h, dir)
+	shown := func(dev string) string { return mustRun(t, h, "ip", "addr", "show", dev) }
+	eventually(t, func() error {
+		if s := shown("other0"); strings.Contains(s, "master br0") {
+			return fmt.Errorf("networkd leaves what its file matches alone: %s", s)
+		}
+		return nil
+	})
+	if s := shown("vxlan0"); !strings.Contains(s, "master br0") || !strings.Contains(s, inner4(1).String()) || !strings.Contains(s, ",UP") {
+		t.Errorf("networkd took the link over in spite of the file: %s", s)
+	}
 }
