@@ -22,11 +22,12 @@ func networkdFiles() map[string]string {
 	files := map[string]string{
 		"etc/30-eth0.network": "[Match]\nName=eth0\nName=eth9\nName=\nName=eth0\n[Network]\nLinkLocalAddressing=no\nVXLAN=vd1\nVXLAN=vd2\nVXLAN=vd3\nVXLAN=vd4\nVXLAN=\nVXLAN=vd1 vd2\n",
 		"run/30-eth0.network": "[Match]\nName=eth0\n[Network]\nVXLAN=vi1\n",
-		"etc/50-vd1.network": "[Match]\nName=vx* vd1\nName=!vi*\n[Link]\nMTUBytes=1.2K\n[Network]\nLinkLocalAddressing=no\n" +
+		"etc/50-vd1.network": "[Match]\nName=vx* vd1\nName=!vi*\nType=vxlan\n[Link]\nMTUBytes=1.2K\n[Network]\nLinkLocalAddressing=no\n" +
 			"[BridgeFDB]\nDestination=192.0.2.11\n[BridgeFDB]\nDestination=192.0.2.11\n" +
 			"[BridgeFDB]\nMACAddress=0200.0000.0009\nDestination=192.0.2.12\nVNI=0x10\n[BridgeFDB]\nMACAddress=2-0-0-0-0-a\nDestination=192.0.2.13\nOutgoingInterface=eth0\n" +
 			"[BridgeFDB]\nMACAddress=01:00:5e:00:00:12\nDestination=239.1.1.9\nVLANId=\n[BridgeFDB]\nMACAddress=02:00:00:00:00:0f\nDestination=192.0.2.17\nVNI=\n" +
 			"[BridgeFDB]\nDestination=192.0.2.2\nColour=red\n",
+		"etc/49-ether.network":           "[Match]\nType=ether\nName=vd1\n[Link]\nMTUBytes=1111\n",
 		"etc/50-vd1.network.d/more.conf": "[BridgeFDB]\nDestination=192.0.2.14\nOutgoingInterface=eth0\nOutgoingInterface=\n",
 		"etc/51-unmanaged.network":       "[Match]\nName=vi1\n[Link]\nUnmanaged=yes\nUnmanaged=\n[BridgeFDB]\nDestination=192.0.2.51\n",
 		"etc/52-down.network":            "[Match]\nName=vi2\n[Link]\nActivationPolicy=down\nActivationPolicy=\nMTUBytes=1300\nMACAddress=02:00:00:00:05:02\n",
@@ -61,13 +62,16 @@ func networkdFiles() map[string]string {
 }
 
 // runNetworkd is a script that runs networkd with the files of $1, in a mount
-// namespace of its own: /sys can be read only, as in containers, so that it waits for no udev.
+// namespace of its own, where every device looks as if udev had seen it: without udev (as in containers, where /sys can be
+// read only) networkd knows no device's DEVTYPE, and takes a VXLAN device for one of Type=ether.
 const runNetworkd = `set -e
 mount --make-rprivate /
 mount -t tmpfs run /run
 mount -t tmpfs usr /usr/lib/systemd/network
 mount -t tmpfs etc /etc/systemd
-mount -t sysfs -o ro sys /sys
+mount -t sysfs sys /sys
+mkdir -p /run/udev/data
+for n in $(seq 99); do echo I:1 >/run/udev/data/n$n; done
 mkdir -p /etc/systemd/network /run/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
 chown -R systemd-network: /run/systemd/netif
 cp -a "$1"/etc/. /etc/systemd/network/
