@@ -8,19 +8,27 @@ import (
 // Event is one line of GET /v1/monitor.
 type Event struct {
 	Time   time.Time `json:"time"`             // when the daemon wrote it
-	Event  string    `json:"event"`            // new (or changed), del, move, miss, hold, release, policy, trouble, drop or lost
-	Object string    `json:"object,omitempty"` // link, fdb or drop; none of lost
+	Event  string    `json:"event"`            // new (or changed), del, move, conflict, miss, hold, release, policy, trouble, drop, lost or listed
+	Object string    `json:"object,omitempty"` // link, fdb, local or drop; none of lost and listed
 	Link   *Link     `json:"link,omitempty"`
 	// FDB of a miss has the link and what is missing: the MAC address, or the IP
 	// address as Dst.
-	FDB    *FDBEntry  `json:"fdb,omitempty"`
-	Reason string     `json:"reason,omitempty"` // why an entry changed: learned, user, aged, flushed or evicted
-	Old    netip.Addr `json:"old,omitzero"`     // of a move: where the MAC address was
-	Policy *Policy    `json:"policy,omitempty"`
-	Drop   *Drop      `json:"drop,omitempty"`
+	FDB *FDBEntry `json:"fdb,omitempty"`
+	// Local is a MAC or IP address on this side: new, moved here (Old is the remote that the
+	// MAC address was behind, OldMAC the MAC address that had the IP address before), gone
+	// (Reason moved: it is behind a remote now), or in conflict with a permanent FDB entry.
+	Local  *LocalEntry `json:"local,omitempty"`
+	Reason string      `json:"reason,omitempty"`  // why an entry changed: learned, user, aged, flushed, evicted or moved
+	Old    netip.Addr  `json:"old,omitzero"`      // of a move: where the MAC address was
+	OldMAC string      `json:"old_mac,omitempty"` // of a move of an IP address
+	Policy *Policy     `json:"policy,omitempty"`
+	Drop   *Drop       `json:"drop,omitempty"`
 	// Trouble says what is wrong with a remote of a link, or no longer is.
 	Trouble *Trouble `json:"trouble,omitempty"`
 	Lost    uint64   `json:"lost,omitempty"` // events that were lost, since the reader was too slow
+	// Listed: the line is from the list of what was there, which a stream begins with where it
+	// is asked to, and which ends with a line of the event listed.
+	Listed bool `json:"listed,omitempty"`
 }
 
 // Drop is how many frames or packets were dropped for one reason since its last event.
@@ -53,7 +61,11 @@ const (
 	EventDrop = "drop"
 	EventLost = "lost"
 
-	ObjectLink = "link"
-	ObjectFDB  = "fdb"
-	ObjectDrop = "drop"
+	EventConflict = "conflict" // a MAC address on this side has a permanent entry
+	EventListed   = "listed"   // the end of the list that a stream began with
+
+	ObjectLink  = "link"
+	ObjectFDB   = "fdb"
+	ObjectLocal = "local"
+	ObjectDrop  = "drop"
 )

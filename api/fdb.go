@@ -20,8 +20,12 @@ type FDBEntry struct {
 	State       string     `json:"state,omitempty"`   // permanent (default), static or dynamic
 	ExternLearn bool       `json:"extern_learn,omitempty"`
 	Router      bool       `json:"router,omitempty"`
-	Used        uint64     `json:"used"`    // seconds ago
-	Updated     uint64     `json:"updated"` // seconds ago
+	// NoFlood, of an all-zeros entry: Dst is a peer, but no frames are flooded to it.
+	NoFlood    bool   `json:"noflood,omitempty"`
+	Owner      string `json:"owner,omitempty"`      // the controller that put the entry in: see FDBBatch
+	Generation uint64 `json:"generation,omitempty"` // of the owner
+	Used       uint64 `json:"used"`                 // seconds ago
+	Updated    uint64 `json:"updated"`              // seconds ago
 }
 
 // The states of an entry, iproute2's words.

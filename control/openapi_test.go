@@ -77,7 +77,7 @@ func TestOpenAPIFields(t *testing.T) {
 	types := map[string]any{
 		"Version": api.Version{}, "Error": api.Error{}, "LinkSpec": api.LinkChange{}, "Link": api.Link{}, "Netdev": api.Netdev{}, "Offload": api.Offload{},
 		"TAPOffload": api.TAPOffload{}, "UDPGSO": api.UDPGSO{}, "UDPGRO": api.UDPGRO{}, "Filter": api.Filter{}, "Counts": api.Counts{}, "LinkStats": api.LinkStats{}, "Stats": api.Stats{},
-		"FDBEntry": api.FDBEntry{}, "FDBFilter": api.FDBFilter{}, "Flushed": api.Flushed{}, "Event": api.Event{}, "Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
+		"FDBEntry": api.FDBEntry{}, "FDBFilter": api.FDBFilter{}, "Flushed": api.Flushed{}, "Event": api.Event{}, "LocalEntry": api.LocalEntry{}, "Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
 		"ConfigApply": api.ConfigApply{}, "ConfigApplied": api.ConfigApplied{},
 		"RemoteStats": api.RemoteStats{}, "PortSpec": api.PortChange{}, "Port": api.Port{}, "PortVLAN": api.PortVLAN{},
 	}
