@@ -53,6 +53,7 @@ type FDBFilter struct {
 	Router      *bool      `json:"router,omitempty"`
 	Offloaded   *bool      `json:"offloaded,omitempty"` // no entry is
 	VLAN        uint16     `json:"vlan,omitempty"`      // no entry has one
+	Owner       string     `json:"owner,omitempty"`     // the controller that put an entry in
 }
 
 // Query is the filter as the keys of a URL.
@@ -67,6 +68,7 @@ func (f *FDBFilter) Query() url.Values {
 	put("mac", f.MAC)
 	put("via", f.Via)
 	put("br", f.Br)
+	put("owner", f.Owner)
 	if f.Dst.IsValid() {
 		put("dst", f.Dst.String())
 	}
@@ -116,6 +118,8 @@ func (f *FDBFilter) setKey(key string, values []string) error {
 		f.Via = v
 	case "br":
 		f.Br = v
+	case "owner":
+		f.Owner = v
 	case "vlan":
 		n, err = strconv.ParseUint(v, 10, 12)
 		f.VLAN = uint16(n)
@@ -142,7 +146,7 @@ func (f *FDBFilter) setKey(key string, values []string) error {
 		f.Offloaded = new(false)
 		*f.Offloaded, err = strconv.ParseBool(v)
 	default:
-		return Invalidf("unknown key %q: the filter's are dev, mac, dst, port, vni, src_vni, via, state, extern_learn, router, offloaded, br, vlan", key)
+		return Invalidf("unknown key %q: the filter's are dev, mac, dst, port, vni, src_vni, via, state, extern_learn, router, offloaded, br, vlan, owner", key)
 	}
 	if err != nil {
 		return Invalidf("%s %q is no value of a filter: see docs/api.md", key, v)

@@ -50,6 +50,7 @@ type LinkSpec struct {
 	Proxy          *bool       `json:"proxy,omitempty" yaml:"proxy,omitempty"`
 	// ProxyLearn is set by `proxy learn`; proxy alone clears it.
 	ProxyLearn *bool   `json:"proxylearn,omitempty" yaml:"-"` // in a file, proxy: learn
+	LearnLocal *bool   `json:"learnlocal,omitempty" yaml:"learnlocal,omitempty"`
 	L2Miss     *bool   `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
 	L3Miss     *bool   `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
 	GBP        *bool   `json:"gbp,omitempty" yaml:"gbp,omitempty"`

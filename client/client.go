@@ -146,6 +146,54 @@ func (c *Client) FlushFDB(ctx context.Context, f api.FDBFilter) (int, error) {
 	return n.Flushed, err
 }
 
+// BatchFDB makes up to api.MaxBatch changes as an owner's. The error is of the whole batch;
+// the result says what became of each change.
+func (c *Client) BatchFDB(ctx context.Context, b api.FDBBatch) (api.BatchResult, error) {
+	var r api.BatchResult
+	err := c.do(ctx, http.MethodPost, "/v1/fdb/batch", b, &r)
+	return r, err
+}
+
+// BatchNeighs is BatchFDB for the neighbours that links with proxy answer for.
+func (c *Client) BatchNeighs(ctx context.Context, b api.NeighBatch) (api.BatchResult, error) {
+	var r api.BatchResult
+	err := c.do(ctx, http.MethodPost, "/v1/neigh/batch", b, &r)
+	return r, err
+}
+
+// Sweep removes what an owner put in before its present generation.
+func (c *Client) Sweep(ctx context.Context, w api.Sweep) (api.Swept, error) {
+	var n api.Swept
+	err := c.do(ctx, http.MethodPost, "/v1/sweep", w, &n)
+	return n, err
+}
+
+// Neighs lists the neighbours that controllers put into a link, or into all links for "".
+func (c *Client) Neighs(ctx context.Context, dev string) ([]api.NeighEntry, error) {
+	q := url.Values{}
+	if dev != "" {
+		q.Set("dev", dev)
+	}
+	var all []api.NeighEntry
+	err := c.do(ctx, http.MethodGet, "/v1/neigh?"+q.Encode(), nil, &all)
+	return all, err
+}
+
+// Local lists the addresses on this side of links with learnlocal: a MAC address, then its IP
+// addresses.
+func (c *Client) Local(ctx context.Context, f api.LocalFilter) ([]api.LocalEntry, error) {
+	q := url.Values{}
+	if f.Dev != "" {
+		q.Set("dev", f.Dev)
+	}
+	if f.MAC != "" {
+		q.Set("mac", f.MAC)
+	}
+	var all []api.LocalEntry
+	err := c.do(ctx, http.MethodGet, "/v1/local?"+q.Encode(), nil, &all)
+	return all, err
+}
+
 // ApplyConfig has the daemon read its configuration file now and apply what
 // differs.
 func (c *Client) ApplyConfig(ctx context.Context, a api.ConfigApply) (api.ConfigApplied, error) {

@@ -21,7 +21,7 @@ type Monitor struct {
 	lines  *json.Decoder
 }
 
-// Monitor listens to what happens to the objects named (link, fdb, drop; all
+// Monitor listens to what happens to the objects named (link, fdb, local, drop; all
 // where none is) from its return on, until ctx ends or Close is called.
 func (c *Client) Monitor(ctx context.Context, what ...string) (*Monitor, error) {
 	return c.MonitorLink(ctx, "", what...)
@@ -29,7 +29,17 @@ func (c *Client) Monitor(ctx context.Context, what ...string) (*Monitor, error) 
 
 // MonitorLink is Monitor of one link, which need not be there yet.
 func (c *Client) MonitorLink(ctx context.Context, dev string, what ...string) (*Monitor, error) {
-	q := url.Values{}
+	return c.monitor(ctx, url.Values{}, dev, what)
+}
+
+// Follow is MonitorLink, of all links for "", that begins with what is there: events with
+// Listed, then one that is api.EventListed, then what has changed since. Nothing is lost
+// between.
+func (c *Client) Follow(ctx context.Context, dev string, what ...string) (*Monitor, error) {
+	return c.monitor(ctx, url.Values{"list": {"true"}}, dev, what)
+}
+
+func (c *Client) monitor(ctx context.Context, q url.Values, dev string, what []string) (*Monitor, error) {
 	if dev != "" {
 		q.Set("dev", dev)
 	}

@@ -12,6 +12,7 @@ type Backend interface {
 	PortBackend
 	FDBWriter
 	FDBReader
+	ControllerBackend
 }
 
 // PortBackend keeps ports that are not a link's. Its errors are vtep's.

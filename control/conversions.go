@@ -45,6 +45,7 @@ func conversions() []conversion {
 		orInherit(func(s *spec) **api.Value { return &s.FlowLabel }, func(c *config) (*uint32, *bool) { return &c.FlowLabel, &c.FlowLabelInherit }, ""),
 		as(func(s *spec) **uint32 { return &s.Ageing }, func(c *config) *time.Duration { return &c.Ageing }, ageing, seconds),
 		as(func(s *spec) **api.Value { return &s.MaxAddress }, func(c *config) *int { return &c.MaxAddresses }, limit, limitText),
+		same(func(s *spec) **bool { return &s.LearnLocal }, func(c *config) *bool { return &c.LearnLocal }),
 		not(func(s *spec) **bool { return &s.Learning }, func(c *config) *bool { return &c.NoLearning }),
 		same(func(s *spec) **bool { return &s.Proxy }, func(c *config) *bool { return &c.Proxy }),
 		{func(s *spec, c *config) {

@@ -19,10 +19,24 @@ import (
 // testBackend.
 type fakeBackend struct {
 	noPorts
+	noControllers
 	mu      sync.Mutex
 	links   []vtep.LinkInfo
 	entries []vtep.FDBEntry
 	index   int
+}
+
+// noControllers has nothing from controllers.
+type noControllers struct{}
+
+func (noControllers) FDBBatch(_ vtep.Owner, c []vtep.FDBChange) []error { return make([]error, len(c)) }
+func (noControllers) NeighbourBatch(_ vtep.Owner, c []vtep.NeighbourChange) []error {
+	return make([]error, len(c))
+}
+func (noControllers) Sweep(vtep.Owner, string) (entries, neighbours int, err error) { return 0, 0, nil }
+func (noControllers) WalkNeighbours(string, func(*vtep.Neighbour) bool) error       { return nil }
+func (noControllers) WalkLocal(string, *encap.MAC, func(*vtep.LocalEntry) bool) error {
+	return nil
 }
 
 // noPorts refuses everything.

@@ -64,7 +64,13 @@ func Entry(e *api.FDBEntry) (vtep.FDBEntry, error) {
 		return out, err
 	}
 	out.Flags = flagsOf(e.ExternLearn, e.Router)
-	return out, nil
+	if e.NoFlood {
+		out.Flags |= fdb.FlagNoFlood
+	}
+	if e.Owner != "" {
+		out.Owner, err = ownerOf(e.Owner, e.Generation)
+	}
+	return out, err
 }
 
 func macOf(s string) (encap.MAC, error) {
@@ -121,16 +127,25 @@ func entryOf(e vtep.FDBEntry) api.FDBEntry {
 		Router:      e.Flags&fdb.FlagRouter != 0,
 		Used:        uint64(e.Used / time.Second), Updated: uint64(e.Updated / time.Second),
 	}
+	out.NoFlood = e.Flags&fdb.FlagNoFlood != 0
+	out.Owner, out.Generation = e.Owner.Name, e.Owner.Generation
 	if e.Remote.VNI != nil {
 		out.VNI = new(uint32(*e.Remote.VNI))
 	}
 	return out
 }
 
+func localOf(e *vtep.LocalEntry) api.LocalEntry {
+	return api.LocalEntry{
+		Dev: e.Link, MAC: e.MAC.String(), IP: e.IP, Router: e.Router, Contested: e.Contested,
+		Updated: uint64(e.Updated / time.Second),
+	}
+}
+
 // filterOf converts f to a filter of package vtep. SrcVNI is left out: all entries of a link
 // have the link's VNI.
 func filterOf(f *api.FDBFilter) (vtep.FDBFilter, error) {
-	out := vtep.FDBFilter{Link: f.Dev, Dst: f.Dst, Port: f.Port, Via: f.Via}
+	out := vtep.FDBFilter{Link: f.Dev, Dst: f.Dst, Port: f.Port, Via: f.Via, Owner: f.Owner}
 	if f.MAC != "" {
 		mac, err := macOf(f.MAC)
 		if err != nil {

@@ -153,7 +153,11 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 		return nil, err
 	}
 	verb := r.PathValue("verb")
-	if err := s.complete(&wire, verb); err != nil {
+	var links map[string]vtep.LinkConfig
+	if wire.SrcVNI != nil {
+		links = s.configs()
+	}
+	if err := complete(&wire, verb, links); err != nil {
 		return nil, err
 	}
 	if !slices.Contains([]string{"add", "append", "replace", "del"}, verb) {
@@ -183,10 +187,10 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 
 // complete refuses an entry that the kernel's driver refuses: one without a destination
 // (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c), or with a source VNI that is not the
-// link's.
-func (s *Server) complete(e *api.FDBEntry, verb string) error {
+// link's. links are needed where it has one.
+func complete(e *api.FDBEntry, verb string, links map[string]vtep.LinkConfig) error {
 	if e.SrcVNI != nil {
-		link, ok := s.configs()[e.Dev]
+		link, ok := links[e.Dev]
 		if ok && uint32(link.VNI) != *e.SrcVNI {
 			return api.Invalidf("src_vni %d is not the VNI of link %s, which is %d: write vni %d for the remote's VNI", *e.SrcVNI, e.Dev, link.VNI, *e.SrcVNI)
 		}

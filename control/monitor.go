@@ -23,19 +23,27 @@ const lineTimeout = 10 * time.Second
 type interest struct {
 	set vtep.EventSet
 	dev string // the link; "": all of them, and packets of no link
+	// list: the stream begins with what is there.
+	list bool
 }
 
-// interestOf reads what=link,fdb,drop, which stands for all where it is missing, and dev=NAME.
+// interestOf reads what=link,fdb,local,drop, which stands for all where it is missing, dev=NAME
+// and list=true.
 // The link need not exist yet.
 func interestOf(q url.Values) (in interest, err error) {
 	for key, values := range q {
-		if key != "what" && key != "dev" || len(values) != 1 {
-			return in, api.Invalidf("%s=%s is no query of monitor: write what=link,fdb,drop or some of them, and dev=NAME, each once", key, strings.Join(values, ","))
+		if key != "what" && key != "dev" && key != "list" || len(values) != 1 {
+			return in, api.Invalidf("%s=%s is no query of monitor: write what=link,fdb,local,drop or some of them, dev=NAME and list=true, each once", key, strings.Join(values, ","))
 		}
 	}
 	if in.set, err = objectSet(q); err == nil && q.Has("dev") {
 		in.dev = q.Get("dev")
 		err = words.ValidName(in.dev)
+	}
+	if err == nil && q.Has("list") {
+		if in.list = q.Get("list") == "true"; !in.list {
+			err = api.Invalidf("list=%s is no query of monitor: write list=true, or leave it out", q.Get("list"))
+		}
 	}
 	return in, err
 }
@@ -45,7 +53,7 @@ func (in *interest) wants(e *vtep.Event) bool {
 }
 
 func objectSet(q url.Values) (vtep.EventSet, error) {
-	const all = vtep.LinkEvents | vtep.FDBEvents | vtep.DropEvents
+	const all = vtep.LinkEvents | vtep.FDBEvents | vtep.DropEvents | vtep.LocalEvents
 	if q.Get("what") == "" {
 		return all, nil
 	}
@@ -58,8 +66,10 @@ func objectSet(q url.Values) (vtep.EventSet, error) {
 			set |= vtep.FDBEvents
 		case api.ObjectDrop:
 			set |= vtep.DropEvents
+		case api.ObjectLocal:
+			set |= vtep.LocalEvents
 		default:
-			return 0, api.Invalidf("what=%s is unknown: write link, fdb and drop, or some of them, with commas between", word)
+			return 0, api.Invalidf("what=%s is unknown: write link, fdb, local and drop, or some of them, with commas between", word)
 		}
 	}
 	return set, nil
@@ -97,6 +107,14 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.Re
 			return err
 		}
 		return lines.Encode(e)
+	}
+	if in.list {
+		if err := s.list(put, in); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
 	}
 	var events []vtep.Event
 	for {
@@ -147,6 +165,8 @@ func (s *Server) eventOf(now time.Time, e *vtep.Event) api.Event {
 		if e.Reason == fdb.ReasonAged {
 			out.FDB.State = api.Stale
 		}
+	case vtep.LocalSeen, vtep.LocalMoved, vtep.LocalGone, vtep.LocalContested:
+		s.localEvent(&out, e)
 	case vtep.L2Miss:
 		out.Event, out.Object, out.FDB = api.EventMiss, api.ObjectFDB, &api.FDBEntry{Dev: e.Entry.Link, MAC: e.Entry.MAC.String(), State: api.Stale}
 	case vtep.L3Miss:

@@ -29,7 +29,7 @@ func applyForced(_ context.Context, a api.ConfigApply) (api.ConfigApplied, error
 
 // watched is a server over a VTEP on an in-memory host, with its client, its
 // socket and what ends it.
-func watched(t *testing.T) (v *vtep.VTEP, c *client.Client, path string, end func()) {
+func watched(t testing.TB) (v *vtep.VTEP, c *client.Client, path string, end func()) {
 	t.Helper()
 	host := vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1"))
 	v = vtep.New(vtep.Config{Host: host, Log: slog.New(slog.DiscardHandler), Workers: 1})
@@ -209,7 +209,7 @@ func TestMonitorOfOneLink(t *testing.T) {
 
 func TestMonitorRefusals(t *testing.T) {
 	_, c, path, _ := watched(t)
-	for query, want := range map[string]string{"what=banana": "link, fdb and drop", "what=link&what=fdb": "once", "banana=1": "what=", "dev=a&dev=b": "once", "dev=": "needs a name"} {
+	for query, want := range map[string]string{"what=banana": "link, fdb, local and drop", "list=false": "list=true", "what=link&what=fdb": "once", "banana=1": "what=", "dev=a&dev=b": "once", "dev=": "needs a name"} {
 		conn, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)

@@ -77,7 +77,10 @@ func TestOpenAPIFields(t *testing.T) {
 	types := map[string]any{
 		"Version": api.Version{}, "Error": api.Error{}, "LinkSpec": api.LinkChange{}, "Link": api.Link{}, "Netdev": api.Netdev{}, "Offload": api.Offload{},
 		"TAPOffload": api.TAPOffload{}, "UDPGSO": api.UDPGSO{}, "UDPGRO": api.UDPGRO{}, "Filter": api.Filter{}, "Counts": api.Counts{}, "LinkStats": api.LinkStats{}, "Stats": api.Stats{},
-		"FDBEntry": api.FDBEntry{}, "FDBFilter": api.FDBFilter{}, "Flushed": api.Flushed{}, "Event": api.Event{}, "LocalEntry": api.LocalEntry{}, "Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
+		"FDBEntry": api.FDBEntry{}, "FDBFilter": api.FDBFilter{}, "Flushed": api.Flushed{}, "Event": api.Event{}, "LocalEntry": api.LocalEntry{},
+		"FDBBatch": api.FDBBatch{}, "FDBChange": api.FDBChange{}, "BatchResult": api.BatchResult{}, "ChangeResult": api.ChangeResult{},
+		"NeighBatch": api.NeighBatch{}, "NeighChange": api.NeighChange{}, "NeighEntry": api.NeighEntry{}, "Sweep": api.Sweep{}, "Swept": api.Swept{},
+		"Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
 		"ConfigApply": api.ConfigApply{}, "ConfigApplied": api.ConfigApplied{},
 		"RemoteStats": api.RemoteStats{}, "PortSpec": api.PortChange{}, "Port": api.Port{}, "PortVLAN": api.PortVLAN{},
 	}
@@ -244,7 +247,7 @@ func exercise(t *testing.T, c *client.Client) {
 		{"fdb append", nil, c.ChangeFDB(ctx, "append", zeros)}, {"fdb replace", nil, c.ChangeFDB(ctx, "replace", entry)},
 		{"fdb of no MAC", api.ErrInvalid, c.ChangeFDB(ctx, "add", api.FDBEntry{Dev: "vx1"})},
 	}
-	calls = append(append(calls, exercisePorts(ctx, c)...), tooLarge(ctx, c)...)
+	calls = append(append(append(calls, exercisePorts(ctx, c)...), exerciseBatches(ctx, c)...), tooLarge(ctx, c)...)
 	links, err := c.Links(ctx)
 	calls = append(calls, call{"links", nil, err})
 	_, err = c.Link(ctx, "vx1")
@@ -336,6 +339,8 @@ func eventLines(t *testing.T, doc *openapi3.T, c *client.Client, path string) {
 		}
 	}
 	for _, e := range []api.Event{{Event: api.EventLost, Lost: 5}, {Event: api.EventDrop, Object: api.ObjectDrop, Drop: &api.Drop{Dev: "vx1", Reason: "rx-ecn", Count: 1}},
+		{Event: api.EventListed, Listed: true}, {Event: api.EventMove, Object: api.ObjectLocal, OldMAC: "02:00:00:00:00:02", Local: &api.LocalEntry{Dev: "vx1", MAC: "02:00:00:00:00:01"}},
+		{Event: api.EventConflict, Object: api.ObjectLocal, Local: &api.LocalEntry{Dev: "vx1", MAC: "02:00:00:00:00:01", Contested: true}},
 		{Event: api.EventPolicy, Object: api.ObjectLink, Policy: &api.Policy{Dev: "vx1", ID: 7}}, {Event: api.EventHold, Object: api.ObjectFDB}, {Event: api.EventRelease, Object: api.ObjectFDB}} {
 		b, err := json.Marshal(e)
 		if err != nil {

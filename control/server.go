@@ -139,10 +139,15 @@ func (s *Server) routes() map[string]http.Handler {
 		"DELETE /v1/ports/{name}": s.deletePort,
 		"POST /v1/fdb/{verb}":     s.changeFDB,
 		"POST /v1/fdb/flush":      s.flushFDB,
+		"POST /v1/sweep":          s.sweep,
+		"GET /v1/neigh":           s.neighs,
+		"GET /v1/local":           s.locals,
 		"POST /v1/config/apply":   s.applyConfig,
 	} {
-		routes[pattern] = s.answer(fn)
+		routes[pattern] = s.answer(maxBody, fn)
 	}
+	routes["POST /v1/fdb/batch"] = s.answer(maxBatchBody, s.fdbBatch)
+	routes["POST /v1/neigh/batch"] = s.answer(maxBatchBody, s.neighBatch)
 	return routes
 }
 
@@ -151,7 +156,7 @@ func (s *Server) handler() http.Handler {
 	for pattern, h := range s.routes() {
 		mux.Handle(pattern, h)
 	}
-	mux.Handle("/", s.answer(func(*http.Request) (any, error) { return nil, api.ErrNoPath }))
+	mux.Handle("/", s.answer(maxBody, func(*http.Request) (any, error) { return nil, api.ErrNoPath }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { mux.ServeHTTP(w, r) }) {
 			panic(http.ErrAbortHandler) // the answer is cut off, which ends the connection without a word more
@@ -159,10 +164,11 @@ func (s *Server) handler() http.Handler {
 	})
 }
 
-// answer makes a handler of a function that returns what is to be sent.
-func (s *Server) answer(fn func(*http.Request) (any, error)) http.Handler {
+// answer makes a handler of a function that returns what is to be sent. A request's body may
+// have so many bytes.
+func (s *Server) answer(body int64, fn func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, body)
 		reply, err := any(nil), error(nil)
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			err = s.peers.mayWrite(r.Context())

@@ -80,8 +80,9 @@ func addr4(b []byte) Addr {
 
 // Append appends the frame that answers q in the name of the host with Target,
 // whose MAC is mac: what arp_reduce and neigh_reduce of
-// drivers/net/vxlan/vxlan_core.c send. router is for the R flag of IPv6.
-func (q *Question) Append(dst []byte, mac MAC, router bool) []byte {
+// drivers/net/vxlan/vxlan_core.c send. router and override are for the R and O flags of IPv6
+// (RFC 4861 section 4.4).
+func (q *Question) Append(dst []byte, mac MAC, router, override bool) []byte {
 	dst = append(append(dst, q.mac[:]...), mac[:]...)
 	if q.Target.Is4() {
 		dst = binary.BigEndian.AppendUint16(dst, EtherTypeARP)
@@ -96,7 +97,10 @@ func (q *Question) Append(dst []byte, mac MAC, router bool) []byte {
 	const length = ndMessageLen + ndOptionLen
 	dst = append(dst, q.class[0], q.class[1], 0, 0, 0, length, ProtoICMPv6, ndHopLimit)
 	dst = append(append(dst, q.Target[:]...), q.asker[:]...)
-	flags := uint8(ndSolicited | ndOverride)
+	flags := uint8(ndSolicited)
+	if override {
+		flags |= ndOverride
+	}
 	if router {
 		flags |= ndRouter
 	}

@@ -72,14 +72,14 @@ func TestAppendAnswer(t *testing.T) {
 	q, _ := ParseQuestion(b, &in)
 	want := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0x10, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2,
 		2, 0, 0, 0, 0, 0x10, 198, 51, 100, 2, 2, 0, 0, 0, 0, 1, 198, 51, 100, 1}
-	if got := q.Append(nil, far, true); !bytes.Equal(got, want) {
+	if got := q.Append(nil, far, true, true); !bytes.Equal(got, want) {
 		t.Errorf("ARP: %x, want %x", got, want)
 	}
 	b = solicitBytes("2001:db8::1", "2001:db8::2")
 	in = ParseInner(b)
 	q, _ = ParseQuestion(b, &in)
 	for _, router := range []bool{false, true} {
-		got := q.Append(make([]byte, 0, MaxAnswerLen), far, router)
+		got := q.Append(make([]byte, 0, MaxAnswerLen), far, router, true)
 		if len(got) != MaxAnswerLen {
 			t.Errorf("%d bytes, want %d", len(got), MaxAnswerLen)
 		}
@@ -99,7 +99,7 @@ func FuzzParseQuestion(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := ParseInner(b)
 		if q, ok := ParseQuestion(b, &in); ok {
-			if n := len(q.Append(nil, MAC{2}, false)); n > MaxAnswerLen {
+			if n := len(q.Append(nil, MAC{2}, false, true)); n > MaxAnswerLen {
 				t.Errorf("an answer of %d bytes", n)
 			}
 		}

@@ -45,7 +45,7 @@ func (t *Table) ageGroups(s *shard, now, maxAge Tick) (removed int) {
 	s.eachGroup(func(g *group) {
 		old := int32(now - g.updated) // negative: a controller's clock ahead of the scan's
 		if maxAge < MaxAge && ages(g.state, g.flags) && old > int32(maxAge) {
-			t.filterGroup(s, g, ReasonAged, func(RemoteID) bool { return true })
+			t.filterGroup(s, g, ReasonAged, func(int, RemoteID) bool { return true })
 			removed++
 		}
 	})
@@ -85,9 +85,9 @@ func (t *Table) Flush(filter func(*Entry) bool) (removed int) {
 		s := &t.shards[i]
 		s.locked(func() {
 			s.eachGroup(func(g *group) {
-				removed += t.filterGroup(s, g, ReasonFlushed, func(r RemoteID) bool {
+				removed += t.filterGroup(s, g, ReasonFlushed, func(i int, r RemoteID) bool {
 					e, one[0] = g.entry(), r
-					e.Remotes = one[:]
+					e.Flags, e.Remotes, e.ofRemotes = e.FlagsOf(i), one[:], nil
 					return filter(&e)
 				})
 			})

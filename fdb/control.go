@@ -54,7 +54,8 @@ func (t *Table) Replace(mac encap.MAC, r RemoteID, st State, fl Flags, now Tick)
 	return t.create(mac, r, st, fl, now, func(_ *shard, sl *slot, _ *group) error {
 		w, old := sl.key.Load(), sl.value.Load().remote()
 		n := makeKey(w.bits(), st, fl)
-		if n == w && old == r {
+		if n.unmarked() == w.unmarked() && old == r {
+			sl.key.Store(n)
 			return nil
 		}
 		t.hold(w, old, -1)
@@ -135,7 +136,7 @@ func (t *Table) drop(mac encap.MAC, match func(RemoteID) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if IsGroup(mac) {
-		if g := s.group(mac); g == nil || t.filterGroup(s, g, ReasonUser, match) == 0 {
+		if g := s.group(mac); g == nil || t.filterGroup(s, g, ReasonUser, func(_ int, r RemoteID) bool { return match(r) }) == 0 {
 			return ErrNotExist
 		}
 		return nil
@@ -147,6 +148,52 @@ func (t *Table) drop(mac encap.MAC, match func(RemoteID) bool) error {
 	t.removeIf(s, sl, ReasonUser, always)
 	s.shrink(t)
 	return nil
+}
+
+// Change gives the entry of the unicast address mac another remote, and no other state or
+// flags. It reports false where there is no entry.
+func (t *Table) Change(mac encap.MAC, r RemoteID) bool {
+	k := keyOf(mac)
+	h := t.hash(k)
+	s := &t.shards[h>>t.shift]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sl := s.liveSlot(k, h)
+	if sl == nil {
+		return false
+	}
+	w, v := sl.key.Load(), sl.value.Load()
+	old := v.remote()
+	if old == r {
+		return true
+	}
+	v = sl.change(r, v.updated())
+	if ages(w.state(), w.flags()) {
+		t.shares.Move(old, r)
+	}
+	t.notify(Updated, ReasonUser, w, v, old)
+	return true
+}
+
+// GiveWay removes the entry of the unicast address mac, which is elsewhere now, if may holds
+// for it, and reports it. may is called with the shard's lock held.
+func (t *Table) GiveWay(mac encap.MAC, may func(RemoteID, State, Flags) bool) bool {
+	k := keyOf(mac)
+	h := t.hash(k)
+	s := &t.shards[h>>t.shift]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sl := s.liveSlot(k, h)
+	if sl == nil {
+		return false
+	}
+	w := sl.key.Load()
+	if !may(sl.value.Load().remote(), w.state(), w.flags()) {
+		return false
+	}
+	t.removeIf(s, sl, ReasonMoved, always)
+	s.shrink(t)
+	return true
 }
 
 // removeIf removes the live entry in sl if cond holds for its value, and

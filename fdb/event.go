@@ -21,6 +21,7 @@ const (
 	ReasonAged                  // Age
 	ReasonFlushed               // Flush
 	ReasonEvicted               // the table was full: the place was given to a new address
+	ReasonMoved                 // GiveWay: the address is elsewhere now
 )
 
 // String names r as in logs and metrics.
@@ -36,6 +37,8 @@ func (r Reason) String() string {
 		return "flushed"
 	case ReasonEvicted:
 		return "evicted"
+	case ReasonMoved:
+		return "moved"
 	}
 	return "unknown"
 }
@@ -81,15 +84,15 @@ func (t *Table) notifyChange(kind EventKind, why Reason, w key, v value, old Rem
 	})
 }
 
-// notifyGroup reports a change of one remote of a group. The shard's lock is
-// held.
-func (t *Table) notifyGroup(kind EventKind, why Reason, g *group, r RemoteID) {
+// notifyGroup reports a change of one remote of a group, whose own flags are of. The
+// shard's lock is held.
+func (t *Table) notifyGroup(kind EventKind, why Reason, g *group, r RemoteID, of Flags) {
 	if t.onChange == nil {
 		return
 	}
 	t.onChange(Event{
 		Kind: kind, Reason: why, MAC: g.mac, Remote: r, Old: r,
-		State: g.state, Flags: g.flags, OldFlags: g.flags,
+		State: g.state, Flags: g.flags | of, OldFlags: g.flags | of,
 		Used: Tick(g.used.Load()), Updated: g.updated,
 	})
 }

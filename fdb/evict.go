@@ -8,6 +8,8 @@ package fdb
 // An entry is looked for from where the last search ended on (a clock's hand),
 // without a lock: slots are read as by Lookup, and what was found is looked at
 // again under its shard's lock before it goes.
+//
+// With KeepSeen only what was seen in one tick alone may go.
 
 const (
 	// smallTable is how many unicast entries a table has at most in which a search
@@ -155,7 +157,7 @@ func (t *Table) oldest(of RemoteID, anyOne bool, idle, now Tick) (w key, v value
 				continue
 			}
 			k, old := s[i].key.Load(), age(is.updated(), now)
-			if !ages(k.state(), k.flags()) || old < idle {
+			if !ages(k.state(), k.flags()) || old < idle || t.keepSeen && is.updated() != is.used() {
 				continue
 			}
 			if met++; w == 0 || old > oldest {

@@ -50,8 +50,8 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// Flags are the marks of an entry.
-type Flags uint8
+// Flags are the marks of an entry, with its [Mark].
+type Flags uint16
 
 const (
 	// FlagExternLearn (NTF_EXT_LEARNED): configured by a control plane. Never ages,
@@ -62,9 +62,29 @@ const (
 	// FlagUser (NTF_VXLAN_ADDED_BY_USER): set by an operator or a controller,
 	// not learned. Kept when the entry moves.
 	FlagUser
+	// FlagNoFlood, of one remote of the all-zeros entry: [Table.Group] leaves it out.
+	FlagNoFlood
 
-	knownFlags = FlagExternLearn | FlagRouter | FlagUser
+	markShift = 4
+	// ofRemote are the flags that each remote of a group has for itself.
+	ofRemote = FlagNoFlood | markFlags
+	// markFlags are the bits of the Mark.
+	markFlags  = Flags(MaxMark) << markShift
+	knownFlags = FlagExternLearn | FlagRouter | FlagUser | FlagNoFlood | markFlags
 )
+
+// Mark is the caller's handle of who put an entry in: opaque here, at most [MaxMark]; 0 is
+// none. A change of nothing but the mark is told to nobody.
+type Mark uint16
+
+// MaxMark is the largest mark.
+const MaxMark Mark = 1<<10 - 1
+
+// Mark is the mark among the flags.
+func (f Flags) Mark() Mark { return Mark(f & markFlags >> markShift) }
+
+// WithMark is f with another mark.
+func (f Flags) WithMark(m Mark) Flags { return f&^markFlags | Flags(m)<<markShift&markFlags }
 
 // Entry is one MAC address of the table as a caller sees it.
 type Entry struct {
@@ -74,9 +94,19 @@ type Entry struct {
 	// the function that was given the Entry returns; copy it to keep it.
 	Remotes []RemoteID
 	State   State
-	Flags   Flags
-	Used    Tick // last transmission to the entry; at creation the tick of that
-	Updated Tick // last refresh by received traffic, or change
+	Flags   Flags // of a group without what its remotes have for themselves: see FlagsOf
+	Used    Tick  // last transmission to the entry; at creation the tick of that
+	Updated Tick  // last refresh by received traffic, or change
+
+	ofRemotes []Flags // of a group, one for each of Remotes
+}
+
+// FlagsOf are the flags of the entry and of its i'th remote.
+func (e *Entry) FlagsOf(i int) Flags {
+	if e.ofRemotes == nil {
+		return e.Flags
+	}
+	return e.Flags | e.ofRemotes[i]
 }
 
 // IsGroup reports whether mac has a group entry: all zeros, or multicast with
@@ -103,6 +133,10 @@ type Config struct {
 	// moving, so that a learned entry keeps its configured port. It is called
 	// concurrently, on the data path. Nil: only equal handles are the same.
 	SameAddr func(a, b RemoteID) bool
+	// KeepSeen: an entry that was refreshed after the tick that it was learned in never
+	// gives its place to a new address. So one who makes up addresses, each for one frame,
+	// evicts those alone. No Lookup may mark the entries.
+	KeepSeen bool
 }
 
 // Table is the forwarding database of one link. Make it with [New].
@@ -113,6 +147,7 @@ type Table struct {
 	shift    uint // a hash's top bits, above shift, choose the shard
 	sameAddr func(a, b RemoteID) bool
 	onChange func(Event)
+	keepSeen bool
 
 	_ [64]byte // keeps the counters off the line that every frame reads
 
@@ -147,6 +182,7 @@ func New(c Config) *Table {
 		shift:    64 - bits,
 		sameAddr: c.SameAddr,
 		onChange: c.OnChange,
+		keepSeen: c.KeepSeen,
 		budget:   c.Budget,
 	}
 	t.SetMaxAddresses(c.MaxAddresses)
@@ -205,17 +241,23 @@ func (t *Table) Lookup(mac encap.MAC, now Tick) (RemoteID, bool) {
 
 // Peek is Lookup that also returns the flags and marks nothing.
 func (t *Table) Peek(mac encap.MAC) (RemoteID, Flags, bool) {
+	r, _, fl, ok := t.PeekState(mac)
+	return r, fl, ok
+}
+
+// PeekState is Peek with the state.
+func (t *Table) PeekState(mac encap.MAC) (RemoteID, State, Flags, bool) {
 	k := keyOf(mac)
 	h := t.hash(k)
 	sl := t.shards[h>>t.shift].slots.Load().find(k, h)
 	if sl == nil {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	v, w := sl.value.Load(), sl.key.Load()
 	if !v.live() || w.bits() != k {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
-	return v.remote(), w.flags(), true
+	return v.remote(), w.state(), w.flags(), true
 }
 
 // Get returns the entry of mac, unicast or group, without marking it used.

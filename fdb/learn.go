@@ -38,19 +38,27 @@ type LearnResult struct {
 // was refreshed in this tick already. A dynamic entry moves; a static or
 // permanent one does not (vxlan_snoop in vxlan_core.c).
 func (t *Table) Learn(mac encap.MAC, from RemoteID, now Tick) LearnResult {
+	if t.Refresh(mac, from, now) {
+		return LearnResult{Outcome: LearnRefreshed}
+	}
+	return t.learn(&t.shards[t.hash(keyOf(mac))>>t.shift], mac, from, now)
+}
+
+// Refresh is Learn where no more is needed than to refresh an entry, which takes no lock. It
+// reports whether that was so.
+func (t *Table) Refresh(mac encap.MAC, from RemoteID, now Tick) bool {
 	k := keyOf(mac)
 	h := t.hash(k)
 	s := &t.shards[h>>t.shift]
 	a := s.slots.Load()
-	if sl := a.find(k, h); sl != nil {
-		same, wrote := t.refresh(sl, k, from, now)
-		// A rebuild of the shard may have copied the slot before the write:
-		// then do it again under the lock (see shard.rebuild).
-		if same && (!wrote || !s.resizing.Load() && s.slots.Load() == a) {
-			return LearnResult{Outcome: LearnRefreshed}
-		}
+	sl := a.find(k, h)
+	if sl == nil {
+		return false
 	}
-	return t.learn(s, mac, from, now)
+	same, wrote := t.refresh(sl, k, from, now)
+	// A rebuild of the shard may have copied the slot before the write:
+	// then do it again under the lock (see shard.rebuild).
+	return same && (!wrote || !s.resizing.Load() && s.slots.Load() == a)
 }
 
 // refresh sets the updated tick of sl if it is k's live entry and of the same

@@ -11,7 +11,7 @@ import (
 // slot is one place for a unicast entry: 16 bytes without a pointer, so the
 // garbage collector never scans a table and four slots share a cache line.
 //
-// Budget: 48 (MAC) + 2 (state) + 8 (flags) bits in key, 24 (remote) + 20 (used)
+// Budget: 48 (MAC) + 2 (state) + 14 (flags, with the mark) bits in key, 24 (remote) + 20 (used)
 // + 20 (updated) bits in value. A shard's array is filled to between 16/27
 // and 3/4 (see capacityFor), hence 21 to 27 bytes an entry, and 1,000,000
 // entries take at most 25.8 MiB.
@@ -59,7 +59,11 @@ func makeKey(k uint64, st State, fl Flags) key {
 
 func (k key) bits() uint64 { return uint64(k) >> 16 }
 func (k key) state() State { return State(k & stateMask) }
-func (k key) flags() Flags { return Flags(k >> stateBits) }
+func (k key) flags() Flags { return Flags(uint16(k) >> stateBits) }
+
+// unmarked is k without the mark.
+func (k key) unmarked() key { return k &^ (key(markFlags) << stateBits) }
+
 func (k key) mac() (m encap.MAC) {
 	binary.BigEndian.PutUint32(m[:4], uint32(k>>32))
 	binary.BigEndian.PutUint16(m[4:], uint16(k>>16))

@@ -260,7 +260,7 @@ func (o *slow) Age(now, maxAge Tick) (removed int) {
 func (o *slow) Flush(filter func(*Entry) bool) (removed int) {
 	for m, e := range o.entries {
 		for _, r := range slices.Clone(e.remotes) {
-			if filter(&Entry{m, []RemoteID{r}, e.state, e.flags, e.used, e.updated}) {
+			if filter(&Entry{MAC: m, Remotes: []RemoteID{r}, State: e.state, Flags: e.flags, Used: e.used, Updated: e.updated}) {
 				o.removeRemote(m, r, ReasonFlushed)
 				removed++
 			}
@@ -274,7 +274,7 @@ func (o *slow) Get(m encap.MAC) (Entry, bool) {
 	if e == nil {
 		return Entry{}, false
 	}
-	return Entry{m, slices.Clone(e.remotes), e.state, e.flags, e.used, e.updated}, true
+	return Entry{MAC: m, Remotes: slices.Clone(e.remotes), State: e.state, Flags: e.flags, Used: e.used, Updated: e.updated}, true
 }
 
 // all returns the entries in the order of their MACs.

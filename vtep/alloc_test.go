@@ -247,6 +247,7 @@ func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
 	}
 	set(func(c *LinkConfig) {
 		c.Proxy, c.ProxyLearn, c.L2Miss, c.L3Miss, c.GBP, c.PolicyID, c.ClampMSS, c.BUMLimit = true, true, true, true, true, 7, true, 2
+		c.LearnLocal = true
 		c.FlowLabelInherit = v6
 	})
 	w := forward.NewPortWorker(l.Link, 0)

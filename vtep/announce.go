@@ -46,7 +46,7 @@ func (l *Link) tellFDB(e *fdb.Event) {
 	if !l.vtep.events.wants(FDBEvents) {
 		return
 	}
-	entry, ok := l.describe(&fdb.Entry{MAC: e.MAC, State: e.State, Flags: e.Flags, Used: e.Used, Updated: e.Updated}, e.Remote)
+	entry, ok := l.describe(&fdb.Entry{MAC: e.MAC, State: e.State, Used: e.Used, Updated: e.Updated}, e.Remote, e.Flags)
 	if !ok {
 		return
 	}
@@ -72,7 +72,7 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 	for _, mac := range macs {
 		ev := Event{Kind: kind, Entry: FDBEntry{Link: l.device.Name, MAC: mac}}
 		if e, ok := l.FDB.Get(mac); ok {
-			if d, ok := l.describe(&e, e.Remotes[0]); ok {
+			if d, ok := l.describe(&e, e.Remotes[0], e.FlagsOf(0)); ok {
 				ev.Entry = l.short(d)
 			}
 		}

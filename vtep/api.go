@@ -157,6 +157,10 @@ type LinkConfig struct {
 	// addresses without a neighbour (IFLA_VXLAN_L2MISS, IFLA_VXLAN_L3MISS).
 	L2Miss, L3Miss bool
 
+	// LearnLocal learns the MAC addresses on this side from the port's frames, and their IP
+	// addresses from ARP and neighbour discovery (WalkLocal, LocalEvents). An FDB entry of
+	// such an address that was learned or is a controller's gives way.
+	LearnLocal   bool
 	NoLearning   bool
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses
@@ -222,6 +226,7 @@ type FDBEntry struct {
 	Remote        Remote
 	State         fdb.State
 	Flags         fdb.Flags
+	Owner         Owner         // the controller that put the entry in
 	Used, Updated time.Duration // since the last use, and the last change or receipt
 }
 
@@ -235,4 +240,5 @@ type FDBFilter struct {
 	Via             string
 	States          []fdb.State // any of them; empty: all
 	Flags, NotFlags fdb.Flags   // all set; none set
+	Owner           string      // "": whoever's
 }

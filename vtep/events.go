@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep/forward"
 )
@@ -17,9 +18,10 @@ type EventSet uint8
 
 // The kinds of objects that events are about.
 const (
-	LinkEvents EventSet = 1 << iota
-	FDBEvents           // with misses
-	DropEvents          // once a second, the drops within it
+	LinkEvents  EventSet = 1 << iota
+	FDBEvents            // with misses
+	DropEvents           // once a second, the drops within it
+	LocalEvents          // of addresses on this side, with LearnLocal
 )
 
 // EventKind says what happened.
@@ -40,7 +42,16 @@ const (
 	TroubleBegan  // Event.Entry: the link and the remote; Trouble, and Count of ICMP errors
 	TroubleEnded  // the same: the trouble has not been seen for a while
 	PolicySeen    // Event.Entry.Link and Policy: packets carry another group policy id
-	Dropped       // Event.Entry.Link, or "" for packets of no link, with Remote.VNI where no link has theirs; Drop and Count
+	// LocalSeen: Event.Entry has the link, a MAC address on this side that is new, and as
+	// Remote.Addr its IP address where that is what is new; fdb.FlagRouter: of a router.
+	LocalSeen
+	// LocalMoved is LocalSeen of a MAC address that was behind the remote Old, or of an IP
+	// address that OldMAC had.
+	LocalMoved
+	LocalGone // and Reason
+	// LocalContested is LocalSeen of a MAC address that a permanent entry has behind Old.
+	LocalContested
+	Dropped // Event.Entry.Link, or "" for packets of no link, with Remote.VNI where no link has theirs; Drop and Count
 )
 
 // Event is one thing that happened. It has no time, since the data path reads no clock: the
@@ -50,6 +61,7 @@ type Event struct {
 	Reason fdb.Reason // why an entry changed
 	Drop   forward.DropReason
 	Policy uint16
+	OldMAC encap.MAC // of an IP address that moved on this side
 
 	Trouble TroubleKind
 	Count   uint64     // drops of that reason since the last event of it

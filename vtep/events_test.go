@@ -76,6 +76,8 @@ func inWords(e *vtep.Event) string {
 			unknown = fmt.Sprint(" of VNI ", *vni)
 		}
 		return fmt.Sprintf("drop %q %s %d%s", e.Entry.Link, e.Drop, e.Count, unknown)
+	case vtep.LocalSeen, vtep.LocalMoved, vtep.LocalGone, vtep.LocalContested:
+		return localEvent(e)
 	case vtep.L2Miss, vtep.L3Miss, vtep.EntryHeld, vtep.EntryReleased, vtep.PolicySeen, vtep.TroubleBegan, vtep.TroubleEnded:
 	}
 	return fmt.Sprintf("kind %d", e.Kind)

@@ -14,69 +14,28 @@ import (
 )
 
 // FDBAdd gives a link a new entry; ErrExist if the MAC has one.
-func (v *VTEP) FDBAdd(e FDBEntry) error { return v.applyEntry(&e, (*fdb.Table).Add) }
+func (v *VTEP) FDBAdd(e FDBEntry) error { return v.changeOne(VerbAdd, e) }
 
 // FDBAppend adds one more remote to the all-zeros or a multicast MAC. A unicast MAC that has
 // an entry is refused (L12 in docs/conformance.md); a remote that is there stays as it is.
-func (v *VTEP) FDBAppend(e FDBEntry) error {
-	err := v.applyEntry(&e, (*fdb.Table).Append)
-	if errors.Is(err, ErrExist) {
-		return nil // as in the kernel (vxlan_fdb_append in vxlan_core.c)
-	}
-	return err
-}
+func (v *VTEP) FDBAppend(e FDBEntry) error { return v.changeOne(VerbAppend, e) }
 
 // FDBReplace gives a unicast MAC a new remote, state and flags.
-func (v *VTEP) FDBReplace(e FDBEntry) error { return v.applyEntry(&e, (*fdb.Table).Replace) }
-
-// applyEntry calls one of the table's methods with the entry that e describes.
-func (v *VTEP) applyEntry(e *FDBEntry, apply func(*fdb.Table, encap.MAC, fdb.RemoteID, fdb.State, fdb.Flags, fdb.Tick) error) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	l, err := v.find(e.Link)
-	if err != nil {
-		return err
-	}
-	key, err := v.remoteKey(l, &e.Remote)
-	if err != nil {
-		return err
-	}
-	r := l.Remotes.Intern(key)
-	if err := v.hearVia(l, &key); err != nil {
-		return err
-	}
-	if key.Port != l.cfg.dstPort() || key.VNI != l.cfg.VNI {
-		v.bypassers.foreign[l] = struct{}{}
-	}
-	v.setBypass(l, r)
-	return fdbError(e.MAC, apply(l.FDB, e.MAC, r.ID, e.State, e.Flags|fdb.FlagUser, v.now()))
-}
+func (v *VTEP) FDBReplace(e FDBEntry) error { return v.changeOne(VerbReplace, e) }
 
 // FDBDel removes the entry of mac, or only its remote r where that is not nil. The error is
 // ErrNotExist where there is none.
 func (v *VTEP) FDBDel(link string, mac encap.MAC, r *Remote) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	l, err := v.find(link)
-	if err != nil {
-		return err
+	e := FDBEntry{Link: link, MAC: mac}
+	if r != nil {
+		e.Remote = *r
 	}
-	if r == nil {
-		return fdbError(mac, l.FDB.Delete(mac))
-	}
-	key, err := v.remoteKey(l, r)
-	if err != nil {
-		return err
-	}
-	rem := l.Remotes.Find(key)
-	if rem == nil { // it may have been learned, which has no name of the device
-		key.Via = ""
-		rem = l.Remotes.Find(key)
-	}
-	if rem == nil {
-		return fdbError(mac, fdb.ErrNotExist)
-	}
-	return fdbError(mac, l.FDB.DeleteRemote(mac, rem.ID))
+	return v.changeOne(VerbDel, e)
+}
+
+// changeOne makes one change, as that of the entry's owner where it has one.
+func (v *VTEP) changeOne(verb FDBVerb, e FDBEntry) error {
+	return v.FDBBatch(e.Owner, []FDBChange{{verb, e}})[0]
 }
 
 // WalkFDB calls fn with each entry that f selects until fn returns false: of one link after
@@ -92,9 +51,9 @@ func (v *VTEP) WalkFDB(f FDBFilter, fn func(*FDBEntry) bool) error {
 	for _, l := range links {
 		more := true
 		each := func(e *fdb.Entry) bool {
-			for _, id := range e.Remotes {
+			for i, id := range e.Remotes {
 				var ok bool
-				if entry, ok = l.describe(e, id); ok && f.matches(&entry) {
+				if entry, ok = l.describe(e, id, e.FlagsOf(i)); ok && f.matches(&entry) {
 					entry = l.short(entry)
 					if more = fn(&entry); !more {
 						break
@@ -146,7 +105,7 @@ func (v *VTEP) FDBFlush(link string, f FDBFilter) (int, error) {
 		return 0, err
 	}
 	return l.FDB.Flush(func(e *fdb.Entry) bool {
-		entry, ok := l.describe(e, e.Remotes[0])
+		entry, ok := l.describe(e, e.Remotes[0], e.Flags)
 		return ok && f.matches(&entry)
 	}), nil
 }
@@ -160,15 +119,16 @@ func (f *FDBFilter) matches(e *FDBEntry) bool {
 		f.VNI != nil && *f.VNI != *e.Remote.VNI,
 		f.Via != "" && f.Via != e.Remote.Via,
 		e.Flags&f.Flags != f.Flags,
-		e.Flags&f.NotFlags != 0:
+		e.Flags&f.NotFlags != 0,
+		f.Owner != "" && f.Owner != e.Owner.Name:
 		return false
 	}
 	return len(f.States) == 0 || slices.Contains(f.States, e.State)
 }
 
-// describe is the entry e with one of its remotes, and with the port and VNI in effect. false:
+// describe is the entry e with one of its remotes, which has flags, and with the port and VNI in effect. false:
 // the remote was removed.
-func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
+func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID, flags fdb.Flags) (FDBEntry, bool) {
 	r := l.Remotes.At(id)
 	if r == nil {
 		return FDBEntry{}, false
@@ -177,9 +137,10 @@ func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID) (FDBEntry, bool) {
 	return FDBEntry{
 		Link:    l.State.Load().Name,
 		MAC:     e.MAC,
-		Remote:  Remote{Addr: r.Addr.Netip(), Port: r.Port, VNI: &r.VNI, Via: l.via(r, e.Flags)},
+		Remote:  Remote{Addr: r.Addr.Netip(), Port: r.Port, VNI: &r.VNI, Via: l.via(r, flags)},
 		State:   e.State,
-		Flags:   e.Flags,
+		Flags:   flags.WithMark(0),
+		Owner:   l.vtep.owners.of(flags.Mark()),
 		Used:    ago(now, e.Used),
 		Updated: ago(now, e.Updated),
 	}, true
@@ -219,7 +180,7 @@ func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 func (l *Link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
 	l.Remotes.ForgetLearned()
 	l.FDB.Walk(func(e *fdb.Entry) bool {
-		for _, id := range e.Remotes {
+		for i, id := range e.Remotes {
 			r := l.Remotes.At(id)
 			if r == nil {
 				continue
@@ -233,7 +194,7 @@ func (l *Link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
 				_ = l.FDB.Replace(e.MAC, to.ID, e.State, e.Flags, now) // fails in a full table only, and the entry has a place
 				continue
 			}
-			if err := l.FDB.Append(e.MAC, to.ID, e.State, e.Flags, now); err == nil || errors.Is(err, fdb.ErrExist) {
+			if err := l.FDB.Append(e.MAC, to.ID, e.State, e.FlagsOf(i), now); err == nil || errors.Is(err, fdb.ErrExist) {
 				_ = l.FDB.DeleteRemote(e.MAC, id) // fails where it was removed meanwhile
 			}
 		}

@@ -12,6 +12,8 @@ type limits struct {
 	addresses *fdb.Budget // entries of FDBs; the link that has learned most loses entries first
 	bindings  *fdb.Budget // addresses that proxies learned
 	remotes   *fdb.Budget // remotes made by learning beyond each link's first
+
+	localMACs, localAddrs *fdb.Budget // MAC and IP addresses on this side (learnlocal)
 }
 
 const (
@@ -21,7 +23,10 @@ const (
 )
 
 func newLimits(addresses int) limits {
-	l := limits{addresses: fdb.NewBudget(0), bindings: fdb.NewBudget(0), remotes: fdb.NewBudget(0)}
+	l := limits{
+		addresses: fdb.NewBudget(0), bindings: fdb.NewBudget(0), remotes: fdb.NewBudget(0),
+		localMACs: fdb.NewBudget(0), localAddrs: fdb.NewBudget(0),
+	}
 	l.set(addresses)
 	return l
 }
@@ -37,6 +42,8 @@ func (l *limits) set(addresses int) {
 	}
 	l.addresses.SetMax(addresses)
 	l.bindings.SetMax(addresses)
+	l.localMACs.SetMax(addresses)
+	l.localAddrs.SetMax(addresses)
 	l.remotes.SetMax((addresses + remoteShare - 1) / remoteShare)
 }
 

@@ -59,6 +59,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	v.findBypasses(l)
 	v.followNeighbours(l)
 	l.LearnNeighbours(c.ProxyLearn, v.limits.bindings)
+	l.followLearnLocal()
 	l.at.attach(l)
 	v.tune(l)
 	return nil
@@ -169,6 +170,8 @@ func (v *VTEP) drop(l *Link) {
 	}
 	v.delist(l)
 	info := l.info()
+	l.cfg.LearnLocal = false
+	l.followLearnLocal() // tells that the addresses are gone
 	v.dismantle(l)
 	v.findBypasses(l)
 	l.tellGone(&info)

@@ -168,6 +168,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 		v.followNeighbours(l)
 	}
 	l.LearnNeighbours(c.ProxyLearn, v.limits.bindings)
+	l.followLearnLocal()
 	return nil
 }
 

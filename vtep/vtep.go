@@ -46,6 +46,7 @@ type VTEP struct {
 	tuner     Tuner
 	plane     *forward.Plane
 	events    events
+	owners    owners   // of entries that controllers put in
 	limits    limits   // of what all links together learn
 	meetAgain fdb.Tick // when Run may ask about devices again; only Run uses it
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,12 +13,12 @@ import (
 
 const (
 	fdbSentence = `LLADDR dev NAME [dst IP] [port PORT] [vni VNI] [via DEV]
-    [src_vni VNI] [permanent|static|dynamic] [extern_learn] [router] [self [master]] [vlan VID] [use]
+    [src_vni VNI] [permanent|static|dynamic] [extern_learn] [router] [noflood] [self [master]] [vlan VID] [use]
 
-The words may stand in any order. No state word means permanent. src_vni can only be the
+noflood is for 00:00:00:00:00:00: dst is a peer that nothing is flooded to. The words may stand in any order. No state word means permanent. src_vni can only be the
 link's VNI. With self master the bridge that the link is a port of is given the entry as well. vlan and use are taken and say nothing, as to the kernel's driver.`
 	fdbFilters = `[dst IP] [port PORT] [vni VNI] [src_vni VNI] [via DEV]
-    [[no]permanent] [[no]static] [[no]dynamic] [[no]extern_learn] [[no]router]`
+    [[no]permanent] [[no]static] [[no]dynamic] [[no]extern_learn] [[no]router] [owner NAME]`
 	flushStateHelp = `
 
 State words mean what they mean to bridge, which tests bits: nostatic leaves permanent entries
@@ -29,7 +30,7 @@ func newFDBCommand(a *app) *cobra.Command {
 		Use:   "fdb",
 		Short: "Change and show forwarding databases, as bridge fdb does",
 		Long: "uvtep fdb add|append|replace|del " + fdbSentence + "\n\nuvtep fdb show [dev NAME] " + fdbFilters +
-			"\nuvtep fdb flush dev NAME " + fdbFilters + "\nuvtep fdb get LLADDR dev NAME",
+			"\nuvtep fdb show [dev NAME] local\nuvtep fdb flush dev NAME " + fdbFilters + "\nuvtep fdb get LLADDR dev NAME",
 	}
 	for verb, short := range map[string]string{
 		"add":     "Add an entry that is not there yet",
@@ -46,7 +47,7 @@ func newFDBCommand(a *app) *cobra.Command {
 		&cobra.Command{
 			Use:   "show [dev NAME] [filters]",
 			Short: "Show entries; -s with ages, -j as JSON",
-			Long:  "uvtep fdb show [dev NAME] " + fdbFilters + "\n    [br BRIDGE] [brport NAME] [vlan VID] [state STATE]\n\nAs with bridge, dynamic leaves out what is permanent and nothing else, and state tests bits:\nstatic has the permanent entries too, dynamic the static ones.",
+			Long:  "uvtep fdb show [dev NAME] " + fdbFilters + "\n    [br BRIDGE] [brport NAME] [vlan VID] [state STATE]\n\nAs with bridge, dynamic leaves out what is permanent and nothing else, and state tests bits:\nstatic has the permanent entries too, dynamic the static ones. -d says which controller put an entry in.\n\nuvtep fdb show [dev NAME] local has the addresses on this side of links with learnlocal: each MAC\naddress, then its IP addresses; contested: a permanent entry has it behind a remote.",
 			RunE:  a.fdbShow,
 		},
 		&cobra.Command{
@@ -73,6 +74,9 @@ func (a *app) fdbChange(cmd *cobra.Command, verb string, args []string) error {
 }
 
 func (a *app) fdbShow(cmd *cobra.Command, args []string) error {
+	if slices.Contains(args, localWord) {
+		return a.fdbShowLocal(cmd, args)
+	}
 	filter, err := config.ParseFDBShow(args, a.family())
 	if err != nil {
 		return err

@@ -91,6 +91,9 @@ func (a *app) entryText(w io.Writer, e *api.FDBEntry, device bool) {
 	for _, flag := range flagsOf(*e) {
 		fmt.Fprint(w, flag, " ")
 	}
+	if a.details && e.Owner != "" {
+		fmt.Fprintf(w, "owner %s generation %d ", e.Owner, e.Generation)
+	}
 	fmt.Fprintln(w, shownState(*e))
 }
 
@@ -101,6 +104,9 @@ func flagsOf(e api.FDBEntry) []string {
 	}
 	if e.ExternLearn {
 		flags = append(flags, "extern_learn")
+	}
+	if e.NoFlood {
+		flags = append(flags, "noflood")
 	}
 	return flags
 }
@@ -132,4 +138,8 @@ func (a *app) entryJSON(j *jsonWriter, e *api.FDBEntry, device bool) {
 	}
 	j.strings("flags", flagsOf(*e))
 	j.value("state", shownState(*e))
+	if e.Owner != "" {
+		j.value("owner", e.Owner)
+		j.value("generation", e.Generation)
+	}
 }

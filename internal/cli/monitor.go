@@ -16,13 +16,15 @@ import (
 
 func newMonitorCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "monitor [link|fdb|drop|all] [dev NAME]",
+		Use:   "monitor [link|fdb|local|drop|all] [dev NAME]",
 		Short: "Print what happens, as ip monitor and bridge monitor do; -j as JSON, a line each",
-		Long: `uvtep monitor [link|fdb|drop|all] [dev NAME]
+		Long: `uvtep monitor [link|fdb|local|drop|all] [dev NAME]
 
 link: links that are added, changed and deleted, as ip monitor link prints them; with gbp, another policy id received.
 fdb:  entries, as bridge monitor fdb prints them, and misses (l2miss, l3miss), as ip monitor neigh does;
       Held and Released stand before what moveguard holds and lets go.
+local: addresses on this side, with learnlocal; Moved stands before one that was behind a remote (from) or
+      another MAC address (was), Contested before a MAC address that a permanent entry has behind a remote.
 drop: once a second what was dropped, why, and how often.
 dev:  that link only.
 all:  all of them, each line with a label before it; without a word, without the labels.
@@ -50,10 +52,10 @@ func (a *app) monitor(cmd *cobra.Command, args []string) error {
 			}
 		case "all":
 			m.labels = true
-		case api.ObjectLink, api.ObjectFDB, api.ObjectDrop:
+		case api.ObjectLink, api.ObjectFDB, api.ObjectLocal, api.ObjectDrop:
 			what = append(what, word)
 		default:
-			return usagef("unknown word %q: write monitor link, fdb, drop or all, and dev NAME", word)
+			return usagef("unknown word %q: write monitor link, fdb, local, drop or all, and dev NAME", word)
 		}
 	}
 	if m.labels {
@@ -101,10 +103,12 @@ func (m *monitorPrinter) print(e *api.Event) error {
 	}
 	m.printTime(e.Time)
 	if m.labels {
-		fmt.Fprint(m.out, map[string]string{api.ObjectLink: "[LINK]", api.ObjectFDB: "[NEIGH]", api.ObjectDrop: "[DROP]"}[e.Object])
+		fmt.Fprint(m.out, map[string]string{api.ObjectLink: "[LINK]", api.ObjectFDB: "[NEIGH]", api.ObjectLocal: "[LOCAL]", api.ObjectDrop: "[DROP]"}[e.Object])
 	}
 	fmt.Fprint(m.out, map[string]string{api.EventDel: "Deleted ", api.EventHold: "Held ", api.EventRelease: "Released "}[e.Event])
 	switch {
+	case e.Local != nil:
+		return m.printLocal(e)
 	case e.Link != nil:
 		l := *e.Link
 		l.Netdev.LinkMode, l.Netdev.TxQLen = "", 0 // which ip monitor leaves out
@@ -147,6 +151,17 @@ func (m *monitorPrinter) printTime(t time.Time) {
 	}
 }
 
+// printLocal prints a change of an address on this side.
+func (m *monitorPrinter) printLocal(e *api.Event) error {
+	fmt.Fprint(m.out, map[string]string{api.EventMove: "Moved ", api.EventConflict: "Contested "}[e.Event])
+	if e.Old.IsValid() {
+		fmt.Fprintf(m.out, "from %v ", e.Old)
+	}
+	word(m.out, "was", e.OldMAC)
+	m.localText(m.out, e.Local, true)
+	return nil
+}
+
 // printMiss prints what is missing as `ip monitor neigh` does for a kernel
 // device (print_neigh in ip/ipneigh.c, with the blanks that it leaves).
 func printMiss(w io.Writer, e *api.FDBEntry) error {
@@ -177,6 +192,13 @@ func (m *monitorPrinter) printJSON(e *api.Event) error {
 			if e.Old.IsValid() {
 				j.value("old", e.Old)
 			}
+		case e.Local != nil:
+			j.object("local", func() { m.localJSON(j, e.Local, true) })
+			nonzero(j, "reason", e.Reason)
+			if e.Old.IsValid() {
+				j.value("old", e.Old)
+			}
+			nonzero(j, "old_mac", e.OldMAC)
 		case e.Policy != nil:
 			j.object("policy", func() {
 				j.value("ifname", e.Policy.Dev)

@@ -149,6 +149,9 @@ func (p *fdbParser) entryWord(word string) error {
 	case "router":
 		p.entry.Router = true
 		return nil
+	case "noflood":
+		p.entry.NoFlood = true
+		return nil
 	case "vlan":
 		return p.vlan()
 	}
@@ -259,6 +262,12 @@ func (p *fdbParser) filterWord(word string) error {
 	case "router", "norouter":
 		p.filter.Router = new(word == "router")
 		return p.Once("[no]router")
+	case "owner":
+		var err error
+		if p.filter.Owner, err = p.Value(word, "NAME"); err != nil {
+			return err
+		}
+		return p.Once(word)
 	}
 	if p.verb == "flush" {
 		if done, err := p.flushWord(word); done || err != nil {

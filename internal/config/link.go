@@ -126,7 +126,8 @@ func (p *linkParser) nameWord(word string) (bool, error) {
 	return true, nil
 }
 
-// expand completes an abbreviation.
+// expand completes an abbreviation, to a word of iproute2 where it is one's: `learn` is
+// learning as it is to ip, whatever words of uvtep's own begin so.
 func (p *linkParser) expand(word string) string {
 	if words.Refused()[word] != "" {
 		return word
@@ -135,6 +136,14 @@ func (p *linkParser) expand(word string) string {
 	maps.Copy(all, p.known)
 	for _, w := range words.Absent() {
 		all[w] = nil
+	}
+	if _, whole := all[word]; whole {
+		return word
+	}
+	theirs := maps.Clone(all)
+	maps.DeleteFunc(theirs, func(_ string, w *words.Word) bool { return w != nil && w.Owner == words.Own })
+	if full := words.Expand(word, theirs); full != word {
+		return full
 	}
 	return words.Expand(word, all)
 }

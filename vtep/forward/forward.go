@@ -12,10 +12,11 @@ import (
 //  1. length
 //  2. own packets that come back (ownpackets.go)
 //  3. inner VLAN policy
-//  4. questions for neighbours that a proxy answers (proxy.go)
-//  5. destinations: the entry of the MAC, of the group MAC, or the flood list
-//  6. limits of floods, then inner checksum completed, a loop, MSS, outer TOS, TTL, flow label and DF chosen
-//  7. one packet for each destination, sent as batches: of flooded frames first
+//  4. the source's addresses are on this side, with learnlocal (locals.go)
+//  5. questions for neighbours that a proxy answers (proxy.go)
+//  6. destinations: the entry of the MAC, of the group MAC, or the flood list
+//  7. limits of floods, then inner checksum completed, a loop, MSS, outer TOS, TTL, flow label and DF chosen
+//  8. one packet for each destination, sent as batches: of flooded frames first
 //     all to one remote, then all to the next, so that they leave together;
 //     what is for another link of this VTEP is handed to it (handover.go)
 //
@@ -103,6 +104,9 @@ func (w *portWorker) prepare(from *source, o *outFrame, f *encap.Frame) bool {
 	if s.DropVLAN && in.Tags > 0 {
 		c.drop(TxInnerVLAN)
 		return false
+	}
+	if from.here != nil {
+		from.here.note(from, f.Data, &in, w.now)
 	}
 	if s.Proxy && w.answers(from, f, &in) {
 		return false

@@ -21,7 +21,9 @@ type Link struct {
 	OnChange func(fdb.Event)
 
 	neighbours atomic.Pointer[Neighbours] // of a proxy; else nil
+	Told       ToldNeighbours             // of a proxy, from controllers
 	bindings   atomic.Pointer[bindings]   // of a proxy that learns; else nil
+	locals     atomic.Pointer[locals]     // with learnlocal; else nil
 	guard      moveGuard
 	loops      loopGuard
 	flood      pace
@@ -61,6 +63,7 @@ func (l *Link) SetQueues(n int) {
 // shard's lock.
 func (l *Link) changed(e fdb.Event) {
 	l.Remotes.follow(e)
+	l.locals.Load().follow(&e)
 	if e.Reason == fdb.ReasonEvicted {
 		l.evicted.Add(1)
 		l.giver.Store(uint32(e.Remote))
@@ -83,6 +86,7 @@ func (l *Link) changed(e fdb.Event) {
 func (l *Link) Age(now, ageing fdb.Tick) {
 	l.FDB.Age(now, ageing)
 	l.bindings.Load().age(now, ageing)
+	l.locals.Load().age(now, ageing)
 	l.Remotes.sweep()
 }
 
@@ -92,12 +96,14 @@ func (l *Link) Age(now, ageing fdb.Tick) {
 func (l *Link) Forget() {
 	l.FDB.Flush(func(e *fdb.Entry) bool { return e.State == fdb.Dynamic })
 	l.bindings.Load().clear()
+	l.locals.Load().clear()
 }
 
 // Close releases the link's tables and their share of the budgets. It comes last.
 func (l *Link) Close() {
 	l.FDB.Close()
 	l.bindings.Load().close()
+	l.locals.Load().close()
 	l.Remotes.close()
 }
 

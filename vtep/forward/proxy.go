@@ -27,7 +27,13 @@ func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool
 		return false
 	}
 	mac, ok := (*known)[q.Target]
-	router := false
+	router, override := false, true
+	if !ok {
+		var n ToldNeighbour
+		if n, ok = l.Told.Find(q.Target); ok {
+			mac, router, override = n.MAC, n.Router, n.Override
+		}
+	}
 	if !ok && s.ProxyLearn {
 		var tell bool
 		if mac, router, tell, ok = l.learnedNeighbour(q.Target, f, w.now); ok && !tell {
@@ -41,13 +47,16 @@ func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool
 		}
 		return s.L3Miss
 	}
+	if from.here != nil && from.here.has(mac) {
+		return false // the neighbour is on this side and answers itself
+	}
 	id, flags, ok := l.FDB.Peek(mac)
 	if ok {
 		if r := l.Remotes.At(id); r != nil && r.Addr == (encap.Addr{}) {
 			return false // the neighbour is on this side and answers itself
 		}
 	}
-	if w.toHost(s, q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0)) {
+	if w.toHost(s, q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0, override)) {
 		c.answered.Add(1)
 	} else {
 		c.drop(RxPort)

@@ -35,10 +35,15 @@ type source struct {
 	link *Link
 	s    *State
 	c    *Counters
+	here *locals // with learnlocal; else nil
+
+	noted encap.MAC // source of the frame before, where here has it
 }
 
 // source is l as the source of frames from the worker's queue.
-func (w *portWorker) source(l *Link, s *State) source { return source{l, s, &l.Shards[w.queue]} }
+func (w *portWorker) source(l *Link, s *State) source {
+	return source{link: l, s: s, c: &l.Shards[w.queue], here: l.locals.Load()}
+}
 
 // portScratch is the memory that a portWorker borrows while it forwards a batch. A worker
 // that waits holds none: most of thousands of links are idle.
