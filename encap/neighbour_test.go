@@ -78,14 +78,15 @@ func TestAppendAnswer(t *testing.T) {
 	b = solicitBytes("2001:db8::1", "2001:db8::2")
 	in = ParseInner(b)
 	q, _ = ParseQuestion(b, &in)
-	for _, router := range []bool{false, true} {
-		got := q.Append(make([]byte, 0, MaxAnswerLen), far, router, true)
+	for n := range 4 {
+		router, override := n&1 != 0, n&2 != 0
+		got := q.Append(make([]byte, 0, MaxAnswerLen), far, router, override)
 		if len(got) != MaxAnswerLen {
 			t.Errorf("%d bytes, want %d", len(got), MaxAnswerLen)
 		}
 		in = ParseInner(got)
-		if in.Proto != ProtoICMPv6 || in.TTL != 255 || in.TOS != 0xc0 || in.IPLen != 72 || got[58]&0x80 != 0 != router {
-			t.Errorf("router %v: %x, %+v", router, got, in)
+		if in.Proto != ProtoICMPv6 || in.TTL != 255 || in.TOS != 0xc0 || in.IPLen != 72 || got[58]&0x80 != 0 != router || got[58]&0x20 != 0 != override || got[58]&0x40 == 0 {
+			t.Errorf("router %v, override %v: %x, %+v", router, override, got, in)
 		}
 		if foldSum(addBytes(addPseudo(got, &in, 32), got[54:])) != 0xffff {
 			t.Errorf("router %v: the checksum is wrong", router)
