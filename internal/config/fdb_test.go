@@ -31,6 +31,7 @@ func TestParseFDBEntry(t *testing.T) {
 		"02:00:00:00:00:01 vlan 1 dev vx1 self dst 192.0.2.1 use":       `{` + mac + `,"dst":"192.0.2.1"}`,
 		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 dyn ext rout ext":      `{` + mac + `,"dst":"192.0.2.1","state":"dynamic","extern_learn":true,"router":true}`,
 		"02:00:00:00:00:01 dev vx1 src_vni 7 vni 8 dst 192.0.2.1":       `{` + mac + `,"dst":"192.0.2.1","vni":8,"src_vni":7}`,
+		"00:00:00:00:00:00 dev vx1 dst 192.0.2.9 noflood":               `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"192.0.2.9","noflood":true}`,
 		"00:00:00:00:00:00 dev vx1 dst 239.1.1.1":                       `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"239.1.1.1"}`,
 	} {
 		got, err := ParseFDBEntry("append", strings.Fields(sentence), words.AnyFamily)
@@ -89,24 +90,25 @@ func TestParseFDBFilters(t *testing.T) {
 		"show nostatic":              `{"state":["permanent","dynamic"]}`,
 		"show permanent static":      `{"state":["permanent","static"]}`,
 		"show dst 192.0.2.1 port 8472 vni 7 src_vni 8 via eth0": `{"dst":"192.0.2.1","port":8472,"vni":7,"src_vni":8,"via":"eth0"}`,
-		"show extern_learn norouter":                            `{"extern_learn":true,"router":false}`,
-		"flush dev vx1":                                         `{"dev":"vx1"}`,
-		"flush dev vx1 self":                                    `{"dev":"vx1"}`,
-		"flush dev vx1 dynamic":                                 `{"dev":"vx1","state":["dynamic"]}`,
-		"flush dev vx1 nopermanent":                             `{"dev":"vx1","state":["static","dynamic"]}`,
-		"flush dev vx1 permanent":                               `{"dev":"vx1","state":["permanent"]}`,
-		"flush dev vx1 static":                                  `{"dev":"vx1","state":["static"]}`,
-		"flush dev vx1 nostatic":                                `{"dev":"vx1","state":["dynamic"]}`,            // NUD_NOARP unset
-		"flush dev vx1 nodynamic":                               `{"dev":"vx1","state":["permanent","static"]}`, // NUD_NOARP set
-		"flush dev vx1 nodynamic nostatic":                      `{"dev":"vx1","state":["dynamic"]}`,            // the last word of a bit counts
-		"flush dev vx1 nhid 200":                                `{"dev":"vx1","state":["stale"]}`,
-		"flush dev vx1 nosticky port 0":                         `{"dev":"vx1"}`,
-		"flush dev vx1 offloaded":                               `{"dev":"vx1","offloaded":true}`,
-		"get 02:00:00:00:00:01 brport vx1 vlan 5":               `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
-		"flush noextern_learn dev vx1 router":                   `{"dev":"vx1","extern_learn":false,"router":true}`,
-		"get 02:00:00:00:00:01 dev vx1":                         `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
-		"get dev vx1 to 2:0:0:0:0:1 self dynamic":               `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
-		"get 02:00:00:00:00:01 dev vx1 vni 7":                   `{"dev":"vx1","mac":"02:00:00:00:00:01","vni":7}`,
+		"show owner c dev vx1":                    `{"dev":"vx1","owner":"c"}`,
+		"show extern_learn norouter":              `{"extern_learn":true,"router":false}`,
+		"flush dev vx1":                           `{"dev":"vx1"}`,
+		"flush dev vx1 self":                      `{"dev":"vx1"}`,
+		"flush dev vx1 dynamic":                   `{"dev":"vx1","state":["dynamic"]}`,
+		"flush dev vx1 nopermanent":               `{"dev":"vx1","state":["static","dynamic"]}`,
+		"flush dev vx1 permanent":                 `{"dev":"vx1","state":["permanent"]}`,
+		"flush dev vx1 static":                    `{"dev":"vx1","state":["static"]}`,
+		"flush dev vx1 nostatic":                  `{"dev":"vx1","state":["dynamic"]}`,            // NUD_NOARP unset
+		"flush dev vx1 nodynamic":                 `{"dev":"vx1","state":["permanent","static"]}`, // NUD_NOARP set
+		"flush dev vx1 nodynamic nostatic":        `{"dev":"vx1","state":["dynamic"]}`,            // the last word of a bit counts
+		"flush dev vx1 nhid 200":                  `{"dev":"vx1","state":["stale"]}`,
+		"flush dev vx1 nosticky port 0":           `{"dev":"vx1"}`,
+		"flush dev vx1 offloaded":                 `{"dev":"vx1","offloaded":true}`,
+		"get 02:00:00:00:00:01 brport vx1 vlan 5": `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
+		"flush noextern_learn dev vx1 router":     `{"dev":"vx1","extern_learn":false,"router":true}`,
+		"get 02:00:00:00:00:01 dev vx1":           `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
+		"get dev vx1 to 2:0:0:0:0:1 self dynamic": `{"dev":"vx1","mac":"02:00:00:00:00:01"}`,
+		"get 02:00:00:00:00:01 dev vx1 vni 7":     `{"dev":"vx1","mac":"02:00:00:00:00:01","vni":7}`,
 	} {
 		got, err := parseFilter(strings.Fields(sentence))
 		if err != nil {

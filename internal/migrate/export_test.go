@@ -84,6 +84,19 @@ func TestExportReserved(t *testing.T) {
 	}
 }
 
+// TestExportLeavesOutControllers: what a controller put in it puts in again, and the kernel has no noflood: both are
+// left out, with a comment.
+func TestExportLeavesOutControllers(t *testing.T) {
+	l := migrate.Link{Link: api.Link{Spec: api.LinkSpec{Name: "vx0"}, Netdev: api.Netdev{Name: "vx0"}}, FDB: []api.FDBEntry{
+		{Dev: "vx0", MAC: "02:00:00:00:00:01", Dst: netip.MustParseAddr("192.0.2.2"), State: api.Static, ExternLearn: true, Owner: "c", Generation: 1},
+		{Dev: "vx0", MAC: "00:00:00:00:00:00", Dst: netip.MustParseAddr("192.0.2.3"), State: api.Permanent, NoFlood: true},
+	}}
+	got := string(migrate.ToIPRoute2([]migrate.Link{l}))
+	if strings.Contains(got, "192.0.2.2") || strings.Contains(got, "192.0.2.3") || !strings.Contains(got, "controllers left out: 1") || !strings.Contains(got, "noflood left out: 1") {
+		t.Error(got)
+	}
+}
+
 // TestExportSaysEveryWord: a setting that is not the kernel's is in the command, or a comment tells that it is lost.
 func TestExportSaysEveryWord(t *testing.T) {
 	for _, w := range words.Table() {

@@ -11,13 +11,17 @@ import (
 
 // entries writes the entries that were given to the link.
 func (w *script) entries(l *Link) {
-	name, learned, standard := quote(l.Netdev.Name), 0, false
+	name, learned, controllers, quiet, standard := quote(l.Netdev.Name), 0, 0, 0, false
 	var lines []string
 	for i := range l.FDB {
 		e := &l.FDB[i]
 		switch {
 		case e.State == api.Dynamic && !e.ExternLearn:
 			learned++
+		case e.Owner != "":
+			controllers++
+		case e.NoFlood:
+			quiet++
 		case !standard && isDefault(l, e):
 			standard = true
 		default:
@@ -26,6 +30,12 @@ func (w *script) entries(l *Link) {
 	}
 	if learned > 0 {
 		w.commentf("%s: learned entries left out: %d; the link learns them again", l.Netdev.Name, learned)
+	}
+	if controllers > 0 {
+		w.commentf("%s: entries of controllers left out: %d; the controllers put them in again", l.Netdev.Name, controllers)
+	}
+	if quiet > 0 {
+		w.commentf("%s: remotes with noflood left out: %d; the kernel floods to all", l.Netdev.Name, quiet)
 	}
 	if dst := destination(&l.Spec); dst != nil && !standard {
 		lines = append([]string{fmt.Sprintf("bridge fdb del %s dev %s dst %v%s self", zeroMAC, name, dst, via(&l.Spec))}, lines...)
