@@ -8,10 +8,15 @@ import (
 )
 
 const (
-	// readBatch is the most datagrams of one recvmmsg.
-	readBatch = 64
-	// readBytes is what one recvmmsg had better bring at most, and readLeast
-	// the fewest messages that it asks for nevertheless.
+	// readBatch is the most messages of one ReadBatch: enough that the frames of many
+	// flows or tenants that take turns are joined, some of each.
+	readBatch = 256
+	// readStep is the most messages of one recvmmsg, whose lengths nobody knows before.
+	// 64 KiB each, they are 4 MiB; 256 of them were all that a burst had, and as the first
+	// to reach their memory took so long (a fault a page) that the burst was over.
+	readStep = 64
+	// readBytes is what one ReadBatch had better bring at most, and readLeast the fewest
+	// messages that it asks for nevertheless.
 	readBytes = 512 << 10
 	readLeast = 8
 	// readSize holds the largest UDP payload: a kernel VTEP on the same host
@@ -32,7 +37,7 @@ type mmsghdr struct {
 	len uint32
 }
 
-// readBlock is what one recvmmsg fills, its headers wired to its buffers.
+// readBlock is what one ReadBatch fills, its headers wired to its buffers.
 // Memory that no datagram reached is never backed by a page.
 type readBlock struct {
 	msgs    [readBatch]mmsghdr
@@ -66,8 +71,8 @@ func (b *readBlock) rearm(n int) {
 	}
 }
 
-// Buffers is receive memory, 4 MiB a busy worker. A reader that waits has
-// none, so that receivers with one Buffers among them (see
-// [ReceiverConfig].Buffers) cost what the busy ones need. The zero value is
-// ready to use.
+// Buffers is receive memory: 17 MiB of addresses a busy worker, of which a page costs memory
+// once a datagram has reached it. A reader that waits has none, so that receivers with one
+// Buffers among them (see [ReceiverConfig].Buffers) cost what the busy ones need. The zero
+// value is ready to use.
 type Buffers struct{ blocks lend.List[readBlock] }

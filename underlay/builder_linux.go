@@ -12,7 +12,7 @@ import (
 //	packet      what a caller of WriteBatch asks for: a frame, a VXLAN header, a remote
 //	batch       the packets of one WriteBatch call
 //	chunk       the packets of a batch that are sorted at once, at most writeChunk
-//	chain       the packets of a chunk with one socket and one remote, in order
+//	chain       the packets of a chunk with one socket, remote and VXLAN header, in order
 //	superframe  a frame that stands for many segments (encap.Frame)
 //	segment     one of those, with its own inner headers; it becomes a datagram
 //	arena       the memory that the headers of segments are written to

@@ -24,8 +24,8 @@ type wireDatagram struct {
 
 // FuzzBuilder: messages, taken apart as the kernel does it, are the datagrams of the
 // packets byte for byte, each with its packet's remote, traffic class, hop limit,
-// interface and flow label, those of one socket and remote in order; and so are the
-// parts that a refused message is sent in.
+// interface and flow label, those of one socket, remote and VXLAN header in order; and so
+// are the parts that a refused message is sent in.
 func FuzzBuilder(f *testing.F) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 30 {
@@ -141,6 +141,7 @@ func checkBuilder(t *testing.T, all []fuzzPacket, v6 bool, limit, sockets int) {
 		socket uint16
 		dst    encap.Addr
 		port   uint16
+		header [encap.HeaderLen]byte
 	}
 	base, last, done := 0, map[flow]int{}, make([]int, len(all))
 	b := new(builder)
@@ -158,7 +159,7 @@ func checkBuilder(t *testing.T, all []fuzzPacket, v6 bool, limit, sockets int) {
 				}
 				at := base + int(b.owner[m.first+k])
 				p := &all[at].packet
-				way := flow{b.socket, p.Dst, p.Port}
+				way := flow{b.socket, p.Dst, p.Port, p.Header}
 				if at < last[way] || int(b.socket) != pick(p.Hash, sockets) {
 					t.Fatalf("packet %d left behind packet %d, from socket %d", at, last[way], b.socket)
 				}

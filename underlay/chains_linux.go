@@ -11,12 +11,12 @@ const (
 	// writeChunk is the most packets that are sorted at once. A burst of
 	// frames flooded to many remotes becomes a run for each as far as it fits.
 	writeChunk = 4096
-	// writeChains is the most pairs of socket and remote among them.
+	// writeChains is the most chains among them.
 	writeChains = 1024
 )
 
-// chains sorts the packets of a chunk by socket, then by remote, and keeps
-// their order within those. Indices are stored plus one, so that 0 is none.
+// chains sorts the packets of a chunk by socket, then by remote and VXLAN header, and
+// keeps their order within those. Indices are stored plus one, so that 0 is none.
 type chains struct {
 	seed    uint64 // makes collisions unpredictable
 	used    int
@@ -47,7 +47,7 @@ func (c *chains) init(seed uint64, sockets int) {
 func (c *chains) add(p []encap.Packet, i int, socket uint16) bool {
 	q := &p[i]
 	ch := c.last
-	if ch == nil || ch.socket != socket || !sameRemote(&p[ch.head-1], q) {
+	if ch == nil || ch.socket != socket || !joinable(&p[ch.head-1], q) {
 		if ch = c.find(p, q, socket); ch == nil {
 			return false
 		}
@@ -63,16 +63,22 @@ func (c *chains) add(p []encap.Packet, i int, socket uint16) bool {
 	return true
 }
 
-func sameRemote(a, b *encap.Packet) bool { return a.Dst == b.Dst && a.Port == b.Port }
+// joinable reports whether one message may have datagrams of both packets. A message has one
+// VXLAN header: a receiver on the same host takes a message of several for what it cannot
+// decide.
+func joinable(a, b *encap.Packet) bool {
+	return a.Dst == b.Dst && a.Port == b.Port && a.Header == b.Header
+}
 
-// find returns the chain of q's remote, a new one where there is none.
+// find returns the chain of packets like q, a new one where there is none.
 func (c *chains) find(p []encap.Packet, q *encap.Packet, socket uint16) *chain {
 	hi, lo := binary.LittleEndian.Uint64(q.Dst[:8]), binary.LittleEndian.Uint64(q.Dst[8:])
+	hi ^= binary.LittleEndian.Uint64(q.Header[:])
 	a, b := bits.Mul64(hi^c.seed, lo^(uint64(socket)<<16|uint64(q.Port))^c.seed<<1)
 	slot := (a ^ b) * c.seed >> 32 % uint64(len(c.slots))
 	for ; c.slots[slot] != 0; slot = (slot + 1) % uint64(len(c.slots)) {
 		ch := &c.chains[c.slots[slot]-1]
-		if ch.socket == socket && sameRemote(&p[ch.head-1], q) {
+		if ch.socket == socket && joinable(&p[ch.head-1], q) {
 			return ch
 		}
 	}

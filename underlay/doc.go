@@ -11,7 +11,7 @@
 //
 // On Linux the sockets are used by recvmmsg(2) and sendmmsg(2) over headers
 // built once; headers and payload leave as iovecs, so nothing is copied or
-// allocated. Superframes, and equally long packets in a row to one remote,
+// allocated. Superframes, and equally long packets in a row to one remote and of one VNI,
 // leave as one message that the kernel or the device cuts (UDP_SEGMENT);
 // datagrams that the kernel joined are read as one (UDP_GRO). Where it refuses,
 // the same datagrams go singly: see [Offloads]. Elsewhere a plain path over

@@ -42,13 +42,12 @@ func (b *builder) datagram(i uint16, p *encap.Packet, head, body []byte) {
 	m.bytes += size
 }
 
-// takes reports whether a datagram of p, which has the message's remote, may
-// follow in it. All of a message have one VXLAN header: a receiver on the same
-// host takes a message of several for what it cannot decide.
+// takes reports whether a datagram of p, which is of the chain of the message's packets, may
+// follow in it.
 func (m *message) takes(p *encap.Packet, size, limit int) bool {
 	q := m.packet
 	return m.n < limit && size <= m.size && m.bytes == m.n*m.size && m.bytes+size <= mostPayload &&
-		(p == q || p.Header == q.Header && p.TOS == q.TOS && p.TTL == q.TTL && p.Zone == q.Zone && p.FlowLabel == q.FlowLabel)
+		(p == q || p.TOS == q.TOS && p.TTL == q.TTL && p.Zone == q.Zone && p.FlowLabel == q.FlowLabel)
 }
 
 // start opens a message to p's remote, of datagrams of size bytes.

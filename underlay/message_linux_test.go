@@ -35,8 +35,6 @@ func TestMessageTakes(t *testing.T) {
 		}
 	}
 	for what, edit := range map[string]func(*encap.Packet){
-		"VNI":        func(p *encap.Packet) { p.Header = encap.HeaderFor(43) },
-		"policy":     func(p *encap.Packet) { encap.SetPolicyID(&p.Header, 7) },
 		"TOS":        func(p *encap.Packet) { p.TOS++ },
 		"TTL":        func(p *encap.Packet) { p.TTL++ },
 		"zone":       func(p *encap.Packet) { p.Zone++ },

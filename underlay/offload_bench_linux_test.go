@@ -182,7 +182,7 @@ func BenchmarkReadLimit(b *testing.B) {
 						b.Fatal(err)
 					}
 					for n := 0; n < len(p); {
-						rx.readers[0].limit = limit
+						rx.readers[0].step = limit
 						k, err := rx.ReadBatch(0, d)
 						if err != nil {
 							b.Fatal(err)

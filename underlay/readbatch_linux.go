@@ -36,9 +36,14 @@ type reader struct {
 
 	drops uint64 // by the kernel, see dropped; guarded by Receiver.lossMu
 
-	limit     int // datagrams of the next recvmmsg, see adapt
-	want, got int
-	errno     syscall.Errno
+	// step is how many messages the next ReadBatch's first recvmmsg asks for: what the caches
+	// hold, readBytes, if they are like the last ones, so that their bytes are read again, by
+	// who sums and copies them, before others drive them out.
+	step  int
+	want  int // messages of the ReadBatch under way
+	got   int // of them, so far
+	bytes int // that those have
+	errno syscall.Errno
 }
 
 func newReader(conn *net.UDPConn, cfg *ReceiverConfig) (*reader, error) {
@@ -46,7 +51,7 @@ func newReader(conn *net.UDPConn, cfg *ReceiverConfig) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{conn: conn, raw: raw, buffers: cfg.Buffers, limit: readBatch}
+	r := &reader{conn: conn, raw: raw, buffers: cfg.Buffers, step: readLeast}
 	r.recv = r.recvmmsg
 	if cerr := raw.Control(func(fd uintptr) { r.spin, err = spin.New(int(fd), cfg.Spin) }); cerr != nil {
 		err = cerr
@@ -54,31 +59,47 @@ func newReader(conn *net.UDPConn, cfg *ReceiverConfig) (*reader, error) {
 	return r, err
 }
 
-// recvmmsg is the body of the RawConn's read: false waits for readability. The
-// call does not wait, so the scheduler is not notified of it: it would take the
-// processor away from one that copies for 20 microseconds.
+// recvmmsg is the body of the RawConn's read: false waits for readability. It goes on while
+// there are more messages and they fit readBytes, if they are like those before. The calls do
+// not wait, so the scheduler is not notified of them: it would take the processor away from
+// one that copies for 20 microseconds.
 func (r *reader) recvmmsg(fd uintptr) bool {
 	if r.block == nil {
 		r.block = r.buffers.blocks.Borrow(newReadBlock)
 	}
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.block.msgs[0])),
-			uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case unix.EINTR:
+	for step := min(r.want, r.step); step > 0; {
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.block.msgs[r.got])),
+			uintptr(step), unix.MSG_DONTWAIT, 0, 0)
+		switch {
+		case errno == unix.EINTR:
 			continue
-		case unix.EAGAIN:
+		case errno != 0 && r.got > 0: // an error that is more than this call's comes again
+			return true
+		case errno == unix.EAGAIN:
 			if r.spin.Again() && !r.closed.Load() {
 				continue
 			}
 			r.buffers.blocks.Return(r.block)
 			r.block = nil
 			return false
+		case errno != 0:
+			r.errno = errno
+			return true
 		}
-		r.got, r.errno = int(n), errno
-		return true
+		for i := range r.block.msgs[r.got:][:n] {
+			r.bytes += int(r.block.msgs[r.got+i].len)
+		}
+		r.got += int(n)
+		if int(n) < step {
+			return true
+		}
+		step = min(r.want-r.got, r.alike()-r.got, readStep)
 	}
+	return true
 }
+
+// alike is how many messages readBytes are, if they are like those of the ReadBatch under way.
+func (r *reader) alike() int { return readBytes * r.got / max(r.bytes, 1) }
 
 // ReadBatch reads at least one and up to len(d) messages of worker w, waiting
 // for the first alone. What d points to is valid until the worker's next
@@ -97,7 +118,7 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	}
 	rd := r.reader(w)
 	for {
-		rd.want, rd.got, rd.errno = min(len(d), rd.limit), 0, 0
+		rd.want, rd.got, rd.bytes, rd.errno = min(len(d), readBatch), 0, 0, 0
 		if err := rd.raw.Read(rd.recv); err != nil {
 			if errors.Is(err, net.ErrClosed) || rd.draining.Load() && !rd.rest() {
 				return 0, net.ErrClosed
@@ -114,12 +135,8 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 			rd.unreadable.Add(uint64(cut))
 		}
 		rd.block.rearm(rd.got)
-		total := 0
-		for i := range d[:n] {
-			total += len(d[i].Payload)
-		}
-		rd.spin.Done(n, total)
-		rd.adapt(n, total)
+		rd.spin.Done(n, rd.bytes)
+		rd.step = min(max(rd.alike(), readLeast), readStep)
 		if n > 0 {
 			return n, nil
 		}
@@ -136,15 +153,6 @@ func (r *reader) rest() bool {
 	more := false
 	err := r.raw.Control(func(fd uintptr) { more = r.recvmmsg(fd) })
 	return err == nil && more && r.drained <= drainBatches
-}
-
-// adapt bounds the next recvmmsg to what the caches hold, readBytes, if its
-// messages are like the last n of total bytes, so that their bytes are read again, by who
-// sums and copies them, before others drive them out.
-func (r *reader) adapt(n, total int) {
-	if total > 0 {
-		r.limit = min(max(readBytes*n/total, readLeast), readBatch)
-	}
 }
 
 // datagrams describes what recvmmsg got; what was cut is left out.

@@ -35,13 +35,13 @@ func (t *Transmitter) newSender() *sender {
 
 // WriteBatch sends p and sets the Result of each packet. A superframe is cut
 // into datagrams; where not all of them left, its Result says of one why, of
-// one that was too big if there was one. Packets of one hash to one remote
-// keep their order.
+// one that was too big if there was one. Packets of one hash and one VXLAN header
+// to one remote keep their order.
 //
-// Datagrams to one remote leave in joined messages (see [Transmitter.Offloads]):
-// those of a superframe, and packets in a row that are equally long, but for a
-// shorter last one. So all packets to one remote are best in one batch, in
-// whatever order with others.
+// Datagrams to one remote that have one VXLAN header leave in joined messages (see
+// [Transmitter.Offloads]): those of a superframe, and packets in a row that are equally
+// long, but for a shorter last one. So all packets to one remote are best in one batch,
+// in whatever order with others.
 //
 // It does not wait: where a buffer is full the packet is dropped as
 // SendNoBuffer, since one remote whose packets are stuck (an unresolved
