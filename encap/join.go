@@ -28,6 +28,8 @@ type Joiner struct {
 	n    int  // runs in use
 	at   int  // the run that was used last
 	more [maxRuns][maxJoined - 1][]byte
+
+	index [2 * maxRuns]uint8 // of runs plus one, by hash and VLAN, open addressing
 }
 
 // run is a superframe in the making: a frame of the caller's list and what may
@@ -76,7 +78,7 @@ func (j *Joiner) Add(frames []Frame, n int, f Frame, in *Inner) (used int, ends 
 		r = nil
 	}
 	if r == nil {
-		r = j.unused()
+		r = j.unused(hash, f.VLAN)
 	}
 	if r == nil {
 		j.full = true
@@ -128,6 +130,7 @@ func (j *Joiner) Finish(frames []Frame) {
 		}
 	}
 	j.n, j.at, j.full = 0, 0, false
+	j.index = [2 * maxRuns]uint8{}
 }
 
 func (j *Joiner) closeAll() {
@@ -140,13 +143,19 @@ func (j *Joiner) find(hash uint32, vlan uint16) *run {
 	if j.at < j.n && j.runs[j.at].of(hash, vlan) {
 		return &j.runs[j.at]
 	}
-	for i := range j.runs[:j.n] {
-		if j.runs[i].of(hash, vlan) {
-			j.at = i
-			return &j.runs[i]
+	for i := j.slot(hash, vlan); j.index[i] != 0; i = (i + 1) % len(j.index) {
+		at := int(j.index[i]) - 1
+		if j.runs[at].of(hash, vlan) {
+			j.at = at
+			return &j.runs[at]
 		}
 	}
 	return nil
+}
+
+// slot is where the search for a flow's run begins in index.
+func (j *Joiner) slot(hash uint32, vlan uint16) int {
+	return int((hash + uint32(vlan)) % uint32(len(j.index)))
 }
 
 // of reports whether r is the last run of a flow.
@@ -154,13 +163,18 @@ func (r *run) of(hash uint32, vlan uint16) bool {
 	return r.hash == hash && r.vlan == vlan && !r.done
 }
 
-// unused returns a run that holds nothing, nil if there is none.
-func (j *Joiner) unused() *run {
+// unused returns a run that holds nothing, for a flow; nil: there is none.
+func (j *Joiner) unused(hash uint32, vlan uint16) *run {
 	if j.n == maxRuns {
 		return nil
 	}
+	i := j.slot(hash, vlan)
+	for j.index[i] != 0 {
+		i = (i + 1) % len(j.index)
+	}
 	j.at = j.n
 	j.n++
+	j.index[i] = uint8(j.n)
 	return &j.runs[j.at]
 }
 
