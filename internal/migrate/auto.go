@@ -53,7 +53,7 @@ func Auto(sources []Source) (file []byte, told []string, err error) {
 	if used == "" {
 		return nil, told, &NothingError{looked}
 	}
-	told = append(told, "what is printed is of uvtep import "+used)
+	told = append(told, "the output is that of uvtep import "+used)
 	return file, append(told, more...), nil
 }
 

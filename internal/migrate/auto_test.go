@@ -21,7 +21,7 @@ func TestAuto(t *testing.T) {
 	second := source("second", "links:\n- {name: vx1, id: 9}\n- {name: vx2, id: 2}\n", "a note of second", nil)
 
 	file, told, err := migrate.Auto([]migrate.Source{none, absent, broken, first, second})
-	want := "a note of none\nbroken is left out: line 1: no\na note of first\nwhat is printed is of uvtep import first\nvx2 is left out: only second has it; uvtep import second prints it"
+	want := "a note of none\nbroken is left out: line 1: no\na note of first\nthe output is that of uvtep import first\nvx2 is left out: only second has it; uvtep import second prints it"
 	if err != nil || !strings.Contains(string(file), "vx1") || strings.Join(told, "\n") != want {
 		t.Errorf("%s%s\n%v; want\n%s", file, strings.Join(told, "\n"), err, want)
 	}

@@ -148,8 +148,8 @@ func (w *script) comments(l *Link) {
 		w.commentf("%s: reserved %s is reserved_bits %s to Linux and iproute2 from 6.14 on: write it behind type vxlan there", name, bits, mask)
 	}
 	if trunk := value(s.Trunk); trunk != "" {
-		w.commentf("%s: the kernel has no trunk ports, and %[1]s was VLAN %d of %s: have it and the devices of the other VLANs in a bridge with vlan_filtering 1, "+
-			"and write bridge vlan add dev %[4]s vid %[2]d pvid untagged", name, value(s.VLAN), trunk, quote(name))
+		w.commentf("%s: the kernel has no trunk ports, and %[1]s was VLAN %d of %s: make it and the devices of the other VLANs ports of a bridge with vlan_filtering 1, "+
+			"and run bridge vlan add dev %[4]s vid %[2]d pvid untagged", name, value(s.VLAN), trunk, quote(name))
 	}
 	if s.Group != nil && s.Dev == nil {
 		w.commentf("%s: the kernel wants a device for a group: write dev DEVICE", name)

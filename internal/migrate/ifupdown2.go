@@ -203,7 +203,7 @@ func (u *ifaceReader) finish() {
 	l, at := u.link, u.stanza.at
 	if l.ipv6() && l.set["udpcsum"] == false {
 		delete(l.set, "udpcsum")
-		u.notes.addf(at, "vxlan-udp-csum of %s is left out: it says nothing of an IPv6 underlay", l.name)
+		u.notes.addf(at, "vxlan-udp-csum of %s is left out: it has no meaning over an IPv6 underlay", l.name)
 	}
 	u.peers()
 	u.tellMTU()

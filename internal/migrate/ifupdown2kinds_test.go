@@ -138,7 +138,7 @@ iface br7 inet manual
 		{"source-directory", map[string]string{"interfaces": lo + "source-directory more\n", "more/a.intf": "auto vx1\niface vx1\n vxlan-id 1\n", "more/b": "auto vx2\niface vx2\n vxlan-id 2\n", "more/sub/c": "iface vx3\n vxlan-id 3\n"},
 			map[string]string{"vx1": "id=1 local=192.0.2.1", "vx2": "id=2"}, nil},
 		{"decimal numbers", map[string]string{"interfaces": "auto vx1\niface vx1\n vxlan-id 011\n vxlan-ttl 017\n vxlan-ageing 0_600\n vxlan-port 05000\n vxlan-tos 010\n mtu 01400\n vxlan-udp-csum true\n"},
-			map[string]string{"vx1": "id=11 ttl=17 ageing=600 dstport=5000 tos=0xa mtu=768 udpcsum=false"}, []string{"vxlan-udp-csum true is no to ifupdown2"}},
+			map[string]string{"vx1": "id=11 ttl=17 ageing=600 dstport=5000 tos=0xa mtu=768 udpcsum=false"}, []string{"ifupdown2 reads vxlan-udp-csum true as no"}},
 		{"learning of bridges", map[string]string{"interfaces": lo + `
 auto a
 iface a

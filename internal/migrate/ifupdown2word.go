@@ -198,7 +198,7 @@ func (u *interfaces) yesNo(a *attribute) bool {
 		return true
 	case "off", "no", "0", "slow", "False":
 	default:
-		u.notes.addf(a.at, "%s %s is no to ifupdown2, which knows yes, no, on, off, 1 and 0", a.key, a.value)
+		u.notes.addf(a.at, "ifupdown2 reads %s %s as no: it knows yes, no, on, off, 1 and 0", a.key, a.value)
 	}
 	return false
 }

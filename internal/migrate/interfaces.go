@@ -67,7 +67,7 @@ func (i *interfaces) file(name, text string) {
 		word, rest := cutWord(l.text)
 		switch {
 		case t.takes(l.text):
-			i.notes.addf(l.at, "%q is left out: it is of a template; give what ifquery -a prints", l.text)
+			i.notes.addf(l.at, "%q is left out: it is a line of a template; import what ifquery -a prints", l.text)
 			if keyword(word, rest) {
 				now, after = nil, "it follows an iface of a template"
 			}

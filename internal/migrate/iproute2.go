@@ -232,7 +232,7 @@ func (w *writer) word(word *words.Word) {
 	case v == nil:
 		return
 	case word.Name == "udpcsum" && v == false && w.family == 6: // which udp6zerocsumtx decides
-		w.warnf("noudpcsum is left out: it says nothing of an IPv6 underlay")
+		w.warnf("noudpcsum is left out: it has no meaning over an IPv6 underlay")
 		return
 	case word.Name == "learning":
 		w.deaf = v == false

@@ -36,7 +36,7 @@ func (w *writer) underlay(l *link) {
 		w.warnf("its underlay is in another network namespace: run uvtep there, and move the device here with ip link set dev %s netns NAME", quote(l.Name))
 		return
 	case index != nil:
-		w.warnf("its dev is not known but for its index, %v: write the dev", index)
+		w.warnf("only the index of its dev is known, %v: write the dev", index)
 		return
 	case !ok:
 		return
@@ -96,7 +96,7 @@ func (w *writer) reserved(usual uint64) {
 // device tells what the device has of its own, as commands to say of uvtep's.
 func (w *writer) device(l *link) {
 	again := func(format string, a ...any) {
-		w.warnf("of the device, and to be given again when uvtep runs: ip link "+format, a...)
+		w.warnf("set this again on the device when uvtep runs: ip link "+format, a...)
 	}
 	own := deviceWords{name: l.Name, txqlen: l.TxQLen, usualTxQLen: defaultQLen, group: l.Group, alias: l.Alias, genMode: l.GenMode, flags: l.Flags}
 	for _, words := range own.commands() {
@@ -110,7 +110,7 @@ func (w *writer) device(l *link) {
 		again("set dev %s master %s", name, quote(l.Master))
 	}
 	if l.Info.Slave != "" {
-		w.warnf("what %s has set of it as its port (bridge -d link show, bridge vlan show) is to be set again, too", l.Master)
+		w.warnf("set again, too, what %s has set for it as its port (bridge -d link show, bridge vlan show)", l.Master)
 	}
 	if w.deaf && l.Master == "" {
 		w.warnf("it does not learn, and neighbours that were given to the device are not the link's: list them with ip neigh show dev %[1]s nud permanent, "+
@@ -190,7 +190,7 @@ func (w *writer) entries(all []entry) {
 		w.warnf("entries of its bridge left out: %d; they are the bridge's own", bridge)
 	}
 	if !standard {
-		w.warnf("its own entry of %s was deleted, and to be deleted again when uvtep runs: uvtep fdb del %[1]s dev %s dst %s%s", zeroMAC, quote(w.name), w.peer, w.via())
+		w.warnf("its own entry of %s was deleted; delete it again when uvtep runs: uvtep fdb del %[1]s dev %s dst %s%s", zeroMAC, quote(w.name), w.peer, w.via())
 	}
 	if list != nil {
 		w.say("fdb", list)

@@ -246,13 +246,13 @@ func (d *netdev) finish() {
 		l.set["dstport"] = 4790
 	}
 	if d.anyLocal != nil {
-		d.notes.addf(d.anyLocal.at, "%v is left out: which address that is shows when networkd runs; write local", d.anyLocal)
+		d.notes.addf(d.anyLocal.at, "%v is left out: only networkd knows the address, when it runs; write local", d.anyLocal)
 	}
 	switch {
 	case !l.ipv6():
 		l.set["udpcsum"] = d.checksum // off unless said, other than the kernel's own
 	case d.saidChecksum:
-		d.notes.addf(l.at, "UDPChecksum= of %s is left out: it says nothing of an IPv6 underlay", l.name)
+		d.notes.addf(l.at, "UDPChecksum= of %s is left out: it has no meaning over an IPv6 underlay", l.name)
 	}
 	d.devOf()
 	d.linkLocalDev()

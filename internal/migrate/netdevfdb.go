@@ -67,7 +67,7 @@ func (e *entry) bridgeFDBKey(v *unitValue) (left bool, err error) {
 		e.Via = v.value
 		if index, err := strconv.Atoi(v.value); err == nil && index > 0 {
 			e.Via = ""
-			return false, errors.New("the name of the device with that index shows on the host; write via")
+			return false, errors.New("only the host knows the device with that index; write via")
 		}
 	case "AssociatedWith":
 		if v.value != "self" {

@@ -158,7 +158,7 @@ func TestNetDevMatch(t *testing.T) {
 		{"Property=DEVTYPE=wlan", false, ""},
 		{"Property=!DEVTYPE=wlan INTERFACE=w*", true, ""},
 		{"Property=!DEVTYPE=wlan INTERFACE=v*", false, ""},
-		{"Property=ID_X=1", true, "shows when networkd runs"},
+		{"Property=ID_X=1", true, "only networkd knows, when it runs"},
 		{"Host=h1", true, "[Match] Host=h1 cannot be evaluated here"},
 		{"Host=h1\nName=va", true, "[Match] Host=h1 cannot be evaluated here"},
 		{"Host=h1\nHost=\nName=va", true, ""},

@@ -86,7 +86,7 @@ func (d *netdev) ownNetwork() {
 	n := &d.networks[i]
 	d.conditions(n)
 	if m := n.match.lists; m["MACAddress"] != nil && mac == "" || n.match.of(virtual(d.link.name, "vxlan", "vxlan", mac)) == maybe && len(n.match.conditions) == 0 {
-		d.notes.addf(place{n.file, 1}, "whether [Match] is that of %s shows when networkd runs: the file is taken for it", d.link.name)
+		d.notes.addf(place{n.file, 1}, "only networkd knows, when it runs, whether [Match] is that of %s: the import takes the file for it", d.link.name)
 	}
 	if v := n.unmanaged(); v != nil {
 		d.notes.addf(v.at, "%v: networkd leaves %s down and gives it nothing, and so does the file; what else the file says of it is left out", v, d.link.name)

@@ -66,7 +66,7 @@ func (n *netplanLink) key(k *netplanKey) error {
 		return put[uint64](l, "id")(plainDecimal(v, 1<<24-1))
 	case "local":
 		if slices.Contains([]string{"ipv4_link_local", "ipv6_link_local", "dhcp4", "dhcp6", "slaac"}, v) {
-			return errors.New("which address that is shows when networkd runs; write local")
+			return errors.New("only networkd knows the address, when it runs; write local")
 		}
 		return put[string](l, "local")(address(v, false))
 	case "remote":

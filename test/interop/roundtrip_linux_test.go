@@ -95,11 +95,11 @@ func TestRoundTrip(t *testing.T) {
 	c := newConfigured(t, between, 1, "eth0", addr("192.0.2.1"), file)
 	for line := range strings.Lines(told) {
 		t.Logf("import: %s", line)
-		_, command, found := strings.Cut(line, "given again when uvtep runs: ")
+		_, command, found := strings.Cut(line, "on the device when uvtep runs: ")
 		if found {
 			mustRun(t, between, "sh", "-c", command)
 		}
-		if _, command, found = strings.Cut(line, "deleted again when uvtep runs: uvtep "); found {
+		if _, command, found = strings.Cut(line, "delete it again when uvtep runs: uvtep "); found {
 			c.daemon.uvtep(t, strings.Fields(command)...)
 		}
 	}
