@@ -11,10 +11,12 @@ const (
 	// readBatch is the most messages of one ReadBatch: enough that the frames of many
 	// flows or tenants that take turns are joined, some of each.
 	readBatch = 256
-	// readStep is the most messages of one recvmmsg, whose lengths nobody knows before.
-	// 64 KiB each, they are 4 MiB; 256 of them were all that a burst had, and as the first
-	// to reach their memory took so long (a fault a page) that the burst was over.
-	readStep = 64
+	// firstStep is the most messages of a ReadBatch's first recvmmsg, which knows nothing of
+	// their lengths, and readStep of any. 64 KiB each, 16 are 1 MiB. With all 256 in one call,
+	// the first large ones after small ones reached so much new memory, a page fault for each
+	// 4 KiB, that a burst was over before one of its datagrams was forwarded.
+	firstStep = 16
+	readStep  = 64
 	// readBytes is what one ReadBatch had better bring at most, and readLeast the fewest
 	// messages that it asks for nevertheless.
 	readBytes = 512 << 10

@@ -189,9 +189,9 @@ func TestReceiverTakesFewerLargeMessages(t *testing.T) {
 		of          []encap.Packet
 		least, most int // messages at once
 	}{
-		{large, 1, readLeast},       // the first ones
-		{small, 100, 100},           // all, whatever there was before
-		{large, readStep, readStep}, // after small ones, whose lengths they might have
+		{large, 1, readLeast},         // the first ones
+		{small, 100, 100},             // all, whatever there was before
+		{large, firstStep, firstStep}, // after small ones, whose lengths they might have
 		{large, 1, readLeast},
 		{small[:60], 60, 60},
 	} {
