@@ -1,9 +1,7 @@
 package bgp
 
 import (
-	"context"
 	"log/slog"
-	"net"
 	"net/netip"
 	"time"
 )
@@ -35,7 +33,7 @@ type Config struct {
 type NeighbourConfig struct {
 	// Address is the neighbour's, with a zone where it is link-local. It is its name, too.
 	Address netip.Addr
-	// Port is the one to dial: 179.
+	// Port is the one to dial: 179. Where the neighbour dials its port is not looked at.
 	Port uint16
 	// RemoteAS is the neighbour's AS number. Another one is refused.
 	RemoteAS uint32
@@ -83,12 +81,13 @@ const (
 // order; those about several may come at once. While a call lasts, that neighbour alone is
 // not read, its TCP window fills, and its session stays up: back-pressure, not a queue.
 //
-// A Handler may call the Speaker's methods.
+// A Handler may call the Speaker's methods, but for RemoveNeighbour in a call about that neighbour.
 type Handler interface {
 	// HandleUpdate gets changes of routes. u and its slices are valid until it returns;
 	// u.Attributes may be kept. Each route that was announced is withdrawn in the end: by the
 	// neighbour, when its session is gone (after the stale time, where it has one), when it
-	// did not come again after a restart or refresh, or when the neighbour is removed.
+	// did not come again after a restart or refresh, or when the neighbour is removed; but
+	// not because Run ends.
 	// Withdrawn routes were announced before. It does not get routes that came back to
 	// their origin: those with this speaker's AS in their path or its router id as originator.
 	HandleUpdate(neighbour netip.Addr, u *Update)
@@ -145,7 +144,7 @@ type NeighbourState struct {
 	Address  netip.Addr
 	RemoteAS uint32
 	State    State
-	// Since is when State began: Established and, of all others, when the last session ended.
+	// Since is when the session was established, or the last one ended.
 	Since time.Time
 	// RouterID, HoldTime, Capabilities, LocalAddress and Port are those of the session.
 	RouterID     netip.Addr
@@ -186,6 +185,8 @@ const (
 	DropMalformed DropReason = "treated-as-withdrawn"
 	// DropAttribute: a malformed attribute was discarded (RFC 7606 section 2).
 	DropAttribute DropReason = "attribute-discarded"
+	// DropUnknownAttribute: an attribute that this speaker does not know.
+	DropUnknownAttribute DropReason = "unknown-attribute"
 	// DropRoute: a route that is not as its type says.
 	DropRoute DropReason = "malformed-route"
 	// DropType: a route of a type that is not known (RFC 7432 section 7).
@@ -197,32 +198,3 @@ const (
 	// DropLimit: routes beyond the neighbour's limit.
 	DropLimit DropReason = "limit"
 )
-
-// Network is how a Speaker reaches its neighbours.
-type Network interface {
-	// Dial connects to the neighbour.
-	Dial(ctx context.Context, n *NeighbourConfig) (net.Conn, error)
-	// Listen listens at an address for connections of the neighbours; passwords of them may
-	// be set later.
-	Listen(ctx context.Context, at netip.AddrPort) (Listener, error)
-}
-
-// Listener takes connections of neighbours.
-type Listener interface {
-	net.Listener
-	// Expect prepares for connections of the neighbour: its password, until Forget.
-	Expect(n *NeighbourConfig) error
-	Forget(n *NeighbourConfig) error
-}
-
-// API of the Speaker, which is in run.go:
-//
-//	New(Config) (*Speaker, error)
-//	Run(ctx) error                             holds the sessions until ctx ends, then says Cease
-//	AddNeighbour(NeighbourConfig) error        also while it runs; a changed one: remove, add
-//	RemoveNeighbour(netip.Addr)                its routes are withdrawn by updates before it returns
-//	Announce(Route, Attributes) error          a route to all neighbours, now and later
-//	Withdraw(Key)
-//	Refresh(netip.Addr) error                  asks for all its routes again (RFC 2918)
-//	Reset(netip.Addr) error                    ends its session (Cease, Administrative Reset)
-//	Neighbours() []NeighbourState              for show
