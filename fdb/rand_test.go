@@ -100,7 +100,10 @@ func (f *fuzzer) step() {
 	if f.rnd.IntN(50) == 0 {
 		r = MaxRemoteID - r
 	}
-	st, fl := State(f.rnd.IntN(3)), Flags(f.rnd.IntN(8))
+	st, fl := State(f.rnd.IntN(3)), Flags(f.rnd.IntN(8)).WithMark(Mark(f.rnd.IntN(3)))
+	if f.rnd.IntN(4) == 0 {
+		fl |= FlagNoFlood
+	}
 	// A worker's clock may be a little behind the others'.
 	now := f.clock - Tick(f.rnd.IntN(2))
 	var got, want any

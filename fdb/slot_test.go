@@ -1,6 +1,7 @@
 package fdb
 
 import (
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -18,7 +19,7 @@ func TestSizes(t *testing.T) {
 	if n := unsafe.Sizeof(shard{}); unsafe.Sizeof(uintptr(0)) == 8 && n != 64 {
 		t.Errorf("a shard has %d bytes, want 64", n)
 	}
-	if stateBits+8*unsafe.Sizeof(Flags(0))+48 > 64 || Permanent > stateMask {
+	if stateBits+bits.Len16(uint16(knownFlags))+48 > 64 || Permanent > stateMask {
 		t.Error("state and flags do not fit the key beside the MAC")
 	}
 }

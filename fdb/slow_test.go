@@ -27,6 +27,15 @@ type slowEntry struct {
 	state         State
 	flags         Flags
 	used, updated Tick
+	of            []Flags // of each remote of a group
+}
+
+// own are the flags that a remote has for itself.
+func (e *slowEntry) own(r RemoteID) Flags {
+	if i := slices.Index(e.remotes, r); i >= 0 && e.of != nil {
+		return e.of[i]
+	}
+	return 0
 }
 
 func newSlow(c Config) *slow {
@@ -107,7 +116,7 @@ func (o *slow) event(k EventKind, why Reason, m encap.MAC, r, old RemoteID) {
 	e := o.entries[m]
 	o.events = append(o.events, Event{
 		Kind: k, Reason: why, MAC: m, Remote: r, Old: old,
-		State: e.state, Flags: e.flags, OldFlags: e.flags, Used: e.used, Updated: e.updated,
+		State: e.state, Flags: e.flags | e.own(r), OldFlags: e.flags | e.own(r), Used: e.used, Updated: e.updated,
 	})
 }
 
@@ -126,13 +135,21 @@ func (o *slow) Group(m encap.MAC, now Tick) []RemoteID {
 		return nil
 	}
 	e.used = max(e.used, now)
-	return slices.Clone(e.remotes)
+	var flood []RemoteID
+	for i, r := range e.remotes {
+		if e.of[i]&FlagNoFlood == 0 {
+			flood = append(flood, r)
+		}
+	}
+	return flood
 }
 
 func (o *slow) create(m encap.MAC, why Reason, r RemoteID, st State, fl Flags, now Tick) {
-	o.entries[m] = &slowEntry{[]RemoteID{r}, st, fl, now, now}
-	if !IsGroup(m) {
+	e := &slowEntry{remotes: []RemoteID{r}, state: st, flags: fl, used: now, updated: now}
+	if o.entries[m] = e; !IsGroup(m) {
 		o.unicast++
+	} else {
+		e.flags, e.of = fl&^ofRemote, []Flags{fl & ofRemote}
 	}
 	o.event(Added, why, m, r, r)
 }
@@ -180,11 +197,20 @@ func (o *slow) Append(m encap.MAC, r RemoteID, st State, fl Flags, now Tick) err
 		return o.Add(m, r, st, fl, now)
 	case !IsGroup(m):
 		return ErrNotGroup
-	case slices.Contains(e.remotes, r):
-		return ErrExist
 	}
-	e.remotes = append(e.remotes, r)
-	e.state, e.flags, e.updated = st, fl, now
+	if i := slices.Index(e.remotes, r); i >= 0 {
+		was, is := e.of[i], fl&ofRemote
+		if was == is {
+			return ErrExist
+		}
+		if e.of[i] = is; was&FlagNoFlood != is&FlagNoFlood {
+			e.updated = now
+			o.event(Updated, ReasonUser, m, r, r)
+		}
+		return nil
+	}
+	e.remotes, e.of = append(e.remotes, r), append(e.of, fl&ofRemote)
+	e.state, e.flags, e.updated = st, fl&^ofRemote, now
 	o.event(Added, ReasonUser, m, r, r)
 	return nil
 }
@@ -196,11 +222,12 @@ func (o *slow) Replace(m encap.MAC, r RemoteID, st State, fl Flags, now Tick) er
 		return ErrGroup
 	case e == nil:
 		return o.Add(m, r, st, fl, now)
-	case e.remotes[0] == r && e.state == st && e.flags == fl:
+	case e.remotes[0] == r && e.state == st && e.flags.WithMark(0) == fl.WithMark(0):
+		e.flags = fl
 		return nil
 	}
 	old, oldFlags := e.remotes[0], e.flags
-	*e = slowEntry{[]RemoteID{r}, st, fl, e.used, now}
+	*e = slowEntry{remotes: []RemoteID{r}, state: st, flags: fl, used: e.used, updated: now}
 	o.event(Updated, ReasonUser, m, r, old)
 	o.events[len(o.events)-1].OldFlags = oldFlags
 	return nil
@@ -213,6 +240,9 @@ func (o *slow) removeRemote(m encap.MAC, r RemoteID, why Reason) bool {
 		return false
 	}
 	o.event(Removed, why, m, r, r)
+	if e.of != nil {
+		e.of = slices.Delete(e.of, i, i+1)
+	}
 	if e.remotes = slices.Delete(e.remotes, i, i+1); len(e.remotes) == 0 {
 		delete(o.entries, m)
 		if !IsGroup(m) {
@@ -260,7 +290,7 @@ func (o *slow) Age(now, maxAge Tick) (removed int) {
 func (o *slow) Flush(filter func(*Entry) bool) (removed int) {
 	for m, e := range o.entries {
 		for _, r := range slices.Clone(e.remotes) {
-			if filter(&Entry{MAC: m, Remotes: []RemoteID{r}, State: e.state, Flags: e.flags, Used: e.used, Updated: e.updated}) {
+			if filter(&Entry{MAC: m, Remotes: []RemoteID{r}, State: e.state, Flags: e.flags | e.own(r), Used: e.used, Updated: e.updated}) {
 				o.removeRemote(m, r, ReasonFlushed)
 				removed++
 			}
@@ -274,7 +304,7 @@ func (o *slow) Get(m encap.MAC) (Entry, bool) {
 	if e == nil {
 		return Entry{}, false
 	}
-	return Entry{MAC: m, Remotes: slices.Clone(e.remotes), State: e.state, Flags: e.flags, Used: e.used, Updated: e.updated}, true
+	return Entry{MAC: m, Remotes: slices.Clone(e.remotes), State: e.state, Flags: e.flags, Used: e.used, Updated: e.updated, ofRemotes: slices.Clone(e.of)}, true
 }
 
 // all returns the entries in the order of their MACs.
