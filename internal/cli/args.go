@@ -85,6 +85,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "the path of the daemon's socket"
 	case name == "config":
 		return name, "the path of a configuration file"
+	case name == "socket":
+		return name, "the path of the agent's socket"
 	case name == "to":
 		return name, "what to print: iproute2"
 	case name == "overlay":
@@ -165,6 +167,7 @@ func objects() []struct {
 		{"config", []verb{{"check", "check"}, {"apply", "apply"}}},
 		{"import", []verb{{"iproute2", "iproute2"}, {"netdev", "netdev"}, {"ifupdown2", "ifupdown2"}, {"netplan", "netplan"}, {"nm", "nm"}, {"auto", "auto"}}},
 		{"export", nil},
+		{"evpn", []verb{{"run", "run"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}, {"check", "check"}, {"clear", "clear"}, {"monitor", "monitor"}}},
 		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil},
 	}
 }
@@ -200,7 +203,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, port, config, import, export, monitor, status, ping, check, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, port, config, import, export, evpn, monitor, status, ping, check, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

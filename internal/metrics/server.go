@@ -38,8 +38,9 @@ const (
 
 // Config is what a Server needs.
 type Config struct {
-	Addr    string // ADDR:PORT; see CheckAddr
-	Source  Source
+	Addr    string               // ADDR:PORT; see CheckAddr
+	Source  Source               // nil: there are no counters of a VTEP
+	More    prometheus.Collector // nil: none
 	Version string
 	LogLost func() uint64 // how many lines of the log could not be written; nil: not shown
 	Log     *slog.Logger
@@ -69,7 +70,13 @@ func CheckAddr(text string) error {
 // Listen takes the port. Scrapes wait until Serve is called.
 func Listen(c Config) (*Server, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(&c), collectors.NewGoCollector(),
+	if c.Source != nil {
+		registry.MustRegister(newCollector(&c))
+	}
+	if c.More != nil {
+		registry.MustRegister(c.More)
+	}
+	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	l, err := net.Listen("tcp", c.Addr)
 	switch {
@@ -82,7 +89,9 @@ func Listen(c Config) (*Server, error) {
 	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.inTurn(promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log})))
-	mux.Handle("GET /healthz", s.inTurn(healthz(c.Source, c.Log)))
+	if c.Source != nil {
+		mux.Handle("GET /healthz", s.inTurn(healthz(c.Source, c.Log)))
+	}
 	s.http = &http.Server{
 		Handler:           mux,
 		ConnState:         s.listener.State,
