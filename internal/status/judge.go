@@ -117,7 +117,7 @@ func judgeDaemon(s *Snapshot, drops []Drop) (all []Finding) {
 	}
 	all = append(all, judgeDrops("", drops, rx, rx)...)
 	if n := s.Stats.Panics; n > 0 {
-		all = append(all, Finding{"", fmt.Sprintf("uvtep has caught %d faults of its own", n), "see the daemon's log, and report them with uvtep bugreport"})
+		all = append(all, Finding{"", fmt.Sprintf("uvtep has caught %d faults of its own", n), "see the stacks in the daemon's log, and report them"})
 	}
 	if held, limit := s.Stats.Addresses, s.Stats.MaxAddress; limit > 0 && held*100 >= limit*nearlyFull {
 		all = append(all, Finding{"", fmt.Sprintf("all links together have %d of %d addresses", held, limit), "raise uvtep run --maxaddress, or find the link that has most"})
