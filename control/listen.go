@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -27,6 +28,7 @@ type ownSocket struct {
 	net.Listener
 	path string
 	file fs.FileInfo
+	kept atomic.Bool // the file is another daemon's from now on
 }
 
 // stat is the state of the socket's file; false: it is gone, or another one.
@@ -37,6 +39,9 @@ func (s *ownSocket) stat() (fs.FileInfo, bool) {
 
 // Close removes the socket's file, if it is there, and closes the socket.
 func (s *ownSocket) Close() error {
+	if s.kept.Load() {
+		return s.Listener.Close()
+	}
 	if unlock, err := lockSocket(s.path); err == nil { // else without: nobody is waited for for long
 		defer unlock()
 	}
@@ -58,6 +63,42 @@ func listen(path string) (*ownSocket, error) {
 		return nil, fmt.Errorf("%w: give a path that this user may make a socket at with --control, or make room there", err)
 	}
 	return l, err
+}
+
+// listenOr is listen, or takes over the socket of the daemon before, where there is one.
+func listenOr(path string, before *os.File) (*ownSocket, error) {
+	if before == nil {
+		return listen(path)
+	}
+	defer before.Close()
+	l, err := net.FileListener(before)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the socket that was handed over: %w", err), l.Close())
+	}
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	s := &ownSocket{Listener: l, path: path, file: file}
+	s.kept.Store(true)
+	return s, nil
+}
+
+// Own has the server remove the file of a socket that it was handed when it ends: from now on it is its own.
+func (s *Server) Own() { s.listener.kept.Store(false) }
+
+// Leave has the server leave its socket to another daemon when it ends, and returns the socket.
+func (s *Server) Leave() (*os.File, error) {
+	u, ok := s.listener.Listener.(*net.UnixListener)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	f, err := u.File()
+	s.listener.kept.Store(err == nil)
+	return f, err
 }
 
 // bind is listen for a path that can be one.

@@ -45,25 +45,28 @@ func ApplyPort(s *api.PortSpec, c *vtep.TrunkConfig) error {
 	return nil
 }
 
+// PortSpecOf describes a port's configuration with the values that are in force, as SpecOf does a link's.
+func PortSpecOf(c vtep.TrunkConfig) api.PortSpec {
+	l := SpecOf(vtep.LinkConfig{
+		Name: c.Name, MTU: c.MTU, Address: c.Address, Queues: c.Queues,
+		Persist: c.Persist, Owner: c.Owner, OwnerGroup: c.OwnerGroup,
+	})
+	return api.PortSpec{
+		Name: l.Name, Type: api.TypeTrunk, MTU: l.MTU, Address: l.Address, Queues: l.Queues,
+		Persist: l.Persist, User: l.User, GroupOwner: l.GroupOwner,
+	}
+}
+
 // portOf is the API's form of a trunk port, with the device as package vtep knows it.
 func portOf(i vtep.TrunkInfo) api.Port {
-	c := i.Config
-	l := linkOf(vtep.LinkInfo{
-		Config: vtep.LinkConfig{
-			Name: c.Name, MTU: c.MTU, Address: c.Address, Queues: c.Queues,
-			Persist: c.Persist, Owner: c.Owner, OwnerGroup: c.OwnerGroup,
-		},
-		State: i.State,
-	})
+	l := linkOf(vtep.LinkInfo{Config: vtep.LinkConfig{Name: i.Config.Name}, State: i.State})
 	p := api.Port{
-		Spec: api.PortSpec{
-			Name: l.Spec.Name, Type: api.TypeTrunk, MTU: l.Spec.MTU, Address: l.Spec.Address, Queues: l.Spec.Queues,
-			Persist: l.Spec.Persist, User: l.Spec.User, GroupOwner: l.Spec.GroupOwner,
-		},
+		Spec:   PortSpecOf(i.Config),
 		Netdev: l.Netdev,
 		VLANs:  make([]api.PortVLAN, 0, len(i.VLANs)),
 		Drops:  dropsOf(i.Drops),
 	}
+	p.Spec.Name = l.Netdev.Name
 	for _, v := range i.VLANs {
 		p.VLANs = append(p.VLANs, api.PortVLAN{VLAN: v.VLAN, ID: uint32(v.VNI), Link: v.Link})
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +50,15 @@ type ServerConfig struct {
 	Subscribe func(vtep.EventSet) (*vtep.Subscription, error)
 	// ApplyConfig reads the configuration file again; nil: there is none.
 	ApplyConfig func(context.Context, api.ConfigApply) (api.ConfigApplied, error)
-	Log         *slog.Logger // nil: slog.Default
+	// Changed is called after each request that changed something; nil: nothing is.
+	Changed func()
+	// HandOver answers a daemon that wants to take over, on its connection, which is closed when it returns; nil: none can. Protocol is
+	// what that one has to speak.
+	HandOver func(*net.UnixConn)
+	Protocol string
+	// Listener is the control socket of the daemon before, which is at Path; nil: it is made.
+	Listener *os.File
+	Log      *slog.Logger // nil: slog.Default
 }
 
 // Server answers on a unix socket. Everybody whom the file's mode (0660) lets
@@ -76,7 +85,7 @@ func Listen(c ServerConfig) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	l, err := listen(c.Path)
+	l, err := listenOr(c.Path, c.Listener)
 	if err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
@@ -123,7 +132,9 @@ func (s *Server) Serve(ctx context.Context) error {
 
 // routes are the paths that are answered, as docs/openapi.yaml describes them.
 func (s *Server) routes() map[string]http.Handler {
-	routes := map[string]http.Handler{"GET /v1/monitor": http.HandlerFunc(s.monitor), "GET /v1/fdb": http.HandlerFunc(s.fdb)}
+	routes := map[string]http.Handler{
+		"GET /v1/monitor": http.HandlerFunc(s.monitor), "GET /v1/fdb": http.HandlerFunc(s.fdb), "POST /v1/handover": http.HandlerFunc(s.handOver),
+	}
 	for pattern, fn := range map[string]func(*http.Request) (any, error){
 		"GET /v1/version":         s.version,
 		"GET /v1/stats":           s.stats,
@@ -175,6 +186,9 @@ func (s *Server) answer(body int64, fn func(*http.Request) (any, error)) http.Ha
 		}
 		if err == nil && fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { reply, err = fn(r) }) {
 			err = api.ErrFault
+		}
+		if s.config.Changed != nil && r.Method != http.MethodGet && r.Method != http.MethodHead && err == nil {
+			s.config.Changed()
 		}
 		s.reply(w, r, reply, err)
 	})

@@ -95,6 +95,14 @@ type peerPolicy struct {
 
 func newPeerPolicy(s *ownSocket) peerPolicy { return peerPolicy{uid: uint32(os.Geteuid()), socket: s} }
 
+// mayTakeOver lets root and the daemon's user have what the daemon has open.
+func (p peerPolicy) mayTakeOver(ctx context.Context) error {
+	if who, ok := ctx.Value(peerKey{}).(peer); ok && (who.uid == 0 || who.uid == p.uid) {
+		return nil
+	}
+	return fmt.Errorf("%w: be root or user %d to take over", api.ErrDenied, p.uid)
+}
+
 func (p peerPolicy) mayWrite(ctx context.Context) error {
 	who, ok := ctx.Value(peerKey{}).(peer)
 	if ok && (who.uid == 0 || who.uid == p.uid) {

@@ -4,6 +4,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"net"
 	"syscall"
 
@@ -24,3 +25,5 @@ type peerPolicy struct{}
 func newPeerPolicy(*ownSocket) peerPolicy { return peerPolicy{} }
 
 func (peerPolicy) mayWrite(context.Context) error { return nil }
+
+func (peerPolicy) mayTakeOver(context.Context) error { return errors.ErrUnsupported }

@@ -24,7 +24,12 @@ func Open(c Config) (*Device, error) {
 	// The device, the hub and what is asked of it must be of one namespace.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	d, err := open(c)
+	var d *Device
+	if len(c.Inherited) > 0 {
+		d, err = openInherited(c)
+	} else {
+		d, err = open(c)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tap: open %q: %w", c.Name, err)
 	}
@@ -42,8 +47,7 @@ func open(c Config) (*Device, error) {
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	d := &Device{hub: h, config: c, lookEvery: awayInterval, done: make(chan struct{}), gone: make(chan struct{})}
-	d.super.switchOff(c.NoWriteOffload)
+	d := newDevice(h, c)
 	p, err := h.prepare(c)
 	d.dropped = p.dropped
 	if err == nil {
@@ -58,6 +62,29 @@ func open(c Config) (*Device, error) {
 		if p.created {
 			err = errors.Join(err, d.abandon(p))
 		}
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func newDevice(h *hub, c Config) *Device {
+	d := &Device{hub: h, config: c, lookEvery: awayInterval, done: make(chan struct{}), gone: make(chan struct{})}
+	d.super.switchOff(c.NoWriteOffload)
+	return d
+}
+
+// openInherited is open of queues that are open.
+func openInherited(c Config) (*Device, error) {
+	h, err := hubs.acquire()
+	if err != nil {
+		return nil, errors.Join(err, c.closeInherited())
+	}
+	d := newDevice(h, c)
+	err = errors.Join(d.inherit(c), c.closeInherited())
+	if d.config.Inherited = nil; err == nil {
+		err = d.configure(c)
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

@@ -28,6 +28,8 @@ type queue struct {
 	fd     int
 	closed atomic.Bool // set before mu is taken, so that a reader lets go of it
 
+	stopped atomic.Bool // see Device.Stop
+
 	super *superframes // the netdev's
 
 	unreadable atomic.Uint64 // see Losses
@@ -98,7 +100,7 @@ func (q *queue) readReady(fd uintptr) bool {
 			}
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN && q.n == 0:
-			if q.spin.Again() && !q.closed.Load() {
+			if q.spin.Again() && !q.closed.Load() && !q.stopped.Load() {
 				continue
 			}
 			q.release()
@@ -146,7 +148,7 @@ func (q *queue) release() {
 func (q *queue) readError(err error) error {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	if q.closed.Load() {
+	if q.closed.Load() || q.stopped.Load() {
 		return os.ErrClosed
 	}
 	if _, _, e := attached(q.fd); errors.Is(e, ErrGone) {

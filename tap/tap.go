@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -105,6 +106,10 @@ type Config struct {
 	// NoWriteOffload is what is not left to the kernel in writes: superframes of
 	// these kinds are cut before.
 	NoWriteOffload Offload
+	// Inherited are open queues of the TAP, by [Device.Descriptors] of a Device before, perhaps another process's. They
+	// are used instead of opening the TAP by its name, or Open fails with ErrInherited; it closes them in either case.
+	// nil: there are none. Linux only.
+	Inherited []*os.File
 	// Spin is how long a reader looks for the next frame before it waits, where
 	// the traffic is sparse and the processor has nothing else to do; 0: not at
 	// all. Linux only; elsewhere nothing spins.

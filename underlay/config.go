@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -81,6 +82,10 @@ type ReceiverConfig struct {
 	NoGRO bool
 	// Filter has the kernel drop what it says before it is queued; nil: nothing is. Linux only.
 	Filter *Gate
+	// Inherited are open sockets of such a receiver, by [Receiver.Descriptors] of one before, perhaps another process's.
+	// They are used, as many as they are, instead of opening Workers of them, or Listen fails with ErrInherited; it
+	// closes them in either case. Arm has to follow. nil: there are none. Linux only.
+	Inherited []*os.File
 	// Beside names the caller's open receivers of the same port whose address
 	// overlaps this one's (a wildcard and a group, or a wildcard and an
 	// address). Without being named here they make the port be in use, as

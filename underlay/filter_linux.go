@@ -266,6 +266,14 @@ func (g *Gate) Close() error {
 	return g.program.Close()
 }
 
+// Release closes the gate's program, and leaves its entries to the sockets that still have it.
+func (g *Gate) Release() error {
+	if g == nil {
+		return nil
+	}
+	return g.program.Close()
+}
+
 // Rule is what a filter lets through to one link.
 type Rule struct {
 	filter *Filter

@@ -23,7 +23,7 @@ func (r *Receiver) Losses() encap.Losses {
 	var l encap.Losses
 	dropped := uint64(0)
 	r.each(func(rd *reader) {
-		dropped += rd.dropped()
+		dropped += rd.dropped() - rd.before
 		l.Unreadable += rd.unreadable.Load()
 	})
 	// What the filter refused is among them, and counted by its reason. It is asked

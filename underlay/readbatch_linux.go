@@ -30,11 +30,13 @@ type reader struct {
 	closed  atomic.Bool // set before conn is closed or drained, so that a spinning reader lets go
 
 	draining atomic.Bool
-	drained  int // batches
+	drained  int         // batches
+	stopped  atomic.Bool // see Receiver.Stop
 
 	unreadable atomic.Uint64 // see Losses
 
-	drops uint64 // by the kernel, see dropped; guarded by Receiver.lossMu
+	drops  uint64 // by the kernel, see dropped; guarded by Receiver.lossMu
+	before uint64 // drops of the process that had the socket before; immutable
 
 	// step is how many messages the next ReadBatch's first recvmmsg asks for: what the caches
 	// hold, readBytes, if they are like the last ones, so that their bytes are read again, by
@@ -120,7 +122,7 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 	for {
 		rd.want, rd.got, rd.bytes, rd.errno = min(len(d), readBatch), 0, 0, 0
 		if err := rd.raw.Read(rd.recv); err != nil {
-			if errors.Is(err, net.ErrClosed) || rd.draining.Load() && !rd.rest() {
+			if errors.Is(err, net.ErrClosed) || rd.stopped.Load() || rd.draining.Load() && !rd.rest() {
 				return 0, net.ErrClosed
 			}
 			if !rd.draining.Load() {

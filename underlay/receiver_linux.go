@@ -26,6 +26,8 @@ type Receiver struct {
 	port    uint16
 	gro     offloadState
 
+	inherited bool // the sockets are another receiver's of before, see Arm
+
 	lossMu   sync.Mutex // innermost
 	overflow uint64     // see Losses
 }
@@ -83,6 +85,12 @@ func listen(cfg ReceiverConfig) (_ *Receiver, err error) {
 			return nil, err
 		}
 		defer func() { _ = other.allowBeside(false) }()
+	}
+	if len(cfg.Inherited) > 0 {
+		if err := r.inherit(&cfg, ifindex); err != nil {
+			return nil, err
+		}
+		cfg.Workers = 0
 	}
 	for range cfg.Workers {
 		conn, err := r.openSocket(&cfg, ifindex)
@@ -203,7 +211,7 @@ func join(conn *net.UDPConn, group netip.Addr, ifindex int) (func() error, error
 		p := ipv6.NewPacketConn(conn)
 		enter, leave = p.JoinGroup, p.LeaveGroup
 	}
-	if err := enter(ifi, addr); err != nil {
+	if err := enter(ifi, addr); err != nil && !errors.Is(err, unix.EADDRINUSE) { // an inherited socket is a member
 		return nil, fmt.Errorf("join group on interface %d: %w", ifindex, err)
 	}
 	return func() error { return leave(ifi, addr) }, nil

@@ -19,6 +19,7 @@ type endpoint struct {
 	vtep     *VTEP
 	key      endpointKey
 	receiver Receiver
+	name     string         // of the receiver's descriptors
 	sockets  int            // of the receiver, but for that of links set aside
 	gate     *underlay.Gate // nil: the kernel filters nothing
 	*forward.Endpoint
@@ -136,7 +137,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 	if instead != nil {
 		ep.inherit(instead)
 	}
-	ep.receiver, ep.sockets, err = v.host.Listen(underlay.ReceiverConfig{
+	c := underlay.ReceiverConfig{
 		Local:         key.local,
 		V6:            key.v6,
 		Port:          key.port,
@@ -148,7 +149,11 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 		NoGRO:         v.off.UDPGRO || singly != 0,
 		Spin:          v.spin,
 		Filter:        gate,
-	})
+	}
+	ep.name = socketName(&c)
+	if ep.receiver, ep.sockets, err = v.host.Listen(c); err == nil && !v.holding {
+		ep.arm()
+	}
 	if err != nil {
 		_ = gate.Close()
 		if key.group.IsValid() && key.dev == 0 {

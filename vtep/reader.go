@@ -15,6 +15,9 @@ import (
 // readPort reads a queue of a port and calls take with the frames, until the port is closed
 // or its netdev is deleted.
 func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)) {
+	if !v.held() {
+		return
+	}
 	frames := make([]encap.Frame, forward.Batch)
 	for {
 		k, err := n.port.ReadBatch(queue, frames)
@@ -38,6 +41,9 @@ func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)
 // readSocket reads a socket of an endpoint for worker n, until the receiver is closed. n is
 // the socket's number, but for the socket of links set aside. It calls rest after each batch.
 func (ep *endpoint) readSocket(socket, n int, rest func()) {
+	if !ep.vtep.held() {
+		return
+	}
 	w := forward.NewNetWorker(ep.Endpoint, n)
 	datagrams := make([]encap.Datagram, forward.Batch)
 	for {

@@ -3,6 +3,7 @@ package vtep
 import (
 	"context"
 	"net/netip"
+	"os"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/tap"
@@ -62,6 +63,20 @@ type Receiver interface {
 // filter says so (underlay.Rule.Aside).
 type AsideReceiver interface {
 	OpenAside() error
+}
+
+// Heritable is a Port or Receiver that can be left to another VTEP, even of another process.
+type Heritable interface {
+	// Stop ends the ReadBatches, now and from now on. What the kernel has queued stays, and grows.
+	Stop() error
+	// Descriptors are new descriptors of its queues or sockets, which outlive Close.
+	Descriptors() ([]*os.File, error)
+}
+
+// ArmedReceiver is a Receiver whose sockets another VTEP may have had before: they have the filter of
+// underlay.ReceiverConfig.Filter from Arm on.
+type ArmedReceiver interface {
+	Arm() error
 }
 
 // FilterHost is a Host whose kernel can drop packets for its receivers before they are read: where a Host is one, its

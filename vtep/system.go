@@ -1,7 +1,11 @@
 package vtep
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 
@@ -16,20 +20,61 @@ type SystemHost struct {
 
 	mu        sync.Mutex
 	receivers []*systemReceiver
+	inherited Descriptors
+	refused   error // why what was inherited was not used
 }
 
 var (
 	_ Host       = (*SystemHost)(nil)
 	_ FilterHost = (*SystemHost)(nil)
 	_ Remover    = (*SystemHost)(nil)
+	_ Inheritor  = (*SystemHost)(nil)
 )
 
 // NewFilter makes a filter in the kernel.
 func (h *SystemHost) NewFilter() (*underlay.Filter, error) { return underlay.NewFilter() }
 
-// OpenPort creates a TAP.
+// Inherit has the TAPs and sockets of a VTEP before be used where they fit.
+func (h *SystemHost) Inherit(d Descriptors) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.inherited = d
+}
+
+// Disinherit closes what OpenPort and Listen have not used.
+func (h *SystemHost) Disinherit() (unused []string, refused error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	unused = slices.Sorted(maps.Keys(h.inherited))
+	refused, h.refused = errors.Join(h.refused, h.inherited.Close()), nil
+	return unused, refused
+}
+
+// take are the descriptors of a name, which are the caller's from then on. The caller holds h.mu.
+func (h *SystemHost) take(name string) []*os.File {
+	files := h.inherited[name]
+	delete(h.inherited, name)
+	return files
+}
+
+// refuse notes why inherited descriptors were not used.
+func (h *SystemHost) refuse(name string, err error) {
+	h.refused = errors.Join(h.refused, fmt.Errorf("%s: %w", name, err))
+}
+
+// OpenPort creates a TAP, or takes over the one that it inherited.
 func (h *SystemHost) OpenPort(c tap.Config) (Port, Netdev, error) {
+	h.mu.Lock()
+	c.Inherited = h.take(portName(c.Name))
+	h.mu.Unlock()
 	d, err := tap.Open(c)
+	if err != nil && len(c.Inherited) > 0 {
+		h.mu.Lock()
+		h.refuse(portName(c.Name), err)
+		h.mu.Unlock()
+		c.Inherited = nil
+		d, err = tap.Open(c)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,7 +103,13 @@ func (h *SystemHost) Listen(c underlay.ReceiverConfig) (Receiver, int, error) {
 		}
 	}
 	c.Buffers = &h.buffers
+	c.Inherited = h.take(socketName(&c))
 	r, err := underlay.Listen(c)
+	if err != nil && len(c.Inherited) > 0 {
+		h.refuse(socketName(&c), err)
+		c.Inherited = nil
+		r, err = underlay.Listen(c)
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -33,6 +33,9 @@ type Config struct {
 	Spin time.Duration
 	// Tuner tunes the devices that links send through; nil: they stay as they are.
 	Tuner Tuner
+	// Hold has frames wait until Start is called, in the queues of ports and sockets: nothing is forwarded by a
+	// configuration that is not whole yet.
+	Hold bool
 }
 
 // VTEP is a VXLAN tunnel endpoint: the links of one network namespace.
@@ -50,8 +53,9 @@ type VTEP struct {
 	limits    limits   // of what all links together learn
 	meetAgain fdb.Tick // when Run may ask about devices again; only Run uses it
 
-	work sync.WaitGroup // goroutines that spawn started
-	done chan struct{}  // closed by Close
+	work    sync.WaitGroup // goroutines that spawn started
+	done    chan struct{}  // closed by Close
+	started chan struct{}  // closed by Start, or from the beginning
 
 	// mu is the control plane's lock. The lock order: Link.updating, mu, a FDB shard's
 	// lock, remotes.mu. The data path never takes the first two.
@@ -81,6 +85,7 @@ type VTEP struct {
 	sameHost     sameHostWords
 	origins      underlay.Origins // as plane.Arrivals has them
 
+	holding     bool // Start has to be called
 	socketsFull condition
 	onLost      func(name string) // see OnLost
 }
@@ -112,6 +117,7 @@ func New(c Config) *VTEP {
 		spin:      c.Spin,
 		tuner:     c.Tuner,
 		done:      make(chan struct{}),
+		started:   make(chan struct{}),
 		links:     make(map[string]*Link),
 		present:   make(map[string]*Link),
 		reserved:  make(map[string]bool),
@@ -129,6 +135,9 @@ func New(c Config) *VTEP {
 	}
 	if v.workers == 0 {
 		v.workers = runtime.GOMAXPROCS(0)
+	}
+	if v.holding = c.Hold; !c.Hold {
+		close(v.started)
 	}
 	v.plane = forward.NewPlane(v.workers)
 	v.plane.OnL2Miss, v.plane.OnL3Miss = v.tellL2Miss, v.tellL3Miss

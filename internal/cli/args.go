@@ -93,6 +93,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "the address of a host behind the remote"
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
+	case name == "state":
+		return name, "the path of a directory"
 	case name == "maxaddress":
 		return name, "how many MAC addresses all links together may hold, or unlimited"
 	case name == "no-offload":
@@ -132,7 +134,7 @@ func option(name string) ([]string, bool) {
 	for _, o := range []struct{ name, flag string }{
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
 		{"details", "--details"}, {"oneline", "--oneline"}, {"timestamp", "--timestamp"}, {"tshort", "--tshort"}, {"brief", "--brief"}, {"json", "--json"}, {"pretty", "--pretty"},
-		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"}, {"watch", "--watch"}, {"mtu-probe", "--mtu-probe"},
+		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"}, {"watch", "--watch"}, {"mtu-probe", "--mtu-probe"}, {"take-over", "--take-over"},
 	} {
 		if strings.HasPrefix(o.name, name) {
 			return []string{o.flag}, true

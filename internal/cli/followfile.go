@@ -102,7 +102,15 @@ func (f *followedFile) apply(b *vtep.VTEP, log, answers *slog.Logger) error {
 	}
 	f.answers, f.keeper = answers, reload.New(b, &names.Resolver{}, log)
 	b.OnLost(f.keeper.Lost)
-	return f.keeper.Load(f.first)
+	return f.keeper.Load(f.applied)
+}
+
+// configured is what the file has given to the VTEP.
+func (f *followedFile) configured() *reload.Configured {
+	if f == nil || f.keeper == nil {
+		return &reload.Configured{}
+	}
+	return f.keeper.Configured()
 }
 
 // ask requests, for the control API, that the file is read again.

@@ -2,21 +2,16 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
-
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/control"
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/logging"
 	"github.com/uvtep/uvtep/internal/metrics"
-	"github.com/uvtep/uvtep/internal/netdev"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -25,7 +20,7 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkHelp() + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
 			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
@@ -41,6 +36,8 @@ func newRunCommand(a *app) *cobra.Command {
 	f.StringVar(&o.maxAddress, "maxaddress", "", "how many MAC addresses all links together may hold: a `number` or unlimited; 1048576 unless said")
 	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro,filter`, or some of them; see link show -d")
 	f.BoolVar(&o.forceGSO, "force-udp-gso", false, "use UDP segmentation on a kernel, too, that is known to spoil it on the way to some NICs (7.0 to 7.1.4)")
+	f.StringVar(&o.state, "state", "", "keep what the API made and what was learned in a `directory` over a restart; see docs/restart.md")
+	f.BoolVar(&o.takeOver, "take-over", false, "take over from the daemon that runs on the control socket, without losing a frame; see docs/restart.md")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
 	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
 	f.Lookup("spin").NoOptDefVal = defaultSpin.String()
@@ -60,13 +57,14 @@ type runOptions struct {
 	spin        time.Duration
 	metrics     string
 	maxAddress  string
+	state       string
+	takeOver    bool
 }
 
 // vtepConfig is the VTEP's configuration by the options.
 func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
-	host := &vtep.SystemHost{}
 	off, err := parseNoOffload(o.noOffload)
-	c := vtep.Config{Host: host, Log: log, NoOffload: off, ForceUDPGSO: o.forceGSO, Spin: o.spin}
+	c := vtep.Config{Log: log, NoOffload: off, ForceUDPGSO: o.forceGSO, Spin: o.spin}
 	if o.spin < 0 {
 		err = usagef("--spin %s: want a time of 0 or more", o.spin)
 	}
@@ -80,9 +78,6 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 		if c.MaxAddresses = n; bad != nil {
 			err = usagef("--%v", bad)
 		}
-	}
-	if o.tune {
-		c.Tuner = host
 	}
 	return c, err
 }
@@ -118,46 +113,16 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 		o.metrics = file.metrics()
 	}
 	setRuntime()
-	v := vtep.New(cfg)
-	if o.maxAddress == "" {
-		file.followLimit(v.SetMaxAddresses)
-	}
-	defer func() { err = errors.Join(err, v.Close()) }()
-	// The socket comes first: it tells whether another daemon runs, before anything is made.
-	serves := control.ServerConfig{Path: a.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: log}
-	if file != nil {
-		serves.ApplyConfig = file.ask
-	}
-	server, err := control.Listen(serves)
-	if err != nil {
-		return err
-	}
-	scrapes, err := o.listenMetrics(v, lines, log)
-	if err != nil {
-		return errors.Join(err, server.Close())
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return v.Run(ctx) })
-	g.Go(func() error { return server.Serve(ctx) })
-	g.Go(func() error { return scrapes.Serve(ctx) })
-	g.Go(func() error { // thousands of links take seconds, in which requests are answered and SIGTERM is heard
-		err := file.apply(v, log, slog.New(lines.Unlimited()))
-		if link != nil && err == nil {
-			err = control.AddLink(v, netdev.Host{}, link)
-		}
-		switch {
-		case ctx.Err() != nil: // what was not made is not missed
-			return nil
-		case err != nil:
+	d := &daemon{app: a, o: o, cfg: cfg, link: link, file: file, lines: lines, log: log, hup: hup}
+	before, err := d.predecessor()
+	for {
+		if err != nil {
 			return err
 		}
-		fmt.Fprintln(lines, "uvtep: ready")
-		if file == nil {
-			return ignoreHangups(ctx, hup, log)
+		if before, err = d.serve(ctx, before); before == nil {
+			return err
 		}
-		return file.run(ctx)
-	})
-	return g.Wait()
+	}
 }
 
 // listenMetrics listens on the port for metrics; nil: there is none, and nothing to serve.

@@ -23,8 +23,9 @@ type Command struct {
 	Env    []string // added to the environment of this process
 	Dir    string
 	Stdin  io.Reader
-	Stdout io.Writer // a copy of the standard output, besides the captured one; may be nil
-	Stderr io.Writer // the same for the standard error
+	Stdout io.Writer  // a copy of the standard output, besides the captured one; may be nil
+	Stderr io.Writer  // the same for the standard error
+	Files  []*os.File // its descriptors 3, 4 and so on
 }
 
 // Process is a running child in a host. It is killed when the lab is closed or this process dies.
@@ -43,6 +44,7 @@ func (h *Host) Start(c Command) (*Process, error) {
 	p.cmd = exec.Command(c.Path, c.Args...)
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Dir, p.cmd.Stdin = c.Dir, c.Stdin
+	p.cmd.ExtraFiles = c.Files
 	p.stdout.also, p.stderr.also = c.Stdout, c.Stderr
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open must not hold Wait

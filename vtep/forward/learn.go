@@ -64,3 +64,15 @@ func (l *Link) firstLearned(a *arrived) *Remote {
 	key.Addr, key.Zone = a.src, zoneOf(&a.src, a.device)
 	return l.Remotes.learned(key, s.Limit)
 }
+
+// Relearn is learn for an address that the link had learned before this process began. It takes what admit would let
+// pass: src is an outer source that the link accepts, and mac one that a frame from there may have.
+func (l *Link) Relearn(mac encap.MAC, src encap.Addr, device uint32, now fdb.Tick) bool {
+	s := l.State.Load()
+	a := arrived{src: src, device: device, peer: l.Remotes.peers.lookup(src, device)}
+	if !s.Up || !s.Learn || src == s.Own || !s.accepts(src, a.peer) || mac.IsMulticast() || mac.IsZero() || mac == s.MAC {
+		return false
+	}
+	_, v := l.learn(&l.Shards[0], mac, &a, now)
+	return v == admitted
+}
