@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrInherited: the descriptors of Config.Inherited are not the queues of the TAP that Config describes.
+// ErrInherited says that the descriptors of Config.Inherited are not the queues of the TAP that Config describes.
 var ErrInherited = errors.New("the open queues are not those of such a TAP")
 
 // Stop has every ReadBatch return os.ErrClosed, now and from now on. What the kernel has queued stays queued, and

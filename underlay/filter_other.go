@@ -51,6 +51,9 @@ func (*Gate) Dropped() uint64 { return 0 }
 // Close does nothing.
 func (*Gate) Close() error { return nil }
 
+// Release does nothing.
+func (*Gate) Release() error { return nil }
+
 // Allow does nothing.
 func (*Rule) Allow(encap.Addr) error { return nil }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrInherited: the sockets of ReceiverConfig.Inherited are not those of the receiver that it describes.
+// ErrInherited says that the sockets of ReceiverConfig.Inherited are not those of the receiver that it describes.
 var ErrInherited = errors.New("the open sockets are not those of such a receiver")
 
 // Stop has every ReadBatch return net.ErrClosed, now and from now on. What has arrived stays queued, and more is queued:

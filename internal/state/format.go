@@ -33,7 +33,7 @@ const (
 	maxEncoding = headLen + maxJSON + MostEntries*entryLen
 )
 
-// ErrVersion: another version of uvtep wrote the state.
+// ErrVersion says that another version of uvtep wrote the state.
 var ErrVersion = errors.New("another version of uvtep wrote it")
 
 // errBroken: what was read is not what was written.
