@@ -259,6 +259,37 @@ func TestGoStatements(t *testing.T) {
 	})
 }
 
+// TestUnsafe: unsafe pointers are for system calls that no library has. Parsers and codecs, of
+// packets, files, requests and messages alike, have none.
+func TestUnsafe(t *testing.T) {
+	allowed := []string{
+		"control/socket_linux.go",
+		"internal/spin/watch_linux.go",
+		"tap/clone_linux.go",
+		"tap/queue_linux.go",
+		"tap/write_linux.go",
+		"underlay/buffers_linux.go",
+		"underlay/builder_linux.go",
+		"underlay/control_linux.go",
+		"underlay/errqueue_linux.go",
+		"underlay/flush_linux.go",
+		"underlay/losses_linux.go",
+		"underlay/message_linux.go",
+		"underlay/readbatch_linux.go",
+		"underlay/tune_linux.go",
+	}
+	goFiles(t, func(path string, file *ast.File, _ *token.FileSet) {
+		if strings.HasPrefix(path, "test/") || slices.Contains(allowed, path) {
+			return
+		}
+		for _, i := range file.Imports {
+			if i.Path.Value == `"unsafe"` {
+				t.Errorf("%s imports unsafe: see what encoding/binary and golang.org/x/sys/unix have", path)
+			}
+		}
+	})
+}
+
 // TestFileLength keeps each file to one idea.
 func TestFileLength(t *testing.T) {
 	goFiles(t, func(path string, file *ast.File, set *token.FileSet) {

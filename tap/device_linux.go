@@ -115,11 +115,29 @@ func (d *Device) Set(ch Change) error {
 	if err == nil {
 		err = d.set(s.Index, nsid, ch)
 	}
+	if errors.Is(err, ErrPermission) && ch.linkPart().madeBy(&s) {
+		err = nil
+	}
 	if err == nil || errors.Is(err, ErrGone) || errors.Is(err, os.ErrClosed) {
 		return err
 	}
 	return fmt.Errorf("tap: set: %w", err)
 }
+
+// linkPart is what of ch takes RTM_SETLINK.
+func (ch Change) linkPart() Change {
+	ch.Persist, ch.Owner, ch.Group = nil, nil, nil
+	return ch
+}
+
+// madeBy reports whether s is as ch would have it, so that nothing is left to set.
+func (ch Change) madeBy(s *State) bool {
+	return same(ch.Up, s.Up) && same(ch.MAC, s.MAC) && same(ch.MTU, s.MTU) && same(ch.TxQueueLen, s.TxQueueLen) &&
+		same(ch.GSOMaxSize, s.GSOMaxSize) && same(ch.GSOMaxSegs, s.GSOMaxSegs) && (ch.Name == "" || ch.Name == s.Name)
+}
+
+// same reports whether want asks for what is, or for nothing.
+func same[T comparable](want *T, is T) bool { return want == nil || *want == is }
 
 // set is Set of the netdev that locate found.
 func (d *Device) set(index, nsid int, ch Change) error {
@@ -132,7 +150,7 @@ func (d *Device) set(index, nsid int, ch Change) error {
 				return err
 			}
 		}
-		ch.Persist, ch.Owner, ch.Group = nil, nil, nil
+		ch = ch.linkPart()
 		if ch == (Change{}) {
 			return nil
 		}

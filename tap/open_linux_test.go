@@ -241,6 +241,31 @@ func TestOwnerWithoutCapability(t *testing.T) {
 	}
 }
 
+// What the owner may not set stays as it was, and what is as asked already is no refusal.
+func TestOwnerKeepsWhatItMayNotSet(t *testing.T) {
+	onHost(t)
+	uid := uint32(os.Geteuid())
+	d := mustOpen(t, Config{Name: "mine0", Persist: true, Owner: &uid, MTU: 1400})
+	mustSet(t, d, Change{Up: new(true)})
+	was := mustState(t, d)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	drop(t, unix.CAP_NET_ADMIN)
+	d = mustOpen(t, Config{Name: "mine0", MTU: 1450, TxQueueLen: 4096, GSOMaxSize: 60000, GSOMaxSegs: 64, MAC: encap.MAC{2, 1}})
+	s := mustState(t, d)
+	s.LowerUp = was.LowerUp
+	if s != was {
+		t.Errorf("state %+v, was %+v", s, was)
+	}
+	mustSet(t, d, Change{Up: new(true), MTU: new(1400), MAC: &was.MAC, TxQueueLen: &was.TxQueueLen, Name: "mine0"})
+	for name, ch := range map[string]Change{"up": {Up: new(false)}, "mtu": {Up: new(true), MTU: new(1450)}, "txqueuelen": {TxQueueLen: new(7)}, "name": {Name: "yours0"}, "address": {MAC: &encap.MAC{2, 1}}} {
+		if err := d.Set(ch); !errors.Is(err, ErrPermission) {
+			t.Errorf("Set of %s: %v, want ErrPermission", name, err)
+		}
+	}
+}
+
 func TestConfigRefused(t *testing.T) {
 	for name, c := range map[string]Config{
 		"long name":         {Name: "sixteen-letters-"},

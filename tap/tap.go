@@ -77,7 +77,9 @@ func (o Offload) String() string {
 type Config struct {
 	// Name is the netdev's name; "" lets the kernel choose tap0, tap1, ... A
 	// persistent TAP of that name which nobody holds open is taken over as it
-	// is, with whatever is set in this Config applied to it.
+	// is, with whatever is set in this Config applied to it. Its owner may lack
+	// CAP_NET_ADMIN: then address, MTU, queue length and GSO limits stay as they
+	// are, as State tells.
 	Name string
 	// Queues is the number of queues, each read by one worker; 0 means 1.
 	Queues int

@@ -3,8 +3,10 @@ package vtep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
@@ -69,9 +71,31 @@ func (v *VTEP) openNetdev(c tap.Config, log *slog.Logger) (*netdev, tap.State, e
 	if v.home == 0 {
 		v.home = s.Namespace
 	}
+	tellUnset(log, &c, &s)
 	n := &netdev{vtep: v, log: log, port: port, dev: dev, stopWatch: func() {}}
 	v.netdevs[n] = struct{}{}
 	return n, s, nil
+}
+
+// tellUnset logs what c asks for and a netdev made before keeps otherwise, which only who lacks
+// CAP_NET_ADMIN does without.
+func tellUnset(log *slog.Logger, c *tap.Config, s *tap.State) {
+	var kept []string
+	keeps := func(word string, want, is int) {
+		if want != 0 && is != 0 && want != is {
+			kept = append(kept, fmt.Sprintf("%s %d (want %d)", word, is, want))
+		}
+	}
+	if !c.MAC.IsZero() && s.MAC != c.MAC {
+		kept = append(kept, fmt.Sprintf("address %s (want %s)", s.MAC, c.MAC))
+	}
+	keeps("mtu", c.MTU, s.MTU)
+	keeps("txqueuelen", c.TxQueueLen, s.TxQueueLen)
+	keeps("gso_max_size", c.GSOMaxSize, s.GSOMaxSize)
+	keeps("gso_max_segs", c.GSOMaxSegs, s.GSOMaxSegs)
+	if len(kept) > 0 {
+		log.Warn("the netdev keeps what the daemon may not set: set it with ip link set, or grant the daemon CAP_NET_ADMIN", "keeps", strings.Join(kept, ", "))
+	}
 }
 
 // joins reports whether the port takes superframes whole.

@@ -134,7 +134,7 @@ func option(name string) ([]string, bool) {
 	for _, o := range []struct{ name, flag string }{
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
 		{"details", "--details"}, {"oneline", "--oneline"}, {"timestamp", "--timestamp"}, {"tshort", "--tshort"}, {"brief", "--brief"}, {"json", "--json"}, {"pretty", "--pretty"},
-		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"}, {"watch", "--watch"}, {"mtu-probe", "--mtu-probe"}, {"take-over", "--take-over"},
+		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"}, {"watch", "--watch"}, {"mtu-probe", "--mtu-probe"}, {"take-over", "--take-over"}, {"no-sandbox", "--no-sandbox"},
 	} {
 		if strings.HasPrefix(o.name, name) {
 			return []string{o.flag}, true

@@ -20,7 +20,7 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [--no-sandbox] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkHelp() + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
 			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
@@ -40,6 +40,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f.BoolVar(&o.takeOver, "take-over", false, "take over from the daemon that runs on the control socket, without losing a frame; see docs/restart.md")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
 	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
+	f.BoolVar(&o.noSandbox, "no-sandbox", false, "do not confine the daemon: by default it gives up the system calls (seccomp) and files (Landlock) that it does not need")
 	f.Lookup("spin").NoOptDefVal = defaultSpin.String()
 	return run
 }
@@ -59,6 +60,7 @@ type runOptions struct {
 	maxAddress  string
 	state       string
 	takeOver    bool
+	noSandbox   bool
 }
 
 // vtepConfig is the VTEP's configuration by the options.

@@ -28,6 +28,8 @@ type daemon struct {
 	lines *logging.Log
 	log   *slog.Logger
 	hup   <-chan os.Signal
+
+	confined bool
 }
 
 // turn is one time that a daemon serves.
@@ -73,6 +75,9 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 	}
 	scrapes, err := d.o.listenMetrics(t.vtep, d.lines, d.log)
 	if err != nil {
+		return nil, errors.Join(err, t.server.Close())
+	}
+	if err := d.confine(); err != nil {
 		return nil, errors.Join(err, t.server.Close())
 	}
 	behind, stopBehind := context.WithCancel(context.WithoutCancel(ctx))

@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/uvtep/uvtep/internal/sandbox"
+)
+
+// confine leaves the daemon what it needs from here on: its sockets are bound and its file is
+// open, and no packet has been read. Links that are made, changed and deleted later need no more,
+// and neither does serving again.
+func (d *daemon) confine() error {
+	if d.o.noSandbox || d.confined {
+		return nil
+	}
+	d.confined = true
+	c := sandbox.Config{Own: []string{filepath.Dir(d.control)}, Notify: os.Getenv("NOTIFY_SOCKET")}
+	if d.o.state != "" {
+		c.Own = append(c.Own, d.o.state)
+	}
+	if d.o.config != "" {
+		c.Files = []string{d.o.config, filepath.Join(filepath.Dir(d.o.config), "conf.d")}
+	}
+	if at, err := netip.ParseAddrPort(d.o.metrics); err == nil {
+		c.Listen = []uint16{at.Port()}
+	}
+	err := sandbox.Enter(c)
+	if errors.Is(err, sandbox.ErrMissing) {
+		d.log.Info("the daemon runs less confined than it could", "err", oneLine(err))
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sandbox
+
+func enter(Config) error { return ErrMissing }
