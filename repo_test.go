@@ -266,6 +266,7 @@ func TestUnsafe(t *testing.T) {
 		"control/socket_linux.go",
 		"internal/spin/watch_linux.go",
 		"tap/clone_linux.go",
+		"tap/features_linux.go",
 		"tap/queue_linux.go",
 		"tap/write_linux.go",
 		"underlay/buffers_linux.go",

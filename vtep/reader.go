@@ -19,10 +19,15 @@ func (v *VTEP) readPort(n *netdev, queue int, take func([]encap.Frame, fdb.Tick)
 		return
 	}
 	frames := make([]encap.Frame, forward.Batch)
+	t := v.turns.begin()
+	defer v.turns.end(t)
 	for {
 		k, err := n.port.ReadBatch(queue, frames)
 		if k > 0 {
-			take(frames[:k], v.now())
+			now := v.now()
+			t.take(now)
+			take(frames[:k], now)
+			t.done()
 		}
 		switch {
 		case err == nil:
@@ -46,10 +51,15 @@ func (ep *endpoint) readSocket(socket, n int, rest func()) {
 	}
 	w := forward.NewNetWorker(ep.Endpoint, n)
 	datagrams := make([]encap.Datagram, forward.Batch)
+	t := ep.vtep.turns.begin()
+	defer ep.vtep.turns.end(t)
 	for {
 		k, err := ep.receiver.ReadBatch(socket, datagrams)
 		if k > 0 {
-			w.Forward(datagrams[:k], ep.vtep.now())
+			now := ep.vtep.now()
+			t.take(now)
+			w.Forward(datagrams[:k], now)
+			t.done()
 			rest()
 		}
 		switch {

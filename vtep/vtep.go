@@ -56,6 +56,7 @@ type VTEP struct {
 	work    sync.WaitGroup // goroutines that spawn started
 	done    chan struct{}  // closed by Close
 	started chan struct{}  // closed by Start, or from the beginning
+	turns   turns          // batches that workers are at
 
 	// mu is the control plane's lock. The lock order: Link.updating, mu, a FDB shard's
 	// lock, remotes.mu. The data path never takes the first two.

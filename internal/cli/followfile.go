@@ -31,6 +31,7 @@ type followedFile struct {
 	answers *slog.Logger
 	limit   func(addresses int) // takes the file's `maxaddress`; nil: an option says it
 	times   int                 // that it was read again
+	manager *service            // is told of it
 }
 
 // applyRequest is a request of the control API to apply the file.
@@ -165,6 +166,8 @@ func (f *followedFile) run(ctx context.Context) error {
 // off, changes nothing.
 func (f *followedFile) again(ctx context.Context, force bool) (applied api.ConfigApplied, err error) {
 	f.times++
+	f.manager.reloading()
+	defer f.manager.ready()
 	log := f.answers.With("reload", f.times)
 	if fault.Catch(log, "applying the configuration file again", func() { applied, err = f.readAndApply(ctx, log, force) }) {
 		err = errors.New("a fault of uvtep: its log has the stack; please report it")

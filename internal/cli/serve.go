@@ -35,13 +35,14 @@ type daemon struct {
 // turn is one time that a daemon serves.
 type turn struct {
 	*daemon
-	before *predecessor
-	host   *vtep.SystemHost
-	vtep   *vtep.VTEP
-	server *control.Server
-	dir    *state.Dir   // nil: there is none
-	saver  *state.Saver // nil: there is none
-	loaded atomic.Bool  // all that there is to make is made
+	before  *predecessor
+	host    *vtep.SystemHost
+	vtep    *vtep.VTEP
+	server  *control.Server
+	dir     *state.Dir   // nil: there is none
+	saver   *state.Saver // nil: there is none
+	manager *service
+	loaded  atomic.Bool // all that there is to make is made
 
 	stop  context.CancelFunc // ends what clients see
 	asked chan *successor    // who takes over
@@ -87,8 +88,14 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 	g, front := errgroup.WithContext(front)
 	g.Go(func() error { return t.server.Serve(front) })
 	g.Go(func() error { return scrapes.Serve(front) })
+	t.manager = newService(d.log, t.vtep.Progress)
+	g.Go(func() error { return t.manager.feed(front) })
 	g.Go(func() error { return t.load(front) }) // thousands of links take seconds, in which requests are answered and SIGTERM is heard
-	if err = g.Wait(); err == nil {
+	err = g.Wait()
+	if ctx.Err() != nil { // and not where another daemon takes over
+		t.manager.stopping()
+	}
+	if err == nil {
 		back, err = t.leave(ctx)
 	}
 	stopBehind()
@@ -129,11 +136,13 @@ func (t *turn) load(ctx context.Context) error {
 	t.disinherit()
 	t.loaded.Store(true)
 	fmt.Fprintln(t.lines, "uvtep: ready")
+	t.manager.ready()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.saver.Run(ctx) })
 	if t.file == nil {
 		g.Go(func() error { return ignoreHangups(ctx, t.hup, t.log) })
 	} else {
+		t.file.manager = t.manager
 		g.Go(func() error { return t.file.run(ctx) })
 	}
 	return g.Wait()

@@ -23,7 +23,7 @@ func enter(c Config) error {
 	return errors.Join(missing...)
 }
 
-// restrictCalls installs the filter of calls_linux.go in all threads.
+// restrictCalls installs the filters of calls_linux.go in all threads.
 func restrictCalls() error {
 	a, err := arch.GetInfo("")
 	if err != nil {
@@ -32,18 +32,16 @@ func restrictCalls() error {
 	if !seccomp.Supported() {
 		return fmt.Errorf("%w: seccomp: the kernel was built without CONFIG_SECCOMP_FILTER", ErrMissing)
 	}
-	filter := seccomp.Filter{
-		NoNewPrivs: true,
-		Flag:       seccomp.FilterFlagTSync | seccomp.FilterFlagLog,
-		Policy:     policy(a),
-	}
-	err = seccomp.LoadFilter(filter)
-	if errors.Is(err, unix.EINVAL) { // before 4.14 the kernel knows no flag to log
-		filter.Flag = seccomp.FilterFlagTSync
-		err = seccomp.LoadFilter(filter)
-	}
-	if err != nil {
-		return fmt.Errorf("sandbox: %w: start the daemon with --no-sandbox to do without, and report this", err)
+	for _, p := range policies(a) {
+		filter := seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync | seccomp.FilterFlagLog, Policy: p}
+		err := seccomp.LoadFilter(filter)
+		if errors.Is(err, unix.EINVAL) { // before 4.14 the kernel knows no flag to log
+			filter.Flag = seccomp.FilterFlagTSync
+			err = seccomp.LoadFilter(filter)
+		}
+		if err != nil {
+			return fmt.Errorf("sandbox: %w: start the daemon with --no-sandbox to do without, and report this", err)
+		}
 	}
 	return nil
 }

@@ -117,6 +117,19 @@ func trials() []trial {
 		{name: "a call in no list", try: call(func() error { return unix.Chdir("/") }), want: syscall.EPERM},
 		{name: "start a program", try: call(func() error { return unix.Exec("/bin/true", []string{"true"}, nil) }), want: errKilled},
 		{name: "start a process", try: call(func() error { return errors.Unwrap(exec.Command("/bin/true").Run()) }), want: syscall.EPERM},
+		// As a call's number each of these flags would pass: conditions must not be taken for numbers.
+		{name: "start a process with flags that are numbers of calls", try: call(func() error {
+			for flags := range uintptr(64) {
+				pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags, 0, 0, 0, 0, 0)
+				switch {
+				case errno == 0 && pid == 0:
+					_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+				case errno != unix.EPERM:
+					return fmt.Errorf("flags %d: %w", flags, errno)
+				}
+			}
+			return unix.EPERM
+		}), want: syscall.EPERM},
 		{name: "enter the network namespace of a moved device", try: call(func() error { return enterOwn("net", unix.CLONE_NEWNET) })},
 		{name: "enter a mount namespace", try: call(func() error { return enterOwn("mnt", unix.CLONE_NEWNS) }), want: errKilled},
 		{name: "make a namespace", try: call(func() error { return unix.Unshare(unix.CLONE_NEWNET) }), want: errKilled},

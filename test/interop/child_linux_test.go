@@ -31,6 +31,14 @@ func child(mode string) error {
 		err = dropCapabilities()
 	case "nobody":
 		err = becomeNobody()
+	case "tap-owner":
+		if err = openTUN(); err == nil {
+			err = becomeNobody()
+		}
+	case "net-admin":
+		if err = openTUN(); err == nil {
+			err = becomeNetAdmin()
+		}
 	default:
 		err = fmt.Errorf("unknown mode")
 	}
@@ -41,6 +49,18 @@ func child(mode string) error {
 	return fmt.Errorf("exec %s: %w", path, unix.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ()))
 }
 
+// openTUN lets everybody open /dev/net/tun, as udev does, in a mount namespace of our own.
+func openTUN() error {
+	if err := hideTUN(); err != nil {
+		return err
+	}
+	const tun = "/dev/net/tun"
+	if err := unix.Mknod(tun, unix.S_IFCHR|0o666, int(unix.Mkdev(10, 200))); err != nil {
+		return os.NewSyscallError("mknod", err)
+	}
+	return os.Chmod(tun, 0o666)
+}
+
 // hideTUN makes /dev/net an empty directory in a mount namespace of our own.
 func hideTUN() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
@@ -49,7 +69,7 @@ func hideTUN() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return os.NewSyscallError("mount", err)
 	}
-	return os.NewSyscallError("mount", unix.Mount("none", "/dev/net", "tmpfs", 0, ""))
+	return os.NewSyscallError("mount", unix.Mount("none", "/dev/net", "tmpfs", 0, "mode=755"))
 }
 
 // dropCapabilities empties the bounding set, so that root has none after exec.
@@ -74,4 +94,31 @@ func becomeNobody() error {
 		return os.NewSyscallError("setgid", err)
 	}
 	return os.NewSyscallError("setuid", syscall.Setuid(nobody))
+}
+
+// becomeNetAdmin makes nobody of this process, with the capabilities that the packages' unit gives.
+func becomeNetAdmin() error {
+	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
+	if err := becomeNobody(); err != nil {
+		return err
+	}
+	capabilities := []uint{unix.CAP_NET_ADMIN, unix.CAP_BPF}
+	var data [2]unix.CapUserData
+	for _, c := range capabilities {
+		data[c/32].Effective |= 1 << (c % 32)
+	}
+	for i := range data {
+		data[i].Permitted, data[i].Inheritable = data[i].Effective, data[i].Effective
+	}
+	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
+		return os.NewSyscallError("capset", err)
+	}
+	for _, c := range capabilities {
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(c), 0, 0); err != nil {
+			return os.NewSyscallError("prctl", err)
+		}
+	}
+	return nil
 }

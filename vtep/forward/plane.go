@@ -62,6 +62,10 @@ func (p *Plane) Now() fdb.Tick { return fdb.Tick(p.tick.Load()) }
 // Advance sets the coarse clock.
 func (p *Plane) Advance() { p.tick.Store(uint32(p.elapsed() / time.Second)) }
 
+// Behind is how much later it is than the coarse clock says: less than two seconds while the control
+// plane advances it.
+func (p *Plane) Behind() time.Duration { return p.elapsed() - time.Duration(p.tick.Load())*time.Second }
+
 // elapsed is the clock of limits: the time since NewPlane. A worker reads it once a batch,
 // and only where a limit needs it.
 func (p *Plane) elapsed() time.Duration { return time.Since(p.start) }
