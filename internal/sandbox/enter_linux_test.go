@@ -22,31 +22,32 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		os.Exit(m.Run())
 	}
-	for _, trial := range trials() {
-		if trial.name != name {
-			continue
-		}
-		dir := os.Getenv(confinedEnv + "_DIR")
-		c := Config{Files: []string{filepath.Join(dir, "etc", "uvtep.yaml")}, Own: []string{filepath.Join(dir, "run")}}
-		hold := make(chan struct{})
-		started := make(chan struct{})
-		go func() { // a thread that was there before
-			runtime.LockOSThread()
-			close(started)
-			<-hold
-		}()
-		<-started
-		if err := Enter(c); err != nil {
-			fmt.Println("enter:", err)
-			os.Exit(3)
-		}
-		fmt.Println("confined")
-		fmt.Println(trial.try(dir))
-		close(hold)
-		os.Exit(0)
+	dir := os.Getenv(confinedEnv + "_DIR")
+	c := Config{Files: []string{filepath.Join(dir, "etc", "uvtep.yaml")}, Own: []string{filepath.Join(dir, "run")}}
+	hold := make(chan struct{})
+	started := make(chan struct{})
+	go func() { // a thread that was there before
+		runtime.LockOSThread()
+		close(started)
+		<-hold
+	}()
+	<-started
+	if err := Enter(c); err != nil {
+		fmt.Println("enter:", err)
+		os.Exit(3)
 	}
-	os.Exit(4)
+	for _, trial := range trials() {
+		if trial.name == name || name == survived && !errors.Is(trial.want, errKilled) {
+			fmt.Printf("%s: begun\n", trial.name)
+			fmt.Printf("%s: %v\n", trial.name, trial.try(dir))
+		}
+	}
+	close(hold)
+	os.Exit(0)
 }
+
+// survived names all trials that the process survives, which one process makes.
+const survived = "survived"
 
 // trial is what a daemon that somebody took over would try, or one that nobody did.
 type trial struct {
@@ -138,38 +139,53 @@ func trials() []trial {
 	}
 }
 
-// TestConfined: what the daemon needs works; the rest fails, or ends the process, and so in
-// threads that were there before.
-func TestConfined(t *testing.T) {
+// confined makes a trial, or all that survive, in a process of their own.
+func confined(t *testing.T, name string) (out string, ended syscall.WaitStatus) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"etc/uvtep.yaml": "links: []\n", "etc/new.yaml": "links: []\n", "run/s": "", "other": ""} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), confinedEnv+"="+name, confinedEnv+"_DIR="+dir)
+	all, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	if cmd.ProcessState.ExitCode() == 3 {
+		if os.Getenv("UVTEP_REQUIRE_LAB") == "" && strings.Contains(string(all), ErrMissing.Error()) {
+			t.Skipf("%s", all)
+		}
+		t.Fatalf("%s", all)
+	}
+	ended, _ = cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return string(all), ended
+}
+
+// TestConfined: what the daemon needs works; the rest fails, or ends the process, and so in
+// threads that were there before.
+func TestConfined(t *testing.T) {
+	out, ended := confined(t, survived)
+	if ended.ExitStatus() != 0 {
+		t.Fatalf("the process ended with %v: %s", ended, out)
+	}
 	for _, trial := range trials() {
 		t.Run(trial.name, func(t *testing.T) {
-			dir := t.TempDir()
-			for name, text := range map[string]string{"etc/uvtep.yaml": "links: []\n", "etc/new.yaml": "links: []\n", "run/s": "", "other": ""} {
-				if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), confinedEnv+"="+trial.name, confinedEnv+"_DIR="+dir)
-			out, err := cmd.CombinedOutput()
-			if cmd.ProcessState.ExitCode() == 3 {
-				if os.Getenv("UVTEP_REQUIRE_LAB") == "" && strings.Contains(string(out), ErrMissing.Error()) {
-					t.Skipf("%s", out)
-				}
-				t.Fatalf("%s", out)
-			}
 			if errors.Is(trial.want, errKilled) {
-				if s, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != syscall.SIGSYS || string(out) != "confined\n" {
-					t.Errorf("the process was not killed by SIGSYS: %v: %s", err, out)
+				out, ended := confined(t, trial.name)
+				if !ended.Signaled() || ended.Signal() != syscall.SIGSYS || out != trial.name+": begun\n" {
+					t.Errorf("the process was not killed by SIGSYS: %v: %s", ended, out)
 				}
 				return
 			}
-			if want := fmt.Sprintf("confined\n%v\n", trial.want); err != nil || string(out) != want {
-				t.Errorf("%v, printed %q, want %q", err, out, want)
+			if want := fmt.Sprintf("%s: begun\n%s: %v\n", trial.name, trial.name, trial.want); !strings.Contains(out, want) {
+				t.Errorf("want %q in:\n%s", want, out)
 			}
 		})
 	}
