@@ -86,7 +86,8 @@ func holder(f *os.File) string {
 	if err != nil || unix.Fstat(int(f.Fd()), &st) != nil {
 		return unknown
 	}
-	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	dev := uint64(st.Dev) //nolint:unconvert // of 32 bits on some processors
+	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(dev), unix.Minor(dev), st.Ino)
 	for line := range strings.Lines(string(all)) {
 		// number, kind, mode, access, process, file, start and end
 		w := strings.Fields(line)

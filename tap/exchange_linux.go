@@ -2,6 +2,7 @@ package tap
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"sync/atomic"
 
@@ -32,7 +33,7 @@ func (r *rtnl) exchange(req *nl.NetlinkRequest, kind uint16) ([]byte, error) {
 	for {
 		n, _, flags, from, err := unix.Recvmsg(s.GetFd(), r.answer, nil, 0)
 		switch a, ok := from.(*unix.SockaddrNetlink); {
-		case err == unix.EINTR:
+		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return nil, os.NewSyscallError("recvmsg", err)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/uvtep/uvtep/encap"
@@ -112,14 +113,19 @@ func TestLearnLocal(t *testing.T) {
 func TestLocalAfterRemote(t *testing.T) {
 	bubble(t, func(t *testing.T, net *vteptest.Network) {
 		r, s := localRig(t, net, nil)
-		for name, e := range map[string]vtep.FDBEntry{
-			"learned":      {State: fdb.Dynamic},
-			"a controller": {State: fdb.Static, Flags: fdb.FlagExternLearn, Owner: vtep.Owner{Name: "c", Generation: 1}},
+		for _, c := range []struct {
+			name string
+			e    vtep.FDBEntry
+		}{
+			{"learned", vtep.FDBEntry{State: fdb.Dynamic}},
+			{"a controller", vtep.FDBEntry{State: fdb.Static, Flags: fdb.FlagExternLearn, Owner: vtep.Owner{Name: "c", Generation: 1}}},
 		} {
+			name, e := c.name, c.e
 			e.Link, e.MAC, e.Remote = r.link, macC, vtep.Remote{Addr: addrC}
 			if e.State == fdb.Dynamic {
 				must(t, r.FDBAppend(vtep.FDBEntry{Link: r.link, Remote: vtep.Remote{Addr: addrC}, State: fdb.Permanent}))
 				r.hear(addrC, pack(42, from(macC)))
+				synctest.Wait() // the port and the socket have a worker each
 			} else {
 				must(t, r.FDBReplace(e))
 			}
@@ -130,6 +136,7 @@ func TestLocalAfterRemote(t *testing.T) {
 			}
 			if e.State == fdb.Dynamic {
 				r.hear(addrC, pack(42, from(macC)))
+				synctest.Wait() // the port and the socket have a worker each
 			} else {
 				must(t, r.FDBReplace(e))
 			}

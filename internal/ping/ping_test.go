@@ -5,10 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 var (
@@ -51,9 +50,9 @@ func (f *fake) Echo(_, _ netip.Addr, size int, _ time.Duration) (time.Duration, 
 func (f *fake) UDP(_ netip.Addr, to netip.AddrPort, _ []byte) error {
 	switch {
 	case f.prohibit:
-		return unix.EHOSTUNREACH
+		return syscall.EHOSTUNREACH
 	case !f.listens[to.Port()]:
-		return unix.ECONNREFUSED
+		return syscall.ECONNREFUSED
 	}
 	return nil
 }
