@@ -36,6 +36,7 @@ type LinkSpec struct {
 	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"`         // port whose VLAN is the link's
 	VLAN           *uint16     `json:"vlan,omitempty" yaml:"vlan,omitempty"`
 	Queues         *int        `json:"queues,omitempty" yaml:"queues,omitempty"`
+	Index          *int        `json:"index,omitempty" yaml:"index,omitempty"`
 	MSS            *string     `json:"mss,omitempty" yaml:"mss,omitempty"`                   // clamp or none
 	BUMLimit       *uint32     `json:"bumlimit,omitempty" yaml:"bumlimit,omitempty"`         // flooded frames a second; 0: any number
 	PeerBUMLimit   *uint32     `json:"peerbumlimit,omitempty" yaml:"peerbumlimit,omitempty"` // the same of each remote

@@ -95,6 +95,7 @@ func conversions() []conversion {
 		as(func(s *spec) **string { return &s.Address }, func(c *config) *encap.MAC { return &c.Address },
 			func(text string) encap.MAC { mac, _ := encap.ParseMAC(text); return mac }, func(mac encap.MAC) (string, bool) { return mac.String(), !mac.IsZero() }),
 		as(func(s *spec) **int { return &s.Queues }, func(c *config) *int { return &c.Queues }, func(n int) int { return n }, func(n int) (int, bool) { return max(n, 1), true }),
+		said(func(s *spec) **int { return &s.Index }, func(c *config) *int { return &c.Index }),
 	}
 }
 

@@ -58,6 +58,10 @@ func openClone(path string) (int, error) {
 	}
 }
 
+// tunSetIffIndex is TUNSETIFFINDEX, which package unix has not: _IOW('T', 218, unsigned int), as
+// TUNSETNOCSUM is of 200 (include/uapi/linux/if_tun.h).
+const tunSetIffIndex = unix.TUNSETNOCSUM + 218 - 200
+
 // attach makes fd a queue of the TAP name, which it creates if need be
 // (TUNSETIFF), and returns the name that the kernel gave.
 func attach(fd int, name string, flags uint16) (string, error) {

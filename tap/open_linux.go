@@ -48,7 +48,7 @@ func open(c Config) (*Device, error) {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
 	d := newDevice(h, c)
-	p, err := h.prepare(c)
+	p, err := h.prepare(c, fd)
 	d.dropped = p.dropped
 	if err == nil {
 		err = d.attachAll(fd, c, p)
@@ -102,14 +102,15 @@ type prepared struct {
 	dropped    uint64 // by the kernel so far
 }
 
-// prepare finds the TAP that c names or has water create it.
+// prepare finds the TAP that c names or has water create it. With an index fd creates it,
+// as the first queue: water sets none (TUNSETIFFINDEX, drivers/net/tun.c).
 //
 // It must be persistent and without a queue for a moment: IFF_VNET_HDR belongs
 // to the netdev, and the kernel takes it over from the first queue that is
 // attached only (tun_set_iff in drivers/net/tun.c), which water's is not fit
 // to be. So water's queue is closed before ours come. (A crash in between leaves
 // a netdev that the next Open takes over.)
-func (h *hub) prepare(c Config) (prepared, error) {
+func (h *hub) prepare(c Config, fd int) (prepared, error) {
 	if c.Name != "" {
 		m, err := h.rtnl.link(c.Name, home, 0)
 		if err == nil {
@@ -125,6 +126,10 @@ func (h *hub) prepare(c Config) (prepared, error) {
 	// Each queue more costs the kernel memory, and IFF_MULTI_QUEUE costs it 256
 	// transmit queues at once.
 	multi := c.Queues > 1
+	if c.Index != 0 {
+		err := unix.IoctlSetPointerInt(fd, tunSetIffIndex, c.Index)
+		return prepared{name: c.Name, multiQueue: multi, created: true}, os.NewSyscallError("TUNSETIFFINDEX", err)
+	}
 	// water opens without O_CLOEXEC: no child may be started meanwhile.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -163,6 +168,9 @@ func adopt(m []byte, c Config) (prepared, error) {
 	}
 	if t.Queues+t.DisabledQueues > 0 {
 		return prepared{}, ErrBusy
+	}
+	if c.Index != 0 && c.Index != t.Index {
+		return prepared{}, fmt.Errorf("the TAP has index %d, which it keeps: write that one, or delete it with `ip link del`", t.Index)
 	}
 	p := prepared{name: c.Name, multiQueue: t.Flags&netlink.TUNTAP_MULTI_QUEUE != 0, dropped: txDropped(m)}
 	if c.Queues > 1 && !p.multiQueue {
@@ -218,6 +226,9 @@ func (d *Device) steer() error {
 // attachQueue takes over fd.
 func (d *Device) attachQueue(fd int, name string, flags uint16, c Config) error {
 	if _, err := attach(fd, name, flags); err != nil {
+		if errors.Is(err, unix.EBUSY) && c.Index != 0 && len(d.queues) == 0 {
+			return errors.Join(fmt.Errorf("index %d: %w", c.Index, ErrIndex), unix.Close(fd))
+		}
 		return errors.Join(explain(err), unix.Close(fd))
 	}
 	// With somebody else's queue there before, the netdev keeps that one's flags.
@@ -308,6 +319,9 @@ func (d *Device) configure(c Config) error {
 // abandon deletes the netdev that a failed Open created.
 func (d *Device) abandon(p prepared) error {
 	m, err := d.hub.rtnl.link(p.name, home, rtextFilterSkipStats)
+	if errors.Is(err, unix.ENODEV) {
+		return nil // the kernel refused to make it
+	}
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ var (
 	ErrPermission = errors.New("not permitted: run as root, or grant CAP_NET_ADMIN and read-write access to /dev/net/tun")
 	// ErrExist: the name belongs to a netdev that is no TAP.
 	ErrExist = errors.New("a network device that is no TAP has this name: choose another, or delete it with `ip link del`")
+	// ErrIndex: another netdev has the index.
+	ErrIndex = errors.New("another network device has this index: choose another, or leave it out")
 	// ErrBusy: the name belongs to a TAP that a process holds open.
 	ErrBusy = errors.New("the TAP is in use by another process: stop that process, or choose another name")
 )
@@ -81,6 +83,9 @@ type Config struct {
 	// CAP_NET_ADMIN: then address, MTU, queue length and GSO limits stay as they
 	// are, as State tells.
 	Name string
+	// Index is that of the netdev; 0: the kernel's next. A TAP that is there keeps
+	// its own, which has to be this one.
+	Index int
 	// Queues is the number of queues, each read by one worker; 0 means 1.
 	Queues int
 	// Persist lets the netdev outlive the Device, with its addresses and its

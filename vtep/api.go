@@ -170,6 +170,7 @@ type LinkConfig struct {
 	UDP6ZeroCsumRx bool // IPv6: accept checksum 0 (RFC 6935)
 
 	MTU     int       // of the netdev; 0: derived from the route or Dev
+	Index   int       // of the netdev; 0: the kernel's next
 	Address encap.MAC // of the netdev; zero: random
 
 	Accept    Accept

@@ -101,8 +101,8 @@ func (c *LinkConfig) validateTrunk() error {
 		return invalid("vlan %d has no port: give the port with trunk", c.VLAN)
 	case c.VLAN == 0 || c.VLAN > encap.MaxVLAN:
 		return invalid("vlan %d of port %s is out of range: 1 to %d", c.VLAN, c.Trunk, encap.MaxVLAN)
-	case !c.Address.IsZero() || c.Queues != 0 || c.Persist || c.Owner != nil || c.OwnerGroup != nil:
-		return invalid("address, queues, persist, user and group-owner are those of the port %s: give them there", c.Trunk)
+	case !c.Address.IsZero() || c.Queues != 0 || c.Index != 0 || c.Persist || c.Owner != nil || c.OwnerGroup != nil:
+		return invalid("address, queues, index, persist, user and group-owner are those of the port %s: leave them out here", c.Trunk)
 	}
 	return nil
 }

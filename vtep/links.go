@@ -79,7 +79,7 @@ func (v *VTEP) attach(l *Link) error {
 	}
 	c := &l.cfg
 	n, s, err := v.openNetdev(tap.Config{
-		Name: c.Name, Queues: c.Queues, MAC: c.Address, MTU: mtu, Owner: c.Owner, Group: c.OwnerGroup,
+		Name: c.Name, Index: c.Index, Queues: c.Queues, MAC: c.Address, MTU: mtu, Owner: c.Owner, Group: c.OwnerGroup,
 	}, l.log)
 	if err != nil {
 		return err

@@ -121,6 +121,8 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 	switch {
 	case c.Queues != before.Queues:
 		return invalid("queues cannot be changed: delete the link and add it again")
+	case c.Index != before.Index:
+		return invalid("index cannot be changed: delete the link and add it again")
 	case c.Trunk != before.Trunk:
 		return invalid("trunk cannot be changed: delete the link and add it again")
 	case c.ipv6() != before.ipv6() && l.FDB.Len() > 0:

@@ -58,6 +58,9 @@ func (w *script) link(l *Link) {
 	d, name := &l.Netdev, l.Netdev.Name
 	w.comments(l)
 	line := sentence{"ip link add name", quote(name)}
+	if n := value(l.Spec.Index); n != 0 {
+		line.say("index", strconv.Itoa(n))
+	}
 	if d.MTU != 0 {
 		line.say("mtu", strconv.Itoa(d.MTU))
 	}

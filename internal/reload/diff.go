@@ -21,7 +21,7 @@ func (d *difference) empty() bool {
 // diff compares a link of the file before with that of the new file.
 func diff(was, is *link) difference {
 	d := difference{
-		renew:  max(was.config.Queues, 1) != max(is.config.Queues, 1),
+		renew:  max(was.config.Queues, 1) != max(is.config.Queues, 1) || was.config.Index != is.config.Index,
 		config: !reflect.DeepEqual(was.config, is.config),
 		up:     was.up != is.up,
 	}

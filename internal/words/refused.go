@@ -13,7 +13,6 @@ func Refused() map[string]string {
 		refused[w] = "not supported, an extension that only Linux speaks (remote checksum offload): leave it out"
 	}
 	refused["mcroute"] = "not supported, for routers of multicast on this host (ip_mr_output): leave it out, and have the group's device said with dev"
-	refused["index"] = "not uvtep's to choose, the kernel numbers its devices: leave it out, and name the device by its name"
 	for _, w := range []string{"txqueuelen", "txqlen", "qlen"} {
 		refused[w] = "not supported yet: leave it out"
 	}

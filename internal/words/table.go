@@ -65,6 +65,7 @@ func rows() []Word {
 		{Name: "mtu", Owner: Device, Value: number("N", encap.MinMTU, encap.MaxMTU, func(l *link) **int { return &l.MTU }), About: "The device's MTU; without it, what fits the route"},
 		{Name: "address", Owner: Device, Value: mac(func(l *link) **string { return &l.Address }), About: "The device's MAC address"},
 		{Name: "queues", Aliases: []string{"txqueues", "numtxqueues", "rxqueues", "numrxqueues"}, Owner: Own, Value: queues(), Default: "1", Always: true, Unsaid: "0", Elsewhere: true, About: "The device's queues, with a worker each"},
+		{Name: "index", Owner: Own, Value: number("N", 1, math.MaxInt32, func(l *link) **int { return &l.Index }), Elsewhere: true, About: "The device's index, which it keeps; without it, the kernel's next"},
 		{Name: "up", Owner: Device, Value: up(), Default: "off", Kernel: "off", About: "In requests: whether the device is to be up"},
 		{Name: "master", Owner: Device, Value: master(), Command: true, About: "In requests: the device's master, such as a bridge; an empty name: none"},
 	}

@@ -83,6 +83,7 @@ func liveChanges(f family) []liveChange {
 		{set: "noudpcsum", back: "udpcsum"},
 		{set: "address 02:00:00:00:00:77", back: "address " + staticMAC(1), cut: true},
 		{set: "down", back: "up", cut: true},
+		{set: "index 77", refused: "index cannot be changed"},
 		{set: "queues 2", refused: "queues cannot be changed"},
 		{set: "txqueues 2", refused: "queues cannot be changed"}, {set: "numtxqueues 2", refused: "queues cannot be changed"},
 		{set: "rxqueues 2", refused: "queues cannot be changed"}, {set: "numrxqueues 2", refused: "queues cannot be changed"},
