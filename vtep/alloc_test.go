@@ -171,7 +171,7 @@ func noAllocs(t *testing.T, what string, fn func(now fdb.Tick)) {
 	}
 }
 
-func allocsFromPort(t *testing.T, l *Link, v6 bool) {
+func allocsFromPort(t *testing.T, l *link, v6 bool) {
 	t.Helper()
 	if err := l.vtep.FDBAdd(FDBEntry{Link: "vxlan0", MAC: there, Remote: Remote{Addr: l.cfg.Remote}, State: fdb.Permanent}); err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func allocsFromPort(t *testing.T, l *Link, v6 bool) {
 	}
 }
 
-func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
+func allocsFromUnderlay(t *testing.T, l *link, remote netip.Addr, v6 bool) {
 	t.Helper()
 	ep := l.endpoints[0]
 	stranger := netip.MustParseAddr("203.0.113.1")
@@ -236,7 +236,7 @@ func allocsFromUnderlay(t *testing.T, l *Link, remote netip.Addr, v6 bool) {
 }
 
 // allocsWithOptions: nor do the options that are off by default allocate.
-func allocsWithOptions(t *testing.T, l *Link, v6 bool) {
+func allocsWithOptions(t *testing.T, l *link, v6 bool) {
 	t.Helper()
 	before := l.cfg
 	set := func(edit func(*LinkConfig)) {

@@ -24,7 +24,7 @@ func (v *VTEP) Subscribe(set EventSet) (*Subscription, error) {
 }
 
 // tellLink tells subscribers that a link is new or changed. The caller holds v.mu.
-func (l *Link) tellLink(kind EventKind) {
+func (l *link) tellLink(kind EventKind) {
 	if l.vtep.events.wants(LinkEvents) {
 		info := l.info()
 		l.vtep.events.tell(LinkEvents, &Event{Kind: kind, Link: &info})
@@ -34,7 +34,7 @@ func (l *Link) tellLink(kind EventKind) {
 // tellGone tells subscribers that a link is removed: of each entry first, which it takes out
 // of the FDB, then of the link, which info describes. The kernel has the same order
 // (vxlan_dellink in drivers/net/vxlan/vxlan_core.c). The caller holds v.mu.
-func (l *Link) tellGone(info *LinkInfo) {
+func (l *link) tellGone(info *LinkInfo) {
 	if l.vtep.events.wants(FDBEvents) {
 		l.FDB.Flush(nil)
 	}
@@ -42,7 +42,7 @@ func (l *Link) tellGone(info *LinkInfo) {
 }
 
 // tellFDB tells subscribers of a change of the FDB. It runs under a shard's lock.
-func (l *Link) tellFDB(e *fdb.Event) {
+func (l *link) tellFDB(e *fdb.Event) {
 	if !l.vtep.events.wants(FDBEvents) {
 		return
 	}
@@ -65,7 +65,7 @@ func (l *Link) tellFDB(e *fdb.Event) {
 }
 
 // tellGuard tells subscribers which MACs moveguard holds or releases.
-func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
+func (l *link) tellGuard(kind EventKind, macs []encap.MAC) {
 	if !l.vtep.events.wants(FDBEvents) {
 		return
 	}
@@ -82,7 +82,7 @@ func (l *Link) tellGuard(kind EventKind, macs []encap.MAC) {
 
 // tellPolicy tells subscribers the policy id of the last packets, where it has changed. The
 // caller holds v.mu.
-func (l *Link) tellPolicy() {
+func (l *link) tellPolicy() {
 	id := l.LastPolicy.Load()
 	if id == l.policyTold || !l.vtep.events.wants(LinkEvents) {
 		return

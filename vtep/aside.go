@@ -59,7 +59,7 @@ func perSecond(n uint64, in time.Duration) uint64 {
 
 // stormed is how many messages a second a link of an endpoint has had.
 type stormed struct {
-	link *Link
+	link *link
 	rate uint64
 }
 
@@ -127,7 +127,7 @@ func othersFor(read, lost uint64) uint64 {
 // storms are the links with a storm: at least least messages a second each, and more than all other links together,
 // which have others a second at least. Links that are set aside already are in nobody's way, and nobody is in theirs.
 // A link without others is none.
-func storms(list []stormed, least, others uint64) (links []*Link) {
+func storms(list []stormed, least, others uint64) (links []*link) {
 	list = slices.DeleteFunc(slices.Clone(list), func(s stormed) bool { return s.link.aside.is })
 	rest := uint64(0)
 	for _, s := range list {
@@ -145,7 +145,7 @@ func storms(list []stormed, least, others uint64) (links []*Link) {
 }
 
 // moveAside sets a link aside, or no longer.
-func (ep *endpoint) moveAside(l *Link, on bool) {
+func (ep *endpoint) moveAside(l *link, on bool) {
 	if err := l.filter.setAside(on); err != nil {
 		l.log.Warn("a storm of packets cannot be received apart from other links' packets", "reason", err)
 		return
@@ -159,7 +159,7 @@ func (ep *endpoint) moveAside(l *Link, on bool) {
 }
 
 // leaveAside moves a link that leaves ep back from the socket for links set aside.
-func (ep *endpoint) leaveAside(l *Link) {
+func (ep *endpoint) leaveAside(l *link) {
 	if l.aside.is && !ep.key.group.IsValid() {
 		_ = l.filter.setAside(false)
 		ep.noteAside(l, false)
@@ -168,7 +168,7 @@ func (ep *endpoint) leaveAside(l *Link) {
 
 // noteAside counts the links that are set aside. While there are some, Go may use one processor more: the thread that
 // gives way holds one even while other threads have its time.
-func (ep *endpoint) noteAside(l *Link, on bool) {
+func (ep *endpoint) noteAside(l *link, on bool) {
 	v := ep.vtep
 	l.aside.is = on
 	before := v.asides > 0

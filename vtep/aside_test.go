@@ -36,7 +36,7 @@ func TestStorms(t *testing.T) {
 	} {
 		var list []stormed
 		for i, r := range c.rates {
-			list = append(list, stormed{&Link{cfg: LinkConfig{VLAN: uint16(i)}}, r})
+			list = append(list, stormed{&link{cfg: LinkConfig{VLAN: uint16(i)}}, r})
 		}
 		slices.Reverse(list)
 		got := storms(list, stormMessages, othersFor(100-c.lost, c.lost))
@@ -78,7 +78,7 @@ func TestRateOfAStorm(t *testing.T) {
 
 // TestStormAmongOthers: a link that was set aside is in nobody's way, so that whoever has more than it is no storm by that.
 func TestStormAmongOthers(t *testing.T) {
-	storm, victim := &Link{}, &Link{}
+	storm, victim := &link{}, &link{}
 	storm.aside.is = true
 	if got := storms([]stormed{{storm, 200_000}, {victim, 300_000}}, stormMessages, othersMessages); len(got) > 0 {
 		t.Errorf("%d storms beside one that is set aside", len(got))

@@ -81,7 +81,7 @@ func (v *VTEP) delEntry(e *FDBEntry) error {
 }
 
 // drops calls del, which removes an entry, unless the entry is not the owner's.
-func (v *VTEP) drops(l *Link, mac encap.MAC, r fdb.RemoteID, owner string, del func() error) error {
+func (v *VTEP) drops(l *link, mac encap.MAC, r fdb.RemoteID, owner string, del func() error) error {
 	if err := v.mayChange(l, owner, mac, r); err != nil {
 		return fdbError(mac, fdb.ErrNotExist)
 	}

@@ -12,40 +12,40 @@ import (
 // bypassers are indexes of links by which the bypasses are found that a new or removed link
 // concerns, without a look at all of thousands of links. Guarded by VTEP.mu.
 type bypassers struct {
-	byVNI   map[encap.VNI][]*Link
-	vni     map[*Link]encap.VNI // the VNI that byVNI has the link under
-	foreign map[*Link]struct{}  // links that have, or had, remotes of another VNI or port than their own
+	byVNI   map[encap.VNI][]*link
+	vni     map[*link]encap.VNI // the VNI that byVNI has the link under
+	foreign map[*link]struct{}  // links that have, or had, remotes of another VNI or port than their own
 }
 
 func newBypassers() bypassers {
-	return bypassers{byVNI: make(map[encap.VNI][]*Link), vni: make(map[*Link]encap.VNI), foreign: make(map[*Link]struct{})}
+	return bypassers{byVNI: make(map[encap.VNI][]*link), vni: make(map[*link]encap.VNI), foreign: make(map[*link]struct{})}
 }
 
-func (b *bypassers) add(l *Link) {
+func (b *bypassers) add(l *link) {
 	b.vni[l] = l.cfg.VNI
 	b.byVNI[l.cfg.VNI] = append(b.byVNI[l.cfg.VNI], l)
 }
 
-func (b *bypassers) remove(l *Link) {
+func (b *bypassers) remove(l *link) {
 	delete(b.foreign, l)
 	b.unlist(l)
 }
 
 // renumber follows a change of l's VNI. It returns the links of the VNI before.
-func (b *bypassers) renumber(l *Link) []*Link {
+func (b *bypassers) renumber(l *link) []*link {
 	before := b.vni[l]
 	b.unlist(l)
 	b.add(l)
 	return b.byVNI[before]
 }
 
-func (b *bypassers) unlist(l *Link) {
+func (b *bypassers) unlist(l *link) {
 	vni, ok := b.vni[l]
 	if !ok {
 		return // AddLink failed before add
 	}
 	delete(b.vni, l)
-	if b.byVNI[vni] = slices.DeleteFunc(b.byVNI[vni], func(o *Link) bool { return o == l }); len(b.byVNI[vni]) == 0 {
+	if b.byVNI[vni] = slices.DeleteFunc(b.byVNI[vni], func(o *link) bool { return o == l }); len(b.byVNI[vni]) == 0 {
 		delete(b.byVNI, vni)
 	}
 }
@@ -53,7 +53,7 @@ func (b *bypassers) unlist(l *Link) {
 // findBypasses updates the bypasses of l and of the links that may have l as a remote: those
 // of l's VNI, and those with remotes of another VNI or port than their own. The caller holds
 // v.mu.
-func (v *VTEP) findBypasses(l *Link) {
+func (v *VTEP) findBypasses(l *link) {
 	for _, o := range v.bypassers.byVNI[l.cfg.VNI] {
 		v.ownBypasses(o)
 	}
@@ -65,13 +65,13 @@ func (v *VTEP) findBypasses(l *Link) {
 }
 
 // ownBypasses updates the bypasses of l alone.
-func (v *VTEP) ownBypasses(l *Link) {
+func (v *VTEP) ownBypasses(l *link) {
 	l.mayBypass = false
 	l.Remotes.Each(func(r *forward.Remote) { v.setBypass(l, r) })
 }
 
 // setBypass updates the bypass of r, a remote of l.
-func (v *VTEP) setBypass(l *Link, r *forward.Remote) {
+func (v *VTEP) setBypass(l *link, r *forward.Remote) {
 	b := r.Bypass.Load()
 	to := v.linkBehind(l, &r.RemoteKey)
 	if to == nil {
@@ -98,7 +98,7 @@ func (v *VTEP) setBypass(l *Link, r *forward.Remote) {
 
 // linkBehind is the link of this VTEP that packets of l to r reach; nil: they leave the host,
 // or reach l itself or a process other than this VTEP.
-func (v *VTEP) linkBehind(l *Link, r *forward.RemoteKey) *Link {
+func (v *VTEP) linkBehind(l *link, r *forward.RemoteKey) *link {
 	addr := r.Addr.Netip()
 	if l.cfg.NoLocalBypass || !addr.IsValid() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
 		return nil
@@ -117,7 +117,7 @@ func (v *VTEP) linkBehind(l *Link, r *forward.RemoteKey) *Link {
 
 // listener is the link that would receive a packet of l to r if r were an address of this
 // host; nil: there is none.
-func (v *VTEP) listener(l *Link, r *forward.RemoteKey) *Link {
+func (v *VTEP) listener(l *link, r *forward.RemoteKey) *link {
 	key := endpointKey{local: r.Addr.Netip(), port: r.Port, v6: !r.Addr.Is4()}
 	if len(l.endpoints) > 0 {
 		own := &l.endpoints[0].key

@@ -208,7 +208,7 @@ func (c *LinkConfig) destination() netip.Addr {
 // the same unless the DF bit is inherited.
 //
 // They are not bound to dev, but to a VRF that it is or belongs to: where a packet
-// leaves is said by its remote (Link.remoteKey), else by the routing table, as in the
+// leaves is said by its remote (VTEP.remoteKey), else by the routing table, as in the
 // kernel (vxlan_xmit_one in drivers/net/vxlan/vxlan_core.c;
 // docs/decisions/0012-dev-routes.md).
 func (c *LinkConfig) transmitterKeys(dev *underlay.Interface) [2]underlay.TransmitterConfig {

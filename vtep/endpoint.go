@@ -25,8 +25,8 @@ type endpoint struct {
 	*forward.Endpoint
 
 	// The next fields are guarded by VTEP.mu.
-	users     map[*Link]encap.VNI // the links, with the VNIs that they were published with
-	byVNI     map[encap.VNI]*Link // the links that forward.Endpoint has
+	users     map[*link]encap.VNI // the links, with the VNIs that they were published with
+	byVNI     map[encap.VNI]*link // the links that forward.Endpoint has
 	other     *endpoint           // the one that forward.Endpoint has as Wild
 	logged    string              // why its offload fell back, as last logged
 	looked    uint64              // Messages when setAside last looked
@@ -57,7 +57,7 @@ type endpointKey struct {
 
 // listener is the link that packets for a VNI go to, as in forward.Endpoint; nil: there is
 // none. The caller holds VTEP.mu.
-func (ep *endpoint) listener(vni encap.VNI) *Link {
+func (ep *endpoint) listener(vni encap.VNI) *link {
 	if l := ep.byVNI[vni]; l != nil {
 		return l
 	}
@@ -97,7 +97,7 @@ func (c *LinkConfig) endpointKeys(dev underlay.Interface, vias []int, up bool) [
 
 // join makes l a user of the endpoint for key, and opens the endpoint if l is the first. l
 // receives packets from publish on. The caller holds v.mu.
-func (v *VTEP) join(l *Link, key endpointKey) (*endpoint, error) {
+func (v *VTEP) join(l *link, key endpointKey) (*endpoint, error) {
 	ep := v.endpoints[key]
 	if ep != nil {
 		if err := ep.vniFree(l); err != nil {
@@ -132,7 +132,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 	}
 	ep := &endpoint{
 		vtep: v, key: key, gate: gate, Endpoint: forward.NewEndpoint(v.plane), singly: singly,
-		users: make(map[*Link]encap.VNI), byVNI: make(map[encap.VNI]*Link),
+		users: make(map[*link]encap.VNI), byVNI: make(map[encap.VNI]*link),
 	}
 	if instead != nil {
 		ep.inherit(instead)
@@ -178,7 +178,7 @@ func (v *VTEP) serve(ep *endpoint) {
 }
 
 // vniFree refuses a link whose VNI another user of ep has.
-func (ep *endpoint) vniFree(l *Link) error {
+func (ep *endpoint) vniFree(l *link) error {
 	if u := ep.byVNI[l.cfg.VNI]; u != nil && u != l {
 		return fmt.Errorf("%w: link %s has VNI %d on the same address and port", ErrExist, u.cfg.Name, l.cfg.VNI)
 	}
@@ -186,7 +186,7 @@ func (ep *endpoint) vniFree(l *Link) error {
 }
 
 // userBut is a user of ep other than l; nil: there is none. ep may be nil.
-func (ep *endpoint) userBut(l *Link) *Link {
+func (ep *endpoint) userBut(l *link) *link {
 	if ep != nil {
 		for u := range ep.users {
 			if u != l {
@@ -199,7 +199,7 @@ func (ep *endpoint) userBut(l *Link) *Link {
 
 // leave ends l's use of ep, and closes ep after its last user. Packets that have arrived
 // there are still forwarded: to l, unless it is gone, and to links of the wildcard.
-func (v *VTEP) leave(l *Link, ep *endpoint) {
+func (v *VTEP) leave(l *link, ep *endpoint) {
 	vni := ep.users[l]
 	delete(ep.users, l)
 	ep.leaveAside(l)
@@ -247,7 +247,7 @@ func (ep *endpoint) close() {
 }
 
 // publish makes the endpoints of l give l its packets. l has a State.
-func (v *VTEP) publish(l *Link) {
+func (v *VTEP) publish(l *link) {
 	for _, ep := range l.endpoints {
 		if ep.vniFree(l) != nil {
 			continue // the VNI was refused
@@ -262,7 +262,7 @@ func (v *VTEP) publish(l *Link) {
 }
 
 // setLink assigns a VNI to l; nil: to no link.
-func (ep *endpoint) setLink(vni encap.VNI, l *Link) {
+func (ep *endpoint) setLink(vni encap.VNI, l *link) {
 	if l == nil {
 		delete(ep.byVNI, vni)
 		ep.SetLink(vni, nil)

@@ -128,7 +128,7 @@ func (f *FDBFilter) matches(e *FDBEntry) bool {
 
 // describe is the entry e with one of its remotes, which has flags, and with the port and VNI in effect. false:
 // the remote was removed.
-func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID, flags fdb.Flags) (FDBEntry, bool) {
+func (l *link) describe(e *fdb.Entry, id fdb.RemoteID, flags fdb.Flags) (FDBEntry, bool) {
 	r := l.Remotes.At(id)
 	if r == nil {
 		return FDBEntry{}, false
@@ -148,7 +148,7 @@ func (l *Link) describe(e *fdb.Entry, id fdb.RemoteID, flags fdb.Flags) (FDBEntr
 
 // short leaves out the port and VNI that are the link's own, as the kernel does when it lists
 // entries (vxlan_fdb_info in drivers/net/vxlan/vxlan_core.c).
-func (l *Link) short(e FDBEntry) FDBEntry {
+func (l *link) short(e FDBEntry) FDBEntry {
 	s := l.State.Load()
 	if e.Remote.Port == s.Learned.Port {
 		e.Remote.Port = 0
@@ -161,7 +161,7 @@ func (l *Link) short(e FDBEntry) FDBEntry {
 
 // moveRemotes moves entries from the link's old port and VNI to the new ones, after `dstport`
 // or `id` changed.
-func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
+func (l *link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 	if l.first != (forward.RemoteKey{}) {
 		l.first.Port, l.first.VNI = l.cfg.dstPort(), l.cfg.VNI
 	}
@@ -177,7 +177,7 @@ func (l *Link) moveRemotes(was *LinkConfig, now fdb.Tick) {
 
 // changeRemotes moves each entry to the remote whose key change makes of the old one's. What
 // is learned later follows the link's State.
-func (l *Link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
+func (l *link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
 	l.Remotes.ForgetLearned()
 	l.FDB.Walk(func(e *fdb.Entry) bool {
 		for i, id := range e.Remotes {
@@ -203,7 +203,7 @@ func (l *Link) changeRemotes(now fdb.Tick, change func(*forward.RemoteKey)) {
 }
 
 // moveLearned moves what was learned behind one remote to another.
-func (l *Link) moveLearned(from, to fdb.RemoteID, now fdb.Tick) {
+func (l *link) moveLearned(from, to fdb.RemoteID, now fdb.Tick) {
 	l.FDB.Walk(func(e *fdb.Entry) bool {
 		if e.State == fdb.Dynamic && e.Flags&fdb.FlagUser == 0 && !fdb.IsGroup(e.MAC) && e.Remotes[0] == from {
 			_ = l.FDB.Replace(e.MAC, to, e.State, e.Flags, now) // fails in a full table only, and the entry has a place
@@ -218,19 +218,19 @@ func ago(now, then fdb.Tick) time.Duration {
 }
 
 // selected is the link of that name, or all links for "".
-func (v *VTEP) selected(name string) ([]*Link, error) {
+func (v *VTEP) selected(name string) ([]*link, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if name == "" {
 		return v.byIndex(), nil
 	}
 	l, err := v.find(name)
-	return []*Link{l}, err
+	return []*link{l}, err
 }
 
 // remoteKey is the key of r, with the link's own port and VNI where r has none. The device
 // is left to the routing table (vxlan_fdb_parse in drivers/net/vxlan/vxlan_core.c).
-func (v *VTEP) remoteKey(l *Link, r *Remote) (forward.RemoteKey, error) {
+func (v *VTEP) remoteKey(l *link, r *Remote) (forward.RemoteKey, error) {
 	addr := r.Addr.Unmap()
 	key := forward.RemoteKey{Addr: encap.AddrFrom(addr), Port: l.cfg.dstPort(), VNI: l.cfg.VNI, Via: r.Via}
 	if addr.IsValid() && addr.IsUnspecified() {
@@ -269,7 +269,7 @@ func (c *LinkConfig) deviceOf(addr netip.Addr) string {
 	return ""
 }
 
-func (l *Link) defaultKey(dst netip.Addr) forward.RemoteKey {
+func (l *link) defaultKey(dst netip.Addr) forward.RemoteKey {
 	key, err := l.vtep.remoteKey(l, &Remote{Addr: dst, Via: l.vtep.device(&l.cfg)})
 	if err != nil {
 		return forward.RemoteKey{}
@@ -280,7 +280,7 @@ func (l *Link) defaultKey(dst netip.Addr) forward.RemoteKey {
 // setDefault puts the configured remote or group on the flood list, then takes the one before
 // off: in this order, as the kernel does (vxlan_changelink in
 // drivers/net/vxlan/vxlan_core.c), so that no frame finds an empty list.
-func (l *Link) setDefault(now fdb.Tick) error {
+func (l *link) setDefault(now fdb.Tick) error {
 	var is forward.RemoteKey
 	was := l.first
 	if dst := l.cfg.destination(); dst.IsValid() {
@@ -305,7 +305,7 @@ func (l *Link) setDefault(now fdb.Tick) error {
 // addDefault puts a new default destination on the flood list before anything else changes,
 // so that packets from there are accepted at once. It returns the remote where the list did
 // not have it before.
-func (l *Link) addDefault(was *LinkConfig, now fdb.Tick) (*forward.Remote, error) {
+func (l *link) addDefault(was *LinkConfig, now fdb.Tick) (*forward.Remote, error) {
 	dst := l.cfg.destination()
 	if !dst.IsValid() || dst == was.destination() || l.cfg.ipv6() != was.ipv6() {
 		return nil, nil

@@ -20,7 +20,7 @@ func TestFDBGetLooksUp(t *testing.T) {
 	}
 }
 
-func manyEntries(t testing.TB, n int) (*Link, func()) {
+func manyEntries(t testing.TB, n int) (*link, func()) {
 	l := newSinkLink(t)
 	l.FDB.SetMaxAddresses(0)
 	r := l.Remotes.Intern(forward.RemoteKey{Addr: encap.AddrFrom(peer1), Port: 4789, VNI: 42})

@@ -117,7 +117,7 @@ func (f *peerFilter) setAside(on bool) error {
 }
 
 // filtered says whether the kernel drops packets from no peer of the link, and if not, why. The caller holds VTEP.mu.
-func (l *Link) filtered() Filtering {
+func (l *link) filtered() Filtering {
 	f := &l.filter
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,7 +147,7 @@ func (v *VTEP) openFilter() {
 }
 
 // takeFiltered adds the kernel's drops for the link to the link's counters; the caller holds VTEP.mu.
-func (l *Link) takeFiltered() {
+func (l *link) takeFiltered() {
 	takeNew(&l.notPeers, l.filter.rule.NotPeer(), &l.Shards[0], forward.RxNotPeer)
 }
 

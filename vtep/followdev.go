@@ -38,7 +38,7 @@ func (v *VTEP) followDevs() {
 
 // moveDev moves the entries that go out of a device, the link's or one that they name with
 // via, to the device's new index, and what was learned by it.
-func (l *Link) moveDev(name string, was, is uint32) {
+func (l *link) moveDev(name string, was, is uint32) {
 	if was == is || was == 0 || is == 0 {
 		return
 	}

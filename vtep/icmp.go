@@ -44,7 +44,7 @@ func (v *VTEP) followICMP() {
 }
 
 // noteICMP notes the errors that are about remotes of l. The caller holds VTEP.mu.
-func (l *Link) noteICMP(errs []underlay.ICMPError, news *troubleNews) {
+func (l *link) noteICMP(errs []underlay.ICMPError, news *troubleNews) {
 	for _, e := range errs {
 		if l.Remotes.Peer(e.Dst) == nil {
 			continue // a remote of another link, or of none
@@ -67,7 +67,7 @@ func (l *Link) noteICMP(errs []underlay.ICMPError, news *troubleNews) {
 
 // forgetICMP ends the troubles that no ICMP error has come about for long. The caller holds
 // VTEP.mu.
-func (l *Link) forgetICMP(news *troubleNews) {
+func (l *link) forgetICMP(news *troubleNews) {
 	for key, t := range l.troubles {
 		if key.kind == RouteLoops || !t.now || l.vtep.now()-t.last < icmpQuiet {
 			continue

@@ -11,8 +11,8 @@ import (
 	"github.com/uvtep/uvtep/vtep/forward"
 )
 
-// Link is one VNI: what its frames need, and its configuration.
-type Link struct {
+// link is one VNI: what its frames need, and its configuration.
+type link struct {
 	*forward.Link
 	vtep   *VTEP
 	log    *slog.Logger
@@ -54,7 +54,7 @@ type Link struct {
 }
 
 // newState makes the snapshot for the data path.
-func (l *Link) newState(own encap.Addr, dev int) *forward.State {
+func (l *link) newState(own encap.Addr, dev int) *forward.State {
 	c := &l.cfg
 	s := &forward.State{
 		Name:         l.device.Name,
@@ -114,7 +114,7 @@ func (l *Link) newState(own encap.Addr, dev int) *forward.State {
 const maxConfiguredRemotes = 1024
 
 // sweep ages learned entries and removes remotes that nothing refers to.
-func (l *Link) sweep(now fdb.Tick) {
+func (l *link) sweep(now fdb.Tick) {
 	l.vtep.mu.Lock()
 	ageing := l.cfg.ageing()
 	l.forgetVias()
@@ -124,7 +124,7 @@ func (l *Link) sweep(now fdb.Tick) {
 }
 
 // info describes the link; the caller holds VTEP.mu.
-func (l *Link) info() LinkInfo {
+func (l *link) info() LinkInfo {
 	l.takeFiltered()
 	i := LinkInfo{
 		Config:    l.cfg,

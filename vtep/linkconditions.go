@@ -69,7 +69,7 @@ var (
 )
 
 // tellConditions follows the conditions of the link. The caller holds VTEP.mu.
-func (l *Link) tellConditions(now fdb.Tick) {
+func (l *link) tellConditions(now fdb.Tick) {
 	drops, c, log := forward.TotalDrops(l.Shards), &l.conditions, l.log
 	for i := range dropConditions {
 		c.dropping[i].follow(log, now, drops[dropConditions[i].reason], &dropConditions[i].text)
@@ -84,7 +84,7 @@ func (l *Link) tellConditions(now fdb.Tick) {
 
 // tellComplete logs when the link begins to lack something, and when it has everything. The
 // caller holds VTEP.mu.
-func (l *Link) tellComplete() {
+func (l *link) tellComplete() {
 	if l.retry == l.conditions.incomplete {
 		return
 	}

@@ -22,7 +22,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	if err := v.mayAdd(c.Name); err != nil {
 		return err
 	}
-	l := &Link{vtep: v, log: v.log.With("link", c.Name), cfg: c}
+	l := &link{vtep: v, log: v.log.With("link", c.Name), cfg: c}
 	l.Link = forward.NewLink(v.plane, forward.Tables{
 		MaxAddresses: c.maxAddresses(), Addresses: v.limits.addresses, Remotes: v.limits.remotes, Peers: &l.filter,
 	})
@@ -67,7 +67,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 
 // attach opens the link's netdev, or takes a VLAN of a trunk port, and sets the MTU that
 // fits the underlay.
-func (v *VTEP) attach(l *Link) error {
+func (v *VTEP) attach(l *link) error {
 	v.findDevice(&l.cfg)
 	mtu, source, err := v.linkMTU(&l.cfg, nil, v.routes(true))
 	if err != nil {
@@ -90,14 +90,14 @@ func (v *VTEP) attach(l *Link) error {
 }
 
 // attached sets what l is attached to; s is its present state.
-func (l *Link) attached(n *netdev, at attachment, s tap.State) {
+func (l *link) attached(n *netdev, at attachment, s tap.State) {
 	l.netdev, l.at, l.device = n, at, s
 	l.SetQueues(n.port.Queues())
 }
 
 // onDown forgets what was learned where the netdev was down, even if it is up again by now
 // (L15 in docs/conformance.md). Where this VTEP itself set it down, onDevice has done so.
-func (v *VTEP) onDown(l *Link) {
+func (v *VTEP) onDown(l *link) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !l.at.ownDown() && !l.gone && l.device.Up {
@@ -107,7 +107,7 @@ func (v *VTEP) onDown(l *Link) {
 
 // onState follows a state that Watch reported. It may be older than the one that setDevice
 // saw, so that onDevice reads the state again, unless nothing changed.
-func (v *VTEP) onState(l *Link, s tap.State) {
+func (v *VTEP) onState(l *link, s tap.State) {
 	s.Neighbours = 0 // as in l.device
 	v.mu.Lock()
 	news := s != l.device
@@ -119,7 +119,7 @@ func (v *VTEP) onState(l *Link, s tap.State) {
 
 // onDevice follows a change of the netdev. A link that goes down forgets what it learned and
 // leaves its group (L15 in docs/conformance.md). own says that this VTEP made the change.
-func (v *VTEP) onDevice(l *Link, own bool) error {
+func (v *VTEP) onDevice(l *link, own bool) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if l.gone {
@@ -164,7 +164,7 @@ func (v *VTEP) DelLink(name string) error {
 }
 
 // drop removes the link and closes what no other link uses. The caller holds v.mu.
-func (v *VTEP) drop(l *Link) {
+func (v *VTEP) drop(l *link) {
 	if l.gone {
 		return
 	}
@@ -179,7 +179,7 @@ func (v *VTEP) drop(l *Link) {
 }
 
 // dismantle releases the link's endpoints, transmitters and port.
-func (v *VTEP) dismantle(l *Link) {
+func (v *VTEP) dismantle(l *link) {
 	l.gone = true
 	v.countSameHost(l)
 	v.bypassers.remove(l)
@@ -197,7 +197,7 @@ func (v *VTEP) dismantle(l *Link) {
 }
 
 // find is the link whose netdev has the name now, or else the link that was added with it.
-func (v *VTEP) find(name string) (*Link, error) {
+func (v *VTEP) find(name string) (*link, error) {
 	given := v.links[name]
 	if given != nil && given.device.Name == name {
 		return given, nil
@@ -212,19 +212,19 @@ func (v *VTEP) find(name string) (*Link, error) {
 }
 
 // enlist makes l a link of the VTEP, by both of its names.
-func (v *VTEP) enlist(l *Link) {
+func (v *VTEP) enlist(l *link) {
 	v.links[l.cfg.Name], v.present[l.device.Name] = l, l
 	v.bypassers.add(l)
 }
 
 // delist takes l out again.
-func (v *VTEP) delist(l *Link) {
+func (v *VTEP) delist(l *link) {
 	delete(v.links, l.cfg.Name)
 	v.forgetName(l)
 }
 
 // forgetName forgets the present name of l's netdev, unless it is another link's by now.
-func (v *VTEP) forgetName(l *Link) {
+func (v *VTEP) forgetName(l *link) {
 	if v.present[l.device.Name] == l {
 		delete(v.present, l.device.Name)
 	}
@@ -263,7 +263,7 @@ func (v *VTEP) yieldName(name string) {
 func (v *VTEP) Link(name string) (info LinkInfo, err error) {
 	v.countLossesOf(name)
 	v.locked(func() {
-		var l *Link
+		var l *link
 		if l, err = v.find(name); err == nil {
 			info = l.info()
 		}
@@ -284,8 +284,8 @@ func (v *VTEP) Links() []LinkInfo {
 }
 
 // byIndex lists the links by the index of their netdevs, then by VLAN; the caller holds v.mu.
-func (v *VTEP) byIndex() []*Link {
-	return slices.SortedFunc(maps.Values(v.links), func(a, b *Link) int {
+func (v *VTEP) byIndex() []*link {
+	return slices.SortedFunc(maps.Values(v.links), func(a, b *link) int {
 		return cmp.Or(cmp.Compare(a.device.Index, b.device.Index), cmp.Compare(a.cfg.VLAN, b.cfg.VLAN))
 	})
 }
@@ -302,7 +302,7 @@ func (v *VTEP) SetLinkUp(name string, up bool) error {
 }
 
 // setDevice changes the netdev and follows the change before it returns.
-func (v *VTEP) setDevice(l *Link, c tap.Change) error {
+func (v *VTEP) setDevice(l *link, c tap.Change) error {
 	if err := l.at.set(c); err != nil {
 		return err
 	}

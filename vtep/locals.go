@@ -49,14 +49,14 @@ func (v *VTEP) WalkLocal(link string, mac *encap.MAC, fn func(*LocalEntry) bool)
 
 // followLearnLocal brings the link's tables of local addresses in line with its
 // configuration. The caller holds v.mu.
-func (l *Link) followLearnLocal() {
+func (l *link) followLearnLocal() {
 	limits := &l.vtep.limits
 	l.LearnLocals(l.cfg.LearnLocal, limits.localMACs, limits.localAddrs, l.cfg.maxAddresses(), l.tellLocal)
 }
 
 // tellLocal tells subscribers of a change of an address on this side. It runs with locks of
 // the data path's held.
-func (l *Link) tellLocal(e *forward.LocalEvent) {
+func (l *link) tellLocal(e *forward.LocalEvent) {
 	if !l.vtep.events.wants(LocalEvents) {
 		return
 	}

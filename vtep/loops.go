@@ -15,7 +15,7 @@ const lookAgain fdb.Tick = 10
 // checkLoops checks whether the routes to remotes of l lead through this VTEP's links: to the
 // remotes of its flood list, to those whose route looped before and, where all is set, to the
 // others as well. It checks at most mostRoutes of each.
-func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, news *troubleNews) {
+func (v *VTEP) checkLoops(l *link, routes *routes, all bool, news *troubleNews) {
 	look := l.floodRemotes()
 	v.mu.Lock()
 	c, vrf := l.cfg, l.vrf
@@ -54,7 +54,7 @@ func (v *VTEP) checkLoops(l *Link, routes *routes, all bool, news *troubleNews) 
 
 // setLoops makes the data path drop frames to r, or send them again. The caller holds
 // VTEP.mu.
-func (l *Link) setLoops(r *forward.Remote, loops bool, news *troubleNews) {
+func (l *link) setLoops(r *forward.Remote, loops bool, news *troubleNews) {
 	r.Loops.Store(loops)
 	key := troubleKey{addr: r.Addr, kind: RouteLoops}
 	l.setTrouble(key, loops)
@@ -71,7 +71,7 @@ func (l *Link) setLoops(r *forward.Remote, loops bool, news *troubleNews) {
 
 // lookForLoops checks the routes of the links that own packets came back to.
 func (v *VTEP) lookForLoops() {
-	var links []*Link
+	var links []*link
 	now := v.now()
 	v.mu.Lock()
 	for _, l := range v.links {
@@ -94,7 +94,7 @@ func (v *VTEP) lookForLoops() {
 }
 
 // floodRemotes are the remotes of l's flood list, mostRoutes of them.
-func (l *Link) floodRemotes() []*forward.Remote {
+func (l *link) floodRemotes() []*forward.Remote {
 	e, ok := l.FDB.Get(encap.MAC{})
 	if !ok {
 		return nil

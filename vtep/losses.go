@@ -58,7 +58,7 @@ func (ep *endpoint) countLosses() {
 }
 
 // sharedDrops is LinkInfo.Shared. The caller holds VTEP.mu.
-func (l *Link) sharedDrops() map[forward.DropReason]uint64 {
+func (l *link) sharedDrops() map[forward.DropReason]uint64 {
 	var sum encap.Losses
 	for _, ep := range l.endpoints {
 		ep.losses.mu.Lock()

@@ -9,7 +9,7 @@ import (
 )
 
 // newSinkLink is a link on a host that takes everything.
-func newSinkLink(t testing.TB) *Link {
+func newSinkLink(t testing.TB) *link {
 	t.Helper()
 	host := sink{make(chan struct{})}
 	v := New(Config{Host: host, Log: slog.New(slog.DiscardHandler), Workers: 1})

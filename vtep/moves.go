@@ -32,7 +32,7 @@ func (m *moveLog) take() (count int, last fdb.Event) {
 
 // onFDB tells subscribers of a change of the FDB, and counts moves. It runs under a shard's
 // lock.
-func (l *Link) onFDB(e fdb.Event) {
+func (l *link) onFDB(e fdb.Event) {
 	l.tellFDB(&e)
 	if e.Kind == fdb.Moved {
 		l.moves.note(e)
@@ -40,7 +40,7 @@ func (l *Link) onFDB(e fdb.Event) {
 }
 
 // logMoves logs the moves since the call before.
-func (l *Link) logMoves() {
+func (l *link) logMoves() {
 	n, last := l.moves.take()
 	if n == 0 {
 		return
@@ -54,7 +54,7 @@ func (l *Link) logMoves() {
 
 // guardMoves releases MACs whose time is over, moves those that are newly held back home, and
 // logs and tells which they are. It is called once a second.
-func (l *Link) guardMoves(now fdb.Tick) {
+func (l *link) guardMoves(now fdb.Tick) {
 	news := l.ExpireMoves(now, l.cfg.NoMoveGuard)
 	for i, mac := range news.Held {
 		l.GoHome(mac, news.Homes[i], now)

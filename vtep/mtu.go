@@ -41,7 +41,7 @@ func (v *VTEP) linkMTU(c *LinkConfig, more []netip.Addr, routes *routes) (mtu in
 // mtuFrom is what the MTU that the netdev has is from: somebody who set another
 // one on it (`ip link set mtu`, ifupdown2) is followed no more. The caller holds
 // VTEP.mu.
-func (l *Link) mtuFrom() string {
+func (l *link) mtuFrom() string {
 	if l.device.MTU != l.derived && l.cfg.Trunk == "" {
 		return "device"
 	}
@@ -53,7 +53,7 @@ func (l *Link) mtuFrom() string {
 const mostRoutes = 64
 
 // floodAddrs are the addresses of l's flood list, mostRoutes of them.
-func (l *Link) floodAddrs() []netip.Addr {
+func (l *link) floodAddrs() []netip.Addr {
 	var addrs []netip.Addr
 	for _, r := range l.floodRemotes() {
 		addrs = append(addrs, r.Addr.Netip())
@@ -63,7 +63,7 @@ func (l *Link) floodAddrs() []netip.Addr {
 
 // followMTU derives the MTU of a link anew, after the route, its device or the flood list
 // changed. An MTU that a user set stays, and so does one whose route is gone for the moment.
-func (v *VTEP) followMTU(l *Link, routes *routes) {
+func (v *VTEP) followMTU(l *link, routes *routes) {
 	if !l.updating.TryLock() {
 		return // an update is under way; the next sweep looks again
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // followNeighbours copies the netdev's neighbour table to the link. The caller holds v.mu.
-func (v *VTEP) followNeighbours(l *Link) {
+func (v *VTEP) followNeighbours(l *link) {
 	if !l.cfg.Proxy {
 		l.SetNeighbours(nil)
 		return
@@ -24,7 +24,7 @@ func (v *VTEP) followNeighbours(l *Link) {
 }
 
 // onNeighbours follows a change of the neighbour table.
-func (v *VTEP) onNeighbours(l *Link) {
+func (v *VTEP) onNeighbours(l *link) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !l.gone && l.cfg.Proxy {

@@ -41,7 +41,7 @@ type attachment interface {
 	set(tap.Change) error
 	neighbours() ([]tap.Neighbour, error)
 	// attach makes l receive frames, and follow changes of the netdev.
-	attach(l *Link)
+	attach(l *link)
 	// changed is called after each change; own says that the VTEP made it.
 	changed(was, is *tap.State, own bool)
 	// ownDown reports whether the VTEP itself made the down that Watch reports.
@@ -177,7 +177,7 @@ func (n *netdev) watch(changed func(s tap.State, wentDown bool), gone func()) {
 }
 
 // attach starts the workers of l's own netdev and follows it.
-func (n *netdev) attach(l *Link) {
+func (n *netdev) attach(l *link) {
 	v := n.vtep
 	for q := range n.port.Queues() {
 		v.spawnWorker(l.log, "a port's worker", func() { v.readPort(n, q, forward.NewPortWorker(l.Link, q).Forward) })

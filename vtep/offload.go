@@ -45,7 +45,7 @@ type Filtering struct {
 }
 
 // offloads is LinkInfo.Offloads; the caller holds VTEP.mu.
-func (l *Link) offloads() LinkOffloads {
+func (l *link) offloads() LinkOffloads {
 	o := LinkOffloads{TAP: l.netdev.dev.Offloads()}
 	for i, s := range l.senders {
 		if s == nil {
@@ -96,7 +96,7 @@ func (v *VTEP) tellOffloads() {
 }
 
 // followOffloads stops joining frames where the port takes no superframes any more.
-func (l *Link) followOffloads() {
+func (l *link) followOffloads() {
 	if s, joins := l.State.Load(), l.netdev.joins(); s != nil && s.Join != joins {
 		next := *s
 		next.Join = joins

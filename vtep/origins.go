@@ -88,7 +88,7 @@ func (c *sameHostWords) count(w SameHost, n int) {
 }
 
 // countSameHost follows a change of l's word; the caller holds v.mu.
-func (v *VTEP) countSameHost(l *Link) {
+func (v *VTEP) countSameHost(l *link) {
 	is := l.cfg.SameHost
 	if was := l.sameHost; was != nil && (l.gone || was.Mode != is.Mode || !slices.Equal(was.Prefixes, is.Prefixes)) {
 		v.sameHost.count(*was, -1)

@@ -99,7 +99,7 @@ func errNotOwned(mac encap.MAC, by Owner) error {
 // mayChange refuses an owner's change of an entry of an operator or of another owner. r is
 // the remote of a group that is meant. The caller holds v.mu, so that nobody changes the
 // entry but learning, which takes no entry from anybody.
-func (v *VTEP) mayChange(l *Link, owner string, mac encap.MAC, r fdb.RemoteID) error {
+func (v *VTEP) mayChange(l *link, owner string, mac encap.MAC, r fdb.RemoteID) error {
 	if owner == "" {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 // netdev, and gives its workers a new snapshot. Other links lose no frame. On an error the
 // link keeps what it had, is marked for another try, and forwards with that. The caller
 // holds v.mu.
-func (v *VTEP) refresh(l *Link) error {
+func (v *VTEP) refresh(l *link) error {
 	l.retry = true
 	dev, err := v.interfaceOf(&l.cfg)
 	if err != nil {
@@ -62,7 +62,7 @@ func (v *VTEP) refresh(l *Link) error {
 var errNoGroupSource = errors.New("no route to the group tells the source address yet: give local, or an address to the underlay device")
 
 // followDevice brings the snapshot in line with the netdev alone.
-func (l *Link) followDevice() {
+func (l *link) followDevice() {
 	old := l.State.Load()
 	if old == nil {
 		return // AddLink has not ended
@@ -75,7 +75,7 @@ func (l *Link) followDevice() {
 
 // rejoin makes l a user of exactly the endpoints for keys, and returns the old ones, which l
 // has to leave. On an error l keeps its old endpoints beside the new ones that could be had.
-func (v *VTEP) rejoin(l *Link, keys []endpointKey) (left []*endpoint, err error) {
+func (v *VTEP) rejoin(l *link, keys []endpointKey) (left []*endpoint, err error) {
 	left = l.endpoints
 	l.endpoints = nil
 	for i, key := range keys {
@@ -140,7 +140,7 @@ func (v *VTEP) takeSenders(configs [2]underlay.TransmitterConfig, vrf int) (s [2
 // takeFragments returns the transmitter for short frames that a path refuses: the host may
 // fragment its packets. nil: the link's own transmitter is such a one, or has all source
 // ports, so that such frames stay too big.
-func (v *VTEP) takeFragments(l *Link, dev *underlay.Interface) *sender {
+func (v *VTEP) takeFragments(l *link, dev *underlay.Interface) *sender {
 	if l.cfg.DF == DFUnset {
 		return nil
 	}

@@ -24,7 +24,7 @@ type RemoteStats struct {
 
 // remoteStats lists the remotes' counters, configured remotes first, and how many are left
 // out.
-func (l *Link) remoteStats() (list []RemoteStats, left int) {
+func (l *link) remoteStats() (list []RemoteStats, left int) {
 	peers, left := l.PeerStats(mostRemoteStats)
 	now := l.vtep.plane.Now()
 	for _, p := range peers {

@@ -165,7 +165,7 @@ func (v *VTEP) Close() error {
 
 // goneLink is a link that was removed, with its description from before.
 type goneLink struct {
-	link *Link
+	link *link
 	was  LinkInfo
 }
 

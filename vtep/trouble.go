@@ -80,7 +80,7 @@ type trouble struct {
 
 // troubleAt finds or makes the trouble of a key; nil: there is no room. The caller holds
 // VTEP.mu.
-func (l *Link) troubleAt(key troubleKey) *trouble {
+func (l *link) troubleAt(key troubleKey) *trouble {
 	if t := l.troubles[key]; t != nil {
 		return t
 	}
@@ -105,7 +105,7 @@ func (l *Link) troubleAt(key troubleKey) *trouble {
 }
 
 // setTrouble begins or ends a trouble, and tells subscribers. The caller holds VTEP.mu.
-func (l *Link) setTrouble(key troubleKey, now bool) {
+func (l *link) setTrouble(key troubleKey, now bool) {
 	t := l.troubleAt(key)
 	if t == nil || t.now == now {
 		return
@@ -124,7 +124,7 @@ func (l *Link) setTrouble(key troubleKey, now bool) {
 }
 
 // troubleList is LinkInfo.Troubles. The caller holds VTEP.mu.
-func (l *Link) troubleList() []Trouble {
+func (l *link) troubleList() []Trouble {
 	var all []Trouble
 	for k, t := range l.troubles {
 		all = append(all, Trouble{Remote: k.addr.Netip(), Port: t.port, Kind: k.kind, Count: t.count, Now: t.now})
@@ -136,7 +136,7 @@ func (l *Link) troubleList() []Trouble {
 }
 
 // icmpCounts is LinkInfo.ICMP. The caller holds VTEP.mu.
-func (l *Link) icmpCounts() map[TroubleKind]uint64 {
+func (l *link) icmpCounts() map[TroubleKind]uint64 {
 	var counts map[TroubleKind]uint64
 	for kind, n := range l.icmp {
 		if n == 0 {

@@ -48,7 +48,7 @@ type trunk struct {
 	// The rest is guarded by VTEP.mu.
 	cfg      TrunkConfig
 	device   tap.State
-	vlans    map[uint16]*Link
+	vlans    map[uint16]*link
 	mtus     map[int]int // number of links by MTU
 	overflow condition
 	gone     bool
@@ -75,7 +75,7 @@ func (v *VTEP) AddTrunk(c TrunkConfig) error {
 	}
 	t := &trunk{
 		netdev: n, Trunk: forward.NewTrunk(n.port.Queues()), device: s, cfg: c,
-		vlans: make(map[uint16]*Link), mtus: make(map[int]int),
+		vlans: make(map[uint16]*link), mtus: make(map[int]int),
 	}
 	n.lostTo = []*forward.Counters{&v.plane.Counters[0], &t.Nobody[0]}
 	v.yieldName(c.Name)
@@ -127,8 +127,8 @@ func (v *VTEP) onTrunk(t *trunk, wentDown bool) {
 }
 
 // users are the links of t; the caller holds v.mu.
-func (t *trunk) users() []*Link {
-	all := make([]*Link, 0, len(t.vlans))
+func (t *trunk) users() []*link {
+	all := make([]*link, 0, len(t.vlans))
 	for _, vlan := range slices.Sorted(maps.Keys(t.vlans)) {
 		all = append(all, t.vlans[vlan])
 	}
@@ -136,7 +136,7 @@ func (t *trunk) users() []*Link {
 }
 
 // assign assigns a VLAN to l; nil: to no link. The caller holds v.mu.
-func (t *trunk) assign(vlan uint16, l *Link) {
+func (t *trunk) assign(vlan uint16, l *link) {
 	if l == nil {
 		delete(t.vlans, vlan)
 		t.SetVLAN(vlan, nil)

@@ -22,7 +22,7 @@ func (h *SystemHost) Tune(index int) (device string, changed []string, err error
 
 // tune tunes the device that the link's packets take, once, and logs the changes. Where there
 // is no route yet, everySecond tries again. The caller holds v.mu.
-func (v *VTEP) tune(l *Link) {
+func (v *VTEP) tune(l *link) {
 	if v.tuner == nil || l.tuned {
 		return
 	}

@@ -16,7 +16,7 @@ import (
 type txRig struct {
 	*rxRig
 	t     *testing.T
-	links []*Link
+	links []*link
 	w     *forward.TrunkWorker
 }
 
@@ -41,7 +41,7 @@ func newTxRig(t *testing.T, links int, edit func(*LinkConfig)) *txRig {
 }
 
 // by gives links a transmitter.
-func (r *txRig) by(tx Transmitter, links ...*Link) {
+func (r *txRig) by(tx Transmitter, links ...*link) {
 	for _, l := range links {
 		s := *l.State.Load()
 		s.TX, s.Fragments = [2]forward.Transmitter{tx, tx}, nil

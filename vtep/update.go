@@ -39,14 +39,14 @@ func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 }
 
 // lockUpdate finds a link and locks its updates.
-func (v *VTEP) lockUpdate(name string) (l *Link, err error) {
+func (v *VTEP) lockUpdate(name string) (l *link, err error) {
 	for {
 		v.locked(func() { l, err = v.find(name) })
 		if err != nil {
 			return nil, err
 		}
 		l.updating.Lock()
-		var is *Link // another link may have the name by now
+		var is *link // another link may have the name by now
 		v.locked(func() { is, err = v.find(name) })
 		if is == l {
 			return l, nil
@@ -63,7 +63,7 @@ type linkUpdate struct {
 }
 
 // beginUpdate gives the link the configuration that edit makes. The caller holds v.mu.
-func (v *VTEP) beginUpdate(l *Link, edit func(*LinkConfig) error) (u linkUpdate, err error) {
+func (v *VTEP) beginUpdate(l *link, edit func(*LinkConfig) error) (u linkUpdate, err error) {
 	if l.gone { // it was removed meanwhile
 		return u, fmt.Errorf("%w: %s is no link of this daemon", ErrNoLink, l.device.Name)
 	}
@@ -91,7 +91,7 @@ func (v *VTEP) beginUpdate(l *Link, edit func(*LinkConfig) error) (u linkUpdate,
 }
 
 // nameFree refuses a name that another link has; the caller holds v.mu.
-func (v *VTEP) nameFree(l *Link, name string) error {
+func (v *VTEP) nameFree(l *link, name string) error {
 	if o, err := v.find(name); err == nil && o != l {
 		return fmt.Errorf("%w: link %s", ErrExist, name)
 	}
@@ -112,7 +112,7 @@ func (v *VTEP) nameOfNone(name string) error {
 
 // change gives a link the configuration c. On an error the link is as before. The caller
 // holds v.mu.
-func (v *VTEP) change(l *Link, c *LinkConfig) error {
+func (v *VTEP) change(l *link, c *LinkConfig) error {
 	before := l.cfg
 	c.normalise()
 	if err := c.validate(); err != nil {
@@ -175,7 +175,7 @@ func (v *VTEP) change(l *Link, c *LinkConfig) error {
 }
 
 // applyDevice changes the netdev as c differs from before; rename is its new name or "".
-func (v *VTEP) applyDevice(l *Link, before, c *LinkConfig, rename string) error {
+func (v *VTEP) applyDevice(l *link, before, c *LinkConfig, rename string) error {
 	var change, undo tap.Change
 	v.mu.Lock()
 	was, source := l.device, l.mtuSource

@@ -14,7 +14,7 @@ import (
 // hearVia has l remember the device that key names, and hear what comes to its link-local
 // address by it, as it does by its own: a peer that is reached by a device answers by it.
 // The caller holds v.mu, and l has a remote for key.
-func (v *VTEP) hearVia(l *Link, key *forward.RemoteKey) error {
+func (v *VTEP) hearVia(l *link, key *forward.RemoteKey) error {
 	if key.Via == "" || l.vias[key.Via] == key.Zone {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (v *VTEP) hearVia(l *Link, key *forward.RemoteKey) error {
 
 // viaDevices are the indexes of the devices, but for its own, that a link with a
 // link-local address hears by.
-func (l *Link) viaDevices(own int) (all []int) {
+func (l *link) viaDevices(own int) (all []int) {
 	if !linkLocal(l.cfg.Local) {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (l *Link) viaDevices(own int) (all []int) {
 
 // followVias has entries use a device that was made again under the name that they
 // give; index finds it, 0 where it is gone. The caller holds v.mu.
-func (l *Link) followVias(index func(name string) int) {
+func (l *link) followVias(index func(name string) int) {
 	for name, was := range l.vias {
 		is := uint32(index(name))
 		if is == 0 || is == was {
@@ -64,7 +64,7 @@ func (l *Link) followVias(index func(name string) int) {
 }
 
 // forgetVias forgets the devices that no entry names any more. The caller holds v.mu.
-func (l *Link) forgetVias() {
+func (l *link) forgetVias() {
 	if len(l.vias) == 0 {
 		return
 	}
@@ -80,7 +80,7 @@ func (l *Link) forgetVias() {
 
 // via is the name of the device that r was given for an entry with flags. What was learned
 // has an index alone.
-func (l *Link) via(r *forward.Remote, flags fdb.Flags) string {
+func (l *link) via(r *forward.Remote, flags fdb.Flags) string {
 	if r.Via == "" && r.Zone != 0 && flags&fdb.FlagUser == 0 {
 		if o := l.vtep.seen.Load(); o != nil {
 			return o.Devices[r.Zone].Name

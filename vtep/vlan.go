@@ -24,7 +24,7 @@ type vlan struct {
 var _ attachment = (*vlan)(nil)
 
 // openVLAN attaches l to a trunk port; the caller holds v.mu.
-func (v *VTEP) openVLAN(l *Link, mtu int) error {
+func (v *VTEP) openVLAN(l *link, mtu int) error {
 	t, err := v.findTrunk(l.cfg.Trunk)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (v *VTEP) openVLAN(l *Link, mtu int) error {
 }
 
 // vlanFree refuses the VLAN of c where another link than l has it. The caller holds v.mu.
-func (v *VTEP) vlanFree(l *Link, c *LinkConfig) error {
+func (v *VTEP) vlanFree(l *link, c *LinkConfig) error {
 	t, err := v.findTrunk(c.Trunk)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (v *VTEP) vlanFree(l *Link, c *LinkConfig) error {
 }
 
 // free refuses a VLAN that another link than l has; the caller holds VTEP.mu.
-func (t *trunk) free(l *Link, vlan uint16) error {
+func (t *trunk) free(l *link, vlan uint16) error {
 	if o := t.vlans[vlan]; o != nil && o != l {
 		return fmt.Errorf("%w: VLAN %d of port %s is link %s", ErrExist, vlan, t.cfg.Name, o.cfg.Name)
 	}
@@ -56,7 +56,7 @@ func (t *trunk) free(l *Link, vlan uint16) error {
 }
 
 // attach assigns l's VLAN to l, and no longer the VLAN that l had before. The VLAN is free.
-func (a *vlan) attach(l *Link) {
+func (a *vlan) attach(l *link) {
 	before := a.id
 	a.id = l.cfg.VLAN
 	a.trunk.assign(a.id, l)

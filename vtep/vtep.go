@@ -58,12 +58,12 @@ type VTEP struct {
 	started chan struct{}  // closed by Start, or from the beginning
 	turns   turns          // batches that workers are at
 
-	// mu is the control plane's lock. The lock order: Link.updating, mu, a FDB shard's
+	// mu is the control plane's lock. The lock order: link.updating, mu, a FDB shard's
 	// lock, remotes.mu. The data path never takes the first two.
 	mu        sync.Mutex
 	closed    bool
-	links     map[string]*Link // by the name that each was added with
-	present   map[string]*Link // by the present name of the netdev
+	links     map[string]*link // by the name that each was added with
+	present   map[string]*link // by the present name of the netdev
 	reserved  map[string]bool  // new names that updates under way will give to links
 	trunks    map[string]*trunk
 	netdevs   map[*netdev]struct{}
@@ -119,8 +119,8 @@ func New(c Config) *VTEP {
 		tuner:     c.Tuner,
 		done:      make(chan struct{}),
 		started:   make(chan struct{}),
-		links:     make(map[string]*Link),
-		present:   make(map[string]*Link),
+		links:     make(map[string]*link),
+		present:   make(map[string]*link),
 		reserved:  make(map[string]bool),
 		trunks:    make(map[string]*trunk),
 		netdevs:   make(map[*netdev]struct{}),
