@@ -25,11 +25,17 @@ func TestInferencesAreTested(t *testing.T) {
 	}
 	name := regexp.MustCompile(`\b(Test|Fuzz)[A-Z0-9][A-Za-z0-9]*`)
 	rows := 0
+	section := ""
 	for line := range strings.Lines(string(doc)) {
+		if s, ok := strings.CutPrefix(line, "## "); ok {
+			section = strings.TrimSpace(s)
+		}
 		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || strings.HasPrefix(line, "| what is inferred") {
 			continue
 		}
-		rows++
+		if rows++; section != "Inferences" {
+			t.Errorf("a row of the table stands under %s: %.80s", section, line)
+		}
 		named := name.FindAllString(line, -1)
 		if len(named) == 0 {
 			t.Errorf("no test is named in: %.80s", line)
