@@ -29,9 +29,13 @@ func TestAddressSetByOthers(t *testing.T) {
 		p := must(s.Start(lab.Command{Path: program, Args: append(before, "monitor", "link")}))(t)
 		mac := fmt.Sprintf("02:00:00:00:02:%02x", s.n)
 		set := func(mac string) error { return s.SetMAC("vxlan0", must(net.ParseMAC(mac))(t)) }
+		tries := 0
 		eventually(t, func() error { // until it listens
-			return errors.Join(set("02:00:00:00:03:01"), set(mac), p.WaitStdout("link/ether "+mac+" ", soon/4))
+			tries++
+			other := fmt.Sprintf("02:00:00:00:03:%02x", tries)
+			return errors.Join(set(other), p.WaitStdout("link/ether "+other+" ", soon/4))
 		})
+		check(t, set(mac), p.WaitStdout("link/ether "+mac+" ", soon))
 		check(t, p.Close())
 		if text := mustRun(t, s.Host, program, append(before, "link", "show", "vxlan0")...); !strings.Contains(text, "link/ether "+mac+" ") {
 			t.Errorf("%s: after another MAC address was set: %s", s, text)

@@ -41,6 +41,7 @@ func goesOn() map[string]map[string]string {
 		"lane":         {"": "a way is chosen"},
 		"send":         {"r.Bypass": "it is handed over"},
 		"settle":       {"mustGo(p)": "it is sent again"},
+		"Relearn":      {"": "it is an entry of before, no frame"},
 		"packet":       {"w.next(": "next took it", "t.port.full()": "it is delivered"},
 		"next":         {"": "packet takes it"},
 		"keep":         {"": "it is delivered"},
