@@ -11,9 +11,8 @@ import (
 // policies are the filters, each for all calls; of what they say of a call the strictest counts
 // (seccomp(2)). All but what passes is in the kernel's log (SECCOMP_FILTER_FLAG_LOG).
 //
-// Each call that depends on its arguments has a filter of its own: behind a condition that does not
-// hold, the library compares the argument, and no more the call's number, with the calls that follow.
-// The list of all calls comes last, since it does not have the call that installs filters.
+// Each call that depends on its arguments has a filter of its own, so that no filter depends on how
+// the library orders conditions beside other calls. The list of all calls comes last, since it does not have the call that installs filters.
 func policies(a *arch.Info) []seccomp.Policy {
 	var all []seccomp.Policy
 	for _, r := range refusedArguments() {
