@@ -144,6 +144,7 @@ func TestFault(t *testing.T) {
 			t.Errorf("%s: status %d, %s", path, res.StatusCode, body)
 		}
 	}
+	web.Close() // which waits for what a request still logs
 	if n := fault.Caught() - before; n != 2 || !strings.Contains(text.String(), "level=ERROR") || !strings.Contains(text.String(), "GET /v1/links") {
 		t.Errorf("%d faults were counted, the log says %s", n, &text)
 	}
