@@ -79,7 +79,7 @@ func (v *VTEP) setAside(every bool) {
 // setAside looks for storms among the links of ep, passed after it last did.
 func (ep *endpoint) setAside(now time.Time, passed time.Duration) {
 	total, overflow := ep.Messages.Load(), ep.receiver.Losses().Overflow
-	read, lost := total-ep.looked, overflow-ep.overflow
+	read, lost := total-ep.looked, overflow-min(overflow, ep.overflow) // other sockets count from 0
 	ep.looked, ep.overflow = total, overflow
 	busy := perSecond(read, passed) >= ep.vtep.stormAt
 	if ep.gate == nil || ep.key.group.IsValid() || !busy && ep.asides == 0 {
