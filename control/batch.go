@@ -41,12 +41,13 @@ func ownerOf(name string, generation uint64) (vtep.Owner, error) {
 	return vtep.Owner{Name: name, Generation: generation}, nil
 }
 
-// batchSize refuses more changes than a batch may have.
-func batchSize(n int) error {
-	if n > api.MaxBatch {
-		return api.Invalidf("the batch has %d changes: send at most %d at a time", n, api.MaxBatch)
+// batchOwner is the owner of a batch of n changes, which may not be too many.
+func batchOwner(name string, generation uint64, n int) (vtep.Owner, error) {
+	owner, err := ownerOf(name, generation)
+	if err == nil && n > api.MaxBatch {
+		err = api.Invalidf("the batch has %d changes: send at most %d at a time", n, api.MaxBatch)
 	}
-	return nil
+	return owner, err
 }
 
 // verbOf is the verb of a change.
@@ -70,10 +71,7 @@ func (s *Server) fdbBatch(r *http.Request) (any, error) {
 	if err := decode(r, &b); err != nil {
 		return nil, err
 	}
-	owner, err := ownerOf(b.Owner, b.Generation)
-	if err == nil {
-		err = batchSize(len(b.Changes))
-	}
+	owner, err := batchOwner(b.Owner, b.Generation, len(b.Changes))
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +110,7 @@ func (s *Server) neighBatch(r *http.Request) (any, error) {
 	if err := decode(r, &b); err != nil {
 		return nil, err
 	}
-	owner, err := ownerOf(b.Owner, b.Generation)
-	if err == nil {
-		err = batchSize(len(b.Changes))
-	}
+	owner, err := batchOwner(b.Owner, b.Generation, len(b.Changes))
 	if err != nil {
 		return nil, err
 	}
