@@ -3,12 +3,9 @@ package underlay
 import (
 	"errors"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
 )
@@ -136,31 +133,5 @@ func TestAsideNeedsAGate(t *testing.T) {
 	group := b.listen(t, ReceiverConfig{Port: port + 1, Group: netip.MustParseAddr("233.252.0.1"), Interface: b.index, Filter: b.gate(t, f, false)})
 	if err := group.OpenAside(nil); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("of a group: %v", err)
-	}
-}
-
-// TestBackgroundGivesWay: the thread has less of a processor than others.
-func TestBackgroundGivesWay(t *testing.T) {
-	runtime.LockOSThread() // so that Background gets another thread than this one
-	defer runtime.UnlockOSThread()
-	own, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() { // which ends with its thread
-		defer close(done)
-		way, err := Background()
-		if err != nil {
-			t.Error(err)
-		}
-		defer way.Close()
-		if is, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid()); err != nil || is != max(own-backgroundNice, 1) { // as the call tells it
-			t.Errorf("priority %d, %v", is, err)
-		}
-	}()
-	<-done
-	if is, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid()); err != nil || is != own {
-		t.Errorf("another thread has priority %d, %v", is, err)
 	}
 }

@@ -85,7 +85,7 @@ type GiveWay struct{}
 func Background() (*GiveWay, error) { return nil, nil }
 
 // Rest does nothing.
-func (*GiveWay) Rest() {}
+func (*GiveWay) Rest(bool) {}
 
 // Close does nothing.
 func (*GiveWay) Close() error { return nil }

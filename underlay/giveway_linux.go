@@ -6,16 +6,12 @@ import (
 	"runtime"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
-	// backgroundNice is how much nicer a thread is that gives way: it has a tenth of the time that another has beside it
-	// (sched_prio_to_weight in kernel/sched/core.c). Less would hold up Go's collector, which waits for every thread.
-	backgroundNice = 10
 	// A thread that waited for a processor for more than one part in waitedFor of the time that it ran rests before it
-	// goes on: leastRest, and twice as long each time, up to mostRest. So a tenth becomes next to nothing.
+	// goes on: leastRest, and twice as long each time, up to mostRest. So its share of a full machine becomes next to nothing.
+	// A lower priority (nice) would do less, and could not be taken back without CAP_SYS_NICE when nobody is in its way.
 	waitedFor = 8
 	leastRest = 500 * time.Microsecond
 	mostRest  = 8 * time.Millisecond
@@ -29,27 +25,20 @@ type GiveWay struct {
 	rest        time.Duration
 }
 
-// Background has the calling goroutine give way to others from here on, until it ends: it has a thread of its own. While it
-// works it keeps one of GOMAXPROCS to itself, which ought to be one more then: the thread may be ready and not run.
+// Background gives the calling goroutine a thread of its own until it ends, so that it can give way to others.
 func Background() (*GiveWay, error) {
 	runtime.LockOSThread()
-	is, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	if err != nil {
-		return nil, os.NewSyscallError("getpriority", err)
-	}
-	nice := 20 - is // as the call has it (getpriority(2))
-	if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), min(nice+backgroundNice, 19)); err != nil {
-		return nil, os.NewSyscallError("setpriority", err)
-	}
-	g := &GiveWay{}
-	// A kernel without CONFIG_SCHED_INFO has no such file: the thread does not rest then.
-	g.stat, _ = os.Open("/proc/thread-self/schedstat")
-	return g, nil
+	stat, err := os.Open("/proc/thread-self/schedstat") // no kernel without CONFIG_SCHED_INFO has it
+	return &GiveWay{stat: stat}, err
 }
 
-// Rest waits where other threads wanted the processor since the last call. It is called after each batch; nil: nothing.
-func (g *GiveWay) Rest() {
+// Rest waits where other threads wanted the processor since the last call, and now holds. It is called after each batch; nil: nothing.
+func (g *GiveWay) Rest(now bool) {
 	if g == nil || g.stat == nil {
+		return
+	}
+	if !now {
+		*g = GiveWay{stat: g.stat}
 		return
 	}
 	n, err := g.stat.ReadAt(g.buf[:], 0)
@@ -60,7 +49,9 @@ func (g *GiveWay) Rest() {
 	if !ok {
 		return
 	}
-	g.rest = nextRest(g.rest, ran-g.ran, waited-g.waited)
+	if g.ran > 0 {
+		g.rest = nextRest(g.rest, ran-g.ran, waited-g.waited)
+	}
 	g.ran, g.waited = ran, waited
 	if g.rest > 0 {
 		time.Sleep(g.rest)

@@ -45,9 +45,13 @@ func TestSchedstat(t *testing.T) {
 	go func() {
 		g, err := Background()
 		if err == nil && g.stat != nil {
-			g.Rest()
+			g.Rest(true)
 			if g.ran == 0 {
 				t.Error("the thread has not run")
+			}
+			g.rest = mostRest
+			if g.Rest(false); g.rest > 0 || g.ran > 0 {
+				t.Error("a thread that nobody waits for remembers its rest")
 			}
 		}
 		_ = g.Close()

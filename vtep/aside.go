@@ -13,7 +13,8 @@ import (
 
 // All links of an endpoint share its sockets, so that a link whose packets come in a storm would take the others' room
 // in the queue and the time of the worker. Such a link is set aside: its packets go to a socket of their own, whose
-// worker gives way to all other threads of the machine. The link loses nothing while there is time for it.
+// worker leaves the processors to other threads while another link of the endpoint hears anything. The link loses nothing
+// while there is time for it, nor where it is the only one that hears.
 //
 // The unit is the message, not the byte: a superframe takes as much room and time as one small frame.
 
@@ -95,6 +96,7 @@ func (ep *endpoint) setAside(now time.Time, passed time.Duration) {
 	if !sure {
 		return // the next look has all rates
 	}
+	ep.giveWay.Store(others(list))
 	for _, l := range storms(list, ep.vtep.stormAt, othersFor(read, lost)) {
 		l.aside.stormed = now
 		if ep.openAside() {
@@ -110,6 +112,11 @@ func (ep *endpoint) setAside(now time.Time, passed time.Duration) {
 			ep.moveAside(l, false)
 		}
 	}
+}
+
+// others says whether a link that is not set aside heard anything.
+func others(list []stormed) bool {
+	return slices.ContainsFunc(list, func(s stormed) bool { return !s.link.aside.is && s.rate > 0 })
 }
 
 // othersFor is the least rate of the other links at which a link is set aside, where a socket gave and lost so many datagrams.
@@ -167,7 +174,7 @@ func (ep *endpoint) leaveAside(l *link) {
 }
 
 // noteAside counts the links that are set aside. While there are some, Go may use one processor more: the thread that
-// gives way holds one even while other threads have its time.
+// gives way may be ready and not run, and nobody waits for it.
 func (ep *endpoint) noteAside(l *link, on bool) {
 	v := ep.vtep
 	l.aside.is = on
@@ -212,7 +219,7 @@ func (ep *endpoint) openAside() bool {
 		}
 		defer way.Close()
 		fault.Restart(v.log, "the worker of a storm", v.pause, func() {
-			ep.readSocket(ep.sockets, 0, way.Rest)
+			ep.readSocket(ep.sockets, 0, func() { way.Rest(ep.giveWay.Load()) })
 		})
 	})
 	return true

@@ -84,3 +84,16 @@ func TestStormAmongOthers(t *testing.T) {
 		t.Errorf("%d storms beside one that is set aside", len(got))
 	}
 }
+
+// TestOnlyOneHears: a link that is set aside leaves the processors to others only while another link hears something. Its
+// sender may have filled the socket's queue alone; it got a tenth of what it has without this.
+func TestOnlyOneHears(t *testing.T) {
+	aside, other, quiet := &link{}, &link{}, &link{}
+	aside.aside.is = true
+	if list := []stormed{{aside, 200_000}, {quiet, 0}}; others(list) {
+		t.Error("nobody else hears, and others are in the way")
+	}
+	if list := []stormed{{aside, 200_000}, {quiet, 0}, {other, 1}}; !others(list) {
+		t.Error("another link hears, and nobody is in the way")
+	}
+}

@@ -39,6 +39,7 @@ type endpoint struct {
 	losses   losses
 	working  atomic.Int32 // how many workers have not ended
 	draining atomic.Bool
+	giveWay  atomic.Bool // links that are not set aside hear something: the worker of those that are gives way
 
 	singly fdb.Tick // until when the endpoint does without UDP_GRO; 0: it uses UDP_GRO. Immutable
 }

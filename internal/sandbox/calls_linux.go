@@ -55,7 +55,7 @@ func allowed() []string {
 		"mmap", "mmap2", "munmap", "mprotect", "madvise", "mremap", "mincore", "brk",
 		// threads, signals and timers of the runtime
 		"clone", "gettid", "tgkill", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "sched_getaffinity", "set_robust_list",
-		"rseq", "set_tid_address", "membarrier", "restart_syscall", "exit", "exit_group", "prctl", "getpriority", "setpriority",
+		"rseq", "set_tid_address", "membarrier", "restart_syscall", "exit", "exit_group", "prctl",
 		"timer_create", "timer_settime", "timer_settime64", "timer_delete", "setitimer",
 		// what it is, and where it runs
 		"clock_gettime", "clock_gettime64", "clock_getres", "clock_getres_time64", "gettimeofday", "getpid", "getppid", "getuid",
