@@ -55,13 +55,17 @@ func (a *Agent) apply(ctx context.Context, part, rest []pending, epoch uint32) b
 			a.counts.Unasked++
 			a.log.Warn("the data plane cannot be asked: what it should have is kept for it", "err", err)
 		}
-		a.changes = append(rest, a.changes...)
+		a.changes = append(a.present(rest), a.changes...)
 		a.waitFor(askAgain)
 		return false
 	}
 	a.counts.Changes += uint64(len(part))
+	var gone []pending
 	for i, err := range errs {
-		if err == nil || a.links[part[i].Link] != part[i].link {
+		if a.links[part[i].Link] != part[i].link {
+			gone = append(gone, part[i])
+			continue
+		} else if err == nil {
 			continue
 		}
 		a.counts.Refused++
@@ -72,17 +76,35 @@ func (a *Agent) apply(ctx context.Context, part, rest []pending, epoch uint32) b
 	if len(a.failed) > 0 && a.retry.IsZero() {
 		a.retry = now().Add(tryAgain)
 	}
+	a.redo(gone)
 	return true
 }
 
-// redo has changes looked at again of which it is not known whether they were made.
+// present returns the changes whose links are still there. Those of a link that is gone may have been
+// made in one that has its name by now, which is told again what it should have.
+func (a *Agent) present(changes []pending) []pending {
+	var there, gone []pending
+	for i := range changes {
+		if c := &changes[i]; a.links[c.Link] == c.link {
+			there = append(there, *c)
+		} else {
+			gone = append(gone, *c)
+		}
+	}
+	a.redo(gone)
+	return there
+}
+
+// redo has changes looked at again of which it is not known whether they were made in the link that
+// has the name now.
 func (a *Agent) redo(changes []pending) {
 	for i := range changes {
 		f := &changes[i]
-		if l := a.links[f.Link]; l != f.link || l.out != "" {
+		l := a.links[f.Link]
+		if l == nil || l.out != "" {
 			continue
 		}
-		switch l := f.link; f.Kind {
+		switch f.Kind {
 		case SetMAC, DelMAC:
 			l.mac(f.MAC).installed = unknownRemote()
 			l.touchMAC(f.MAC)

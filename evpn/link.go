@@ -200,6 +200,8 @@ func (a *Agent) dropLink(name string) {
 		return
 	}
 	delete(a.links, name)
+	of := func(p pending) bool { return p.link == l }
+	a.changes, a.failed = slices.DeleteFunc(a.changes, of), slices.DeleteFunc(a.failed, of)
 	if l.out == "" {
 		a.withdrawAll(l)
 	}
@@ -352,7 +354,7 @@ func (a *Agent) reimport() {
 	for b, at := range a.attrs.of {
 		at.importers = a.importers(b.ExtCommunities)
 	}
-	for _, rt := range a.rib.of {
+	for rt := range a.rib.all() {
 		a.changed(rt, path{})
 	}
 	for _, l := range a.links {
