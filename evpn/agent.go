@@ -18,7 +18,7 @@ type Agent struct {
 	wake chan struct{} // has an element where there may be something to do
 
 	mu    sync.Mutex
-	rib   table[bgp.Key, *route]
+	rib   routes
 	attrs table[*bgp.Attributes, *attrs]
 	peers map[netip.Addr]*peer
 	links map[string]*link

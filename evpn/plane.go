@@ -122,7 +122,7 @@ func (a *Agent) HandleEvent(e bgp.Event) {
 // rechoose looks again at all routes of a neighbour, whose routes have become stale or are no
 // more.
 func (a *Agent) rechoose(p *peer) {
-	for _, rt := range a.rib.of {
+	for rt := range a.rib.all() {
 		before := rt.best
 		if before.peer != p && rt.more == nil {
 			continue

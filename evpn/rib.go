@@ -196,10 +196,10 @@ func (a *Agent) HandleUpdate(neighbour netip.Addr, u *bgp.Update) {
 
 func (a *Agent) announce(p *peer, r *bgp.Route, at *attrs) {
 	key := r.Key()
-	rt := a.rib.get(key)
+	rt := a.rib.get(&key)
 	if rt == nil {
 		rt = &route{key: key}
-		a.rib.put(key, rt)
+		a.rib.put(rt)
 	}
 	n := path{attrs: at, peer: p, label: r.Label, session: p.session}
 	if r.Type == bgp.MACIP && hasSegment(r.ESI) {
@@ -220,7 +220,7 @@ func (a *Agent) announce(p *peer, r *bgp.Route, at *attrs) {
 
 func (a *Agent) withdraw(p *peer, r *bgp.Route) {
 	key := r.Key()
-	rt := a.rib.get(key)
+	rt := a.rib.get(&key)
 	if rt == nil {
 		return
 	}
@@ -231,7 +231,7 @@ func (a *Agent) withdraw(p *peer, r *bgp.Route) {
 	}
 	p.routes--
 	if rt.best.attrs == nil {
-		a.rib.del(key)
+		a.rib.del(&key)
 	}
 	a.changed(rt, before)
 	a.release(old)

@@ -239,7 +239,7 @@ func (a *Agent) Routes(typ bgp.RouteType) []RouteView {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := a.ownRoutes(typ)
-	for _, rt := range a.rib.of {
+	for rt := range a.rib.all() {
 		if typ != 0 && rt.key.Type() != typ {
 			continue
 		}
