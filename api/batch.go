@@ -59,6 +59,10 @@ type Sweep struct {
 type Swept struct {
 	FDB    int `json:"fdb"`
 	Neighs int `json:"neigh"`
+	// Latest is the greatest generation of the owner's that something was put in with, before
+	// the sweep; 0: none. A controller that starts asks for it with a Sweep of generation 0,
+	// which removes nothing, and takes a greater one: no clock tells that as surely.
+	Latest uint64 `json:"latest"`
 }
 
 // NeighEntry is an address that a link with proxy answers for because a controller said so,

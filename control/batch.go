@@ -20,7 +20,7 @@ type ControllerBackend interface {
 	NeighbourBatch(vtep.Owner, []vtep.NeighbourChange) []error
 	// Sweep removes what an owner put in before its present generation, of one link, or
 	// of all for "".
-	Sweep(w vtep.Owner, link string) (entries, neighbours int, err error)
+	Sweep(w vtep.Owner, link string) (vtep.Swept, error)
 	WalkNeighbours(link string, fn func(*vtep.Neighbour) bool) error
 	// WalkLocal calls fn with the addresses on this side of a link, or of all for "",
 	// until it returns false; mac selects one where it is not nil.
@@ -177,8 +177,8 @@ func (s *Server) sweep(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, neighs, err := s.config.Backend.Sweep(owner, w.Dev)
-	return api.Swept{FDB: entries, Neighs: neighs}, err
+	n, err := s.config.Backend.Sweep(owner, w.Dev)
+	return api.Swept{FDB: n.Entries, Neighs: n.Neighbours, Latest: n.Latest}, err
 }
 
 // neighs answers GET /v1/neigh.

@@ -63,8 +63,13 @@ func TestBatch(t *testing.T) {
 	if all, err := c.FDB(t.Context(), api.FDBFilter{Owner: "d"}); err != nil || len(all) != 0 {
 		t.Errorf("entries of another owner: %+v, %v", all, err)
 	}
-	if n, err := c.Sweep(t.Context(), api.Sweep{Owner: "c", Generation: 5}); err != nil || n.FDB != 3 {
-		t.Errorf("swept %+v, %v", n, err)
+	for _, tt := range []struct {
+		generation uint64
+		want       api.Swept
+	}{{0, api.Swept{Latest: 4}}, {5, api.Swept{FDB: 3, Latest: 4}}} {
+		if n, err := c.Sweep(t.Context(), api.Sweep{Owner: "c", Generation: tt.generation}); err != nil || n != tt.want {
+			t.Errorf("swept %+v, %v, want %+v", n, err, tt.want)
+		}
 	}
 }
 

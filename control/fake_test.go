@@ -33,8 +33,8 @@ func (noControllers) FDBBatch(_ vtep.Owner, c []vtep.FDBChange) []error { return
 func (noControllers) NeighbourBatch(_ vtep.Owner, c []vtep.NeighbourChange) []error {
 	return make([]error, len(c))
 }
-func (noControllers) Sweep(vtep.Owner, string) (entries, neighbours int, err error) { return 0, 0, nil }
-func (noControllers) WalkNeighbours(string, func(*vtep.Neighbour) bool) error       { return nil }
+func (noControllers) Sweep(vtep.Owner, string) (vtep.Swept, error)            { return vtep.Swept{}, nil }
+func (noControllers) WalkNeighbours(string, func(*vtep.Neighbour) bool) error { return nil }
 func (noControllers) WalkLocal(string, *encap.MAC, func(*vtep.LocalEntry) bool) error {
 	return nil
 }

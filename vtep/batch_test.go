@@ -106,9 +106,11 @@ func TestSweep(t *testing.T) {
 		for _, tt := range []struct {
 			by                  vtep.Owner
 			entries, neighbours int
-		}{{vtep.Owner{Name: "d", Generation: 9}, 0, 0}, {again, 2, 1}, {again, 0, 0}} {
-			if e, n, err := r.Sweep(tt.by, ""); e != tt.entries || n != tt.neighbours || err != nil {
-				t.Errorf("sweep of %+v: %d, %d, %v, want %d, %d", tt.by, e, n, err, tt.entries, tt.neighbours)
+			latest              uint64
+		}{{vtep.Owner{Name: "d", Generation: 9}, 0, 0, 0}, {vtep.Owner{Name: "c"}, 0, 0, 2}, {again, 2, 1, 2}, {again, 0, 0, 2}} {
+			want := vtep.Swept{Entries: tt.entries, Neighbours: tt.neighbours, Latest: tt.latest}
+			if n, err := r.Sweep(tt.by, ""); n != want || err != nil {
+				t.Errorf("sweep of %+v: %+v, %v, want %+v", tt.by, n, err, want)
 			}
 		}
 		r.behind(macA, addrB)
@@ -120,7 +122,7 @@ func TestSweep(t *testing.T) {
 		for g := range uint64(2 * 1023) {
 			w := vtep.Owner{Name: "c", Generation: g + 3}
 			sure(r.FDBBatch(w, both[:1]))
-			if _, _, err := r.Sweep(w, ""); err != nil {
+			if _, err := r.Sweep(w, ""); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
@@ -9,8 +10,8 @@ import (
 )
 
 // Owner is a controller that puts entries in, by a name of its own choice, and how often it
-// has started: what it puts in again after a start has a greater Generation. The zero value
-// is nobody: operators and learning.
+// has started: what it puts in again after a start has a greater Generation, one more than
+// Swept.Latest. The zero value is nobody: operators and learning.
 type Owner struct {
 	Name       string
 	Generation uint64
@@ -37,22 +38,23 @@ func (o *owners) mark(w Owner) (fdb.Mark, error) {
 	if w.Name == "" {
 		return 0, nil
 	}
-	all := []Owner{{}} // mark 0 is nobody's
+	has := []Owner{{}} // mark 0 is nobody's
 	if is := o.marked.Load(); is != nil {
-		all = append(all[:0], *is...)
+		has = *is
 	}
-	at := len(all)
-	for i, has := range all {
-		if has == w {
+	at := len(has)
+	for i := range has {
+		if has[i] == w {
 			return fdb.Mark(i), nil
 		}
-		if i > 0 && has.Name == "" {
+		if i > 0 && has[i].Name == "" {
 			at = min(at, i)
 		}
 	}
 	if at > int(fdb.MaxMark) {
 		return 0, fmt.Errorf("%w: %d owners and generations have entries: sweep those of the past away", ErrFull, fdb.MaxMark)
 	}
+	all := slices.Clone(has)
 	if at == len(all) {
 		all = append(all, w)
 	} else {
@@ -60,6 +62,18 @@ func (o *owners) mark(w Owner) (fdb.Mark, error) {
 	}
 	o.marked.Store(&all)
 	return fdb.Mark(at), nil
+}
+
+// latest is the greatest generation of an owner's marks; 0: it has none.
+func (o *owners) latest(name string) (latest uint64) {
+	if all := o.marked.Load(); all != nil {
+		for _, has := range *all {
+			if has.Name == name {
+				latest = max(latest, has.Generation)
+			}
+		}
+	}
+	return latest
 }
 
 // past are the marks of an owner's generations before w's.
@@ -122,25 +136,34 @@ func (v *VTEP) mayChange(l *link, owner string, mac encap.MAC, r fdb.RemoteID) e
 	return nil
 }
 
+// Swept says what a sweep did.
+type Swept struct {
+	Entries, Neighbours int // that were removed
+	// Latest is the greatest generation of the owner that something was put in with, before the
+	// sweep; 0: none. What was swept away of all links does not count any more.
+	Latest uint64
+}
+
 // Sweep removes the entries and neighbours of an owner whose generation is less than w's, of
-// one link or, with "", of all, and returns how many there were.
-func (v *VTEP) Sweep(w Owner, link string) (entries, neighbours int, err error) {
+// one link or, with "", of all. With generation 0 it removes none, and tells the latest
+// generation.
+func (v *VTEP) Sweep(w Owner, link string) (Swept, error) {
 	links, err := v.selected(link)
 	if err != nil {
-		return 0, 0, err
+		return Swept{}, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	past := v.owners.past(w)
+	swept, past := Swept{Latest: v.owners.latest(w.Name)}, v.owners.past(w)
 	if len(past) == 0 {
-		return 0, 0, nil
+		return swept, nil
 	}
 	for _, l := range links {
-		entries += l.FDB.Flush(func(e *fdb.Entry) bool { return past[e.Flags.Mark()] })
-		neighbours += l.Told.Sweep(past)
+		swept.Entries += l.FDB.Flush(func(e *fdb.Entry) bool { return past[e.Flags.Mark()] })
+		swept.Neighbours += l.Told.Sweep(past)
 	}
 	if link == "" {
 		v.owners.release(past)
 	}
-	return entries, neighbours, nil
+	return swept, nil
 }

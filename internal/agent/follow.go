@@ -31,6 +31,7 @@ const (
 // follower listens to the data plane, and begins again whenever the stream ends.
 type follower struct {
 	client *client.Client
+	plane  *plane
 	agent  hears
 	log    *slog.Logger
 	took   map[string]bool // links that take part
@@ -68,6 +69,9 @@ func (f *follower) stream(ctx context.Context) (heard bool, err error) {
 		return false, err
 	}
 	defer func() { _ = s.Close() }() // at its end, or of no interest
+	if err := f.plane.renew(ctx); err != nil {
+		return false, err
+	}
 	f.took = map[string]bool{}
 	f.agent.BeginList()
 	for {

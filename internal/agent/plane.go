@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/bgp"
@@ -19,14 +20,25 @@ const allZeros = "00:00:00:00:00:00"
 // plane is the data plane, by its control socket.
 type plane struct {
 	client     *client.Client
-	generation uint64 // greater with each start of an agent
+	generation atomic.Uint64 // of what is put in: see renew
+}
+
+// renew has what is put in from now on be of a later generation than anything that the data plane has of
+// this agent or of an earlier one. So a sweep takes away what is not put in again: what another
+// agent put in, whatever its clock said, and what the data plane kept over a restart of its own.
+func (p *plane) renew(ctx context.Context) error {
+	had, err := p.client.Sweep(ctx, api.Sweep{Owner: Owner}) // removes nothing
+	if err == nil {
+		p.generation.Store(max(p.generation.Load(), had.Latest) + 1)
+	}
+	return err
 }
 
 // Apply makes changes in their order, entries of the FDB and neighbours apart: neither needs the
 // other.
 func (p *plane) Apply(ctx context.Context, changes []evpn.Change) ([]error, error) {
-	fdb := api.FDBBatch{Owner: Owner, Generation: p.generation}
-	neighs := api.NeighBatch{Owner: Owner, Generation: p.generation}
+	fdb := api.FDBBatch{Owner: Owner, Generation: p.generation.Load()}
+	neighs := api.NeighBatch{Owner: Owner, Generation: fdb.Generation}
 	var fdbAt, neighAt []int // which change an element of the batch is
 	for i := range changes {
 		c := &changes[i]
@@ -113,7 +125,7 @@ func fdbChange(c *evpn.Change) api.FDBChange {
 
 // Sweep removes what earlier agents put in and this one has not.
 func (p *plane) Sweep(ctx context.Context) error {
-	_, err := p.client.Sweep(ctx, api.Sweep{Owner: Owner, Generation: p.generation})
+	_, err := p.client.Sweep(ctx, api.Sweep{Owner: Owner, Generation: p.generation.Load()})
 	return err
 }
 

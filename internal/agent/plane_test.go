@@ -76,7 +76,8 @@ func TestApply(t *testing.T) {
 		}
 		answer(w, len(b.Changes))
 	})
-	p := &plane{client: fakeDaemon(t, mux), generation: 7}
+	p := &plane{client: fakeDaemon(t, mux)}
+	p.generation.Store(7)
 	mac, v, ip := bgp.MAC{2, 0, 0, 0, 0, 0xa}, netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::a")
 	errs, err := p.Apply(t.Context(), []evpn.Change{
 		{Kind: evpn.SetAddr, Link: "l", MAC: mac, Addr: ip, Router: true},
@@ -147,6 +148,10 @@ func TestFollow(t *testing.T) {
 	}
 	c := fakeDaemon(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := json.NewEncoder(w)
+		if r.URL.Path == "/v1/sweep" {
+			_ = out.Encode(api.Swept{})
+			return
+		}
 		for i := range events {
 			_ = out.Encode(&events[i])
 		}
@@ -154,7 +159,9 @@ func TestFollow(t *testing.T) {
 	r := &recorder{make(chan string, 100)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
-	group.Go(func() { _ = (&follower{client: c, agent: r, log: slog.New(slog.DiscardHandler)}).run(ctx) })
+	group.Go(func() {
+		_ = (&follower{client: c, plane: &plane{client: c}, agent: r, log: slog.New(slog.DiscardHandler)}).run(ctx)
+	})
 	want := []string{
 		"begin", "link l 42 192.0.2.1", "mac " + a + " gone false", "end",
 		"addr 198.51.100.1 of 02:00:00:00:00:0b router false gone true", "addr 198.51.100.1 of " + a + " router true gone false",

@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) error {
 	g.Go(func() error { return r.agent.Run(ctx) })
 	g.Go(func() error { return r.speaker.Run(ctx) })
 	g.Go(func() error {
-		return (&follower{client: r.client, agent: r.agent, log: o.Log}).run(ctx)
+		return (&follower{client: r.client, plane: r.plane, agent: r.agent, log: o.Log}).run(ctx)
 	})
 	g.Go(func() error { return r.server.serve(ctx) })
 	g.Go(func() error { return r.scrapes.Serve(ctx) })
@@ -59,6 +59,7 @@ type running struct {
 	agent   *evpn.Agent
 	speaker *bgp.Speaker
 	client  *client.Client
+	plane   *plane
 	server  *server
 	scrapes *metrics.Server
 	events  *events
@@ -73,12 +74,13 @@ func newRunning(f *File, o *Options) (*running, error) {
 		path = f.Control
 	}
 	r := &running{file: f, client: client.New(path), events: &events{}}
+	r.plane = &plane{client: r.client}
 	sp := &late{}
 	var err error
 	r.agent, err = evpn.New(evpn.Config{
 		AS: f.AS, RouterID: f.RouterID, Neighbours: addresses(f), Links: f.Links, IPv6: f.IPv6, StaleTime: f.StaleTime,
 		DuplicateMoves: f.Duplicate.Moves, DuplicateTime: time.Duration(f.Duplicate.Seconds) * time.Second,
-		Tell: r.events.tell, Speaker: sp, Plane: &plane{client: r.client, generation: uint64(time.Now().UnixMilli())}, Log: o.Log,
+		Tell: r.events.tell, Speaker: sp, Plane: r.plane, Log: o.Log,
 	})
 	if err != nil {
 		return nil, err

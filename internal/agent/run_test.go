@@ -36,6 +36,10 @@ func TestRunning(t *testing.T) {
 	ready := make(chan struct{})
 	daemon := fakeSocket(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := json.NewEncoder(w)
+		if r.URL.Path == "/v1/sweep" {
+			_ = out.Encode(api.Swept{})
+			return
+		}
 		_ = out.Encode(api.Event{Event: api.EventNew, Object: api.ObjectLink, Listed: true, Link: &api.Link{Spec: api.LinkSpec{Name: "l", ID: new(uint32(42)), Local: new(netip.MustParseAddr("192.0.2.1")), LearnLocal: new(true)}}})
 		_ = out.Encode(api.Event{Event: api.EventListed})
 		_ = http.NewResponseController(w).Flush()
@@ -97,7 +101,7 @@ func TestRunning(t *testing.T) {
 }
 
 // wait waits until cond holds.
-func wait(t *testing.T, what string, cond func() bool) {
+func wait(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !cond(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
