@@ -22,7 +22,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 	if err := v.mayAdd(c.Name); err != nil {
 		return err
 	}
-	l := &link{vtep: v, log: v.log.With("link", c.Name), cfg: c}
+	l := &link{vtep: v, log: v.log.With("link", c.Name, "vni", uint32(c.VNI)), cfg: c}
 	l.Link = forward.NewLink(v.plane, forward.Tables{
 		MaxAddresses: c.maxAddresses(), Addresses: v.limits.addresses, Remotes: v.limits.remotes, Peers: &l.filter,
 	})

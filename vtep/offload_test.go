@@ -119,7 +119,7 @@ func TestRefusedOffload(t *testing.T) {
 			t.Errorf("%d superframes were written to a port that refuses them", n)
 		}
 		for _, want := range []string{
-			`msg="TAP offload falls back" link=vxlan0 read=checksum,tso,uso write=none reason="the kernel refused tso,uso"`,
+			`msg="TAP offload falls back" link=vxlan0 vni=42 read=checksum,tso,uso write=none reason="the kernel refused tso,uso"`,
 			`msg="UDP segmentation falls back"`,
 		} {
 			if n := strings.Count(out.String(), want); n != 1 {
@@ -172,7 +172,7 @@ func TestTune(t *testing.T) {
 		if len(u.asked) != 1 || u.asked[0] != 1 {
 			t.Errorf("tuned %v, want eth0 once", u.asked)
 		}
-		for _, want := range []string{`msg="tuned the underlay device" link=vxlan1 dev=eth0 set="gro on"`, `dev=eth0 err="it is fixed"`, "no underlay device was tuned"} {
+		for _, want := range []string{`msg="tuned the underlay device" link=vxlan1 vni=43 dev=eth0 set="gro on"`, `dev=eth0 err="it is fixed"`, "no underlay device was tuned"} {
 			if n := strings.Count(out.String(), want); n != 1 {
 				t.Errorf("%d lines with %s, want one:\n%s", n, want, out)
 			}

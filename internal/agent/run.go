@@ -14,6 +14,7 @@ import (
 	"github.com/uvtep/uvtep/bgp"
 	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/evpn"
+	"github.com/uvtep/uvtep/internal/logging"
 	"github.com/uvtep/uvtep/internal/metrics"
 )
 
@@ -22,7 +23,7 @@ type Options struct {
 	File    string
 	Control string // of the data plane, where the file does not say
 	Version string
-	Log     *slog.Logger
+	Log     func(class string) *slog.Logger // the log of a class
 	LogLost func() uint64
 	Hangups <-chan os.Signal
 	Ready   func() // is called once the agent answers on its socket
@@ -44,7 +45,7 @@ func Run(ctx context.Context, o Options) error {
 	g.Go(func() error { return r.agent.Run(ctx) })
 	g.Go(func() error { return r.speaker.Run(ctx) })
 	g.Go(func() error {
-		return (&follower{client: r.client, plane: r.plane, agent: r.agent, log: o.Log}).run(ctx)
+		return (&follower{client: r.client, plane: r.plane, agent: r.agent, log: o.Log(logging.EVPN)}).run(ctx)
 	})
 	g.Go(func() error { return r.server.serve(ctx) })
 	g.Go(func() error { return r.scrapes.Serve(ctx) })
@@ -80,12 +81,12 @@ func newRunning(f *File, o *Options) (*running, error) {
 	r.agent, err = evpn.New(evpn.Config{
 		AS: f.AS, RouterID: f.RouterID, Neighbours: addresses(f), Links: f.Links, IPv6: f.IPv6, StaleTime: f.StaleTime,
 		DuplicateMoves: f.Duplicate.Moves, DuplicateTime: time.Duration(f.Duplicate.Seconds) * time.Second,
-		Tell: r.events.tell, Speaker: sp, Plane: r.plane, Log: o.Log,
+		Tell: r.events.tell, Speaker: sp, Plane: r.plane, Log: o.Log(logging.EVPN),
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.speaker, err = bgp.New(bgp.Config{AS: f.AS, RouterID: f.RouterID, Listen: f.Listen, Handler: r.agent, Log: o.Log})
+	r.speaker, err = bgp.New(bgp.Config{AS: f.AS, RouterID: f.RouterID, Listen: f.Listen, Handler: r.agent, Log: o.Log(logging.BGP)})
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +100,11 @@ func newRunning(f *File, o *Options) (*running, error) {
 	if f.Socket != "" {
 		socket = f.Socket
 	}
-	if r.server, err = listen(socket, r, o.Log); err != nil {
+	if r.server, err = listen(socket, r, o.Log(logging.Control)); err != nil {
 		return nil, err
 	}
 	if f.Metrics != "" {
-		r.scrapes, err = metrics.Listen(metrics.Config{Addr: f.Metrics, More: newCollector(r.agent, r.speaker), Version: o.Version, LogLost: o.LogLost, Log: o.Log})
+		r.scrapes, err = metrics.Listen(metrics.Config{Addr: f.Metrics, More: newCollector(r.agent, r.speaker), Version: o.Version, LogLost: o.LogLost, Log: o.Log(logging.Metrics)})
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.server.listener.Close())
@@ -132,10 +133,10 @@ func (r *running) reload(ctx context.Context, o *Options) error {
 			err = r.apply(f)
 		}
 		if err != nil {
-			o.Log.Error("the agent's file is not taken as it is", "err", err)
+			o.Log(logging.Config).Error("the agent's file is not taken as it is", "err", err)
 			continue
 		}
-		o.Log.Info("the agent's file is taken", "neighbors", len(f.Neighbours))
+		o.Log(logging.Config).Info("the agent's file is taken", "neighbors", len(f.Neighbours))
 	}
 }
 

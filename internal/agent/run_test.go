@@ -45,7 +45,7 @@ func TestRunning(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}))
-	o := Options{File: name, Control: daemon, Log: slog.New(slog.DiscardHandler), Hangups: hup, Ready: func() { close(ready) }}
+	o := Options{File: name, Control: daemon, Log: func(string) *slog.Logger { return slog.New(slog.DiscardHandler) }, Hangups: hup, Ready: func() { close(ready) }}
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	group.Go(func() {

@@ -93,6 +93,10 @@ func valueOption(name string) (full, needs string) {
 		return name, "the address of a host behind the remote"
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
+	case name == "log-format":
+		return name, "auto, text, json or journal"
+	case name == "log-level":
+		return name, "debug, info, warn or error, or CLASS=LEVEL"
 	case name == "state":
 		return name, "the path of a directory"
 	case name == "maxaddress":

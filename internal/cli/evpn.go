@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 type evpnOptions struct {
 	config string
 	socket string
+	log    logOptions
 }
 
 func newEVPNCommand(a *app) *cobra.Command {
@@ -49,14 +49,15 @@ stderr. SIGHUP has it read the file again: what did not change is not touched. S
 			if len(args) > 0 {
 				return usagef("evpn run takes no word %q: write uvtep evpn run --config FILE", args[0])
 			}
-			return a.logged(func(l *logging.Log) error {
+			return a.logged(&o.log, func(l *logging.Log) error {
 				return agent.Run(cmd.Context(), agent.Options{
-					File: o.config, Control: a.control, Version: version(), Log: slog.New(l.Handler()), LogLost: l.Lost,
+					File: o.config, Control: a.control, Version: version(), Log: l.Of, LogLost: l.Lost,
 					Hangups: hangups(), Ready: func() { fmt.Fprintln(l, "uvtep evpn: ready") },
 				})
 			})
 		},
 	}
+	o.log.flags(run.Flags())
 	run.Flags().StringVar(&o.config, "config", agent.DefaultFile, "the agent's configuration `file`")
 	check := &cobra.Command{
 		Use: "check [FILE]", Short: "List the mistakes in an agent's file", Long: "uvtep evpn check [FILE]\n\nFILE is " + agent.DefaultFile + " unless said. Exit status 0, or 1 and a line for each mistake.",

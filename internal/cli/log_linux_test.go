@@ -31,6 +31,12 @@ type piped struct {
 // more fits into the pipe.
 func (h host) startPiped(full bool, sentence string) *piped {
 	h.t.Helper()
+	return h.startPipedWith(full, sentence, func(*os.File) []string { return nil })
+}
+
+// startPipedWith is startPiped with more variables in the daemon's environment; they may depend on the pipe's writing end.
+func (h host) startPipedWith(full bool, sentence string, env func(*os.File) []string) *piped {
+	h.t.Helper()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		h.t.Fatal(err)
@@ -40,6 +46,7 @@ func (h host) startPiped(full bool, sentence string) *piped {
 	}
 	p := &piped{Cmd: program(h.socket, append([]string{"run"}, strings.Fields(sentence)...)...), t: h.t, log: reader, ended: make(chan error, 1)}
 	p.Stderr = writer
+	p.Env = append(p.Env, env(writer)...)
 	if err := h.Do(p.Start); err != nil {
 		h.t.Fatal(err)
 	}

@@ -20,14 +20,14 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [--no-sandbox] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [--no-sandbox] [--log-format FORMAT] [--log-level LEVELS] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkHelp() + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
 			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
-			"for who reads it: what cannot be written is lost, and counted.",
+			"for who reads it: what cannot be written is lost, and counted. Each line has a class: links, config, control, metrics or restart.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.controlSaid = cmd.Flags().Changed("control") || os.Getenv(controlEnv) != ""
-			return a.logged(func(l *logging.Log) error { return a.daemon(cmd.Context(), l, &o, args) })
+			return a.logged(&o.log, func(l *logging.Log) error { return a.daemon(cmd.Context(), l, &o, args) })
 		},
 	}
 	f := run.Flags()
@@ -41,6 +41,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
 	f.DurationVar(&o.spin, "spin", 0, "look for the next packet for so `long` before waiting, where traffic is sparse: shorter round trips for CPU time")
 	f.BoolVar(&o.noSandbox, "no-sandbox", false, "do not confine the daemon: by default it gives up the system calls (seccomp) and files (Landlock) that it does not need")
+	o.log.flags(f)
 	f.Lookup("spin").NoOptDefVal = defaultSpin.String()
 	return run
 }
@@ -61,6 +62,7 @@ type runOptions struct {
 	state       string
 	takeOver    bool
 	noSandbox   bool
+	log         logOptions
 }
 
 // vtepConfig is the VTEP's configuration by the options.
@@ -87,8 +89,7 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 // daemon serves until ctx ends, and removes what it made before it returns.
 func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sentence []string) (err error) {
 	hup := hangups()
-	log := slog.New(lines.Handler())
-	cfg, err := o.vtepConfig(log)
+	cfg, err := o.vtepConfig(lines.Of(logging.Links))
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 			link.Up = new(true)
 		}
 	}
-	file, err := followFile(ctx, log, o.config)
+	file, err := followFile(ctx, lines.Of(logging.Config), o.config)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 		o.metrics = file.metrics()
 	}
 	setRuntime()
-	d := &daemon{app: a, o: o, cfg: cfg, link: link, file: file, lines: lines, log: log, hup: hup}
+	d := &daemon{app: a, o: o, cfg: cfg, link: link, file: file, lines: lines, log: lines.Of(logging.Restart), hup: hup}
 	before, err := d.predecessor()
 	for {
 		if err != nil {
@@ -128,9 +129,9 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 }
 
 // listenMetrics listens on the port for metrics; nil: there is none, and nothing to serve.
-func (o *runOptions) listenMetrics(v *vtep.VTEP, lines *logging.Log, log *slog.Logger) (*metrics.Server, error) {
+func (o *runOptions) listenMetrics(v *vtep.VTEP, lines *logging.Log) (*metrics.Server, error) {
 	if o.metrics == "" {
 		return nil, nil
 	}
-	return metrics.Listen(metrics.Config{Addr: o.metrics, Source: v, Version: version(), LogLost: lines.Lost, Log: log})
+	return metrics.Listen(metrics.Config{Addr: o.metrics, Source: v, Version: version(), LogLost: lines.Lost, Log: lines.Of(logging.Metrics)})
 }

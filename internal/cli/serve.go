@@ -26,7 +26,7 @@ type daemon struct {
 	link  *api.LinkChange
 	file  *followedFile
 	lines *logging.Log
-	log   *slog.Logger
+	log   *slog.Logger // of class restart
 	hup   <-chan os.Signal
 
 	confined bool
@@ -74,7 +74,7 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 	if t.server, err = control.Listen(t.controls()); err != nil {
 		return nil, err
 	}
-	scrapes, err := d.o.listenMetrics(t.vtep, d.lines, d.log)
+	scrapes, err := d.o.listenMetrics(t.vtep, d.lines)
 	if err != nil {
 		return nil, errors.Join(err, t.server.Close())
 	}
@@ -106,7 +106,7 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 func (t *turn) controls() control.ServerConfig {
 	v := t.vtep
 	c := control.ServerConfig{
-		Path: t.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: t.log,
+		Path: t.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: t.lines.Of(logging.Control),
 		Changed: t.saver.Changed, HandOver: t.handOver, Protocol: handoverProtocol(), Listener: t.before.listener(),
 	}
 	if t.file != nil {
@@ -117,7 +117,7 @@ func (t *turn) controls() control.ServerConfig {
 
 // load makes what the file, the command line and the state say, and follows the file until ctx ends.
 func (t *turn) load(ctx context.Context) error {
-	err := t.file.apply(t.vtep, t.log, slog.New(t.lines.Unlimited()))
+	err := t.file.apply(t.vtep, t.lines.Of(logging.Config), slog.New(t.lines.Unlimited()).With(logging.ClassKey, logging.Config))
 	if t.link != nil && err == nil {
 		err = control.AddLink(t.vtep, netdev.Host{}, t.link)
 	}
@@ -140,7 +140,7 @@ func (t *turn) load(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.saver.Run(ctx) })
 	if t.file == nil {
-		g.Go(func() error { return ignoreHangups(ctx, t.hup, t.log) })
+		g.Go(func() error { return ignoreHangups(ctx, t.hup, t.lines.Of(logging.Config)) })
 	} else {
 		t.file.manager = t.manager
 		g.Go(func() error { return t.file.run(ctx) })

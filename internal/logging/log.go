@@ -13,19 +13,27 @@ import (
 // they keep their order among the records.
 type Log struct {
 	*queue
+	levels  Levels
 	limiter limiter
 }
 
-// New makes a log. Only Run writes to out.
-func New(out io.Writer) *Log {
-	return &Log{queue: newQueue(out), limiter: limiter{classes: make(map[class]*latest)}}
+// New makes a log in a format, with lines from levels on. Only Run writes to out.
+func New(out io.Writer, format Format, levels Levels) *Log {
+	return &Log{queue: newQueue(out, format), levels: levels, limiter: limiter{classes: make(map[class]*latest)}}
 }
 
 // Handler is for records, with those of one text and level limited.
 func (l *Log) Handler() slog.Handler { return limited{&l.limiter, l.Unlimited()} }
 
+// Of logs lines of a class, limited.
+func (l *Log) Of(class string) *slog.Logger {
+	return slog.New(l.Handler()).With(ClassKey, class)
+}
+
 // Unlimited is for records that answer an operator, such as the mistakes in a file.
-func (l *Log) Unlimited() slog.Handler { return slog.NewTextHandler(l.queue, nil) }
+func (l *Log) Unlimited() slog.Handler {
+	return leveled{next: l.format.handler(l.queue), levels: l.levels, least: l.levels.other}
+}
 
 // Run writes the lines until Close is called.
 func (l *Log) Run() {

@@ -51,7 +51,7 @@ func (r *reader) lines() []string {
 
 // started is a log that is written in a bubble, and what ends it.
 func started(r *reader) (*Log, *slog.Logger) {
-	l := New(r)
+	l := New(r, Text, Levels{})
 	go l.Run()
 	return l, slog.New(l.Handler())
 }

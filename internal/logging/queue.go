@@ -13,9 +13,10 @@ const maxQueued = 256 << 10
 
 // queue takes lines without waiting.
 type queue struct {
-	out   io.Writer
-	wake  chan struct{} // has an element while there is something to do
-	total atomic.Uint64 // lines lost since the start
+	out    io.Writer
+	format Format
+	wake   chan struct{} // has an element while there is something to do
+	total  atomic.Uint64 // lines lost since the start
 
 	closing, done chan struct{}
 	torn          bool // out ends within a line
@@ -26,8 +27,8 @@ type queue struct {
 	lost  uint64 // lines lost; no line is taken until a line of the log has said so
 }
 
-func newQueue(out io.Writer) *queue {
-	return &queue{out: out, wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{})}
+func newQueue(out io.Writer, format Format) *queue {
+	return &queue{out: out, format: format, wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{})}
 }
 
 // Write queues a line. It never fails: a line without room is lost and counted.
@@ -89,7 +90,7 @@ func (q *queue) tellLost() {
 		return
 	}
 	var b bytes.Buffer
-	slog.New(slog.NewTextHandler(&b, nil)).Warn("log lines were lost: the reader of the log did not keep up, or could not be written to", "lines", lost)
+	slog.New(q.format.handler(&b)).Warn("log lines were lost: the reader of the log did not keep up, or could not be written to", "lines", lost)
 	if q.put(b.Bytes()) {
 		q.mu.Lock()
 		q.lost -= lost

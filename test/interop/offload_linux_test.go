@@ -168,7 +168,7 @@ func TestTune(t *testing.T) {
 			t.Errorf("%s: GRO is off at %s", s, s.dev)
 		}
 		s.daemon.uvtep(t, "link", "add", "vxlan1", "type", "vxlan", "id", "43", "remote", "192.0.2.9") // the same device
-		want := `msg="tuned the underlay device" link=vxlan0 dev=` + s.dev + ` set="gro on"`
+		want := `msg="tuned the underlay device" class=links link=vxlan0 vni=42 dev=` + s.dev + ` set="gro on"`
 		if log := s.daemon.proc.Stderr(); strings.Count(log, "tuned") != 1 || !strings.Contains(log, want) {
 			t.Errorf("%s logged, want %q once:\n%s", s, want, log)
 		}

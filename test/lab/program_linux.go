@@ -79,7 +79,8 @@ func copyFile(to, from string) error {
 // detector's pause of a second.
 func programEnv() error {
 	flag.Parse()
-	err := os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	err := errors.Join(os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")),
+		os.Setenv("UVTEP_LOG_FORMAT", "text")) // the log is compared with texts
 	if f := flag.Lookup("test.gocoverdir"); f != nil && f.Value.String() != "" {
 		err = errors.Join(err, os.Setenv("GOCOVERDIR", f.Value.String()))
 	}
