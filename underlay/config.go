@@ -223,3 +223,7 @@ func localAddr(a netip.Addr, v6 bool) (netip.Addr, error) {
 func pick(hash uint32, n int) int {
 	return int(uint64(hash) * uint64(n) >> 32)
 }
+
+// SourcePort is the port that a transmitter with these ports, as it tells them, sends a packet
+// of that flow hash from.
+func SourcePort(ports []uint16, hash uint32) uint16 { return ports[pick(hash, len(ports))] }

@@ -42,6 +42,7 @@ type Filter struct {
 	freeRules numbers
 	open      map[uint32]*Gate // gates there are
 	full      bool             // a VNI had no room: none is unknown any more
+	shown     bool             // see ShowUnknown
 }
 
 // gateEntry is what the program looks up where a VNI is not its own gate's.
@@ -165,7 +166,7 @@ func (f *Filter) Gate(v6 bool) (*Gate, error) {
 // store writes the gate's entry; the caller holds the filter's lock.
 func (g *Gate) store() error {
 	e := gateEntry{Wild: g.wild}
-	if g.filter.full || !g.settled {
+	if g.filter.full || g.filter.shown || !g.settled {
 		e.Open = 1
 	}
 	return g.filter.gates.Put(g.number, e)
@@ -215,6 +216,22 @@ func (g *Gate) SetWild(wild *Gate) {
 	if g.wild != n {
 		g.wild = n
 		_ = g.store()
+	}
+}
+
+// ShowUnknown lets packets of VNIs that no link has pass, so that the receivers' reader drops
+// them, or no longer.
+func (f *Filter) ShowUnknown(on bool) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.shown != on {
+		f.shown = on
+		for _, g := range f.open {
+			_ = g.store()
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ func (*Filter) UnknownVNIs() []encap.VNICounted { return nil }
 // Gate is none.
 func (*Filter) Gate(bool) (*Gate, error) { return nil, nil }
 
+// ShowUnknown does nothing.
+func (*Filter) ShowUnknown(bool) {}
+
 // Rule is none.
 func (*Filter) Rule() *Rule { return nil }
 

@@ -135,6 +135,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 		vtep: v, key: key, gate: gate, Endpoint: forward.NewEndpoint(v.plane), singly: singly,
 		users: make(map[*link]encap.VNI), byVNI: make(map[encap.VNI]*link),
 	}
+	ep.Port = key.port
 	if instead != nil {
 		ep.inherit(instead)
 	}

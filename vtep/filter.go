@@ -20,6 +20,7 @@ type peerFilter struct {
 	up    bool
 	own   encap.Addr   // the link's own address, allowed so that the link counts its echo
 	full  bool         // the rule has no room for all peers
+	shown bool         // strangers' packets pass, for a capture of what is dropped
 	gone  []encap.Addr // addresses that were peers; some may be peers again
 }
 
@@ -61,8 +62,19 @@ func (f *peerFilter) fill() {
 
 // apply makes the kernel drop packets of strangers or not. On an error it does not drop them.
 func (f *peerFilter) apply(on bool) {
-	if f.rule.Filters() != on {
+	if on = on && !f.shown; f.rule.Filters() != on {
 		_ = f.rule.Peers(on)
+	}
+}
+
+// show lets the packets of strangers pass, so that the link itself drops them and a capture
+// gets them, or no longer.
+func (f *peerFilter) show(on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.shown != on {
+		f.shown = on
+		f.apply(f.peers && f.up && !f.full)
 	}
 }
 

@@ -91,6 +91,8 @@ func (l *link) newState(own encap.Addr, dev int) *forward.State {
 		PolicyID:     c.PolicyID,
 		TX:           [2]forward.Transmitter{l.senders[0].tx, l.senders[1].tx},
 		Dev:          uint32(dev),
+		Local:        encap.AddrFrom(c.source()),
+		Captures:     l.vtep.capturesOf(l),
 		Learned:      forward.RemoteKey{Port: c.dstPort(), VNI: c.VNI},
 	}
 	if l.fragments != nil {

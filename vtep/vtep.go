@@ -72,6 +72,7 @@ type VTEP struct {
 	seen      atomic.Pointer[underlay.Origins] // origins, without the lock
 	askedDevs fdb.Tick                         // when deviceWith last asked
 	bypassers bypassers
+	captures  []*Capture
 	home      uint64           // network namespace that the netdevs are made in
 	filter    *underlay.Filter // nil: there is none
 	filterErr error            // why there is none

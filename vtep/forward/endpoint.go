@@ -14,6 +14,8 @@ type Endpoint struct {
 	// this one serves, too; nil: there is none, or it is this one.
 	Wild atomic.Pointer[Endpoint]
 
+	Port uint16 // that it listens on, for captures
+
 	Messages  atomic.Uint64 // how many were read
 	Undecided atomic.Bool   // a datagram was dropped as RxUndecided: see samehost.go
 }

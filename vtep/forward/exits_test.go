@@ -114,7 +114,7 @@ func (w *exitWalk) text(n ast.Node) string {
 }
 
 // counts matches a statement that counts a drop, or a return that says its reason.
-var counts = regexp.MustCompile(`\.drop\(|drops\[|\.unreadable\.Add\(|\.Count\(|return (Rx|Tx)[A-Z]\w*, refused|return (r|reason), refused`)
+var counts = regexp.MustCompile(`\.drop(Copy)?\(|drops\[|\.unreadable\.Add\(|\.Count\(|return (Rx|Tx)[A-Z]\w*, refused|return (r|reason), refused`)
 
 // body walks the statements under a condition.
 func (w *exitWalk) body(condition string, list []ast.Stmt) {

@@ -90,19 +90,19 @@ func (w *portWorker) forward(from source, frames []encap.Frame) {
 // prepare fills in o with the packet that f becomes, but for the remote. It reports
 // false where f was dropped or answered.
 func (w *portWorker) prepare(from *source, o *outFrame, f *encap.Frame) bool {
-	l, s, c := from.link, from.s, from.c
+	l, s := from.link, from.s
 	if len(f.Data) < encap.EthernetHeaderLen {
-		c.drop(TxTooShort)
+		from.drop(TxTooShort, f)
 		return false
 	}
 	in := encap.ParseInner(f.Data)
 	if in.Proto == encap.ProtoUDP && w.comesBack(from, f.Data, &in) {
 		l.looped()
-		c.drop(TxLoop)
+		from.drop(TxLoop, f)
 		return false
 	}
 	if s.DropVLAN && in.Tags > 0 {
-		c.drop(TxInnerVLAN)
+		from.drop(TxInnerVLAN, f)
 		return false
 	}
 	if from.here != nil {
@@ -116,25 +116,25 @@ func (w *portWorker) prepare(from *source, o *outFrame, f *encap.Frame) bool {
 		if dst := encap.EthDst(f.Data); s.L2Miss && !dst.IsMulticast() { // vxlan_fdb_miss in drivers/net/vxlan/vxlan_core.c
 			w.plane.OnL2Miss(s.Name, dst)
 		}
-		c.drop(TxNoRemote)
+		from.drop(TxNoRemote, f)
 		return false
 	}
 	segments, bytes := encap.Wire(f, &in)
 	if segments > encap.MaxSegments {
-		c.drop(TxTooManySegments)
+		from.drop(TxTooManySegments, f)
 		return false
 	}
 	if o.one == nil && s.BUMLimit != 0 && !l.flood.takes(s.BUMLimit, segments, w.clock.read(w.plane)) {
-		c.drop(TxBUMLimit)
+		from.drop(TxBUMLimit, f)
 		return false
 	}
 	// A superframe's checksums are made when it is cut.
 	if f.Offload.Kind == encap.GSONone && f.Offload.Csum == encap.CsumPartial && !encap.CompleteChecksum(f) {
-		c.drop(TxBadOffload)
+		from.drop(TxBadOffload, f)
 		return false
 	}
 	if o.one == nil && s.LoopGuard && !l.loops.takes(f, w.now) {
-		c.drop(TxFloodLoop)
+		from.drop(TxFloodLoop, f)
 		return false
 	}
 	if s.ClampMSS {
@@ -167,11 +167,11 @@ func (l *Link) destinations(dst encap.MAC, now fdb.Tick) (*Remote, []fdb.RemoteI
 // send appends a copy of o's packet for r, and sends the batch when it is full.
 func (w *portWorker) send(from *source, o *outFrame, r *Remote) {
 	if r.Addr == (encap.Addr{}) { // the entry has no dst
-		from.c.drop(TxNoRemote)
+		from.dropCopy(TxNoRemote, o, r)
 		return
 	}
 	if r.Loops.Load() {
-		from.c.drop(TxLoop)
+		from.dropCopy(TxLoop, o, r)
 		r.peer.sent.drops.Add(1)
 		return
 	}
@@ -224,16 +224,19 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	h, ok := encap.DecodeHeader(payload)
 	if !ok {
 		w.c.drop(RxShortHeader)
+		w.ep.captureStray(RxShortHeader, d, payload)
 		return
 	}
 	if !h.Valid() {
 		w.c.drop(RxNoVNIFlag)
+		w.ep.captureStray(RxNoVNIFlag, d, payload)
 		return
 	}
 	t := &w.to
 	if (t.link == nil || h.VNI != t.vni) && !w.turnTo(h.VNI) {
 		w.c.drop(RxUnknownVNI)
 		w.unknown.Add(h.VNI)
+		w.ep.captureStray(RxUnknownVNI, d, payload)
 		return
 	}
 	if d.Src != t.src || d.Device != t.device || t.peer == nil { // nil: learning from the packet before may have made the peer
@@ -246,14 +249,14 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	r, v := t.link.admit(s, c, &a, f.Data, &in, b.now, &b.clock)
 	if v == refused {
 		c.drop(r)
-		w.refusedFrom()
+		w.refused(r, d, payload)
 		return
 	}
 	if in.IPVersion != 0 {
 		ecn, drop := encap.DecapECN(d.TOS, in.TOS)
 		if drop {
 			c.drop(RxECN)
-			w.refusedFrom()
+			w.refused(RxECN, d, payload)
 			return
 		}
 		if ecn != in.TOS&3 {
@@ -267,12 +270,15 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 	if s.ClampMSS {
 		encap.ClampMSS(&f, &in, s.mssMTU(t.peer, &in, b.now))
 	}
+	if s.Captures != nil {
+		s.captureArrived(d, payload, &f, Fate{})
+	}
 	ends := t.port.keep(&f, &in, s.Join)
 	if t.port.full() {
 		t.port.deliver(w.n)
 		return
 	}
-	if ends && v == admitted && !h.ReservedSet() && !s.limited(f.Data) {
+	if ends && v == admitted && !h.ReservedSet() && !s.limited(f.Data) && s.Captures == nil {
 		w.tail = tail{true, [encap.HeaderLen]byte(payload), d.Src, d.TOS, d.Device}
 	}
 }

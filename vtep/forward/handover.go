@@ -38,10 +38,14 @@ func (w *portWorker) hand(from *source, o *outFrame, r *Remote, b *Bypass) {
 	if reason, v := b.To.admit(h.s, c, &a, f.Data, &in, w.now, &w.clock); v == refused {
 		c.drop(reason)
 		b.Back.peer.received.drops.Add(1)
+		w.captureHanded(from, o, r, b, header, Fate{true, reason})
 		return
 	}
 	if h.s.ClampMSS { // in place: all copies of a flooded SYN get the lowest MSS
 		encap.ClampMSS(f, &in, h.s.mssMTU(a.peer, &in, w.now))
+	}
+	if from.s.Captures != nil || h.s.Captures != nil {
+		w.captureHanded(from, o, r, b, header, Fate{})
 	}
 	h.owner().taken.add(f, &in)
 	b.Back.peer.received.add(uint64(o.packet.Segments), uint64(o.packet.Bytes), w.now)

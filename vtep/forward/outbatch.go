@@ -86,6 +86,9 @@ func (w *portWorker) flushAll() {
 func (w *portWorker) settle(part *outPart, packets []encap.Packet, fragments bool) (again []encap.Packet) {
 	var sent, bytes uint64
 	c := part.c
+	if part.s.Captures != nil {
+		part.capture(packets, fragments)
+	}
 	for i := range packets {
 		switch p := &packets[i]; p.Result {
 		case encap.SendOK:

@@ -48,13 +48,13 @@ func (c *clock) read(p *Plane) time.Duration {
 // removed meanwhile.
 func (w *portWorker) floods(from *source, o *outFrame, r *Remote) bool {
 	if r == nil {
-		from.c.drop(TxNoRemote)
+		from.dropCopy(TxNoRemote, o, nil)
 		return false
 	}
 	if from.s.PeerBUMLimit == 0 || r.peer.to.takes(from.s.PeerBUMLimit, int(o.packet.Segments), w.clock.read(w.plane)) {
 		return true
 	}
-	from.c.drop(TxPeerBUMLimit)
+	from.dropCopy(TxPeerBUMLimit, o, r)
 	r.peer.sent.drops.Add(1)
 	return false
 }

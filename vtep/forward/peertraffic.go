@@ -85,10 +85,13 @@ func (w *NetWorker) heardFrom(f *encap.Frame, in *encap.Inner, now fdb.Tick) {
 	}
 }
 
-// refusedFrom counts a packet from the target's peer that was dropped.
-func (w *NetWorker) refusedFrom() {
+// refused counts a packet for the target that was dropped at its sender.
+func (w *NetWorker) refused(reason DropReason, d *encap.Datagram, payload []byte) {
 	if p := w.to.peer; p != nil {
 		p.received.drops.Add(1)
+	}
+	if w.to.s.Captures != nil {
+		w.to.s.captureArrived(d, payload, &encap.Frame{Data: payload[encap.HeaderLen:]}, Fate{true, reason})
 	}
 }
 

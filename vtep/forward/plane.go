@@ -24,6 +24,9 @@ type Plane struct {
 	// by; neither is ever nil.
 	OwnPackets atomic.Pointer[OwnPackets]
 	Arrivals   atomic.Pointer[Arrivals]
+	// And the captures of what belongs to no link; nil: there are none. They are read where
+	// such a packet is dropped.
+	Captures atomic.Pointer[[]*Capture]
 
 	// The data path stores what the control plane has to look at.
 	StrangeSource atomic.Bool   // a packet that may be an own one has a source address that OwnPackets has not

@@ -89,6 +89,9 @@ func (b *portBatch) recount(n int) {
 		o := &b.owners[b.ownerOf[i]]
 		if i >= n {
 			o.c.drop(RxPort)
+			if s := o.link.State.Load(); s.Captures != nil {
+				s.capture(&Record{Way: ToPort, Fate: Fate{true, RxPort}, Frame: b.frames[i]})
+			}
 			continue
 		}
 		in := encap.ParseInner(b.frames[i].Data)
@@ -104,6 +107,9 @@ func (b *portBatch) release() {
 // toHost writes a frame that the VTEP itself made to the link's port, by the worker's queue.
 func (w *portWorker) toHost(s *State, frame []byte) bool {
 	w.toPort[0] = encap.Frame{Data: frame, VLAN: s.VLAN}
+	if s.Captures != nil {
+		s.capture(&Record{Way: Answer, Frame: w.toPort[0]})
+	}
 	n, _ := s.Port.WriteBatch(w.queue, w.toPort[:])
 	return n == 1
 }

@@ -14,7 +14,7 @@ type Neighbours map[encap.Addr]encap.MAC
 // dropped with l3miss, as by the kernel; without l3miss it is forwarded, where the kernel
 // drops it (arp_reduce and neigh_reduce in drivers/net/vxlan/vxlan_core.c).
 func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool {
-	l, s, c := from.link, from.s, from.c
+	l, s := from.link, from.s
 	if s.ProxyLearn {
 		l.noteLocal(f, in, w.now)
 	}
@@ -43,7 +43,7 @@ func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool
 	if !ok {
 		if s.L3Miss { // vxlan_ip_miss in drivers/net/vxlan/vxlan_core.c
 			w.plane.OnL3Miss(s.Name, q.Target)
-			c.drop(TxNoNeighbour)
+			from.drop(TxNoNeighbour, f)
 		}
 		return s.L3Miss
 	}
@@ -57,9 +57,9 @@ func (w *portWorker) answers(from *source, f *encap.Frame, in *encap.Inner) bool
 		}
 	}
 	if w.toHost(s, q.Append(w.reply[:0], mac, router || flags&fdb.FlagRouter != 0, override)) {
-		c.answered.Add(1)
+		from.c.answered.Add(1)
 	} else {
-		c.drop(RxPort)
+		from.drop(RxPort, f)
 	}
 	return true
 }

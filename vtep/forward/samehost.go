@@ -89,30 +89,37 @@ func (w *NetWorker) undecided(d *encap.Datagram) {
 	h, ok := encap.DecodeHeader(d.Payload)
 	if !ok {
 		w.c.drop(RxShortHeader)
+		w.ep.captureStray(RxShortHeader, d, d.Payload)
 		return
 	}
 	if !h.Valid() {
 		w.c.drop(RxNoVNIFlag)
+		w.ep.captureStray(RxNoVNIFlag, d, d.Payload)
 		return
 	}
 	l := w.ep.link(h.VNI)
 	if l == nil {
 		w.c.drop(RxUnknownVNI)
 		w.unknown.Add(h.VNI)
+		w.ep.captureStray(RxUnknownVNI, d, d.Payload)
 		return
 	}
 	s, c := l.State.Load(), l.netCounters(w.n)
+	reason := RxUndecided
 	switch {
 	case !s.Up:
-		c.drop(RxLinkDown)
+		reason = RxLinkDown
 	case d.Src == s.Own:
-		c.drop(RxOwnEcho)
+		reason = RxOwnEcho
 	case !s.accepts(d.Src, l.Remotes.peers.lookup(d.Src, d.Device)):
-		c.drop(RxNotPeer)
+		reason = RxNotPeer
 	default:
-		c.drop(RxUndecided)
 		w.ep.Undecided.Store(true)
 		w.ep.plane.wake()
+	}
+	c.drop(reason)
+	if s.Captures != nil {
+		s.captureArrived(d, d.Payload, &encap.Frame{Data: d.Payload[encap.HeaderLen:]}, Fate{true, reason})
 	}
 }
 

@@ -59,6 +59,8 @@ type State struct {
 	Learned                           RemoteKey      // of learned remotes, but for the address
 	Limit                             int            // remotes that learning may make
 	MaxBindings                       int            // addresses that a proxy may learn; 0: any number
+	Local                             encap.Addr     // configured outer source address; zero: the route chooses
+	Captures                          []*Capture     // of the link's frames; nil: none
 }
 
 // accepts applies the peer policy: whether the link takes packets from src, whose peer is

@@ -60,11 +60,16 @@ func (w *TrunkWorker) run(to *Link, frames []encap.Frame) {
 	if to == nil {
 		w.nobody.Count(TxUnknownVLAN, n)
 		w.trunk.Nobody[w.queue].Count(TxUnknownVLAN, n)
+		for i := range frames {
+			w.plane.captureStray(&Record{Fate: Fate{true, TxUnknownVLAN}, Frame: frames[i]})
+		}
 		return
 	}
 	from := w.source(to, to.State.Load())
 	if !from.s.Up { // from a netdev of its own that is down no frame would come
-		from.c.Count(TxLinkDown, n)
+		for i := range frames {
+			from.drop(TxLinkDown, &frames[i])
+		}
 		return
 	}
 	w.forward(from, frames)

@@ -271,9 +271,8 @@ func (t *transmitter) send(p *encap.Packet) encap.SendResult {
 	if !src.IsValid() {
 		src = r.Source
 	}
-	ports := uint32(t.cfg.SrcPortMax-t.cfg.SrcPortMin) + 1
 	s := Sent{
-		Packet: *p, Src: src, SrcPort: t.cfg.SrcPortMin + uint16(p.Hash%ports),
+		Packet: *p, Src: src, SrcPort: underlay.SourcePort(t.ports(), p.Hash),
 		Payload: append(p.Header[:], p.Frame.Data...),
 	}
 	s.Frame.Data = s.Payload[encap.HeaderLen:]
