@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"time"
 )
@@ -39,6 +40,28 @@ type Drop struct {
 	// VNI is that of the packets where no link has it (rx-unknown-vni); nil: those of VNIs
 	// that were too many to be counted apart.
 	VNI *uint32 `json:"vni,omitempty"`
+	// Sample is one of them, where the stream was asked for samples and there was one.
+	Sample *Sample `json:"sample,omitempty"`
+}
+
+// Sample is a frame or packet that was dropped.
+type Sample struct {
+	// Frame begins the Ethernet frame, or the UDP payload of a packet that belongs to no link.
+	Frame  Hex        `json:"frame"`
+	Length int        `json:"length"`          // of the whole
+	Remote netip.Addr `json:"remote,omitzero"` // outer address of the other end, where there was one yet
+}
+
+// Hex is bytes, in hexadecimal.
+type Hex []byte
+
+// MarshalText serves encoding/json.
+func (h Hex) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
+
+// UnmarshalText serves encoding/json.
+func (h *Hex) UnmarshalText(b []byte) (err error) {
+	*h, err = hex.AppendDecode((*h)[:0], b)
+	return err
 }
 
 // Policy is the group policy id of the last packet that a link received.

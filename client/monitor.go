@@ -39,6 +39,12 @@ func (c *Client) Follow(ctx context.Context, dev string, what ...string) (*Monit
 	return c.monitor(ctx, url.Values{"list": {"true"}}, dev, what)
 }
 
+// MonitorSamples is MonitorLink, of all links for "", with a frame of each drop reason
+// (api.Drop.Sample). It takes the right to change links.
+func (c *Client) MonitorSamples(ctx context.Context, dev string, what ...string) (*Monitor, error) {
+	return c.monitor(ctx, url.Values{"sample": {"true"}}, dev, what)
+}
+
 func (c *Client) monitor(ctx context.Context, q url.Values, dev string, what []string) (*Monitor, error) {
 	if dev != "" {
 		q.Set("dev", dev)

@@ -45,7 +45,7 @@ func (i *inspector) RoundTrip(req *http.Request) (*http.Response, error) {
 		i.t.Errorf("%s %s was done, but does not fit its description: %v", req.Method, req.URL, refused)
 	}
 	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.StatusCode, Header: res.Header}
-	if res.Header.Get("Content-Type") == "application/x-ndjson" {
+	if t := res.Header.Get("Content-Type"); t == "application/x-ndjson" || t == "application/x-pcapng" {
 		out.Options = &openapi3filter.Options{ExcludeResponseBody: true, IncludeResponseStatus: true}
 	} else {
 		body, err := io.ReadAll(res.Body)

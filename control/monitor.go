@@ -25,6 +25,8 @@ type interest struct {
 	dev string // the link; "": all of them, and packets of no link
 	// list: the stream begins with what is there.
 	list bool
+	// sample: the stream tells a frame of each drop reason.
+	sample bool
 }
 
 // interestOf reads what=link,fdb,local,drop, which stands for all where it is missing, dev=NAME
@@ -32,8 +34,8 @@ type interest struct {
 // The link need not exist yet.
 func interestOf(q url.Values) (in interest, err error) {
 	for key, values := range q {
-		if key != "what" && key != "dev" && key != "list" || len(values) != 1 {
-			return in, api.Invalidf("%s=%s is no query of monitor: write what=link,fdb,local,drop or some of them, dev=NAME and list=true, each once", key, strings.Join(values, ","))
+		if key != "what" && key != "dev" && key != "list" && key != "sample" || len(values) != 1 {
+			return in, api.Invalidf("%s=%s is no query of monitor: write what=link,fdb,local,drop or some of them, dev=NAME, list=true and sample=true, each once", key, strings.Join(values, ","))
 		}
 	}
 	if in.set, err = objectSet(q); err == nil && q.Has("dev") {
@@ -43,6 +45,11 @@ func interestOf(q url.Values) (in interest, err error) {
 	if err == nil && q.Has("list") {
 		if in.list = q.Get("list") == "true"; !in.list {
 			err = api.Invalidf("list=%s is no query of monitor: write list=true, or leave it out", q.Get("list"))
+		}
+	}
+	if err == nil && q.Has("sample") {
+		if in.sample = q.Get("sample") == "true"; !in.sample {
+			err = api.Invalidf("sample=%s is no query of monitor: write sample=true, or leave it out", q.Get("sample"))
 		}
 	}
 	return in, err
@@ -80,6 +87,11 @@ func objectSet(q url.Values) (vtep.EventSet, error) {
 func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
 	in, err := interestOf(r.URL.Query())
 	var sub *vtep.Subscription
+	var samples *sampler
+	if err == nil && in.sample {
+		samples, err = s.newSampler(r.Context(), in.dev)
+		defer samples.close()
+	}
 	if err == nil {
 		sub, err = s.config.Subscribe(in.set)
 	}
@@ -94,13 +106,13 @@ func (s *Server) monitor(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 	if err = errors.Join(err, out.Flush()); err == nil {
-		err = s.stream(r.Context(), w, out, sub, &in)
+		err = s.stream(r.Context(), w, out, sub, &in, samples)
 	}
 	s.config.Log.Debug("control: monitor ended", "error", err)
 }
 
 // stream writes the events of sub that are wanted until ctx or the connection ends.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, sub *vtep.Subscription, in *interest) error {
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.ResponseController, sub *vtep.Subscription, in *interest, samples *sampler) error {
 	lines := json.NewEncoder(w)
 	put := func(e api.Event) error {
 		if err := out.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
@@ -124,11 +136,14 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, out *http.Re
 			return err
 		}
 		now := time.Now()
+		samples.look()
 		for i := range events {
 			if !in.wants(&events[i]) {
 				continue
 			}
-			if err := put(s.eventOf(now, &events[i])); err != nil {
+			e := s.eventOf(now, &events[i])
+			samples.fill(e.Drop)
+			if err := put(e); err != nil {
 				return err
 			}
 		}

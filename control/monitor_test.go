@@ -31,10 +31,32 @@ func applyForced(_ context.Context, a api.ConfigApply) (api.ConfigApplied, error
 // socket and what ends it.
 func watched(t testing.TB) (v *vtep.VTEP, c *client.Client, path string, end func()) {
 	t.Helper()
+	return watchedOn(t, vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1")))
+}
+
+// watchedHost is watched with its host, and runs the VTEP.
+func watchedHost(t testing.TB) (*vtep.VTEP, *vteptest.Host, *client.Client) {
+	t.Helper()
 	host := vteptest.NewNetwork().Host(netip.MustParseAddr("192.0.2.1"))
+	v, c, _, _ := watchedOn(t, host)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- v.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	return v, host, c
+}
+
+// watchedOn is watched on a host.
+func watchedOn(t testing.TB, host *vteptest.Host) (v *vtep.VTEP, c *client.Client, path string, end func()) {
+	t.Helper()
 	v = vtep.New(vtep.Config{Host: host, Log: slog.New(slog.DiscardHandler), Workers: 1})
 	path = filepath.Join(t.TempDir(), "uvtep.sock")
-	s, err := Listen(ServerConfig{Path: path, Backend: v, Subscribe: v.Subscribe, ApplyConfig: applyForced, Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
+	s, err := Listen(ServerConfig{Path: path, Backend: v, Subscribe: v.Subscribe, Explain: v.Explain, Capture: v.Capture, ApplyConfig: applyForced, Netdevs: noNetdevs{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,6 +83,7 @@ func TestOpenAPIFields(t *testing.T) {
 		"Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
 		"ConfigApply": api.ConfigApply{}, "ConfigApplied": api.ConfigApplied{},
 		"RemoteStats": api.RemoteStats{}, "PortSpec": api.PortChange{}, "Port": api.Port{}, "PortVLAN": api.PortVLAN{},
+		"Explanation": api.Explanation{}, "ExplainStep": api.ExplainStep{}, "Sample": api.Sample{},
 	}
 	for name, schema := range doc.Components.Schemas {
 		v, ok := types[name]
@@ -162,6 +163,9 @@ func TestOpenAPIAnswers(t *testing.T) {
 	}
 	if _, err := real.Monitor(t.Context()); !errors.Is(err, api.ErrClosed) {
 		t.Errorf("on a closed VTEP: %v", err)
+	}
+	if _, err := real.Capture(t.Context(), api.CaptureFilter{}); !errors.Is(err, api.ErrClosed) {
+		t.Errorf("a capture on a closed VTEP: %v", err)
 	}
 	stubborns(t, inspected(t, serve(t, stubborn{&fakeBackend{}}), &inspector{t: t, router: router, seen: seen}))
 	for op, statuses := range operations(doc) {
@@ -247,7 +251,7 @@ func exercise(t *testing.T, c *client.Client) {
 		{"fdb append", nil, c.ChangeFDB(ctx, "append", zeros)}, {"fdb replace", nil, c.ChangeFDB(ctx, "replace", entry)},
 		{"fdb of no MAC", api.ErrInvalid, c.ChangeFDB(ctx, "add", api.FDBEntry{Dev: "vx1"})},
 	}
-	calls = append(append(append(calls, exercisePorts(ctx, c)...), exerciseBatches(ctx, c)...), tooLarge(ctx, c)...)
+	calls = append(append(append(append(calls, exercisePorts(ctx, c)...), exerciseBatches(ctx, c)...), tooLarge(ctx, c)...), slices.Concat(exerciseExplain(ctx, c), exerciseCapture(ctx, c))...)
 	links, err := c.Links(ctx)
 	calls = append(calls, call{"links", nil, err})
 	_, err = c.Link(ctx, "vx1")

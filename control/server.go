@@ -48,6 +48,10 @@ type ServerConfig struct {
 	Addresses func() (held, limit int)
 	// Subscribe listens to events; nil: there are none.
 	Subscribe func(vtep.EventSet) (*vtep.Subscription, error)
+	// Explain tells what the data path would do with a frame; nil: nobody can.
+	Explain func(vtep.Question) (vtep.Explanation, error)
+	// Capture begins to take copies of frames; nil: nobody can.
+	Capture func(vtep.CaptureConfig) (*vtep.Capture, error)
 	// ApplyConfig reads the configuration file again; nil: there is none.
 	ApplyConfig func(context.Context, api.ConfigApply) (api.ConfigApplied, error)
 	// Changed is called after each request that changed something; nil: nothing is.
@@ -133,7 +137,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // routes are the paths that are answered, as docs/openapi.yaml describes them.
 func (s *Server) routes() map[string]http.Handler {
 	routes := map[string]http.Handler{
-		"GET /v1/monitor": http.HandlerFunc(s.monitor), "GET /v1/fdb": http.HandlerFunc(s.fdb), "POST /v1/handover": http.HandlerFunc(s.handOver),
+		"GET /v1/monitor": http.HandlerFunc(s.monitor), "GET /v1/capture": http.HandlerFunc(s.capture), "GET /v1/fdb": http.HandlerFunc(s.fdb), "POST /v1/handover": http.HandlerFunc(s.handOver),
 	}
 	for pattern, fn := range map[string]func(*http.Request) (any, error){
 		"GET /v1/version":         s.version,
@@ -153,6 +157,7 @@ func (s *Server) routes() map[string]http.Handler {
 		"POST /v1/sweep":          s.sweep,
 		"GET /v1/neigh":           s.neighs,
 		"GET /v1/local":           s.locals,
+		"GET /v1/explain":         s.explain,
 		"POST /v1/config/apply":   s.applyConfig,
 	} {
 		routes[pattern] = s.answer(maxBody, fn)

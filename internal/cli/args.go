@@ -41,10 +41,14 @@ func splitOptions(args []string) (flags, words []string, err error) {
 			return flags, append(words, args[i+1:]...), nil
 		}
 		key, value, given := strings.Cut(name, "=")
-		if ignored(key) {
+		full, needs := captureOption(words, key)
+		if full == "" && ignored(key) {
 			continue
 		}
-		if full, needs := valueOption(key); full != "" {
+		if full == "" {
+			full, needs = valueOption(key)
+		}
+		if full != "" {
 			if key = full; !given {
 				if i++; i == len(args) {
 					return nil, nil, usagef("--%s needs %s", key, needs)
@@ -68,13 +72,28 @@ func splitOptions(args []string) (flags, words []string, err error) {
 			flags = append(flags, "--spin="+value)
 			continue
 		}
-		full, ok := option(name)
+		long, ok := option(name)
 		if !ok {
 			return nil, nil, usagef("unknown option %q: see uvtep --help", arg)
 		}
-		flags = append(flags, full...)
+		flags = append(flags, long...)
 	}
 	return flags, words, nil
+}
+
+// captureOption is valueOption for the options of capture, which are tcpdump's: -c is
+// iproute2's elsewhere.
+func captureOption(words []string, name string) (full, needs string) {
+	if len(words) == 0 || len(words[0]) < 2 || !strings.HasPrefix("capture", words[0]) {
+		return "", ""
+	}
+	switch name {
+	case "c", "count":
+		return "count", "a number of packets"
+	case "w", "write":
+		return "write", "the path of a file, or -"
+	}
+	return "", ""
 }
 
 // valueOption is the full name of an option that takes a value, and what it
@@ -89,6 +108,12 @@ func valueOption(name string) (full, needs string) {
 		return name, "the path of the agent's socket"
 	case name == "to":
 		return name, "what to print: iproute2"
+	case name == "frame":
+		return name, "an Ethernet frame in hexadecimal"
+	case name == "payload":
+		return name, "the UDP payload of a packet in hexadecimal"
+	case name == "port":
+		return name, "a UDP port"
 	case name == "overlay":
 		return name, "the address of a host behind the remote"
 	case name == "metrics":
@@ -139,6 +164,7 @@ func option(name string) ([]string, bool) {
 		{"4", "-4"}, {"6", "-6"}, {"statistics", "--statistics"}, {"stats", "--statistics"},
 		{"details", "--details"}, {"oneline", "--oneline"}, {"timestamp", "--timestamp"}, {"tshort", "--tshort"}, {"brief", "--brief"}, {"json", "--json"}, {"pretty", "--pretty"},
 		{"help", "--help"}, {"force", "--force"}, {"tune", "--tune"}, {"spin", "--spin"}, {"watch", "--watch"}, {"mtu-probe", "--mtu-probe"}, {"take-over", "--take-over"}, {"no-sandbox", "--no-sandbox"},
+		{"inner", "--inner"}, {"outer", "--outer"}, {"drops", "--drops"}, {"raw", "--raw"}, {"verbose", "--verbose"},
 	} {
 		if strings.HasPrefix(o.name, name) {
 			return []string{o.flag}, true
@@ -174,7 +200,7 @@ func objects() []struct {
 		{"import", []verb{{"iproute2", "iproute2"}, {"netdev", "netdev"}, {"ifupdown2", "ifupdown2"}, {"netplan", "netplan"}, {"nm", "nm"}, {"auto", "auto"}}},
 		{"export", nil},
 		{"evpn", []verb{{"run", "run"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}, {"check", "check"}, {"clear", "clear"}, {"monitor", "monitor"}}},
-		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil},
+		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil}, {"explain", nil}, {"capture", nil}, {"decode", nil},
 	}
 }
 

@@ -11,11 +11,13 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/client"
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/internal/words"
 )
 
 func newMonitorCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	verbose := false
+	c := &cobra.Command{
 		Use:   "monitor [link|fdb|local|drop|all] [dev NAME]",
 		Short: "Print what happens, as ip monitor and bridge monitor do; -j as JSON, a line each",
 		Long: `uvtep monitor [link|fdb|local|drop|all] [dev NAME]
@@ -25,18 +27,21 @@ fdb:  entries, as bridge monitor fdb prints them, and misses (l2miss, l3miss), a
       Held and Released stand before what moveguard holds and lets go.
 local: addresses on this side, with learnlocal; Moved stands before one that was behind a remote (from) or
       another MAC address (was), Contested before a MAC address that a permanent entry has behind a remote.
-drop: once a second what was dropped, why, and how often.
+drop: once a second what was dropped, why, and how often; with -v a frame of each reason, for who may
+      change links, as far as uvtep itself has dropped one (see uvtep capture --help).
 dev:  that link only.
 all:  all of them, each line with a label before it; without a word, without the labels.
 
 Deleted stands before what is gone. -t prints when, -tshort in one line. A reader that is too slow
 loses events and is told how many, on stderr or, with -j, in the stream. It ends with the daemon.`,
-		RunE: a.monitor,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.monitor(cmd, args, verbose) },
 	}
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "a frame of each drop reason")
+	return c
 }
 
 // monitor prints events until ctx ends.
-func (a *app) monitor(cmd *cobra.Command, args []string) error {
+func (a *app) monitor(cmd *cobra.Command, args []string, verbose bool) error {
 	m := monitorPrinter{app: a}
 	var what []string
 	dev := ""
@@ -63,7 +68,11 @@ func (a *app) monitor(cmd *cobra.Command, args []string) error {
 	}
 	ctx := cmd.Context()
 	return a.withClient(func(c *client.Client) error {
-		stream, err := c.MonitorLink(ctx, dev, slices.Compact(slices.Sorted(slices.Values(what)))...)
+		listen := c.MonitorLink
+		if verbose {
+			listen = c.MonitorSamples
+		}
+		stream, err := listen(ctx, dev, slices.Compact(slices.Sorted(slices.Values(what)))...)
 		if err != nil {
 			return err
 		}
@@ -130,14 +139,36 @@ func (m *monitorPrinter) print(e *api.Event) error {
 		if e.Drop.VNI != nil {
 			fmt.Fprintf(m.out, " vni %d", *e.Drop.VNI)
 		}
-		_, err := fmt.Fprintln(m.out)
-		return err
+		fmt.Fprintln(m.out)
+		return m.printSample(e.Drop.Sample, e.Drop.Dev != "")
 	case e.FDB != nil && e.Event == api.EventMiss:
 		return printMiss(m.out, e.FDB)
 	case e.FDB != nil:
 		return m.showFDB([]api.FDBEntry{*e.FDB}, true)
 	}
 	return nil
+}
+
+// printSample prints a frame that was dropped, in a line; of a packet that belongs to no link
+// its bytes.
+func (m *monitorPrinter) printSample(s *api.Sample, isFrame bool) error {
+	if s == nil {
+		return nil
+	}
+	fmt.Fprint(m.out, "    ")
+	if s.Remote.IsValid() {
+		fmt.Fprintf(m.out, "%s: ", s.Remote)
+	}
+	if h, ok := encap.DecodeHeader(s.Frame); ok && !isFrame && s.Remote.IsValid() {
+		fmt.Fprintf(m.out, "vni %d: ", h.VNI)
+		s.Frame, s.Length = s.Frame[encap.HeaderLen:], s.Length-encap.HeaderLen
+	}
+	fmt.Fprint(m.out, encap.Describe(s.Frame))
+	if s.Length > len(s.Frame) {
+		fmt.Fprintf(m.out, " of %d", s.Length)
+	}
+	_, err := fmt.Fprintln(m.out)
+	return err
 }
 
 // printTime prints when, as print_timestamp does (lib/utils.c of iproute2).
@@ -216,6 +247,15 @@ func (m *monitorPrinter) printJSON(e *api.Event) error {
 				j.value("count", e.Drop.Count)
 				if e.Drop.VNI != nil {
 					j.value("vni", *e.Drop.VNI)
+				}
+				if s := e.Drop.Sample; s != nil {
+					j.object("sample", func() {
+						j.value("frame", s.Frame)
+						j.value("length", s.Length)
+						if s.Remote.IsValid() {
+							j.value("remote", s.Remote)
+						}
+					})
 				}
 			})
 		}

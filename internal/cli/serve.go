@@ -106,7 +106,8 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 func (t *turn) controls() control.ServerConfig {
 	v := t.vtep
 	c := control.ServerConfig{
-		Path: t.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe, Version: version(), Log: t.lines.Of(logging.Control),
+		Path: t.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe,
+		Explain: v.Explain, Capture: v.Capture, Version: version(), Log: t.lines.Of(logging.Control),
 		Changed: t.saver.Changed, HandOver: t.handOver, Protocol: handoverProtocol(), Listener: t.before.listener(),
 	}
 	if t.file != nil {

@@ -54,3 +54,6 @@ var troubleAdvice = map[string]string{ //nolint:gochecknoglobals // a table, nev
 	"time-exceeded":    "look for a loop among the routers, or for a ttl that is too small",
 	"other-icmp":       "capture ICMP: tcpdump -ni any icmp or icmp6",
 }
+
+// AdviceOnDrop says what to do about a drop reason; "": the reason is unknown.
+func AdviceOnDrop(reason string) string { return adviceOf[reason] }
