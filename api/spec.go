@@ -31,6 +31,7 @@ type LinkSpec struct {
 	MTU            *int        `json:"mtu,omitempty" yaml:"mtu,omitempty"`
 	Address        *string     `json:"address,omitempty" yaml:"address,omitempty"`     // MAC address
 	Accept         *string     `json:"accept,omitempty" yaml:"accept,omitempty"`       // peers, any, or prefixes with commas between
+	MinTTL         *uint8      `json:"min_ttl,omitempty" yaml:"min_ttl,omitempty"`     // of packets from the network; 0: any
 	Reserved       *string     `json:"reserved,omitempty" yaml:"reserved,omitempty"`   // ignore, drop, or the bits that drop as a hexadecimal number
 	InnerVLAN      *string     `json:"innervlan,omitempty" yaml:"innervlan,omitempty"` // pass or drop
 	Trunk          *string     `json:"trunk,omitempty" yaml:"trunk,omitempty"`         // port whose VLAN is the link's

@@ -78,6 +78,7 @@ func conversions() []conversion {
 				c.Accept = accept(*s.Accept)
 			}
 		}, func(c *config, s *spec) { s.Accept = new(acceptText(c.Accept, c.Group.IsValid())) }},
+		same(func(s *spec) **uint8 { return &s.MinTTL }, func(c *config) *uint8 { return &c.MinTTL }),
 		as(func(s *spec) **string { return &s.Reserved }, func(c *config) *vtep.ReservedPolicy { return &c.Reserved }, reserved, reservedText),
 		enum(func(s *spec) **string { return &s.InnerVLAN }, func(c *config) *vtep.InnerVLANPolicy { return &c.InnerVLAN }, map[string]vtep.InnerVLANPolicy{"pass": vtep.InnerVLANPass, "drop": vtep.InnerVLANDrop}),
 		choice(func(s *spec) **string { return &s.MSS }, func(c *config) *bool { return &c.ClampMSS }, "clamp", "none"),

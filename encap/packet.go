@@ -40,6 +40,10 @@ type Datagram struct {
 	Src     Addr   // outer source address
 	SrcPort uint16 // outer source port
 	TOS     uint8  // outer IPv4 TOS or IPv6 traffic class; ECN in the low two bits
+	// TTL is the outer TTL or hop limit, where the receiver was asked to report it; 0: it is not known. The
+	// kernel joins datagrams of one TTL alone (inet_gro_receive in net/ipv4/af_inet.c, ipv6_gro_receive in
+	// net/ipv6/ip6_offload.c).
+	TTL uint8
 	// SegSize is the datagram size where the kernel joined several of one flow
 	// into Payload (UDP_GRO); 0 where Payload is one datagram. Where the sender may
 	// be on this host it can be the segment size of an inner superframe as well.

@@ -128,11 +128,3 @@ func (r *Rule) Aside(on bool) error {
 	}
 	return r.set(ruleAside, on)
 }
-
-// Messages is how many messages have passed, or would have been queued, a joined one as one.
-func (r *Rule) Messages() uint64 {
-	if r == nil {
-		return 0
-	}
-	return sum(r.filter.counts, r.number*countsARule+countMessages)
-}

@@ -28,8 +28,8 @@ const (
 	// 64 KiB exactly the headers of all would compete for one cache set.
 	readStride = readSize + 33*64
 	// readControl is room for the control messages of a datagram, in words of
-	// eight bytes, the alignment of a cmsghdr: TOS, segment size and in6_pktinfo
-	// take eleven.
+	// eight bytes, the alignment of a cmsghdr: TOS, TTL, segment size and in6_pktinfo
+	// take fourteen.
 	readControl = 16
 )
 

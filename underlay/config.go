@@ -74,6 +74,8 @@ type ReceiverConfig struct {
 	Buffers *Buffers
 	// ZeroChecksum6 accepts IPv6 datagrams without a checksum (RFC 6935).
 	ZeroChecksum6 bool
+	// TTL has datagrams tell their TTL or hop limit, as [Receiver.ReportTTL] does. Linux only.
+	TTL bool
 	// Spin is how long a worker looks for the next datagram before it waits,
 	// where the traffic is sparse and the processor has nothing else to do; 0: not
 	// at all. Linux only.

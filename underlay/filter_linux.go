@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -20,8 +19,8 @@ const (
 	maxFilterPeers = 65536 // addresses of all links
 )
 
-// Filter has the kernel drop what a VTEP would drop for its outer header: no VXLAN header, no link's VNI, a source that is
-// no peer of its link. It runs before a packet is queued at the socket, so that those who send such packets take neither
+// Filter has the kernel drop what a VTEP would drop for its outer header: no VXLAN header, no link's VNI, a TTL below that
+// of its link, a source that is no peer of its link. It runs before a packet is queued at the socket, so that those who send such packets take neither
 // the socket's memory nor the time of who reads it.
 //
 // It drops only what is sure: what does not fit its tables, what cannot be read, and datagrams that the kernel joined and
@@ -51,12 +50,14 @@ type gateEntry struct {
 	Open uint32 // not 0: VNIs that are not found pass
 }
 
-// ruleMode is what a link's packets have to be, and where they go.
+// ruleMode is what a link's packets have to be, and where they go. The lowest TTL stands above the bits.
 type ruleMode uint32
 
 const (
 	rulePeers ruleMode = 1 << iota // of an address of the rule; else anybody's
 	ruleAside                      // received by the socket for such
+
+	ruleMinTTL = 8 // bits below the lowest TTL
 )
 
 // vniKey and peerKey are keys of the maps.
@@ -74,6 +75,7 @@ const (
 	countNoVNIFlag
 	countUnknownVNI
 	countsARule   = 4 // the first is of packets that are not a peer's
+	countLowTTL   = 1 // of a rule: whose TTL is too low
 	countMessages = 3 // of a rule: that passed
 )
 
@@ -289,104 +291,4 @@ func (g *Gate) Release() error {
 		return nil
 	}
 	return g.program.Close()
-}
-
-// Rule is what a filter lets through to one link.
-type Rule struct {
-	filter *Filter
-	number uint32
-	before uint64 // what the links that had the number before had counted
-	peers  map[encap.Addr]struct{}
-	mode   atomic.Uint32 // a ruleMode
-}
-
-// Rule makes the rule of a link, which lets everybody pass; nil where there is no room.
-func (f *Filter) Rule() *Rule {
-	if f == nil {
-		return nil
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n, ok := f.freeRules.reserve()
-	if !ok {
-		return nil
-	}
-	return &Rule{filter: f, number: n, before: sum(f.counts, n*countsARule), peers: map[encap.Addr]struct{}{}}
-}
-
-func (r *Rule) index() uint32 {
-	if r == nil {
-		return 0 // which lets everybody pass
-	}
-	return r.number
-}
-
-// Allow lets packets of an address pass in either mode. It returns ErrFilterFull where there is no room. A rule is
-// changed by one goroutine at a time.
-func (r *Rule) Allow(a encap.Addr) error {
-	if r == nil {
-		return nil
-	}
-	if _, ok := r.peers[a]; ok {
-		return nil
-	}
-	if err := r.filter.peers.Put(peerKey{r.number, a}, uint32(1)); err != nil {
-		return fmt.Errorf("underlay: %w: %w", ErrFilterFull, err)
-	}
-	r.peers[a] = struct{}{}
-	return nil
-}
-
-// Forbid takes Allow back.
-func (r *Rule) Forbid(a encap.Addr) {
-	if r != nil {
-		delete(r.peers, a)
-		_ = r.filter.peers.Delete(peerKey{r.number, a})
-	}
-}
-
-// Peers has only allowed addresses pass, or everybody.
-func (r *Rule) Peers(only bool) error {
-	if r == nil {
-		return nil
-	}
-	return r.set(rulePeers, only)
-}
-
-// set sets a bit of the mode.
-func (r *Rule) set(bit ruleMode, on bool) error {
-	mode := ruleMode(r.mode.Load()) &^ bit
-	if on {
-		mode |= bit
-	}
-	if err := r.filter.rules.Put(r.number, mode); err != nil {
-		return err
-	}
-	r.mode.Store(uint32(mode))
-	return nil
-}
-
-// Filters reports whether only allowed addresses pass.
-func (r *Rule) Filters() bool { return r != nil && ruleMode(r.mode.Load())&rulePeers != 0 }
-
-// NotPeer is how many datagrams were dropped since their source was not allowed.
-func (r *Rule) NotPeer() uint64 {
-	if r == nil {
-		return 0
-	}
-	return sum(r.filter.counts, r.number*countsARule) - r.before
-}
-
-// Close forgets the rule, which no gate names any more.
-func (r *Rule) Close() {
-	if r == nil {
-		return
-	}
-	_ = errors.Join(r.Peers(false), r.Aside(false))
-	for a := range r.peers {
-		r.Forbid(a)
-	}
-	r.filter.mu.Lock()
-	defer r.filter.mu.Unlock()
-	r.filter.freeRules.release(r.number)
 }

@@ -90,6 +90,29 @@ func (h *host) sockets(t testing.TB, to netip.AddrPort, from ...netip.Addr) (all
 	return all
 }
 
+// sendsFrom has c send as if from one router too many away for a MinTTL of 200, or from next door.
+func sendsFrom(t testing.TB, c *net.UDPConn, v6, far bool) {
+	t.Helper()
+	ttl := 200
+	if far {
+		ttl--
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		if v6 {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl)
+		} else {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, ttl)
+		}
+	})
+	if err := errors.Join(err, cerr); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // sendTrain sends datagrams of one size with one call, which veth passes on in one piece.
 func sendTrain(t testing.TB, c *net.UDPConn, train [][]byte) {
 	t.Helper()
@@ -123,6 +146,9 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 			f := newFilter(t)
 			g, w := b.gate(t, f, v6), b.gate(t, f, v6)
 			rule, wildRule := f.Rule(), f.Rule()
+			if err := rule.MinTTL(200); err != nil {
+				t.Fatal(err)
+			}
 			rx := b.listen(t, ReceiverConfig{V6: v6, Port: port, Filter: g, NoGRO: !gro})
 			sources := []netip.Addr{a.addr(v6), a.addr(v6).Next().Next(), a.addr(v6).Next().Next().Next()}
 			conns := a.sockets(t, netip.AddrPortFrom(b.addr(v6), port), sources...)
@@ -149,9 +175,10 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 				unknownVNI
 				notPeer
 				notWildPeer
+				lowTTL
 				outcomes
 			)
-			judge := func(c crafted, source int) outcome {
+			judge := func(c crafted, source int, far bool) outcome {
 				switch {
 				case c.size < 8:
 					return short
@@ -159,6 +186,8 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 					return noFlag
 				case c.vni == unknown:
 					return unknownVNI
+				case c.vni == mine && far: // whoever sent it
+					return lowTTL
 				case c.vni == mine && source > 1:
 					return notPeer
 				case c.vni == wild && source > 0:
@@ -170,7 +199,8 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 			var want []string
 			var counted [outcomes]uint64
 			for i := range 600 {
-				source := rnd.IntN(len(conns))
+				source, far := rnd.IntN(len(conns)), rnd.IntN(3) == 0
+				sendsFrom(t, conns[source], v6, far)
 				kind := crafted{vni: encap.VNI(mine + rnd.IntN(4)), noFlag: rnd.IntN(8) == 0, more: byte(rnd.IntN(2)), size: 60 + rnd.IntN(40)}
 				if rnd.IntN(10) == 0 {
 					kind.size = 1 + rnd.IntN(8)
@@ -200,7 +230,7 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 				sendTrain(t, conns[source], train)
 				mixed := gro && other.vni != kind.vni // not sure: the reader judges
 				for k := range n {
-					o := judge(kinds[k], source)
+					o := judge(kinds[k], source, far)
 					if mixed || o == passes {
 						want = append(want, string(train[k]))
 					} else {
@@ -208,6 +238,7 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 					}
 				}
 			}
+			sendsFrom(t, conns[0], v6, false)
 			end := crafted{vni: open, size: 20}.bytes('z')
 			sendTrain(t, conns[0], [][]byte{end})
 			want = append(want, string(end))
@@ -220,7 +251,7 @@ func TestFilterJudgesAsTheReaderDoes(t *testing.T) {
 			}
 			is := f.Refused()
 			have := [outcomes]uint64{short: is.ShortHeader, noFlag: is.NoVNIFlag, unknownVNI: is.UnknownVNI,
-				notPeer: rule.NotPeer(), notWildPeer: wildRule.NotPeer()}
+				notPeer: rule.NotPeer(), notWildPeer: wildRule.NotPeer(), lowTTL: rule.LowTTL()}
 			if have != counted {
 				t.Errorf("gro %v: counted %v, want %v", gro, have, counted)
 			}

@@ -72,6 +72,12 @@ func (*Rule) Filters() bool { return false }
 // NotPeer is nothing.
 func (*Rule) NotPeer() uint64 { return 0 }
 
+// MinTTL does nothing.
+func (*Rule) MinTTL(uint8) error { return nil }
+
+// LowTTL is nothing.
+func (*Rule) LowTTL() uint64 { return 0 }
+
 // Close does nothing.
 func (*Rule) Close() {}
 

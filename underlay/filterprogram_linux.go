@@ -12,10 +12,12 @@ const (
 	// by its own offset (udp_queue_rcv_one_skb in net/ipv4/udp.c, sk_filter_trim_cap and
 	// bpf_skb_load_bytes_relative in net/core/filter.c).
 	vxlanAt    = 8
-	source4At  = 12 // in the network header (RFC 791)
-	source6At  = 8  // (RFC 8200)
-	startOfNet = 1  // BPF_HDR_START_NET
-	skbLen     = 0  // of struct __sk_buff (include/uapi/linux/bpf.h)
+	ttl4At     = 8 // in the network header (RFC 791)
+	source4At  = 12
+	ttl6At     = 7 // (RFC 8200)
+	source6At  = 8
+	startOfNet = 1 // BPF_HDR_START_NET
+	skbLen     = 0 // of struct __sk_buff (include/uapi/linux/bpf.h)
 	skbGSOSize = 176
 	flagVNI    = 0x08
 	mostJoined = 128 // datagrams of one message that are looked at; udp(7) has no more
@@ -28,11 +30,13 @@ const (
 	atIndex   = -24
 	atPeer    = -48 // peerKey
 	atSegment = -56 // header of a further datagram
+	atTTL     = -64
 )
 
 // instructions is the program of a gate.
 func (f *Filter) instructions(gate uint32, v6 bool) asm.Instructions {
 	const skb, rule, vni, count = asm.R6, asm.R7, asm.R8, asm.R9
+	const mode = count                                    // before there is something to count
 	load := func(to int16, size int32) asm.Instructions { // from the offset in R2
 		return asm.Instructions{
 			asm.Mov.Reg(asm.R1, skb), asm.Mov.Reg(asm.R3, asm.RFP), asm.Add.Imm(asm.R3, int32(to)), asm.Mov.Imm(asm.R4, size),
@@ -67,7 +71,14 @@ func (f *Filter) instructions(gate uint32, v6 bool) asm.Instructions {
 		one(asm.JEq.Imm(asm.R0, 0, "drop"),
 			asm.LoadMem(rule, asm.R0, 0, asm.Word).WithSymbol("known"), asm.StoreMem(asm.RFP, atIndex, rule, asm.Word)),
 		lookUp(f.rules, atIndex),
-		one(asm.JEq.Imm(asm.R0, 0, "pass"), asm.LoadMem(asm.R1, asm.R0, 0, asm.Word), asm.And.Imm(asm.R1, int32(rulePeers)), asm.JEq.Imm(asm.R1, 0, "take"),
+		one(asm.JEq.Imm(asm.R0, 0, "pass"), asm.LoadMem(mode, asm.R0, 0, asm.Word),
+			asm.Mov.Reg(asm.R1, mode), asm.RSh.Imm(asm.R1, ruleMinTTL), asm.JEq.Imm(asm.R1, 0, "near"),
+			asm.Mov.Reg(asm.R1, skb), asm.Mov.Imm(asm.R2, ttlAt(v6)), asm.Mov.Reg(asm.R3, asm.RFP), asm.Add.Imm(asm.R3, atTTL), asm.Mov.Imm(asm.R4, 1),
+			asm.Mov.Imm(asm.R5, startOfNet), asm.FnSkbLoadBytesRelative.Call(), asm.JNE.Imm(asm.R0, 0, "pass"),
+			asm.Mov.Reg(asm.R1, mode), asm.RSh.Imm(asm.R1, ruleMinTTL),
+			asm.LoadMem(asm.R2, asm.RFP, atTTL, asm.Byte), asm.JGE.Reg(asm.R2, asm.R1, "near"),
+			asm.Mul.Imm(rule, countsARule), asm.Add.Imm(rule, countLowTTL), asm.StoreMem(asm.RFP, atIndex, rule, asm.Word), asm.Ja.Label("drop"),
+			asm.And.Imm(mode, int32(rulePeers)).WithSymbol("near"), asm.JEq.Imm(mode, 0, "take"),
 			asm.StoreMem(asm.RFP, atPeer, rule, asm.Word)),
 	)
 	if v6 {
@@ -120,6 +131,14 @@ func (f *Filter) instructions(gate uint32, v6 bool) asm.Instructions {
 			asm.Mov.Imm(asm.R0, -1).WithSymbol("pass"), asm.Return()), // as long as it is
 	)
 	return p
+}
+
+// ttlAt is where the network header has the TTL, or hop limit.
+func ttlAt(v6 bool) int32 {
+	if v6 {
+		return ttl6At
+	}
+	return ttl4At
 }
 
 // lookUp is a program's part that looks up what lies at key of its stack.

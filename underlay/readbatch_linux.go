@@ -193,7 +193,7 @@ func source(sa *unix.RawSockaddrInet6, d *encap.Datagram) bool {
 
 // readControls takes from the control messages the TOS (one byte,
 // ip_cmsg_recv_tos) or the traffic class (an int,
-// ip6_datagram_recv_common_ctl), the segment size (an int, udp_cmsg_recv), and
+// ip6_datagram_recv_common_ctl), the TTL or hop limit (an int), the segment size (an int, udp_cmsg_recv), and
 // the device (the first field of in_pktinfo, the second of in6_pktinfo).
 func readControls(control *[readControl]uint64, size int, d *encap.Datagram) {
 	base := unsafe.Pointer(control)
@@ -208,6 +208,8 @@ func readControls(control *[readControl]uint64, size int, d *encap.Datagram) {
 			d.TOS = *(*uint8)(data)
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_TCLASS:
 			d.TOS = uint8(*(*int32)(data))
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TTL, h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_HOPLIMIT:
+			d.TTL = uint8(*(*int32)(data))
 		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO:
 			d.SegSize = uint16(*(*int32)(data))
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO:

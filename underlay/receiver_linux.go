@@ -160,12 +160,14 @@ var shared = option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT"} //nol
 func receiveOptions(fd int, cfg *ReceiverConfig) error {
 	opts := []option{
 		{unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS"},
+		ttlOption(cfg),
 		{unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO"},
 		{unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0, "IP_MULTICAST_ALL"},
 	}
 	if cfg.V6 {
 		opts = []option{
 			{unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS"},
+			ttlOption(cfg),
 			{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"},
 			{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0, "IPV6_MULTICAST_ALL"},
 		}

@@ -70,8 +70,9 @@ func (r sinkReceiver) ReadBatch(int, []encap.Datagram) (int, error) {
 	<-r.closed
 	return 0, net.ErrClosed
 }
-func (r sinkReceiver) Drain() error { return nil }
-func (r sinkReceiver) Close() error { return nil }
+func (r sinkReceiver) Drain() error         { return nil }
+func (r sinkReceiver) ReportTTL(bool) error { return nil }
+func (r sinkReceiver) Close() error         { return nil }
 
 type sinkSender struct{ df underlay.DFMode }
 

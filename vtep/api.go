@@ -174,6 +174,7 @@ type LinkConfig struct {
 	Address encap.MAC // of the netdev; zero: random
 
 	Accept    Accept
+	MinTTL    uint8 // of packets from the network (RFC 5082); 0: any. Linux has no such limit
 	SameHost  SameHost
 	Reserved  ReservedPolicy
 	InnerVLAN InnerVLANPolicy

@@ -32,6 +32,8 @@ type endpoint struct {
 	looked    uint64              // Messages when setAside last looked
 	lookedAt  time.Time           // when that was
 	overflow  uint64              // datagrams that the sockets had lost then
+	minTTL    map[*link]struct{}  // the users with a MinTTL; nil: none
+	tellsTTL  bool                // the sockets tell the TTL
 	asides    int                 // how many links are set aside
 	asideOpen bool                // there is a socket for links set aside
 	asideErr  error               // why there is none
@@ -139,6 +141,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 	if instead != nil {
 		ep.inherit(instead)
 	}
+	ep.tellsTTL = ep.wantsTTL()
 	c := underlay.ReceiverConfig{
 		Local:         key.local,
 		V6:            key.v6,
@@ -148,6 +151,7 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 		Device:        key.vrf,
 		Workers:       v.workers,
 		ZeroChecksum6: key.zeroChecksum6,
+		TTL:           ep.tellsTTL,
 		NoGRO:         v.off.UDPGRO || singly != 0,
 		Spin:          v.spin,
 		Filter:        gate,
@@ -209,6 +213,7 @@ func (v *VTEP) leave(l *link, ep *endpoint) {
 		ep.setLink(vni, nil)
 	}
 	if len(ep.users) > 0 {
+		ep.forgoTTL(l) // else what has arrived is judged by it still
 		return
 	}
 	delete(v.endpoints, ep.key)
@@ -260,6 +265,9 @@ func (v *VTEP) publish(l *link) {
 		ep.users[l] = l.cfg.VNI
 		ep.setLink(l.cfg.VNI, l)
 		ep.gate.Settle()
+		if l.cfg.MinTTL == 0 {
+			ep.forgoTTL(l)
+		}
 	}
 }
 
@@ -296,6 +304,11 @@ func (v *VTEP) findWild() {
 // setWild makes ep serve the links of other as well, which may be nil.
 func (ep *endpoint) setWild(other *endpoint) {
 	ep.other = other
+	if ep.receiver != nil { // else open asks for what is wanted
+		if err := ep.tellTTL(); err != nil {
+			ep.vtep.log.Warn("packets of links with min_ttl are refused at another link's socket", "port", ep.key.port, "err", err)
+		}
+	}
 	if other == nil {
 		ep.Wild.Store(nil)
 		ep.gate.SetWild(nil)

@@ -67,7 +67,7 @@ func (v *VTEP) explainPacket(q *Question) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	d := &encap.Datagram{Payload: q.Payload, Src: encap.AddrFrom(q.From), TOS: q.TOS}
+	d := &encap.Datagram{Payload: q.Payload, Src: encap.AddrFrom(q.From), TOS: q.TOS, TTL: 255}
 	if i, err := v.host.RouteTo(q.From, ""); err == nil {
 		d.Device = uint32(i.Interface) // where an answer leaves, packets come by mostly
 	}

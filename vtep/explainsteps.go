@@ -129,6 +129,7 @@ func (v *VTEP) explainDatagram(d *encap.Datagram, l *link, c forward.Course) (e 
 		s, frame := l.State.Load(), d.Payload[encap.HeaderLen:]
 		steps = append(steps,
 			stepOf{"link", linkText(s), []forward.DropReason{forward.RxLinkDown}},
+			stepOf{"ttl", ttlText(s), []forward.DropReason{forward.RxLowTTL}},
 			stepOf{"sender", l.senderText(s, d.Src), []forward.DropReason{forward.RxOwnEcho, forward.RxNotPeer, forward.RxUndecided}},
 			stepOf{"reserved", "", []forward.DropReason{forward.RxReserved, forward.RxNotEthernet}},
 			stepOf{"frame", encap.Describe(frame), []forward.DropReason{forward.RxTooShort, forward.RxBadSource, forward.RxOwnMAC}})
@@ -187,6 +188,14 @@ func linkText(s *forward.State) string {
 		text += ", down: its device gives no frames, and takes none"
 	}
 	return text
+}
+
+// ttlText is "" without min_ttl. A packet that is asked about has no TTL of its own: it is taken to be from next door.
+func ttlText(s *forward.State) string {
+	if s.MinTTL == 0 {
+		return ""
+	}
+	return fmt.Sprintf("255, min_ttl %d: a packet from farther off is dropped as %s", s.MinTTL, forward.RxLowTTL)
 }
 
 func vlanText(s *forward.State, in *encap.Inner) string {

@@ -48,6 +48,11 @@ func (f *peerFilter) set(s *forward.State) {
 		f.gone = append(f.gone, wasOwn)
 	}
 	f.apply(f.peers && f.up && !f.full)
+	ttl := s.MinTTL
+	if !s.Up { // then each packet counts as one to a link that is down
+		ttl = 0
+	}
+	_ = f.rule.MinTTL(ttl) // where it is refused the link judges alone
 }
 
 // fill allows all peers that there are; f.mu is held. Came follows for those that come meanwhile.
@@ -161,6 +166,7 @@ func (v *VTEP) openFilter() {
 // takeFiltered adds the kernel's drops for the link to the link's counters; the caller holds VTEP.mu.
 func (l *link) takeFiltered() {
 	takeNew(&l.notPeers, l.filter.rule.NotPeer(), &l.Shards[0], forward.RxNotPeer)
+	takeNew(&l.lowTTLs, l.filter.rule.LowTTL(), &l.Shards[0], forward.RxLowTTL)
 }
 
 // takeFiltered adds the kernel's drops that belong to no link to the counters; the caller holds v.mu.

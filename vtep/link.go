@@ -45,6 +45,7 @@ type link struct {
 	policyTold uint32 // LastPolicy as subscribers were told
 	aside      asideState
 	notPeers   uint64                       // the rule's count of packets from no peer when it was last counted
+	lowTTLs    uint64                       // that of packets with a low TTL
 	sameHost   *SameHost                    // as countSameHost has counted it; nil: it has not
 	troubles   map[troubleKey]*trouble      // of remotes
 	icmp       [numTroubles]uint64          // number of ICMP messages about remotes
@@ -63,6 +64,7 @@ func (l *link) newState(own encap.Addr, dev int) *forward.State {
 		MTU:          l.device.MTU,
 		Own:          own,
 		PeersOnly:    c.accept() == AcceptPeers,
+		MinTTL:       c.MinTTL,
 		TrustNobody:  c.SameHost.Mode == SameHostNone,
 		Port:         l.netdev.port,
 		VLAN:         c.VLAN,

@@ -109,6 +109,10 @@ type offloadReceiver struct {
 	host *offloadHost
 }
 
+func (r *offloadReceiver) ReportTTL(on bool) error {
+	return r.Receiver.(vtep.TTLReceiver).ReportTTL(on)
+}
+
 func (r *offloadReceiver) Offloads() underlay.Offloads {
 	return underlay.Offloads{Segments: 1, GRO: true}
 }

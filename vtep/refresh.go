@@ -32,6 +32,9 @@ func (v *VTEP) refresh(l *link) error {
 	l.vrf = dev.VRF
 	l.senders, l.fragments = senders, v.takeFragments(l, &dev)
 	left, err := v.rejoin(l, l.cfg.endpointKeys(dev, l.viaDevices(dev.Index), l.device.Up))
+	if err == nil {
+		err = l.askTTL()
+	}
 	own, known := v.ownAddress(&l.cfg)
 	if was := l.State.Swap(l.newState(own, dev.Index)); was != nil {
 		l.moveDev(v.device(&l.cfg), was.Dev, uint32(dev.Index))

@@ -178,7 +178,7 @@ func (p udpPacket) build() []byte {
 // vxlan is frame in a packet for vni from an outer source.
 func vxlan(src netip.Addr, vni encap.VNI, tos uint8, frame []byte) encap.Datagram {
 	h := encap.HeaderFor(vni)
-	return encap.Datagram{Payload: append(h[:len(h):len(h)], frame...), Src: encap.AddrFrom(src), SrcPort: 50000, TOS: tos, Device: byWire}
+	return encap.Datagram{Payload: append(h[:len(h):len(h)], frame...), Src: encap.AddrFrom(src), SrcPort: 50000, TOS: tos, TTL: 255, Device: byWire}
 }
 
 // The devices of a sink.

@@ -159,14 +159,17 @@ func TestUndecidedOfStrangers(t *testing.T) {
 		size  uint16
 		drop  forward.DropReason
 		link  string
+		edit  func(*LinkConfig)
 	}{
+		"from afar":   {first: vxlan(peer1, 42, 0, marker(1)), drop: forward.RxLowTTL, link: "vxlan42", edit: func(c *LinkConfig) { c.MinTTL = 255 }},
 		"stranger":    {first: vxlan(stranger, 42, 0, marker(1)), drop: forward.RxNotPeer, link: "vxlan42"},
 		"unknown VNI": {first: vxlan(peer1, 44, 0, marker(1)), drop: forward.RxUnknownVNI},
 		"no I flag":   {first: noFlag, drop: forward.RxNoVNIFlag},
 		"tiny pieces": {first: short, size: 3, drop: forward.RxNoVNIFlag},
 	} {
-		r := twoTenants(t, true, nil)
+		r := twoTenants(t, true, tt.edit)
 		d := train(byVeth, tt.first, vxlan(peer1, 43, 0, marker(1)))
+		d.TTL = 254
 		if tt.size != 0 {
 			d.SegSize = tt.size
 		}

@@ -65,6 +65,12 @@ type AsideReceiver interface {
 	OpenAside() error
 }
 
+// TTLReceiver is a Receiver that can tell the TTL of what arrives. A link with LinkConfig.MinTTL needs one.
+type TTLReceiver interface {
+	// ReportTTL has ReadBatch tell the TTL of each datagram, from the next call on, or no longer.
+	ReportTTL(on bool) error
+}
+
 // Heritable is a Port or Receiver that can be left to another VTEP, even of another process.
 type Heritable interface {
 	// Stop ends the ReadBatches, now and from now on. What the kernel has queued stays, and grows.

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/uvtep/uvtep/fdb"
@@ -76,6 +77,7 @@ func (ep *endpoint) inherit(other *endpoint) {
 	if other.other != nil {
 		ep.setWild(other.other)
 	}
+	ep.minTTL = maps.Clone(other.minTTL)
 }
 
 // reason says why an endpoint does without UDP_GRO at present; "": it uses UDP_GRO.

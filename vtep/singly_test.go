@@ -1,6 +1,7 @@
 package vtep_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,7 @@ func TestReceivesSingly(t *testing.T) {
 		n := &node{VTEP: v, host: h.Host, net: net, addr: addrA}
 		links := map[string]encap.VNI{"vxlan0": 42, "vxlan1": 43}
 		for name, vni := range links {
-			n.addUp(t, vtep.LinkConfig{Name: name, VNI: vni, Remote: addrB, MTU: 1450})
+			n.addUp(t, vtep.LinkConfig{Name: name, VNI: vni, Remote: addrB, MTU: 1450, MinTTL: 64})
 		}
 		h.ArriveBy(vteptest.Veth0)
 		mixed := func() {
@@ -62,6 +63,11 @@ func TestReceivesSingly(t *testing.T) {
 		}
 		if a, b := got("vxlan0"), got("vxlan1"); a != 10 || b != 10 {
 			t.Errorf("%d and %d frames came out, want 10 of each", a, b)
+		}
+		// The new sockets tell the TTL, too.
+		n.net.SendTTL(netip.AddrPortFrom(addrB, 12345), netip.AddrPortFrom(addrA, encap.DefaultPort), 63, pack(42, frame(macA, macB, "far")))
+		if low := n.stats(t, "vxlan0").Drops[forward.RxLowTTL]; low != 1 || got("vxlan0") != 0 {
+			t.Errorf("%d packets were dropped for their TTL, want 1", low)
 		}
 		must(t, n.AddLink(vtep.LinkConfig{Name: "vxlan2", VNI: 44, Remote: addrB})) // shares the sockets
 		must(t, n.DelLink("vxlan2"))

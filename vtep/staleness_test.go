@@ -29,6 +29,12 @@ func between(tos uint8) udpPacket {
 	return udpPacket{dst: here, src: liar, sport: 1, dport: 2, tos: tos, noChecksum: true, payload: make([]byte, 50)}
 }
 
+// farther is d as it arrives behind one more router.
+func farther(d encap.Datagram) encap.Datagram {
+	d.TTL--
+	return d
+}
+
 // joiningRig has the link vxlan0, VNI 42, with two peers.
 func joiningRig(t *testing.T, edit func(*LinkConfig)) *rxRig {
 	t.Helper()
@@ -59,6 +65,8 @@ func TestForgedSegment(t *testing.T) {
 		after  func(t *testing.T, r *rxRig, got []encap.Frame)
 	}{
 		{name: "accept", first: flowOf(0, 0), forged: vxlan(stranger, 42, 0, flowOf(1, 0).build()), drop: forward.RxNotPeer},
+		{name: "min_ttl", config: func(c *LinkConfig) { c.MinTTL = 255 }, first: flowOf(0, 0),
+			forged: farther(vxlan(peer1, 42, 0, flowOf(1, 0).build())), drop: forward.RxLowTTL},
 		{name: "accept, behind another flow", first: flowOf(0, 0), middle: vxlan(peer2, 42, 0, between(0).build()),
 			forged: vxlan(stranger, 42, 0, flowOf(1, 0).build()), drop: forward.RxNotPeer},
 		{name: "pinned MAC", first: flowOf(0, 0), middle: vxlan(peer2, 42, 0, between(0).build()),

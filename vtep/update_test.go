@@ -51,6 +51,7 @@ var edits = map[string]func(*vtep.LinkConfig){
 	"moveguard":      func(c *vtep.LinkConfig) { c.NoMoveGuard = true },
 	"bumlimit":       func(c *vtep.LinkConfig) { c.BUMLimit = 10 },
 	"peerbumlimit":   func(c *vtep.LinkConfig) { c.PeerBUMLimit = 10 },
+	"min_ttl":        func(c *vtep.LinkConfig) { c.MinTTL = 2 },
 	"learnlocal":     func(c *vtep.LinkConfig) { c.LearnLocal = true },
 	"mss":            func(c *vtep.LinkConfig) { c.ClampMSS = true },
 	"persist":        func(c *vtep.LinkConfig) { c.Persist = true },

@@ -31,6 +31,7 @@ var adviceOf = map[string]string{ //nolint:gochecknoglobals // a table, never wr
 	"rx-reserved":        "the other end sends an extension of VXLAN: take it off there, or set reserved ignore (gbp, where it is that)",
 	"rx-not-ethernet":    "the other end sends VXLAN-GPE: have it send VXLAN",
 	"rx-link-down":       "bring the link up: uvtep link set NAME up",
+	"rx-low-ttl":         "have the peers send with ttl 255, or lower min_ttl by the routers between",
 	"rx-own-echo":        "another host has this VTEP's outer address, or the network gives packets back: give each VTEP an address of its own (arping -D)",
 	"rx-not-peer":        "add the sender as a remote (uvtep fdb append 00:00:00:00:00:00 dev NAME dst IP), or set accept",
 	"rx-too-short":       "look at the sender: it sends frames without an Ethernet header",

@@ -45,6 +45,7 @@ func rows() []Word {
 		{Name: "gbp", Value: flag(func(l *link) **bool { return &l.GBP }), Default: "off", Kernel: "off", IP: ipForm{isOn: true}, About: "The group policy extension of the header"},
 
 		{Name: "accept", Owner: Own, Value: prefixes(func(l *link) **string { return &l.Accept }, "peers", "any"), Default: "peers", Kernel: "any", Always: true, About: "Whose packets are taken; without it those of peers, with a group any"},
+		{Name: "min_ttl", Owner: Own, Value: number("N", 0, math.MaxUint8, func(l *link) **uint8 { return &l.MinTTL }), Default: "0", Kernel: "0", About: "The lowest outer TTL, or hop limit, that packets are taken with (GTSM, RFC 5082); 0: any"},
 		{Name: "moveguard", Owner: Own, Value: choice(func(l *link) **string { return &l.MoveGuard }, "on", "off"), Default: "on", Kernel: "off", About: "An address that moves to and fro is held"},
 		{Name: "loopguard", Owner: Own, Value: choice(func(l *link) **string { return &l.LoopGuard }, "on", "off"), Default: "on", Kernel: "off", About: "A flooded frame that comes again and again is dropped"},
 		{Name: "reserved", Aliases: []string{"reserved_bits"}, Owner: Own, Value: reserved(func(l *link) **string { return &l.Reserved }), Default: "ignore", Kernel: "drop", Always: true, About: "What becomes of packets with reserved header bits, or which bits drop one"},

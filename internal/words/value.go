@@ -75,7 +75,7 @@ func flag(f field[bool]) Value {
 }
 
 // number is a whole number from low to high, in any form that iproute2 reads.
-func number[T ~int | ~uint16 | ~uint32](arg string, low, high uint64, f field[T]) Value {
+func number[T ~int | ~uint8 | ~uint16 | ~uint32](arg string, low, high uint64, f field[T]) Value {
 	v := valueOf(arg, fmt.Sprintf("type: integer, minimum: %d, maximum: %d", low, high), f, func(s *Sentence, word string) (T, error) {
 		n, err := s.Number(word, low, high)
 		return T(n), err

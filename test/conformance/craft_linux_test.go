@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -167,6 +168,7 @@ type outer struct {
 	src, dst       netip.Addr
 	sport, dport   uint16
 	tos            uint8
+	ttl            uint8  // 0: 64
 	payload        []byte // of UDP
 	sum            checksum
 }
@@ -183,7 +185,7 @@ func (o *outer) bytes() []byte {
 	at := 14 + 20 + 6 // of the UDP checksum
 	if o.src.Is6() {
 		ip6 := &layers.IPv6{
-			Version: 6, TrafficClass: o.tos, HopLimit: 64, NextHeader: layers.IPProtocolUDP,
+			Version: 6, TrafficClass: o.tos, HopLimit: cmp.Or(o.ttl, 64), NextHeader: layers.IPProtocolUDP,
 			SrcIP: o.src.AsSlice(), DstIP: o.dst.AsSlice(),
 		}
 		must0(udp.SetNetworkLayerForChecksum(ip6))
@@ -191,7 +193,7 @@ func (o *outer) bytes() []byte {
 		eth.EthernetType = layers.EthernetTypeIPv6
 	} else {
 		ip4 := &layers.IPv4{
-			Version: 4, IHL: 5, TOS: o.tos, TTL: 64, Protocol: layers.IPProtocolUDP,
+			Version: 4, IHL: 5, TOS: o.tos, TTL: cmp.Or(o.ttl, 64), Protocol: layers.IPProtocolUDP,
 			SrcIP: o.src.AsSlice(), DstIP: o.dst.AsSlice(),
 		}
 		must0(udp.SetNetworkLayerForChecksum(ip4))

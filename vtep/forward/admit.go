@@ -12,6 +12,7 @@ type arrived struct {
 	carry  bool       // the header says that an Ethernet frame follows
 	src    encap.Addr // outer source address
 	device uint32     // index of the device that the packet came by; 0: it is not known
+	ttl    uint8      // outer TTL; 255 where no network is between
 	peer   *Peer      // the peer with that address; nil: there is none yet
 	// back is the remote that the frame's source MAC is learned behind, known where
 	// another link of this VTEP hands the frame over; nil: peer.learned, which is made
@@ -34,6 +35,9 @@ const (
 func (l *Link) admit(s *State, c *Counters, a *arrived, frame []byte, in *encap.Inner, now fdb.Tick, clock *clock) (DropReason, verdict) {
 	if !s.Up {
 		return RxLinkDown, refused
+	}
+	if a.ttl < s.MinTTL { // RFC 5082 section 3: before all that takes more time
+		return RxLowTTL, refused
 	}
 	if a.back == nil && a.src == s.Own {
 		return RxOwnEcho, refused

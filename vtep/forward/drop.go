@@ -37,6 +37,7 @@ const (
 	RxReserved       // reserved bits set, and the link has `reserved drop`
 	RxNotEthernet    // the header says that the payload is no Ethernet frame
 	RxLinkDown       // the link is administratively down
+	RxLowTTL         // outer TTL below `min_ttl`
 	RxOwnEcho        // outer source is the link's own address
 	RxNotPeer        // outer source not covered by `accept`
 	RxTooShort       // inner frame shorter than an Ethernet header
@@ -97,6 +98,7 @@ var dropReasons = [numDropReasons]struct { //nolint:gochecknoglobals // a table,
 	RxReserved:       {"rx-reserved", rxErrors, "reserved header bits set and `reserved drop`"},
 	RxNotEthernet:    {"rx-not-ethernet", rxErrors, "the header has a next protocol (VXLAN-GPE) that is not Ethernet"},
 	RxLinkDown:       {"rx-link-down", rxDropped, "link down"},
+	RxLowTTL:         {"rx-low-ttl", rxDropped, "outer TTL or hop limit below `min_ttl`"},
 	RxOwnEcho:        {"rx-own-echo", rxDropped, "outer source is the link's own address"},
 	RxNotPeer:        {"rx-not-peer", rxDropped, "outer source not covered by `accept`"},
 	RxTooShort:       {"rx-too-short", rxErrors, "inner frame shorter than an Ethernet header"},

@@ -24,7 +24,7 @@ import (
 //  1. what the kernel joined is walked packet by packet (samehost.go)
 //  2. header: length, I flag
 //  3. VNI to link
-//  4. link up, own echo, peer policy (admit.go, as the next three): up to here the
+//  4. link up, TTL, own echo, peer policy (admit.go, as the next three): up to here the
 //     kernel has dropped what it could (filter.go)
 //  5. policy extension, reserved bits, a payload that is no Ethernet frame
 //  6. inner length, source MAC, inner VLAN policy, limit of floods
@@ -243,7 +243,7 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 		t.src, t.device, t.peer = d.Src, d.Device, t.link.Remotes.peers.lookup(d.Src, d.Device)
 	}
 	s, c := t.s, t.port.owner().c
-	a := arrived{header: h, carry: encap.CarriesEthernet(payload), src: d.Src, device: d.Device, peer: t.peer}
+	a := arrived{header: h, carry: encap.CarriesEthernet(payload), src: d.Src, device: d.Device, ttl: d.TTL, peer: t.peer}
 	f := encap.Frame{Data: payload[encap.HeaderLen:], VLAN: s.VLAN}
 	var in encap.Inner
 	r, v := t.link.admit(s, c, &a, f.Data, &in, b.now, &b.clock)
@@ -279,7 +279,7 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 		return
 	}
 	if ends && v == admitted && !h.ReservedSet() && !s.limited(f.Data) && s.Captures == nil {
-		w.tail = tail{true, [encap.HeaderLen]byte(payload), d.Src, d.TOS, d.Device}
+		w.tail = tail{true, [encap.HeaderLen]byte(payload), d.Src, d.TOS, d.TTL, d.Device}
 	}
 }
 
@@ -289,7 +289,7 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 // false, and packet has to judge the payload.
 func (w *NetWorker) next(d *encap.Datagram, payload []byte) bool {
 	t, port := &w.tail, w.to.port
-	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != t.header || d.Src != t.src || d.TOS != t.tos || d.Device != t.device {
+	if len(payload) < encap.HeaderLen || [encap.HeaderLen]byte(payload) != t.header || d.Src != t.src || d.TOS != t.tos || d.TTL != t.ttl || d.Device != t.device {
 		return false
 	}
 	b := payload[encap.HeaderLen:]

@@ -30,7 +30,7 @@ func (w *portWorker) hand(from *source, o *outFrame, r *Remote, b *Bypass) {
 	}
 	header := r.header
 	encap.SetPolicyID(&header, from.s.PolicyID)
-	a := arrived{carry: true, src: b.Back.Addr, peer: b.Back.peer, back: b.Back}
+	a := arrived{carry: true, ttl: 255, src: b.Back.Addr, peer: b.Back.peer, back: b.Back}
 	a.header, _ = encap.DecodeHeader(header[:])
 	f := &o.packet.Frame
 	var in encap.Inner

@@ -109,6 +109,8 @@ func (w *NetWorker) undecided(d *encap.Datagram) {
 	switch {
 	case !s.Up:
 		reason = RxLinkDown
+	case d.TTL < s.MinTTL:
+		reason = RxLowTTL
 	case d.Src == s.Own:
 		reason = RxOwnEcho
 	case !s.accepts(d.Src, l.Remotes.peers.lookup(d.Src, d.Device)):

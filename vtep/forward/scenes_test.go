@@ -247,6 +247,7 @@ func scenes() []scene {
 		{reason: RxReserved, heard: changed(from(peerA, 42, back), func(d *encap.Datagram) { d.Payload[7] = 1 }), before: with(func(st *State) { st.DropReserved = encap.AllReserved })},
 		{reason: RxNotEthernet, heard: changed(from(peerA, 42, back), func(d *encap.Datagram) { d.Payload[0] |= 4; d.Payload[3] = 1 })},
 		{reason: RxLinkDown, heard: from(peerA, 42, back), before: with(func(st *State) { st.Up = false })},
+		{reason: RxLowTTL, heard: from(peerA, 42, back), before: with(func(st *State) { st.MinTTL = 255 })},
 		{reason: RxOwnEcho, heard: from(peerA, 42, back), before: with(func(st *State) { st.Own = peerA })},
 		{reason: RxNotPeer, heard: from(ip("203.0.113.9"), 42, back)},
 		{reason: RxTooShort, heard: from(peerA, 42, back[:13])},

@@ -34,6 +34,7 @@ type State struct {
 	Own       encap.Addr     // outer source address of the link, where known
 	PeersOnly bool           // the link accepts packets of configured remotes alone
 	Sources   []netip.Prefix // else of these addresses alone; nil: of everybody
+	MinTTL    uint8          // of packets from the network; 0: any
 
 	TrustNobody bool           // no sender is on this host
 	SameHost    []netip.Prefix // senders with these addresses are on this host, too

@@ -124,6 +124,7 @@ type tail struct {
 	header [encap.HeaderLen]byte
 	src    encap.Addr
 	tos    uint8
+	ttl    uint8
 	device uint32
 }
 

@@ -1,6 +1,7 @@
 package vteptest
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"slices"
@@ -41,14 +42,22 @@ func (n *Network) Capture() <-chan Sent {
 	return c
 }
 
+// defaultTTL is the TTL of packets that say none (net.ipv4.ip_default_ttl).
+const defaultTTL = 64
+
 // Send delivers a UDP payload as if src had sent it to dst.
 func (n *Network) Send(src netip.AddrPort, dst netip.AddrPort, tos uint8, payload []byte) {
-	n.deliver(src, dst, tos, payload)
+	n.deliver(src, dst, tos, defaultTTL, payload)
+}
+
+// SendTTL is Send with a TTL.
+func (n *Network) SendTTL(src netip.AddrPort, dst netip.AddrPort, ttl uint8, payload []byte) {
+	n.deliver(src, dst, 0, ttl, payload)
 }
 
 // deliver hands a copy to every receiver that the address and port fit: a
 // group's members, else the socket of the address before the wildcard's.
-func (n *Network) deliver(src, dst netip.AddrPort, tos uint8, payload []byte) {
+func (n *Network) deliver(src, dst netip.AddrPort, tos, ttl uint8, payload []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var best *receiver
@@ -57,7 +66,7 @@ func (n *Network) deliver(src, dst netip.AddrPort, tos uint8, payload []byte) {
 		case r.cfg.Port != dst.Port() || r.cfg.V6 != dst.Addr().Is6():
 		case dst.Addr().IsMulticast():
 			if r.cfg.Group == dst.Addr() {
-				r.take(src, tos, payload)
+				r.take(src, tos, ttl, payload)
 			}
 		case r.cfg.Group.IsValid() || !r.host.owns(dst.Addr()):
 		case r.cfg.Local == dst.Addr():
@@ -67,7 +76,7 @@ func (n *Network) deliver(src, dst netip.AddrPort, tos uint8, payload []byte) {
 		}
 	}
 	if best != nil {
-		best.take(src, tos, payload)
+		best.take(src, tos, ttl, payload)
 	}
 }
 
@@ -194,6 +203,7 @@ func (h *Host) Listen(c underlay.ReceiverConfig) (vtep.Receiver, int, error) {
 		}
 	}
 	r := &receiver{host: h, cfg: c, in: make(chan encap.Datagram, depth), closed: make(chan struct{}), drain: make(chan struct{})}
+	r.ttl.Store(c.TTL)
 	h.net.receivers = append(h.net.receivers, r)
 	return r, 1, nil
 }
@@ -285,7 +295,7 @@ func (t *transmitter) send(p *encap.Packet) encap.SendResult {
 		}
 	}
 	n.mu.Unlock()
-	n.deliver(netip.AddrPortFrom(src, s.SrcPort), netip.AddrPortFrom(dst, p.Port), p.TOS, s.Payload)
+	n.deliver(netip.AddrPortFrom(src, s.SrcPort), netip.AddrPortFrom(dst, p.Port), p.TOS, cmp.Or(p.TTL, defaultTTL), s.Payload)
 	return encap.SendOK
 }
 

@@ -22,11 +22,15 @@ type receiver struct {
 	once   sync.Once // closes closed
 
 	overflow, unreadable atomic.Uint64
+	ttl                  atomic.Bool // see ReportTTL
 }
 
-func (r *receiver) take(src netip.AddrPort, tos uint8, payload []byte) {
+func (r *receiver) take(src netip.AddrPort, tos, ttl uint8, payload []byte) {
+	if !r.ttl.Load() {
+		ttl = 0
+	}
 	d := encap.Datagram{
-		Payload: bytes.Clone(payload), Src: encap.AddrFrom(src.Addr()), SrcPort: src.Port(), TOS: tos,
+		Payload: bytes.Clone(payload), Src: encap.AddrFrom(src.Addr()), SrcPort: src.Port(), TOS: tos, TTL: ttl,
 		Device: r.host.device.Load(),
 	}
 	select {
@@ -34,6 +38,12 @@ func (r *receiver) take(src netip.AddrPort, tos uint8, payload []byte) {
 	default:
 		r.overflow.Add(1)
 	}
+}
+
+// ReportTTL has datagrams that arrive tell their TTL.
+func (r *receiver) ReportTTL(on bool) error {
+	r.ttl.Store(on)
+	return nil
 }
 
 func (r *receiver) Offloads() underlay.Offloads { return underlay.Offloads{Segments: 1} }

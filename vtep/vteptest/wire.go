@@ -41,6 +41,7 @@ func TestUnderlay(t *testing.T, open func(t testing.TB) Underlay) {
 		run  func(*wireTest)
 	}{
 		{"packet", (*wireTest).packet},
+		{"TTL", (*wireTest).hops},
 		{"order and source port", (*wireTest).order},
 		{"source ports spread", (*wireTest).spread},
 		{"results", (*wireTest).results},
