@@ -236,7 +236,7 @@ func (t *turn) restore() {
 		t.log.Error("not all of the state of the daemon before could be restored", "err", oneLine(err))
 	}
 	if is != (state.Restored{}) {
-		t.log.Info("the state of the daemon before is restored", "ports", is.Ports, "links", is.Links, "entries", is.Entries, "learned", is.Learned)
+		t.log.Info("the state of the daemon before is restored", "ports", is.Ports, "links", is.Links, "entries", is.Entries, "neighbours", is.Neighbours, "learned", is.Learned)
 	}
 }
 

@@ -15,6 +15,7 @@ type Source interface {
 	Links() []vtep.LinkInfo
 	Trunks() []vtep.TrunkInfo
 	WalkFDB(vtep.FDBFilter, func(*vtep.FDBEntry) bool) error
+	WalkNeighbours(link string, fn func(*vtep.Neighbour) bool) error
 }
 
 // Configured tells what the configuration file or the command line has, which is not kept.
@@ -24,9 +25,9 @@ type Configured interface {
 	HasEntry(link string, e *vtep.FDBEntry) bool
 }
 
-// Collect is the state of a VTEP. left is how many entries found no room in it.
+// Collect is the state of a VTEP. left is how many entries and neighbours found no room in it.
 func Collect(v Source, has Configured) (s *State, left int, err error) {
-	c := collector{has: has, State: &State{Boot: bootID()}, remotes: make(map[remoteKey]int)}
+	c := collector{has: has, State: &State{Boot: bootID()}, remotes: make(map[remoteKey]int), owners: make(map[vtep.Owner]int)}
 	for _, t := range v.Trunks() {
 		if !has.HasPort(t.Config.Name) {
 			c.Ports = append(c.Ports, Port{Spec: control.PortSpecOf(t.Config), Up: t.Up})
@@ -44,6 +45,7 @@ type collector struct {
 	*State
 	has     Configured
 	remotes map[remoteKey]int
+	owners  map[vtep.Owner]int
 	left    int
 }
 
@@ -64,7 +66,7 @@ func (c *collector) link(v Source, i *vtep.LinkInfo) error {
 		spec := control.SpecOf(i.Config)
 		l.Made, l.Up = &spec, i.Up
 	}
-	at, before := len(c.Links), len(c.Entries)
+	at, before := len(c.Links), len(c.Entries)+len(c.Neighbours)
 	err := v.WalkFDB(vtep.FDBFilter{Link: i.Name}, func(e *vtep.FDBEntry) bool {
 		switch {
 		case e.Flags&fdb.FlagUser != 0 && l.Made == nil && (c.has.HasEntry(l.Name, e) || isDefault(i, e)):
@@ -75,13 +77,34 @@ func (c *collector) link(v Source, i *vtep.LinkInfo) error {
 		}
 		return true
 	})
+	if err == nil {
+		err = v.WalkNeighbours(i.Name, func(n *vtep.Neighbour) bool {
+			if len(c.Neighbours) == MostNeighbours {
+				c.left++
+				return true
+			}
+			c.Neighbours = append(c.Neighbours, Neighbour{IP: n.IP, MAC: n.MAC, Router: n.Router, Override: n.Override, Link: at, Owner: c.owner(n.Owner)})
+			return true
+		})
+	}
 	if errors.Is(err, vtep.ErrNoLink) {
 		return nil // it went meanwhile
 	}
-	if l.Made != nil || len(c.Entries) > before {
+	if l.Made != nil || len(c.Entries)+len(c.Neighbours) > before {
 		c.Links = append(c.Links, l)
 	}
 	return err
+}
+
+// owner is the position of a neighbour's owner.
+func (c *collector) owner(w vtep.Owner) int {
+	at, ok := c.owners[w]
+	if !ok {
+		at = len(c.Owners)
+		c.owners[w] = at
+		c.Owners = append(c.Owners, Owner{Name: w.Name, Generation: w.Generation})
+	}
+	return at
 }
 
 // isDefault reports whether e is the entry that the VTEP makes of a link's `remote` or `group`.

@@ -12,6 +12,7 @@ import (
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/vtep"
+	"github.com/uvtep/uvtep/vtep/forward"
 )
 
 // Target is what a state is given back to. *vtep.VTEP is one.
@@ -19,14 +20,15 @@ type Target interface {
 	control.LinkBackend
 	control.PortBackend
 	FDBBatch(vtep.Owner, []vtep.FDBChange) []error
+	NeighbourBatch(vtep.Owner, []vtep.NeighbourChange) []error
 	// Relearn gives a link back what it had learned, and returns how much it took.
 	Relearn(link string, entries []vtep.FDBEntry) (taken int, err error)
 }
 
 // Restored is what was given back.
-type Restored struct{ Ports, Links, Entries, Learned int }
+type Restored struct{ Ports, Links, Entries, Neighbours, Learned int }
 
-// RestoreMade gives back what clients had made, by what the API would do: ports, links, entries. What the target has
+// RestoreMade gives back what clients had made, by what the API would do: ports, links, entries, neighbours. What the target has
 // by now, from its configuration file, stays as it is. After a boot what control planes had said is left out: they say
 // it anew. Each refusal is an error; the rest is restored.
 func RestoreMade(to Target, s *Saved) (r Restored, all error) {
@@ -51,6 +53,14 @@ func RestoreMade(to Target, s *Saved) (r Restored, all error) {
 		done, err := s.restoreEntry(to, e)
 		all = errors.Join(all, err)
 		r.Entries += done
+	}
+	for i := range s.Neighbours {
+		if n := &s.Neighbours[i]; sameBoot && usable[n.Link] {
+			err := s.restoreNeighbour(to, n)
+			if all = errors.Join(all, err); err == nil {
+				r.Neighbours++
+			}
+		}
 	}
 	return r, all
 }
@@ -140,6 +150,18 @@ func (s *State) restoreEntry(to Target, e *Entry) (done int, err error) {
 		return 0, fmt.Errorf("fdb %s dev %s: %w", said.MAC, said.Dev, err)
 	}
 	return 1, nil
+}
+
+// restoreNeighbour puts a neighbour in that a controller had put in.
+func (s *State) restoreNeighbour(to Target, n *Neighbour) error {
+	w, link := &s.Owners[n.Owner], s.Links[n.Link].Name
+	change := vtep.NeighbourChange{Neighbour: vtep.Neighbour{
+		Link: link, IP: n.IP, ToldNeighbour: forward.ToldNeighbour{MAC: n.MAC, Router: n.Router, Override: n.Override},
+	}}
+	if err := to.NeighbourBatch(vtep.Owner{Name: w.Name, Generation: w.Generation}, []vtep.NeighbourChange{change})[0]; err != nil {
+		return fmt.Errorf("neighbour %s dev %s: %w", n.IP, link, err)
+	}
+	return nil
 }
 
 // relearnAtOnce is how many entries are given back while the control plane waits.

@@ -18,7 +18,10 @@ type State struct {
 	Ports   []Port   `json:"ports,omitempty"`
 	Links   []Link   `json:"links,omitempty"`
 	Remotes []Remote `json:"remotes,omitempty"`
-	Entries []Entry  `json:"-"`
+	Owners  []Owner  `json:"owners,omitempty"` // of neighbours
+
+	Entries    []Entry     `json:"-"`
+	Neighbours []Neighbour `json:"-"`
 }
 
 // Port is a trunk port that a client made.
@@ -55,11 +58,29 @@ type Entry struct {
 	Remote int       // of Remotes
 }
 
+// Owner is a controller, with its generation.
+type Owner struct {
+	Name       string `json:"name"`
+	Generation uint64 `json:"generation,omitempty"`
+}
+
+// Neighbour is an address that a link with proxy answers for because a controller said so.
+type Neighbour struct {
+	IP               encap.Addr
+	MAC              encap.MAC
+	Router, Override bool
+	Link             int // of Links
+	Owner            int // of Owners
+}
+
 // keptFlags are the flags of an entry that are kept.
 const keptFlags = fdb.FlagExternLearn | fdb.FlagRouter | fdb.FlagUser | fdb.FlagNoFlood
 
 // MostEntries is how many entries a state has at most, as many as the links of a VTEP hold together by default.
 const MostEntries = 1 << 20
+
+// MostNeighbours is how many neighbours a state has at most.
+const MostNeighbours = 1 << 18
 
 // Made is the part of s that clients made.
 func (s *State) Made() *State {
@@ -92,6 +113,11 @@ func (s *State) part(in func(*Entry) bool, made bool) *State {
 			if l.Made != nil {
 				link(i, l)
 			}
+		}
+		p.Owners = s.Owners
+		for _, n := range s.Neighbours {
+			n.Link = link(n.Link, s.Links[n.Link])
+			p.Neighbours = append(p.Neighbours, n)
 		}
 	}
 	for i := range s.Entries {

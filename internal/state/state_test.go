@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,11 @@ func sample() *State {
 			{MAC: encap.MAC{2, 0, 0, 0, 0, 1}, Flags: fdb.FlagUser, State: fdb.Permanent, Remote: 1},
 			{MAC: encap.MAC{2, 0, 0, 0, 0, 2}, Link: 1},
 			{MAC: encap.MAC{}, Flags: fdb.FlagUser | fdb.FlagExternLearn, State: fdb.Static, Link: 1},
+		},
+		Owners: []Owner{{Name: "evpn", Generation: 3}},
+		Neighbours: []Neighbour{
+			{IP: encap.AddrFrom(netip.MustParseAddr("198.51.100.7")), MAC: encap.MAC{2, 7}},
+			{IP: encap.AddrFrom(netip.MustParseAddr("2001:db8::7")), MAC: encap.MAC{2, 8}, Router: true, Override: true, Link: 1},
 		},
 	}
 }
@@ -81,6 +87,13 @@ func TestPositions(t *testing.T) {
 			t.Errorf("%+v is taken", e)
 		}
 	}
+	for _, n := range []Neighbour{{Link: 2}, {Owner: 1}} {
+		s := sample()
+		s.Neighbours = append(s.Neighbours, n)
+		if _, err := Decode(encoded(t, s)); err == nil {
+			t.Errorf("%+v is taken", n)
+		}
+	}
 }
 
 func TestDir(t *testing.T) {
@@ -99,7 +112,7 @@ func TestDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	made, learned, err := d.Load()
-	if err != nil || len(made.Entries) != 2 || len(learned.Entries) != 1 || made.Links[0].Made == nil || learned.Links[0].Made != nil || made.Age > time.Minute {
+	if err != nil || len(made.Entries) != 2 || len(learned.Entries) != 1 || len(made.Neighbours) != 2 || learned.Neighbours != nil || made.Links[0].Made == nil || learned.Links[0].Made != nil || made.Age > time.Minute {
 		t.Errorf("%+v, %+v, %v", made, learned, err)
 	}
 	// What cannot be written leaves what there is, and is told.

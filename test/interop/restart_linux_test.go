@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/client"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -35,6 +37,11 @@ func newSuccession(t *testing.T, options ...string) *succession {
 	check(t, a.MustReach(inner4(2).Addr(), 56, soon))
 	a.daemon.uvtep(t, "fdb", "add", "02:00:00:00:00:99", "dev", "vxlan0", "dst", "192.0.2.2")
 	a.daemon.uvtep(t, "link", "add", "vxlan1", "type", "vxlan", "id", "43", "local", "192.0.2.1", "remote", "192.0.2.2", "ttl", "7")
+	c := client.New(a.daemon.socket)
+	defer c.Close()
+	neighbour := api.NeighChange{Op: "replace", NeighEntry: api.NeighEntry{Dev: "vxlan1", IP: addr("198.51.100.77"), MAC: "02:00:00:00:00:77"}}
+	told := must(c.BatchNeighs(t.Context(), api.NeighBatch{Owner: "ctl", Generation: 5, Changes: []api.NeighChange{neighbour}}))(t)
+	check(t, told.Results[0].Err())
 	return s
 }
 
@@ -62,6 +69,11 @@ func (s *succession) knows(t *testing.T) {
 	}
 	if shown := s.a.daemon.uvtep(t, "-d", "link", "show", "vxlan1"); !strings.Contains(shown, "id 43") || !strings.Contains(shown, "ttl 7") {
 		t.Errorf("the link of the API is lost:\n%s", shown)
+	}
+	c := client.New(s.a.daemon.socket)
+	defer c.Close()
+	if all := must(c.Neighs(t.Context(), "vxlan1"))(t); len(all) != 1 || all[0].MAC != "02:00:00:00:00:77" || all[0].Owner != "ctl" || all[0].Generation != 5 {
+		t.Errorf("the controller's neighbour is lost: %+v", all)
 	}
 }
 
@@ -146,7 +158,7 @@ func TestKilledAndStarted(t *testing.T) {
 	index := must(s.a.Link("vxlan0"))(t).Attrs().Index
 	learned := must(net.ParseMAC(s.b.mac(t, "vxlan0")))(t)
 	check(t, lab.Eventually(2*soon, func() error {
-		for want, file := range map[string]string{"\x02\x00\x00\x00\x00\x99": "made", "vxlan1": "made", string(learned): "learned"} {
+		for want, file := range map[string]string{"\x02\x00\x00\x00\x00\x99": "made", "vxlan1": "made", "\x02\x00\x00\x00\x00\x77": "made", string(learned): "learned"} {
 			if b, err := os.ReadFile(filepath.Join(dir, file)); err != nil || !strings.Contains(string(b), want) {
 				return fmt.Errorf("%s has no %q: %w", file, want, err)
 			}
