@@ -127,12 +127,28 @@ func checkInherited(fd int, cfg *ReceiverConfig, port uint16, ifindex int) error
 	if want := netip.AddrPortFrom(cfg.bindAddr().WithZone(""), port); is != want || zone != 0 && zone != ifindex {
 		return fmt.Errorf("%w: one is bound to %v, not to %v", ErrInherited, is, want)
 	}
-	device, err := unix.GetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
-	if err != nil || device != cfg.Device {
-		return fmt.Errorf("%w: one is bound to device %q, not to %q", ErrInherited, device, cfg.Device)
+	if err := checkDevice(fd, cfg.Device, zone); err != nil {
+		return err
 	}
 	if gro, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO); err == nil && gro != 0 && cfg.NoGRO {
 		return fmt.Errorf("%w: they have UDP_GRO, which is to be off", ErrInherited)
+	}
+	return nil
+}
+
+// checkDevice refuses a socket that is bound to another device than the one given, or, where its address is link-local,
+// than its zone: bind to such an address binds to the device, too (__inet6_bind in net/ipv6/af_inet6.c).
+func checkDevice(fd int, device string, zone int) error {
+	if zone != 0 {
+		is, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX)
+		if err != nil || is != zone {
+			return fmt.Errorf("%w: one is bound to interface %d, not to %d", ErrInherited, is, zone)
+		}
+		return nil
+	}
+	is, err := unix.GetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
+	if err != nil || is != device {
+		return fmt.Errorf("%w: one is bound to device %q, not to %q", ErrInherited, is, device)
 	}
 	return nil
 }

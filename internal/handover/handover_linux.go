@@ -59,17 +59,44 @@ type name struct {
 // Conn is the connection of two daemons. The zero value is of no use.
 type Conn struct{ *net.UnixConn }
 
-// Ask asks the daemon on the control socket at path to hand over by protocol. It goes on until Receive.
+// Ask asks the daemon on the control socket at path to hand over by protocol. It goes on until Receive. A daemon of another
+// user is not asked, unless it is root's.
 func Ask(path, protocol string) (*Conn, error) {
 	c, err := net.DialTimeout("unix", path, stepTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("take over: no daemon answers on %s: start without --take-over: %w", path, err)
 	}
 	u := c.(*net.UnixConn)
-	if err := upgrade(u, protocol); err != nil {
+	err = trusts(u)
+	if err == nil {
+		err = upgrade(u, protocol)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("take over: %w", err), u.Close())
 	}
 	return &Conn{u}, nil
+}
+
+// trusts refuses to take what a process of another user gives: the links and the sockets of this daemon would be as that
+// user says. The kernel tells as who the other end listens (SO_PEERCRED in unix(7)).
+func trusts(c *net.UnixConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var who *unix.Ucred
+	cerr := raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err := errors.Join(os.NewSyscallError("getsockopt SO_PEERCRED", err), cerr); err != nil {
+		return err
+	}
+	return trustsUser(who.Uid, uint32(os.Geteuid()))
+}
+
+func trustsUser(who, self uint32) error {
+	if who != 0 && who != self {
+		return fmt.Errorf("the daemon that runs is user %d's, and this one user %d's: start this one as that user", who, self)
+	}
+	return nil
 }
 
 // upgrade makes the connection one of the protocol. The server sends nothing behind its answer until begin.
@@ -128,10 +155,13 @@ func (c *Conn) receive() (payload []byte, files map[string][]*os.File, err error
 	}
 	total := 0
 	for _, n := range h.Names {
-		total += max(n.Files, 0)
+		if n.Files < 0 || n.Files > Most-total {
+			return nil, nil, fmt.Errorf("the other daemon tells of %d descriptors %q: there are 0 to %d", n.Files, n.Name, Most)
+		}
+		total += n.Files
 	}
-	if h.Payload < 0 || h.Payload > maxPayload || total > Most {
-		return nil, nil, errors.New("the other daemon gives too much")
+	if h.Payload < 0 || h.Payload > maxPayload {
+		return nil, nil, fmt.Errorf("the other daemon tells of a payload of %d bytes: it has 0 to %d", h.Payload, maxPayload)
 	}
 	payload = make([]byte, h.Payload)
 	if _, err := io.ReadFull(c, payload); err != nil {
