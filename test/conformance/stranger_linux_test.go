@@ -22,20 +22,33 @@ func TestS01StrangersDecideNothing(t *testing.T) {
 	})
 }
 
-// TestS01StrangersAreCounted: each of them, once, and every other reason as it was without a filter in the kernel.
+// stranger is the address of one of many, of the range for benchmarks (RFC 2544) or for documents.
+func stranger(v6 bool, n int) netip.Addr {
+	if v6 {
+		return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0xff, 0xff, 14: byte(n >> 8), 15: byte(n)})
+	}
+	return netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})
+}
+
+// TestS01StrangersAreCounted: each of a thousand, once, without a reply to any, and every other reason as it was without a
+// filter in the kernel.
 func TestS01StrangersAreCounted(t *testing.T) {
 	eachUnderlay(t, func(t *testing.T, f family) {
 		r := startRig(t, f)
-		const n = 300
+		const n = 1000
 		before := r.drops(forward.RxNotPeer)
-		for range n {
-			r.send(r.packet(frameFrom(farMAC), from(r.peers[1])))
+		for i := range n {
+			r.send(r.packet(frameFrom(farMAC), from(stranger(f.local.Addr().Is6(), i+1))))
 		}
 		r.delivers(frameFrom(farMAC2)) // behind them on the wire
 		r.until("count the strangers", func() bool { return r.drops(forward.RxNotPeer) >= before+n })
 		if got := r.drops(forward.RxNotPeer) - before; got != n {
 			t.Errorf("%d strangers were counted as %d", n, got)
 		}
+		if at := r.entry(farMAC); at.IsValid() {
+			t.Errorf("a stranger was learned from: %s", at)
+		}
+		r.nothingSent()
 		other := func(o *outer) { o.payload[6] ^= 1 }
 		r.refuses(forward.RxUnknownVNI, r.packet(frameFrom(farMAC), other))
 		r.refuses(forward.RxNoVNIFlag, r.packet(frameFrom(farMAC), from(r.peers[1]), withHeader(0, 0, 0, 0)))
