@@ -62,7 +62,7 @@ func flat(f encap.Frame) encap.Frame {
 }
 
 // cut is what f stands for, as frames of their own.
-func cut(t *testing.T, f encap.Frame) [][]byte {
+func cut(t testing.TB, f encap.Frame) [][]byte {
 	t.Helper()
 	f = flat(f)
 	if f.Offload.Kind == encap.GSONone {
@@ -76,7 +76,7 @@ func cut(t *testing.T, f encap.Frame) [][]byte {
 }
 
 // segments are the frames of one superframe of payload bytes.
-func segments(t *testing.T, p packet, payload, size int) [][]byte {
+func segments(t testing.TB, p packet, payload, size int) [][]byte {
 	t.Helper()
 	p.payload = pattern(payload)
 	return cut(t, superframe(t, p, size))
