@@ -172,6 +172,7 @@ func (s *Server) handler() http.Handler {
 	for pattern, h := range s.routes() {
 		mux.Handle(pattern, h)
 	}
+	mux.HandleFunc("GET /debug/pprof/{name}", s.profile)
 	mux.Handle("/", s.answer(maxBody, func(*http.Request) (any, error) { return nil, api.ErrNoPath }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { mux.ServeHTTP(w, r) }) {
