@@ -9,6 +9,12 @@ type Version struct {
 	Version string `json:"version"`
 }
 
+// Log is what GET /v1/log answers.
+type Log struct {
+	// Lines are the latest ones of the daemon's log, oldest first: 256 KiB of them.
+	Lines []string `json:"lines"`
+}
+
 // Flushed is what POST /v1/fdb/flush answers.
 type Flushed struct {
 	Flushed int `json:"flushed"`

@@ -55,6 +55,13 @@ func (c *Client) Stats(ctx context.Context) (api.Stats, error) {
 	return s, err
 }
 
+// Log is the end of the daemon's log. It takes the right to change links.
+func (c *Client) Log(ctx context.Context) (api.Log, error) {
+	var l api.Log
+	err := c.do(ctx, http.MethodGet, "/v1/log", nil, &l)
+	return l, err
+}
+
 // Links lists the links by the index of their devices.
 func (c *Client) Links(ctx context.Context) ([]api.Link, error) {
 	var links []api.Link

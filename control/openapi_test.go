@@ -83,7 +83,7 @@ func TestOpenAPIFields(t *testing.T) {
 		"Policy": api.Policy{}, "Drop": api.Drop{}, "Trouble": api.Trouble{}, "Done": done{},
 		"ConfigApply": api.ConfigApply{}, "ConfigApplied": api.ConfigApplied{},
 		"RemoteStats": api.RemoteStats{}, "PortSpec": api.PortChange{}, "Port": api.Port{}, "PortVLAN": api.PortVLAN{},
-		"Explanation": api.Explanation{}, "ExplainStep": api.ExplainStep{}, "Sample": api.Sample{},
+		"Explanation": api.Explanation{}, "ExplainStep": api.ExplainStep{}, "Sample": api.Sample{}, "Log": api.Log{},
 	}
 	for name, schema := range doc.Components.Schemas {
 		v, ok := types[name]
@@ -239,8 +239,9 @@ func exercise(t *testing.T, c *client.Client) {
 	cancel()
 	_, errVersion := c.Version(ctx)
 	_, errStats := c.Stats(ctx)
+	_, errLog := c.Log(ctx)
 	calls := []call{
-		{"version", nil, errVersion}, {"stats", nil, errStats},
+		{"version", nil, errVersion}, {"log", nil, errLog}, {"stats", nil, errStats},
 		{"add", nil, c.AddLink(ctx, api.LinkChange{LinkSpec: spec, Up: new(true)})},
 		{"add again", api.ErrExist, c.AddLink(ctx, api.LinkChange{LinkSpec: spec})},
 		{"add nothing", api.ErrInvalid, c.AddLink(ctx, api.LinkChange{})},

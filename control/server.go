@@ -52,6 +52,8 @@ type ServerConfig struct {
 	Explain func(vtep.Question) (vtep.Explanation, error)
 	// Capture begins to take copies of frames; nil: nobody can.
 	Capture func(vtep.CaptureConfig) (*vtep.Capture, error)
+	// Recent are the latest lines of the log; nil: there are none.
+	Recent func() []string
 	// ApplyConfig reads the configuration file again; nil: there is none.
 	ApplyConfig func(context.Context, api.ConfigApply) (api.ConfigApplied, error)
 	// Changed is called after each request that changed something; nil: nothing is.
@@ -158,6 +160,7 @@ func (s *Server) routes() map[string]http.Handler {
 		"GET /v1/neigh":           s.neighs,
 		"GET /v1/local":           s.locals,
 		"GET /v1/explain":         s.explain,
+		"GET /v1/log":             s.log,
 		"POST /v1/config/apply":   s.applyConfig,
 	} {
 		routes[pattern] = s.answer(maxBody, fn)
@@ -233,6 +236,18 @@ func decode(r *http.Request, v any) error {
 
 func (s *Server) version(*http.Request) (any, error) {
 	return api.Version{Version: s.config.Version}, nil
+}
+
+// log answers the end of the log, to who may write: it tells more than links and entries.
+func (s *Server) log(r *http.Request) (any, error) {
+	if err := s.peers.mayWrite(r.Context()); err != nil {
+		return nil, err
+	}
+	l := api.Log{Lines: []string{}}
+	if s.config.Recent != nil {
+		l.Lines = append(l.Lines, s.config.Recent()...)
+	}
+	return l, nil
 }
 
 func (s *Server) stats(*http.Request) (any, error) {

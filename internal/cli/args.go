@@ -84,7 +84,7 @@ func splitOptions(args []string) (flags, words []string, err error) {
 // captureOption is valueOption for the options of capture, which are tcpdump's: -c is
 // iproute2's elsewhere.
 func captureOption(words []string, name string) (full, needs string) {
-	if len(words) == 0 || len(words[0]) < 2 || !strings.HasPrefix("capture", words[0]) {
+	if len(words) == 0 || len(words[0]) < 2 || !strings.HasPrefix("capture", words[0]) && (name != "w" || !strings.HasPrefix("bugreport", words[0])) {
 		return "", ""
 	}
 	switch name {
@@ -200,7 +200,7 @@ func objects() []struct {
 		{"import", []verb{{"iproute2", "iproute2"}, {"netdev", "netdev"}, {"ifupdown2", "ifupdown2"}, {"netplan", "netplan"}, {"nm", "nm"}, {"auto", "auto"}}},
 		{"export", nil},
 		{"evpn", []verb{{"run", "run"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}, {"check", "check"}, {"clear", "clear"}, {"monitor", "monitor"}}},
-		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil}, {"explain", nil}, {"capture", nil}, {"decode", nil},
+		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil}, {"explain", nil}, {"capture", nil}, {"decode", nil}, {"bugreport", nil},
 	}
 }
 

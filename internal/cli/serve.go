@@ -107,7 +107,7 @@ func (t *turn) controls() control.ServerConfig {
 	v := t.vtep
 	c := control.ServerConfig{
 		Path: t.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe,
-		Explain: v.Explain, Capture: v.Capture, Version: version(), Log: t.lines.Of(logging.Control),
+		Explain: v.Explain, Capture: v.Capture, Recent: t.lines.Recent, Version: version(), Log: t.lines.Of(logging.Control),
 		Changed: t.saver.Changed, HandOver: t.handOver, Protocol: handoverProtocol(), Listener: t.before.listener(),
 	}
 	if t.file != nil {

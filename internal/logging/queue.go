@@ -25,6 +25,8 @@ type queue struct {
 	lines [][]byte
 	size  int
 	lost  uint64 // lines lost; no line is taken until a line of the log has said so
+
+	recent recent
 }
 
 func newQueue(out io.Writer, format Format) *queue {
@@ -35,10 +37,12 @@ func newQueue(out io.Writer, format Format) *queue {
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	kept := bytes.Clone(line)
+	q.recent.add(kept)
 	if q.lost > 0 || q.size+len(line) > maxQueued {
 		q.lose()
 	} else {
-		q.lines = append(q.lines, bytes.Clone(line))
+		q.lines = append(q.lines, kept)
 		q.size += len(line)
 	}
 	select {

@@ -82,6 +82,18 @@ func TestSeeing(t *testing.T) {
 		t.Error("decode shows nothing")
 	}
 
+	// What somebody else needs to look at.
+	report := filepath.Join(t.TempDir(), "report.tar.gz")
+	if out := a.daemon.uvtep(t, "bugreport", "-w", report); out != report+"\n" {
+		t.Errorf("bugreport: %q", out)
+	}
+	parts := must(exec.CommandContext(t.Context(), "tar", "-xzOf", report).Output())(t)
+	for _, want := range []string{"uvtep: ready", `"name": "vxlan0"`, `"dst": "` + b.outer.String() + `"`, " fdb ", "rmem_max", "### /proc/net/route"} {
+		if !strings.Contains(string(parts), want) {
+			t.Errorf("the report does not have %q", want)
+		}
+	}
+
 	// The packets of a stranger, which the kernel drops for the daemon otherwise.
 	b.daemon.uvtep(t, "link", "set", "vxlan0", "remote", "192.0.2.77")
 	m := b.daemon.begin(t, "monitor", "drop", "-v")
