@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -21,7 +22,7 @@ import (
 )
 
 // DefaultSocket is where an agent answers unless its file says otherwise.
-const DefaultSocket = "/run/uvtep/evpn.sock"
+const DefaultSocket = "/run/uvtep-evpn/evpn.sock"
 
 const (
 	maxConnections = 32
@@ -49,6 +50,9 @@ func listen(path string, r *running, log *slog.Logger) (*server, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("socket %s is a dead agent's, and cannot be removed: %w", path, err)
 		}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("socket %s: %w: say socket: PATH in the agent's file, where its user may write", path, err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {

@@ -9,8 +9,11 @@ import (
 // options anywhere, long ones with one dash and abbreviated (-j, -json, -stat), abbreviated
 // commands (`l sh`, `fdb app`), and an object alone, which means `show`.
 func normalise(args []string) ([]string, error) {
-	if len(args) > 0 && (strings.HasPrefix(args[0], "__complete") || args[0] == "completion") {
-		return args, nil // cobra's own, with words that are not finished
+	if len(args) > 0 && strings.HasPrefix(args[0], completeCommand) {
+		return unfinished(args), nil // a shell asks what may come next
+	}
+	if len(args) > 0 && args[0] == "completion" {
+		return args, nil // cobra's own
 	}
 	flags, words, err := splitOptions(args)
 	if err != nil {

@@ -50,9 +50,10 @@ stderr. SIGHUP has it read the file again: what did not change is not touched. S
 				return usagef("evpn run takes no word %q: write uvtep evpn run --config FILE", args[0])
 			}
 			return a.logged(&o.log, func(l *logging.Log) error {
+				manager := &service{log: l.Of(logging.Restart)}
 				return agent.Run(cmd.Context(), agent.Options{
 					File: o.config, Control: a.control, Version: version(), Log: l.Of, LogLost: l.Lost,
-					Hangups: hangups(), Ready: func() { fmt.Fprintln(l, "uvtep evpn: ready") },
+					Hangups: hangups(), Ready: func() { fmt.Fprintln(l, "uvtep evpn: ready"); manager.ready() },
 				})
 			})
 		},

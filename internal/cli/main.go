@@ -90,6 +90,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		a.batchOptions = slices.DeleteFunc(slices.Clone(args), batchFlag)
 	}
 	root := newRootCommand(a)
+	if len(args) > 0 && strings.HasPrefix(args[0], completeCommand) {
+		a.completes(root)
+	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -71,6 +71,9 @@ func controlPath() string {
 	return api.DefaultPath
 }
 
+// Command is the command line as a whole, for what is made of it: man pages, completions.
+func Command() *cobra.Command { return newRootCommand(&app{out: io.Discard, err: io.Discard}) }
+
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "uvtep",
