@@ -26,6 +26,9 @@ type Config struct {
 	// neighbours have sent their routes, and how long what was behind the links stays
 	// announced while the data plane is gone: 120 s.
 	StaleTime time.Duration
+	// Linger is how long the data plane keeps what no route has any more, unless something else is to take
+	// its place; 0: not at all.
+	Linger time.Duration
 	// DuplicateMoves within DuplicateTime make a MAC address a duplicate: 5 in 180 s (RFC 7432
 	// section 15.1). Negative moves: never.
 	DuplicateMoves int

@@ -22,6 +22,12 @@ func (a *Agent) decideMAC(l *link, m bgp.MAC) {
 	if c.route != nil && (e.local == nil || !e.local.claimed) {
 		want = remote{vtep: c.vtep, sticky: c.sticky}
 	}
+	if want != (remote{}) || e.local != nil || e.installed == (remote{}) || e.installed == unknownRemote() {
+		l.lingeringMACs.forget(m)
+	} else if l.lingeringMACs.keep(m, a.conf.Linger) {
+		want = e.installed
+		a.poke() // for its time
+	}
 	if want != e.installed {
 		kind := SetMAC
 		if want == (remote{}) {
@@ -161,20 +167,30 @@ func (a *Agent) decideVTEP(l *link, v vtep) {
 			want = peerFlood
 		}
 	}
+	if want != noPeer || e.installed == noPeer || e.installed == unknownPeer {
+		l.lingeringVTEPs.forget(v)
+	} else if l.lingeringVTEPs.keep(v, a.conf.Linger) {
+		want = e.installed
+		a.poke() // for its time
+	}
 	if want != e.installed {
-		kind := SetVTEP
-		if want == noPeer {
-			kind = DelVTEP
-		}
-		a.install(l, Change{Kind: kind, VTEP: v.Value(), Flood: want == peerFlood})
-		if e.installed != unknownPeer {
-			a.event(Event{Object: ObjectVTEP, Link: l.Name, VTEP: v.Value(), Flood: want == peerFlood, Gone: want == noPeer})
-		}
-		e.installed = want
+		a.installVTEP(l, v, e, want)
 	}
 	if want == noPeer {
 		delete(l.vteps, v)
 	}
+}
+
+func (a *Agent) installVTEP(l *link, v vtep, e *vtepEntry, want peerState) {
+	kind := SetVTEP
+	if want == noPeer {
+		kind = DelVTEP
+	}
+	a.install(l, Change{Kind: kind, VTEP: v.Value(), Flood: want == peerFlood})
+	if e.installed != unknownPeer {
+		a.event(Event{Object: ObjectVTEP, Link: l.Name, VTEP: v.Value(), Flood: want == peerFlood, Gone: want == noPeer})
+	}
+	e.installed = want
 }
 
 func valueOf(v vtep) netip.Addr {

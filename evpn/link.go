@@ -37,6 +37,10 @@ type link struct {
 	dirtyAddrs []netip.Addr
 	dirtyVTEPs []vtep
 
+	// What no route has any more, and the data plane still has.
+	lingeringMACs  lingering[bgp.MAC]
+	lingeringVTEPs lingering[vtep]
+
 	multicast bool // T3 is announced
 	exported  map[exportKey]exported
 	moves     map[bgp.MAC]*moves
@@ -101,6 +105,7 @@ func (l *link) clear() {
 	l.vteps, l.segments = map[vtep]*vtepEntry{}, map[bgp.ESI]*segment{}
 	l.moves, l.exported = map[bgp.MAC]*moves{}, map[exportKey]exported{}
 	l.dirtyMACs, l.dirtyAddrs, l.dirtyVTEPs = nil, nil, nil
+	l.lingeringMACs, l.lingeringVTEPs = lingering[bgp.MAC]{}, lingering[vtep]{}
 }
 
 func (l *link) mac(m bgp.MAC) *macEntry {

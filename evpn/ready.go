@@ -49,6 +49,7 @@ func (a *Agent) look(t time.Time) time.Duration {
 		a.away = time.Time{}
 		a.dropAll()
 	}
+	a.lingerers(due)
 	for _, p := range a.peers {
 		if p.up && !p.whole {
 			due(p.since.Add(endOfRIBTime))

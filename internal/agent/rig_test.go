@@ -140,7 +140,8 @@ func (r *rig) start() {
 	r.t.Helper()
 	r.hangups = make(chan os.Signal)
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	o := Options{File: r.path("evpn.yaml"), Control: r.path("control"), Log: func(string) *slog.Logger { return slog.New(slog.NewTextHandler(r.lines, nil)) }, Hangups: r.hangups, Ready: func() { close(ready) }}
+	o := Options{File: r.path("evpn.yaml"), Control: r.path("control"), Log: func(string) *slog.Logger { return slog.New(slog.NewTextHandler(r.lines, nil)) }, Hangups: r.hangups, Ready: func() { close(ready) },
+		linger: -1} // not at all
 	ctx, cancel := context.WithCancel(context.Background()) // the test's context ends before its cleanups
 	go func() { ended <- Run(ctx, o) }()
 	r.kill = sync.OnceFunc(func() {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -27,7 +28,13 @@ type Options struct {
 	LogLost func() uint64
 	Hangups <-chan os.Signal
 	Ready   func() // is called once the agent answers on its socket
+
+	linger time.Duration // as of evpn.Config; 0: lingerTime
 }
+
+// lingerTime is how long the data plane keeps what was withdrawn: longer than it takes to start an agent or a
+// reflector again that was ended, and short for a VTEP that is gone.
+const lingerTime = 5 * time.Second
 
 // Run joins the data plane to the fabric until ctx ends. What it put into the data plane stays,
 // for the next agent.
@@ -81,7 +88,8 @@ func newRunning(f *File, o *Options) (*running, error) {
 	r.agent, err = evpn.New(evpn.Config{
 		AS: f.AS, RouterID: f.RouterID, Neighbours: addresses(f), Links: f.Links, IPv6: f.IPv6, StaleTime: f.StaleTime,
 		DuplicateMoves: f.Duplicate.Moves, DuplicateTime: time.Duration(f.Duplicate.Seconds) * time.Second,
-		Tell: r.events.tell, Speaker: sp, Plane: r.plane, Log: o.Log(logging.EVPN),
+		Linger: cmp.Or(o.linger, lingerTime),
+		Tell:   r.events.tell, Speaker: sp, Plane: r.plane, Log: o.Log(logging.EVPN),
 	})
 	if err != nil {
 		return nil, err
