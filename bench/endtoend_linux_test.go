@@ -19,6 +19,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.Run("Replicate", h.benchmarkReplicate)
 	b.Run("Growth", h.benchmarkGrowth)
 	b.Run("Trunk", h.benchmarkTrunk)
+	b.Run("LearnLocal", h.benchmarkLearnLocal)
 	b.Run("Check", h.benchmarkCheck)
 }
 
@@ -116,7 +117,12 @@ func (h *harness) benchmarkRTT(b *testing.B) {
 	g := h.group("as-is")
 	defer g.close(b)
 	systems := append(h.both(), daemon("uvtep-spin", h.exe, []string{"--spin"}, nil))
-	h.row(b, "64B", h.reference(), g.contestants(func(p *pair) ([]figure, error) {
+	h.row(b, "64B", h.reference(), g.contestants(h.rtt(), systems...))
+}
+
+// rtt measures round trips of frames of 64 bytes.
+func (h *harness) rtt() measure {
+	return func(p *pair) ([]figure, error) {
 		r, err := load.Ping(load.PingConfig{From: p.a, To: p.b, Dst: overlayB.Addr(), Size: payload(64), Duration: h.round})
 		if err == nil && r.Lost > int64(len(r.RTT)/100) {
 			err = fmt.Errorf("%d of %d echoes are missing", r.Lost, len(r.RTT))
@@ -127,5 +133,5 @@ func (h *harness) benchmarkRTT(b *testing.B) {
 			f = append(f, figure{suffix: fmt.Sprintf("p%v", at), unit: "us", value: us, less: true})
 		}
 		return f, err
-	}, systems...))
+	}
 }
