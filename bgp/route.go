@@ -27,7 +27,15 @@ type MAC [6]byte
 
 // String is the address as ip(8) prints it.
 func (m MAC) String() string {
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+	const digits = "0123456789abcdef"
+	var b [17]byte
+	for i, v := range m {
+		if i > 0 {
+			b[3*i-1] = ':'
+		}
+		b[3*i], b[3*i+1] = digits[v>>4], digits[v&15]
+	}
+	return string(b[:])
 }
 
 // ESI is an Ethernet Segment Identifier (RFC 7432 section 5). The zero ESI is a host with
