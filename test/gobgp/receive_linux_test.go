@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,19 +51,34 @@ func BenchmarkReceive(b *testing.B) {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	messages := fabric()
-	var ours, theirs, ratios, each []float64
+	var ours, theirs, ratios, each, cpu, theirCPU []float64
 	for b.Loop() {
+		was := spent(b, syscall.RUSAGE_CHILDREN)
 		ours = append(ours, receive(b, agentReceiver(b, exe), messages, nil).Seconds())
+		cpu = append(cpu, spent(b, syscall.RUSAGE_CHILDREN)-was)
 		var heap float64
+		was = spent(b, syscall.RUSAGE_SELF)
 		theirs = append(theirs, receive(b, libraryReceiver(b), messages, &heap).Seconds())
+		theirCPU = append(theirCPU, spent(b, syscall.RUSAGE_SELF)-was)
 		each = append(each, heap)
 		ratios = append(ratios, theirs[len(theirs)-1]/ours[len(ours)-1])
 	}
 	b.ReportMetric(median(ours), "uvtep-s")
 	b.ReportMetric(median(theirs), "gobgp-s")
+	b.ReportMetric(median(cpu), "uvtep-cpu-s")
+	b.ReportMetric(median(theirCPU), "gobgp-cpu-s")
 	b.ReportMetric(median(each), "gobgp-B/route")
 	b.ReportMetric(median(ratios), "times-as-fast")
 	b.ReportMetric(0, "ns/op")
+}
+
+// spent is the processor time of this process, or of its children that have ended.
+func spent(b *testing.B, who int) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(who, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 func median(v []float64) float64 {
