@@ -7,6 +7,8 @@ type Offload struct {
 	UDPGSO UDPGSO     `json:"udp_gso"`
 	UDPGRO UDPGRO     `json:"udp_gro"`
 	Filter Filter     `json:"filter"`
+	// TunnelGSO is on where TCP superframes to some remote leave whole.
+	TunnelGSO TunnelGSO `json:"tunnel_gso"`
 }
 
 // TAPOffload has the offloads of the link's device: checksum, tso and uso.
@@ -20,6 +22,12 @@ type TAPOffload struct {
 type UDPGSO struct {
 	Segments int    `json:"segments"` // most datagrams in a message
 	Reason   string `json:"reason,omitempty"`
+}
+
+// TunnelGSO is the offload of TCP superframes that are sent to the underlay whole, for its device to cut.
+type TunnelGSO struct {
+	On     bool   `json:"on"`
+	Reason string `json:"reason,omitempty"` // also where it is on: of a remote to which it is not
 }
 
 // UDPGRO is the offload of packets that are received from the underlay.

@@ -33,6 +33,11 @@ func (h *harness) both() []system {
 	return []system{other, daemon("uvtep", h.exe, nil, nil)}
 }
 
+// tunnelling are both, and uvtep as it sends superframes whole where that is said.
+func (h *harness) tunnelling() []system {
+	return append(h.both(), daemon("uvtep-tunnel-gso", h.exe, []string{"--tunnel-gso=auto"}, nil))
+}
+
 // reference is the name of what ratios are to.
 func (h *harness) reference() string { return h.both()[0].name }
 
@@ -46,13 +51,13 @@ func (h *harness) benchmarkTCP(b *testing.B) {
 				if streams > 4 && !full {
 					continue
 				}
-				systems := h.both()
+				systems := h.tunnelling()
 				if under == "as-is" && streams <= 4 {
 					systems = append(systems, openVSwitch())
 				}
 				h.row(b, fmt.Sprintf("streams=%d/forward", streams), h.reference(), g.contestants(h.tcp(streams, false), systems...))
 				if full {
-					h.row(b, fmt.Sprintf("streams=%d/reverse", streams), h.reference(), g.contestants(h.tcp(streams, true), h.both()...))
+					h.row(b, fmt.Sprintf("streams=%d/reverse", streams), h.reference(), g.contestants(h.tcp(streams, true), h.tunnelling()...))
 				}
 			}
 		})

@@ -89,5 +89,7 @@ func offloadOf(o *vtep.LinkOffloads) api.Offload {
 		UDPGSO: api.UDPGSO{Segments: o.UDPGSO.Segments, Reason: o.UDPGSO.Reason},
 		UDPGRO: api.UDPGRO{On: o.UDPGRO.GRO, Reason: o.UDPGRO.Reason},
 		Filter: api.Filter{On: o.Filter.On, Reason: o.Filter.Reason},
+
+		TunnelGSO: api.TunnelGSO{On: o.UDPGSO.Tunnel, Reason: o.UDPGSO.TunnelReason},
 	}
 }

@@ -9,6 +9,12 @@ type Offloads struct {
 	// GRO says that a receiver takes datagrams that the kernel joined
 	// (UDP_GRO).
 	GRO bool
+	// Tunnel says that superframes to some remote leave whole (package tunnelgso), and Tunnelled how many did.
+	Tunnel    bool
+	Tunnelled uint64
+	// TunnelRefused says that those to some remote cannot, and TunnelReason why not.
+	TunnelRefused bool
+	TunnelReason  string
 	// Refused says that the kernel or a device stands in the way, and not the
 	// configuration.
 	Refused bool

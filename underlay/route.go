@@ -13,8 +13,12 @@ type Route struct {
 	// Over are the interfaces at the bottom of those that the route leaves
 	// through: a bridge's ports, a VLAN's device, or the interface itself.
 	Over []Lower
-	// Interface is the index of the interface that it leaves through.
+	// Interface is the index of the interface that it leaves through, and Hops are those that packets of
+	// all flows do: several where there are several next hops.
 	Interface int
+	Hops      []int
+	// HopLimit is the TTL or hop limit that the route itself sets; 0: none.
+	HopLimit int
 	// Source is the address that it would carry; invalid where unknown.
 	Source netip.Addr
 	// Local says that the remote is this host (RTN_LOCAL).

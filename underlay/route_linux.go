@@ -37,7 +37,7 @@ func routeTo(dst netip.Addr, device string) (Route, error) {
 	if len(packet) == 0 {
 		return Route{}, errors.New("the kernel returned no route")
 	}
-	r := Route{Interface: packet[0].LinkIndex, Local: packet[0].Type == unix.RTN_LOCAL}
+	r := Route{Interface: packet[0].LinkIndex, Local: packet[0].Type == unix.RTN_LOCAL, HopLimit: packet[0].Hoplimit}
 	if src, ok := netip.AddrFromSlice(packet[0].Src); ok {
 		r.Source = src.Unmap()
 	}
@@ -70,7 +70,8 @@ func nextHops(route *netlink.Route) []int {
 func (r *Route) through(hops []int) error {
 	r.MTU = r.Metric
 	slices.Sort(hops)
-	for _, index := range slices.Compact(hops) {
+	r.Hops = slices.Compact(hops)
+	for _, index := range r.Hops {
 		link, err := netlink.LinkByIndex(index)
 		if err != nil {
 			return fmt.Errorf("interface %d: %w", index, err)

@@ -1,6 +1,8 @@
 package vtep
 
 import (
+	"log/slog"
+
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
 )
@@ -82,6 +84,7 @@ func (v *VTEP) tellOffloads() {
 		n.tellOffloads()
 	}
 	for _, s := range v.senders {
+		s.tellTunnel(v.log)
 		if o := s.tx.Offloads(); !s.key.NoSegment && o.Refused && o.Reason != s.logged {
 			s.logged = o.Reason
 			v.log.Warn("UDP segmentation falls back", "local", s.key.Local.String(), "dev", s.key.Device, "datagrams", o.Segments, "reason", o.Reason)
@@ -92,6 +95,25 @@ func (v *VTEP) tellOffloads() {
 			ep.logged = o.Reason
 			v.log.Warn("UDP GRO falls back", "port", ep.key.port, "reason", o.Reason)
 		}
+	}
+}
+
+// tellTunnel logs whether superframes leave whole, and why not, where that changed.
+func (s *sender) tellTunnel(log *slog.Logger) {
+	o := s.tx.Offloads()
+	is := tunnelling{on: o.Tunnel}
+	if o.TunnelRefused {
+		is.reason = o.TunnelReason
+	}
+	if is == s.tunnel {
+		return
+	}
+	s.tunnel = is
+	switch {
+	case is.reason != "":
+		log.Info("TCP superframes leave in pieces", "local", s.key.Local.String(), "reason", is.reason)
+	case is.on:
+		log.Info("TCP superframes leave whole", "local", s.key.Local.String())
 	}
 }
 

@@ -58,6 +58,9 @@ func (v *VTEP) pause(d time.Duration) bool {
 // ends. Then it closes every link and returns when all workers have ended. Frames flow from
 // AddLink on, whether Run was called yet or not.
 func (v *VTEP) Run(ctx context.Context) error {
+	if f, ok := v.host.(Follower); ok {
+		v.spawnWorker(v.log, "what transmitters depend on", func() { f.Follow(v.done) })
+	}
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	for n := 1; ; n++ {

@@ -112,6 +112,12 @@ type Host interface {
 	Network
 }
 
+// Follower is a Host that follows what its transmitters depend on, while a VTEP runs.
+type Follower interface {
+	// Follow returns when done is closed.
+	Follow(done <-chan struct{})
+}
+
 // Network is what a Host knows of its network namespace.
 type Network interface {
 	// RouteTo is the route to dst, out of device where that is not "".

@@ -11,11 +11,15 @@ import (
 
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
+	"github.com/uvtep/uvtep/underlay/tunnelgso"
 )
 
 // SystemHost is this machine: TAP devices and UDP sockets of the network
 // namespace that the process is in. The zero value is ready.
 type SystemHost struct {
+	// Tunnel is the way by which TCP superframes leave whole; nil: they leave in pieces by the sockets alone.
+	Tunnel *tunnelgso.Way
+
 	buffers underlay.Buffers // of all receivers: one that waits holds none
 
 	mu        sync.Mutex
@@ -29,6 +33,7 @@ var (
 	_ FilterHost = (*SystemHost)(nil)
 	_ Remover    = (*SystemHost)(nil)
 	_ Inheritor  = (*SystemHost)(nil)
+	_ Follower   = (*SystemHost)(nil)
 )
 
 // NewFilter makes a filter in the kernel.
@@ -124,7 +129,17 @@ func (h *SystemHost) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter,
 	if err != nil {
 		return nil, nil, err
 	}
+	if h.Tunnel != nil {
+		return h.Tunnel.Transmitter(t, &c), t.Ports(), nil
+	}
 	return t, t.Ports(), nil
+}
+
+// Follow keeps what is known of the ways to remotes true.
+func (h *SystemHost) Follow(done <-chan struct{}) {
+	if h.Tunnel != nil {
+		h.Tunnel.Follow(done)
+	}
 }
 
 // RouteTo asks the kernel for the route to dst.

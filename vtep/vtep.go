@@ -98,7 +98,14 @@ type sender struct {
 	tx     Transmitter
 	ports  []uint16
 	users  int
-	logged string // why its offload fell back, as last logged
+	logged string     // why its offload fell back, as last logged
+	tunnel tunnelling // as last logged
+}
+
+// tunnelling says whether superframes leave whole, and why those to a remote do not.
+type tunnelling struct {
+	on     bool
+	reason string
 }
 
 // senderKey is what makes two links share a sender. vrf is the index of the VRF

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/underlay/tunnelgso"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -23,12 +24,27 @@ func parseNoOffload(words []string) (vtep.NoOffload, error) {
 	return off, nil
 }
 
+// parseTunnelGSO reads the word of --tunnel-gso.
+func parseTunnelGSO(word string) (tunnelgso.Mode, error) {
+	switch word {
+	case "off":
+		return tunnelgso.Off, nil
+	case "auto":
+		return tunnelgso.Auto, nil
+	case "on":
+		return tunnelgso.On, nil
+	}
+	return tunnelgso.Off, usagef("--tunnel-gso %q is unknown: write off, auto or on", word)
+}
+
 // showOffload prints the offloads that are in use, and why others are not.
 func showOffload(w io.Writer, o *api.Offload) {
 	fmt.Fprintf(w, "\n    uvtep offload tap %s tap-write %s", list(o.TAP.Read), list(o.TAP.Write))
 	reason(w, "tap", o.TAP.Reason)
 	fmt.Fprintf(w, " udp-gso %d", o.UDPGSO.Segments)
 	reason(w, "udp-gso", o.UDPGSO.Reason)
+	fmt.Fprintf(w, " tunnel-gso %s", onOff(o.TunnelGSO.On))
+	reason(w, "tunnel-gso", o.TunnelGSO.Reason)
 	fmt.Fprintf(w, " udp-gro %s", onOff(o.UDPGRO.On))
 	reason(w, "udp-gro", o.UDPGRO.Reason)
 	fmt.Fprintf(w, " filter %s", onOff(o.Filter.On))
@@ -64,6 +80,10 @@ func offloadJSON(j *jsonWriter, o *api.Offload) {
 	j.object("udp_gso", func() {
 		j.value("segments", o.UDPGSO.Segments)
 		nonzero(j, "reason", o.UDPGSO.Reason)
+	})
+	j.object("tunnel_gso", func() {
+		j.value("on", o.TunnelGSO.On)
+		nonzero(j, "reason", o.TunnelGSO.Reason)
 	})
 	j.object("udp_gro", func() {
 		j.value("on", o.UDPGRO.On)

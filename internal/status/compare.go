@@ -84,10 +84,14 @@ func (c comparison) link(was, is *api.Link) Link {
 }
 
 func offloads(o *api.Offload) []Offload {
-	return []Offload{
+	all := []Offload{
 		{"tap", len(o.TAP.Read) > 0 && len(o.TAP.Write) > 0, o.TAP.Reason},
 		{"udp-gso", o.UDPGSO.Segments > 1, o.UDPGSO.Reason},
 		{"udp-gro", o.UDPGRO.On, o.UDPGRO.Reason},
 		{"filter", o.Filter.On, o.Filter.Reason},
 	}
+	if o.TunnelGSO.On { // else it is of a remote, a device or not asked for
+		all = append(all, Offload{"tunnel-gso", true, ""})
+	}
+	return all
 }

@@ -66,6 +66,10 @@ type offload struct {
 		On     bool
 		Reason string
 	}
+	Tunnel struct {
+		On     bool
+		Reason string
+	} `json:"tunnel_gso"`
 }
 
 func (d *daemon) offload(t *testing.T, link string) offload {

@@ -1,0 +1,174 @@
+package tunnelgso
+
+import (
+	"errors"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// lookEvery is how often what changes without a word is looked at: a path's MTU, messages of the kernel.
+	lookEvery = time.Second
+	// probeEvery is after how many of those each path in use is found and probed again, since not every firewall
+	// tells of its changes (iptables-legacy).
+	probeEvery = 10
+	// forgetAfter is how many of those a path is kept that no packet asks for.
+	forgetAfter = 10
+)
+
+// Follow keeps what is known of paths true, until done is closed.
+func (w *Way) Follow(done <-chan struct{}) {
+	if w.mode == Off || w.events == nil {
+		return
+	}
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-done:
+			return
+		case key := <-w.wanted:
+			n--
+			w.meet(key)
+		case <-tick.C:
+			w.renew()
+			w.lookAgain(w.events.changed() || n%probeEvery == 0)
+		}
+	}
+}
+
+// renew makes the TAP again where somebody deleted it or set it down.
+func (w *Way) renew() {
+	if w.open.Load() && !w.failed.Load() {
+		return
+	}
+	err := w.shut()
+	if err == nil {
+		err = w.make()
+	}
+	if err != nil {
+		w.say(err.Error(), "")
+	}
+}
+
+// meet finds out about the paths that packets ask for, of which key is the first.
+func (w *Way) meet(key pathKey) {
+	if !w.open.Load() {
+		return
+	}
+	r, err := w.round()
+	if err != nil {
+		return // a later packet asks again
+	}
+	defer r.end()
+	all := w.paths.all()
+	for more := true; more; {
+		if all[key] == nil && len(all) < mostPaths {
+			all[key] = r.look(key)
+		}
+		select {
+		case key = <-w.wanted:
+		default:
+			more = false
+		}
+	}
+	w.paths.at.Store(&all)
+}
+
+// lookAgain looks at each path that is in use: whether a socket's packets have what the path's have, and where anew is
+// set, at all of it.
+func (w *Way) lookAgain(anew bool) {
+	if !w.open.Load() || w.paths.at.Load() == nil {
+		return
+	}
+	r, err := w.round()
+	if err != nil {
+		return // the next second comes
+	}
+	defer r.end()
+	all := w.paths.all()
+	changed := false
+	for key, h := range all {
+		if !h.used.Swap(false) {
+			if h.idle++; h.idle >= forgetAfter {
+				delete(all, key)
+				changed = true
+				continue
+			}
+		} else {
+			h.idle = 0
+		}
+		is := h
+		if anew || h.why == "" && r.differs(h) {
+			is = r.look(key)
+		}
+		if !is.same(h) {
+			is.idle = h.idle
+			all[key] = is
+			changed = true
+		}
+	}
+	if changed {
+		w.paths.at.Store(&all)
+	}
+}
+
+// same reports whether the packets of both paths are the same.
+func (h *path) same(o *path) bool {
+	return h.why == o.why && h.src == o.src && h.mtu == o.mtu && h.hops == o.hops && h.ethernet == o.ethernet
+}
+
+// differs reports whether a socket's packets would not be as those of h are.
+func (r *round) differs(h *path) bool {
+	s, err := connected(h.key, h.metric)
+	return err != nil || s.src != h.src || s.mtu != h.mtu || s.hops != h.hops
+}
+
+// events are the kernel's messages about what paths depend on.
+type events struct{ sockets []*nl.NetlinkSocket }
+
+// Groups of nfnetlink that package unix has not (include/uapi/linux/netfilter/nfnetlink.h).
+const nfnlGroupNftables = 7
+
+// listen has the kernel send messages: of routes and rules, links and their features, addresses, and of nftables where it is
+// there.
+func listen() (*events, error) {
+	routes, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEXTHOP)
+	if err != nil {
+		return nil, err
+	}
+	e := &events{[]*nl.NetlinkSocket{routes}}
+	if rules, err := nl.Subscribe(unix.NETLINK_NETFILTER, nfnlGroupNftables); err == nil {
+		e.sockets = append(e.sockets, rules)
+	}
+	return e, nil
+}
+
+// changed reports whether there were messages since the call before, or some were lost, and forgets them.
+func (e *events) changed() (any bool) {
+	var b [1]byte
+	for _, s := range e.sockets {
+		for {
+			_, _, err := unix.Recvfrom(s.GetFd(), b[:], unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+			if errors.Is(err, unix.EAGAIN) {
+				break
+			}
+			if any = true; err != nil && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EINTR) {
+				break
+			}
+		}
+	}
+	return any
+}
+
+func (e *events) close() error {
+	if e != nil {
+		for _, s := range e.sockets {
+			s.Close()
+		}
+	}
+	return nil
+}
