@@ -2,8 +2,9 @@ package bgp
 
 import "encoding/binary"
 
-// maxShared is how many different attribute lists a Decoder remembers to share them.
-const maxShared = 4096
+// maxShared is how many different attribute lists a Decoder remembers to share them, twice: those since it
+// had so many last, and those before. In a fabric there is one for each VTEP and sequence number.
+const maxShared = 8192
 
 // Decoder reads the UPDATEs of one session. The zero value is one of a session with AS
 // numbers of two bytes to another AS.
@@ -14,9 +15,9 @@ type Decoder struct {
 	// Drops counts what was not taken.
 	Drops map[DropReason]uint64
 
-	list   []byte                 // of the UPDATE at hand: its attributes without routes
-	shared map[string]*Attributes // by such a list, those that were taken as they are
-	drops  uint64                 // the sum of what was counted in Drops
+	list          []byte                 // of the UPDATE at hand: its attributes without routes
+	shared, older map[string]*Attributes // by such a list, those that were taken as they are
+	drops         uint64                 // the sum of what was counted in Drops
 }
 
 func (d *Decoder) drop(r DropReason) {
@@ -182,15 +183,27 @@ func (d *Decoder) attributes(nextHop []byte) (a *Attributes, withdraw bool) {
 	if a, ok := d.shared[string(d.list)]; ok {
 		return a, false
 	}
+	if a, ok := d.older[string(d.list)]; ok {
+		d.remember(a)
+		return a, false
+	}
 	before := d.drops
 	list := d.list[:len(d.list)-1-len(nextHop)]
 	a, withdraw = d.parseAttributes(list, nextHop)
 	if withdraw || before != d.drops { // what counts something is read each time
 		return a, withdraw
 	}
-	if d.shared == nil || len(d.shared) >= maxShared {
+	d.remember(a)
+	return a, false
+}
+
+// remember has a shared by what has the list at hand.
+func (d *Decoder) remember(a *Attributes) {
+	if len(d.shared) >= maxShared {
+		d.older, d.shared = d.shared, nil
+	}
+	if d.shared == nil {
 		d.shared = map[string]*Attributes{}
 	}
 	d.shared[string(d.list)] = a
-	return a, false
 }
