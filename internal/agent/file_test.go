@@ -24,6 +24,7 @@ metrics: 127.0.0.1:9473
 listen: ["192.0.2.1:1179"]
 ipv6: true
 stale-time: 60
+linger: 3
 dup-addr-detection: {max-moves: 7, time: 90}
 neighbors:
   - {address: 192.0.2.254, remote-as: 65001, port: 1179, password-file: `+key+`, passive: true, ebgp-multihop: 3, hold-time: 9, connect-retry: 2, update-source: 192.0.2.1, dev: vrf0, maximum-prefix: 10, maximum-prefix-action: reset}
@@ -40,7 +41,7 @@ links:
 	if n.Password != "secret" || n.Port != 1179 || !n.Passive || n.Hops != 3 || n.HoldTime.Seconds() != 9 || n.ConnectRetry.Seconds() != 2 || n.Device != "vrf0" || n.Limit != 10 || n.LimitAction != bgp.LimitReset {
 		t.Errorf("the neighbour is %+v", n)
 	}
-	if !f.Neighbours[1].TTLSecurity || f.StaleTime.Seconds() != 60 || f.Duplicate.Moves != 7 || !f.IPv6 || len(f.Listen) != 1 {
+	if !f.Neighbours[1].TTLSecurity || f.StaleTime.Seconds() != 60 || f.Linger.Seconds() != 3 || f.Duplicate.Moves != 7 || !f.IPv6 || len(f.Listen) != 1 {
 		t.Errorf("the file is %+v", f)
 	}
 	l := f.Links.ByName["vxlan42"]
@@ -69,6 +70,7 @@ func TestFileMistakes(t *testing.T) {
 		{"links: all", "links: [{name: v, advertise: [all]}]", `f:3: advertise "all"`},
 		{"links: all", "links: [v, v]", "that of another"},
 		{"links: all", "links: all\nstale-time: 0", "stale-time 0"},
+		{"links: all", "links: all\nlinger: -1", "linger -1"},
 		{"  - {address: 192.0.2.2, remote-as: 65001}\n", "  - {address: 192.0.2.2, remote-as: 1}\n  - {address: 192.0.2.2, remote-as: 1}\n", "f:6: neighbor 192.0.2.2 is there twice"},
 	} {
 		text := strings.Replace(good, c.old, c.new, 1)
@@ -76,7 +78,7 @@ func TestFileMistakes(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, c.want)
 		}
 	}
-	if _, err := parse("f", []byte(good)); err != nil {
-		t.Error(err)
+	if f, err := parse("f", []byte(good)); err != nil || f.Linger != defaultLinger {
+		t.Errorf("%+v, %v", f, err)
 	}
 }

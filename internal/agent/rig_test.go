@@ -129,7 +129,7 @@ func (r *rig) write(more string) {
 func (r *rig) writeFile(words, more string) {
 	r.t.Helper()
 	port := r.listener.Addr().(*net.TCPAddr).Port
-	text := fmt.Sprintf("as: 65001\nrouter-id: %v\nsocket: %s\nneighbors:\n  - {address: %v, remote-as: 65001, port: %d, connect-retry: 1%s}\n%s", ownAddr, r.path("evpn"), stubAddr, port, words, more)
+	text := fmt.Sprintf("as: 65001\nrouter-id: %v\nsocket: %s\nlinger: 0\nneighbors:\n  - {address: %v, remote-as: 65001, port: %d, connect-retry: 1%s}\n%s", ownAddr, r.path("evpn"), stubAddr, port, words, more)
 	if err := os.WriteFile(r.path("evpn.yaml"), []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
@@ -140,8 +140,7 @@ func (r *rig) start() {
 	r.t.Helper()
 	r.hangups = make(chan os.Signal)
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	o := Options{File: r.path("evpn.yaml"), Control: r.path("control"), Log: func(string) *slog.Logger { return slog.New(slog.NewTextHandler(r.lines, nil)) }, Hangups: r.hangups, Ready: func() { close(ready) },
-		linger: -1} // not at all
+	o := Options{File: r.path("evpn.yaml"), Control: r.path("control"), Log: func(string) *slog.Logger { return slog.New(slog.NewTextHandler(r.lines, nil)) }, Hangups: r.hangups, Ready: func() { close(ready) }}
 	ctx, cancel := context.WithCancel(context.Background()) // the test's context ends before its cleanups
 	go func() { ended <- Run(ctx, o) }()
 	r.kill = sync.OnceFunc(func() {

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,13 +27,7 @@ type Options struct {
 	LogLost func() uint64
 	Hangups <-chan os.Signal
 	Ready   func() // is called once the agent answers on its socket
-
-	linger time.Duration // as of evpn.Config; 0: lingerTime
 }
-
-// lingerTime is how long the data plane keeps what was withdrawn: longer than it takes to start an agent or a
-// reflector again that was ended, and short for a VTEP that is gone.
-const lingerTime = 5 * time.Second
 
 // Run joins the data plane to the fabric until ctx ends. What it put into the data plane stays,
 // for the next agent.
@@ -88,8 +81,7 @@ func newRunning(f *File, o *Options) (*running, error) {
 	r.agent, err = evpn.New(evpn.Config{
 		AS: f.AS, RouterID: f.RouterID, Neighbours: addresses(f), Links: f.Links, IPv6: f.IPv6, StaleTime: f.StaleTime,
 		DuplicateMoves: f.Duplicate.Moves, DuplicateTime: time.Duration(f.Duplicate.Seconds) * time.Second,
-		Linger: cmp.Or(o.linger, lingerTime),
-		Tell:   r.events.tell, Speaker: sp, Plane: r.plane, Log: o.Log(logging.EVPN),
+		Linger: f.Linger, Tell: r.events.tell, Speaker: sp, Plane: r.plane, Log: o.Log(logging.EVPN),
 	})
 	if err != nil {
 		return nil, err
@@ -152,7 +144,7 @@ func (r *running) reload(ctx context.Context, o *Options) error {
 func (r *running) apply(f *File) error {
 	old := r.file
 	if f.AS != old.AS || f.RouterID != old.RouterID || f.Socket != old.Socket || f.Control != old.Control || f.Metrics != old.Metrics || f.IPv6 != old.IPv6 ||
-		f.StaleTime != old.StaleTime || f.Duplicate != old.Duplicate || !reflect.DeepEqual(f.Listen, old.Listen) {
+		f.StaleTime != old.StaleTime || f.Linger != old.Linger || f.Duplicate != old.Duplicate || !reflect.DeepEqual(f.Listen, old.Listen) {
 		return errors.New("of a running agent only neighbors and links can be changed: start it again; the data plane goes on meanwhile")
 	}
 	before := map[netip.Addr]bgp.NeighbourConfig{}

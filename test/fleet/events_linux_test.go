@@ -20,7 +20,7 @@ func TestEvents(t *testing.T) {
 	}
 	r.frr = startFRR(t, r.Host, bgpConf(65001, 4, lines, family))
 	k.kernelVTEP(t, bgpConf(65001, 1, []string{"neighbor 192.0.2.4 remote-as 65001", "neighbor 192.0.2.4 timers connect 1"}, []string{"neighbor 192.0.2.4 activate", "advertise-all-vni"}))
-	u1.uvtep(t, agentFile(65001, 2, neighbor(4, 65001)))
+	u1.uvtep(t, agentFile(65001, 2, neighbor(4, 65001))+"linger: 1\n")
 	u2.uvtep(t, agentFile(65001, 3, neighbor(4, 65001)))
 	reach(t, k, u1, u2)
 
