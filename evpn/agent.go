@@ -78,8 +78,12 @@ func (a *Agent) poke() {
 	}
 }
 
-// How much is done with the lock held at a time, and in one request to the data plane.
-const maxBatch = 10_000
+// How much is done with the lock held at a time, and in one request to the data plane: fewer, since a change is
+// ten times as large there.
+const (
+	maxBatch = 10_000
+	maxAsked = 2_000
+)
 
 // How long to wait before the data plane is asked again that could not be, and before what it
 // refused is tried again.
@@ -132,7 +136,7 @@ func (a *Agent) step(ctx context.Context) (more bool, next time.Duration) {
 
 	a.tell(said)
 	for len(batch) > 0 && ctx.Err() == nil {
-		n := min(len(batch), maxBatch)
+		n := min(len(batch), maxAsked)
 		if !a.apply(ctx, batch[:n], batch, epoch) {
 			return false, askAgain
 		}
