@@ -23,8 +23,9 @@ func (a *Agent) decideMAC(l *link, m bgp.MAC) {
 		want = remote{vtep: c.vtep, sticky: c.sticky}
 	}
 	if want != (remote{}) || e.local != nil || e.installed == (remote{}) || e.installed == unknownRemote() {
+		l.leavingMACs.forget(m)
 		l.lingeringMACs.forget(m)
-	} else if l.lingeringMACs.keep(m, a.conf.Linger) {
+	} else if l.lingeringMACs.has(m) || l.leavingMACs.keep(m, min(a.conf.Linger, leaveTime)) {
 		want = e.installed
 		a.poke() // for its time
 	}

@@ -9,6 +9,7 @@ import (
 // lingering are the VTEPs and MAC addresses of a link that no route has any more, and that the data plane
 // keeps for a moment. An agent that is started again, or a reflector, withdraws all and announces it again a
 // moment later, while frames go on. What another VTEP announces, or what is seen here, has no need to wait.
+// A MAC address whose VTEP has other routes was withdrawn by itself, and goes at once, which is leaveTime.
 //
 // A withdrawn VTEP is for that moment still a peer.
 type lingering[K comparable] struct {
@@ -60,14 +61,33 @@ func (l *lingering[K]) over(due func(time.Time) bool, fn func(K)) {
 	}
 }
 
+// leaveTime is how long a withdrawn MAC address may be ahead of the rest of its VTEP's routes.
+const leaveTime = time.Second
+
+// has reports whether a key is kept.
+func (l *lingering[K]) has(k K) bool { return len(l.until.of) > 0 && !l.until.get(k).IsZero() }
+
 // lingerers has what lingered long enough go.
 func (a *Agent) lingerers(due func(time.Time) bool) {
 	for _, l := range a.links {
+		goes := func(m bgp.MAC, e *macEntry) {
+			a.install(l, Change{Kind: DelMAC, MAC: m})
+			e.installed = remote{}
+			l.touchMAC(m)
+		}
+		l.leavingMACs.over(due, func(m bgp.MAC) {
+			e := l.macs.get(m)
+			if e == nil {
+				return
+			}
+			v := l.vteps[e.installed.vtep]
+			if gone := v == nil || len(v.routes) == 0; !gone || !l.lingeringMACs.keep(m, a.conf.Linger-leaveTime) {
+				goes(m, e)
+			}
+		})
 		l.lingeringMACs.over(due, func(m bgp.MAC) {
 			if e := l.macs.get(m); e != nil {
-				a.install(l, Change{Kind: DelMAC, MAC: m})
-				e.installed = remote{}
-				l.touchMAC(m)
+				goes(m, e)
 			}
 		})
 		l.lingeringVTEPs.over(due, func(v vtep) {

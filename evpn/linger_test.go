@@ -10,7 +10,8 @@ import (
 )
 
 // TestLinger: what is withdrawn and announced again a moment later stays in the data plane untouched; what is
-// not goes a moment later; what others announce, or is seen here, does not wait.
+// not goes a moment later; what others announce, or is seen here, does not
+// wait, nor does an address whose VTEP has other routes.
 func TestLinger(t *testing.T) {
 	t3 := bgp.Route{Type: bgp.Multicast, RD: bgp.NewRD(lowVTEP, 9), IP: lowVTEP}
 	flood := with(lowVTEP)
@@ -48,6 +49,15 @@ func TestLinger(t *testing.T) {
 		equal(t, "the address later", b.at(hostA), netip.Addr{})
 		equal(t, "peers later", peers(), 0)
 		equal(t, "addresses that are still known", len(b.MACs(""))+len(b.links["vxlan42"].macs.of)+len(b.links["vxlan42"].vteps), 0)
+
+		b.hear(t3, flood)
+		b.hear(route, with(lowVTEP))
+		b.unhear(route)
+		later(500 * time.Millisecond)
+		equal(t, "an address alone, which its VTEP may follow", b.at(hostA), lowVTEP)
+		later(time.Second)
+		equal(t, "an address alone", b.at(hostA), netip.Addr{})
+		equal(t, "its VTEP", peers(), 1)
 
 		b.hear(route, with(lowVTEP))
 		b.unhear(route)

@@ -38,7 +38,8 @@ type link struct {
 	dirtyVTEPs []vtep
 
 	// What no route has any more, and the data plane still has.
-	lingeringMACs  lingering[bgp.MAC]
+	leavingMACs    lingering[bgp.MAC] // those whose VTEP may stay
+	lingeringMACs  lingering[bgp.MAC] // those whose VTEP was withdrawn
 	lingeringVTEPs lingering[vtep]
 
 	multicast bool // T3 is announced
@@ -105,7 +106,7 @@ func (l *link) clear() {
 	l.vteps, l.segments = map[vtep]*vtepEntry{}, map[bgp.ESI]*segment{}
 	l.moves, l.exported = map[bgp.MAC]*moves{}, map[exportKey]exported{}
 	l.dirtyMACs, l.dirtyAddrs, l.dirtyVTEPs = nil, nil, nil
-	l.lingeringMACs, l.lingeringVTEPs = lingering[bgp.MAC]{}, lingering[vtep]{}
+	l.leavingMACs, l.lingeringMACs, l.lingeringVTEPs = lingering[bgp.MAC]{}, lingering[bgp.MAC]{}, lingering[vtep]{}
 }
 
 func (l *link) mac(m bgp.MAC) *macEntry {
