@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -19,14 +20,16 @@ import (
 	"github.com/uvtep/uvtep/test/lab"
 )
 
+var rounds = flag.Int("rounds", 1000, "how often TestNothingLeft adds and deletes a link") //nolint:gochecknoglobals // a flag
+
 // TestNothingLeft adds a link, sends frames both ways and deletes it, a thousand
-// times against one daemon: no file descriptor, no goroutine, no thread and no
+// times (-rounds) against one daemon: no file descriptor, no goroutine, no thread and no
 // memory to speak of may be left. The goroutines are those of the real process:
 // SIGQUIT makes the Go runtime print them all. A daemon that did a few rounds is
 // the measure for the one that did all.
 func TestNothingLeft(t *testing.T) {
 	t.Parallel() // it mostly waits for the kernel to take devices down
-	few, many := 20, 1000
+	few, many := 20, *rounds
 	if raceDetector { // each round takes ten times as long
 		many = 100
 	}
@@ -55,11 +58,12 @@ func TestNothingLeft(t *testing.T) {
 // usage is what a process holds.
 type usage struct {
 	files, threads, rssKiB int
+	earlierKiB             int            // after a fifth of the rounds
 	goroutines             map[string]int // by the function that started them
 }
 
 // churn runs rounds against a new daemon and returns what it holds at the end.
-func churn(t *testing.T, rounds int) usage {
+func churn(t *testing.T, times int) usage {
 	t.Helper()
 	sites := newSites(t, families()[0], lab.WireOptions{}, uvtep, uvtep)
 	a, b := sites[0], sites[1]
@@ -68,7 +72,11 @@ func churn(t *testing.T, rounds int) usage {
 	before := devices(t, a.Host)
 	atRest := files(t, a.daemon.proc)
 	c := client.New(a.daemon.socket)
-	for n := range rounds {
+	earlier := 0
+	for n := range times {
+		if n == times/5 {
+			_, earlier = threadsAndMemory(t, a.daemon.proc)
+		}
 		round(t, c, a, b, far, n)
 		if t.Failed() {
 			t.FailNow()
@@ -84,7 +92,7 @@ func churn(t *testing.T, rounds int) usage {
 	if after := devices(t, a.Host); !slices.Equal(before, after) {
 		t.Errorf("devices before: %q, after: %q", before, after)
 	}
-	u := usage{files: files(t, a.daemon.proc)}
+	u := usage{files: files(t, a.daemon.proc), earlierKiB: earlier}
 	u.threads, u.rssKiB = threadsAndMemory(t, a.daemon.proc)
 	check(t, a.daemon.proc.Signal(syscall.SIGQUIT))
 	_ = a.daemon.proc.Wait(soon)
