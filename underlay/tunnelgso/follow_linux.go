@@ -164,11 +164,10 @@ func (e *events) changed() (any bool) {
 	return any
 }
 
-func (e *events) close() error {
+func (e *events) close() {
 	if e != nil {
 		for _, s := range e.sockets {
 			s.Close()
 		}
 	}
-	return nil
 }

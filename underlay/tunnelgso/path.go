@@ -1,6 +1,7 @@
 package tunnelgso
 
 import (
+	"maps"
 	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
@@ -66,9 +67,7 @@ func (t *paths) of(key *pathKey) *path {
 func (t *paths) all() map[pathKey]*path {
 	all := make(map[pathKey]*path)
 	if m := t.at.Load(); m != nil {
-		for k, h := range *m {
-			all[k] = h
-		}
+		maps.Copy(all, *m)
 	}
 	return all
 }

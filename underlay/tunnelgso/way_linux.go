@@ -151,7 +151,8 @@ func (w *Way) shut() error {
 
 // Close removes the TAP. Follow has ended.
 func (w *Way) Close() error {
-	err := errors.Join(w.shut(), w.events.close())
+	err := w.shut()
+	w.events.close()
 	w.events = nil
 	if err != nil {
 		return fmt.Errorf("tunnel GSO: close: %w", err)
