@@ -160,7 +160,10 @@ type LinkConfig struct {
 	// LearnLocal learns the MAC addresses on this side from the port's frames, and their IP
 	// addresses from ARP and neighbour discovery (WalkLocal, LocalEvents). An FDB entry of
 	// such an address that was learned or is a controller's gives way.
-	LearnLocal   bool
+	LearnLocal bool
+	// EVPN says that the link is one of a fabric, for an EVPN agent to take: it brings
+	// LearnLocal, and changes nothing else.
+	EVPN         bool
 	NoLearning   bool
 	Ageing       time.Duration // 0: DefaultAgeing; NeverAge
 	MaxAddresses int           // 0: DefaultMaxAddresses; UnlimitedAddresses

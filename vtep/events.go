@@ -62,6 +62,7 @@ type Event struct {
 	Drop   forward.DropReason
 	Policy uint16
 	OldMAC encap.MAC // of an IP address that moved on this side
+	Pinned bool      // a permanent entry has the MAC address on this side
 
 	Trouble TroubleKind
 	Count   uint64     // drops of that reason since the last event of it

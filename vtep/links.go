@@ -170,7 +170,7 @@ func (v *VTEP) drop(l *link) {
 	}
 	v.delist(l)
 	info := l.info()
-	l.cfg.LearnLocal = false
+	l.cfg.LearnLocal, l.cfg.EVPN = false, false
 	l.followLearnLocal() // tells that the addresses are gone
 	v.dismantle(l)
 	v.findBypasses(l)

@@ -17,6 +17,7 @@ type LocalEntry struct {
 	IP        netip.Addr // invalid: the entry is the MAC address's
 	Router    bool       // the host says that it is a router (RFC 4861 section 4.4)
 	Contested bool       // a permanent FDB entry has the MAC address behind a remote
+	Pinned    bool       // a permanent FDB entry has the MAC address here
 	Updated   time.Duration
 }
 
@@ -36,7 +37,7 @@ func (v *VTEP) WalkLocal(link string, mac *encap.MAC, fn func(*LocalEntry) bool)
 			}
 			more = fn(&LocalEntry{
 				Link: l.State.Load().Name, MAC: a.MAC, IP: a.IP.Netip(), Router: a.Router, Contested: a.Contested,
-				Updated: ago(v.now(), a.Updated),
+				Pinned: a.Pinned, Updated: ago(v.now(), a.Updated),
 			})
 			return more
 		})
@@ -51,7 +52,7 @@ func (v *VTEP) WalkLocal(link string, mac *encap.MAC, fn func(*LocalEntry) bool)
 // configuration. The caller holds v.mu.
 func (l *link) followLearnLocal() {
 	limits := &l.vtep.limits
-	l.LearnLocals(l.cfg.LearnLocal, limits.localMACs, limits.localAddrs, l.cfg.maxAddresses(), l.tellLocal)
+	l.LearnLocals(l.cfg.LearnLocal || l.cfg.EVPN, limits.localMACs, limits.localAddrs, l.cfg.maxAddresses(), l.tellLocal)
 }
 
 // tellLocal tells subscribers of a change of an address on this side. It runs with locks of
@@ -60,7 +61,7 @@ func (l *link) tellLocal(e *forward.LocalEvent) {
 	if !l.vtep.events.wants(LocalEvents) {
 		return
 	}
-	ev := Event{Reason: e.Reason, OldMAC: e.OldMAC, Entry: FDBEntry{Link: l.State.Load().Name, MAC: e.MAC}}
+	ev := Event{Reason: e.Reason, OldMAC: e.OldMAC, Pinned: e.Pinned, Entry: FDBEntry{Link: l.State.Load().Name, MAC: e.MAC}}
 	if e.IP != (encap.Addr{}) {
 		ev.Entry.Remote.Addr = e.IP.Netip()
 	}

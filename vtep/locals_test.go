@@ -1,6 +1,7 @@
 package vtep_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,13 +34,13 @@ func mac(n int) encap.MAC { return encap.MAC{2, 1, 0, byte(n >> 16), byte(n >> 8
 func (r *rig) local() (all []string) {
 	r.t.Helper()
 	must(r.t, r.WalkLocal(r.link, nil, func(e *vtep.LocalEntry) bool {
-		all = append(all, localWords("", e.MAC, e.IP, e.Contested))
+		all = append(all, localWords("", e.MAC, e.IP, e.Contested, e.Pinned))
 		return true
 	}))
 	return all
 }
 
-func localWords(verb string, mac encap.MAC, ip netip.Addr, contested bool) string {
+func localWords(verb string, mac encap.MAC, ip netip.Addr, contested, pinned bool) string {
 	w := verb + mac.String()
 	if ip.IsValid() && !ip.IsUnspecified() {
 		w += " " + ip.String()
@@ -47,13 +48,16 @@ func localWords(verb string, mac encap.MAC, ip netip.Addr, contested bool) strin
 	if contested {
 		w += " contested"
 	}
+	if pinned {
+		w += " pinned"
+	}
 	return w
 }
 
 // localEvent is an event in words.
 func localEvent(e *vtep.Event) string {
 	verb := map[vtep.EventKind]string{vtep.LocalSeen: "new ", vtep.LocalMoved: "move ", vtep.LocalGone: "del ", vtep.LocalContested: "conflict "}[e.Kind]
-	w := localWords(verb, e.Entry.MAC, e.Entry.Remote.Addr, false)
+	w := localWords(verb, e.Entry.MAC, e.Entry.Remote.Addr, false, e.Pinned)
 	switch {
 	case e.Kind == vtep.LocalGone:
 		w += " " + e.Reason.String()
@@ -174,6 +178,47 @@ func TestPermanentEntriesStay(t *testing.T) {
 			must(t, r.FDBDel(r.link, macC, nil))
 			wantHeard(t, "the entry goes again", s, "del "+macC.String()+" moved")
 		}
+	})
+}
+
+// TestPinnedHere: a permanent entry without dst has its address on this side for good: with and
+// without frames, before learnlocal and after, whatever others say of it, until the entry goes.
+func TestPinnedHere(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r, s := localRig(t, net, func(c *vtep.LinkConfig) { c.Ageing = 20 * time.Second })
+		pin := vtep.FDBEntry{Link: r.link, MAC: macC, State: fdb.Permanent}
+		ip := netip.MustParseAddr("198.51.100.7")
+		must(t, r.FDBAdd(pin))
+		r.out(from(macB), from(macC), gratuitous(macC, ip))
+		wantHeard(t, "the entry, then its host", s, "new "+macC.String()+" pinned", "new "+macB.String(), "new "+macC.String()+" "+ip.String())
+		time.Sleep(time.Minute)
+		wantHeard(t, "silence", s, "del "+macB.String()+" aged", "del "+macC.String()+" "+ip.String()+" aged")
+		if got := r.local(); !slices.Equal(got, []string{macC.String() + " pinned"}) {
+			t.Errorf("local: %q", got)
+		}
+		err := r.FDBBatch(vtep.Owner{Name: "c", Generation: 1}, []vtep.FDBChange{{Verb: vtep.VerbReplace, Entry: vtep.FDBEntry{
+			Link: r.link, MAC: macC, Remote: vtep.Remote{Addr: addrC}, State: fdb.Permanent, Flags: fdb.FlagExternLearn,
+		}}})[0]
+		if !errors.Is(err, vtep.ErrExist) {
+			t.Errorf("a controller's entry behind a remote: %v", err)
+		}
+		must(t, r.SetLinkUp(r.link, false))
+		must(t, r.SetLinkUp(r.link, true))
+		wantHeard(t, "link down and up", s)
+		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.LearnLocal = false; return nil }))
+		wantHeard(t, "off", s, "del "+macC.String()+" pinned flushed")
+		must(t, r.UpdateLink(r.link, func(c *vtep.LinkConfig) error { c.EVPN = true; return nil }))
+		wantHeard(t, "on again", s, "new "+macC.String()+" pinned")
+		must(t, r.FDBDel(r.link, macC, nil))
+		r.out(from(macC))
+		wantHeard(t, "the entry goes", s, "del "+macC.String()+" pinned moved", "new "+macC.String())
+		must(t, r.FDBAdd(pin))
+		wantHeard(t, "the frame first", s, "new "+macC.String()+" pinned")
+		pin.Remote.Addr = addrC
+		must(t, r.FDBReplace(pin))
+		wantHeard(t, "the operator has it behind a remote", s, "del "+macC.String()+" pinned moved")
+		r.out(from(macC))
+		wantHeard(t, "and its host speaks here", s, "conflict "+macC.String()+" from "+addrC.String())
 	})
 }
 

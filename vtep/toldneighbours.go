@@ -15,9 +15,10 @@ type Neighbour struct {
 	Owner Owner
 }
 
-// NeighbourChange is one change of many: Neighbour is put in, or its address is deleted.
+// NeighbourChange is one change of many: Neighbour is put in, only where its address has none
+// for New, or its address is deleted.
 type NeighbourChange struct {
-	Delete bool
+	Delete, New bool
 	Neighbour
 }
 
@@ -52,6 +53,9 @@ func (v *VTEP) changeNeighbour(w Owner, c *NeighbourChange) error {
 	}
 	if foreign {
 		return fmt.Errorf("%w: %s is a neighbour of owner %s: sweep or delete that first", ErrExist, c.IP, v.owners.of(is.Mark).Name)
+	}
+	if known && c.New {
+		return fmt.Errorf("%w: %s has a neighbour %s", ErrExist, c.Link, c.IP)
 	}
 	n := c.ToldNeighbour
 	if n.Mark, err = v.owners.mark(w); err != nil {

@@ -52,6 +52,7 @@ var edits = map[string]func(*vtep.LinkConfig){
 	"bumlimit":       func(c *vtep.LinkConfig) { c.BUMLimit = 10 },
 	"peerbumlimit":   func(c *vtep.LinkConfig) { c.PeerBUMLimit = 10 },
 	"min_ttl":        func(c *vtep.LinkConfig) { c.MinTTL = 2 },
+	"evpn":           func(c *vtep.LinkConfig) { c.EVPN = true },
 	"learnlocal":     func(c *vtep.LinkConfig) { c.LearnLocal = true },
 	"mss":            func(c *vtep.LinkConfig) { c.ClampMSS = true },
 	"persist":        func(c *vtep.LinkConfig) { c.Persist = true },

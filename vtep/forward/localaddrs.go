@@ -66,7 +66,7 @@ func (t *localAddrs) learn(c *encap.Claim, now fdb.Tick) {
 	if a.moves >= MaxMoves || t.closed {
 		return
 	}
-	if class, _, ok := t.locals.table.Peek(c.MAC); !ok || class != localHere || !t.met.takes(maxMeetings, now) {
+	if class, _, ok := t.locals.table.Peek(c.MAC); !ok || class == localContested || !t.met.takes(maxMeetings, now) {
 		return
 	}
 	if !t.room(c.MAC, known) {

@@ -16,7 +16,8 @@ import (
 //     was learned or a controller put it in (gives);
 //   - an FDB entry that is new or changed takes it away;
 //   - a permanent entry, or an operator's static one, stays where it is. The address is then
-//     contested: it is told, and told again when that has ended.
+//     contested: it is told, and told again when that has ended;
+//   - a permanent entry without dst pins the address here: it neither ages nor moves.
 //
 // Whoever may send from the port can make addresses up, or use another host's. So
 //   - the table has no more than `maxaddress` MAC addresses; what was seen in one second alone
@@ -42,6 +43,7 @@ type locals struct {
 const (
 	localHere      fdb.RemoteID = iota
 	localContested              // a permanent entry has the address behind a remote
+	localPinned                 // a permanent entry has the address here
 )
 
 // maxMeetings is how many new addresses a link takes up a second.
@@ -63,6 +65,7 @@ type LocalEvent struct {
 	Kind   LocalKind
 	Reason fdb.Reason // of LocalGone
 	Router bool       // of an IP address: its host says that it is a router
+	Pinned bool       // of a MAC address: a permanent entry has it here
 	MAC    encap.MAC
 	IP     encap.Addr // zero: the event is the MAC address's
 	// Old is the remote that a MAC address was behind, or is where it is contested; nil:
@@ -75,7 +78,8 @@ type LocalEvent struct {
 type Local struct {
 	MAC               encap.MAC
 	IP                encap.Addr
-	Router, Contested bool
+	Router            bool
+	Contested, Pinned bool
 	Updated           fdb.Tick
 }
 
@@ -97,6 +101,12 @@ func (l *Link) LearnLocals(on bool, macs, addrs *fdb.Budget, limit int, tell fun
 		})
 		t.limit.Store(int64(limit))
 		l.locals.Store(t)
+		l.FDB.Walk(func(e *fdb.Entry) bool {
+			if !fdb.IsGroup(e.MAC) && l.pins(e.Remotes[0], e.State) {
+				t.pin(e.MAC, e.Updated)
+			}
+			return true
+		})
 	case t != nil:
 		t.table.SetMaxAddresses(limit)
 		t.limit.Store(int64(limit))
@@ -111,7 +121,8 @@ func (l *Link) WalkLocals(fn func(*Local) bool) {
 		return
 	}
 	t.table.Walk(func(e *fdb.Entry) bool {
-		if !fn(&Local{MAC: e.MAC, Contested: e.Remotes[0] == localContested, Updated: e.Updated}) {
+		class := e.Remotes[0]
+		if !fn(&Local{MAC: e.MAC, Contested: class == localContested, Pinned: class == localPinned, Updated: e.Updated}) {
 			return false
 		}
 		for _, a := range t.addrs.of(e.MAC) {
@@ -126,7 +137,7 @@ func (l *Link) WalkLocals(fn func(*Local) bool) {
 // has reports whether a MAC address is on this side, uncontested.
 func (t *locals) has(mac encap.MAC) bool {
 	class, _, ok := t.table.Peek(mac)
-	return ok && class == localHere
+	return ok && class != localContested
 }
 
 // note notes whom the frame, which in describes, is from. It is for the data path.
@@ -181,6 +192,18 @@ func (l *Link) remoteAt(id fdb.RemoteID) *Remote {
 	return nil
 }
 
+// pins reports whether an FDB entry has its address on this side for good: a permanent one
+// without dst (the static address of RFC 7432 section 15.2).
+func (l *Link) pins(r fdb.RemoteID, st fdb.State) bool {
+	return st == fdb.Permanent && l.remoteAt(r) == nil
+}
+
+// pin takes up an address that a permanent entry has here. Where the table is full of others
+// that stay, its frames show it as any other's do.
+func (t *locals) pin(mac encap.MAC, now fdb.Tick) {
+	_ = t.table.Replace(mac, localPinned, fdb.Permanent, 0, now) // full: see above
+}
+
 // follow follows a change of the link's FDB. It runs under a lock of the FDB's.
 func (t *locals) follow(e *fdb.Event) {
 	if t == nil || fdb.IsGroup(e.MAC) {
@@ -188,6 +211,10 @@ func (t *locals) follow(e *fdb.Event) {
 	}
 	class, _, ok := t.table.Peek(e.MAC)
 	switch {
+	case e.Kind != fdb.Removed && t.link.pins(e.Remote, e.State):
+		t.pin(e.MAC, e.Updated)
+	case ok && class == localPinned: // its entry is gone, or another one by now
+		t.table.GiveWay(e.MAC, func(c fdb.RemoteID, _ fdb.State, _ fdb.Flags) bool { return c == localPinned })
 	case !ok || e.Kind != fdb.Removed && t.link.remoteAt(e.Remote) == nil:
 	case e.Kind == fdb.Removed && class == localContested:
 		t.table.GiveWay(e.MAC, func(c fdb.RemoteID, _ fdb.State, _ fdb.Flags) bool { return c == localContested })
@@ -201,7 +228,7 @@ func (t *locals) follow(e *fdb.Event) {
 
 // changed tells a change of the table. It runs under a shard's lock of it.
 func (t *locals) changed(e fdb.Event) {
-	ev := LocalEvent{MAC: e.MAC, Reason: e.Reason}
+	ev := LocalEvent{MAC: e.MAC, Reason: e.Reason, Pinned: e.Remote == localPinned}
 	if id, _, ok := t.link.FDB.Peek(e.MAC); ok {
 		ev.Old = t.link.remoteAt(id)
 	}
@@ -228,14 +255,14 @@ func (t *locals) age(now, ageing fdb.Tick) {
 
 func (t *locals) clear() {
 	if t != nil {
-		t.table.Flush(nil)
+		t.table.Flush(func(e *fdb.Entry) bool { return e.Remotes[0] != localPinned })
 	}
 }
 
 // close empties the tables for good: a worker may still use them.
 func (t *locals) close() {
 	if t != nil {
-		t.clear()
+		t.table.Flush(nil)
 		t.table.Close()
 		t.addrs.close()
 	}
