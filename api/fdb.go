@@ -21,7 +21,9 @@ type FDBEntry struct {
 	ExternLearn bool       `json:"extern_learn,omitempty"`
 	Router      bool       `json:"router,omitempty"`
 	// NoFlood, of an all-zeros entry: Dst is a peer, but no frames are flooded to it.
-	NoFlood    bool   `json:"noflood,omitempty"`
+	NoFlood bool `json:"noflood,omitempty"`
+	// Sticky, of an entry without Dst: the MAC address is on this side for good.
+	Sticky     bool   `json:"sticky,omitempty"`
 	Owner      string `json:"owner,omitempty"`      // the controller that put the entry in: see FDBBatch
 	Generation uint64 `json:"generation,omitempty"` // of the owner
 	Used       uint64 `json:"used"`                 // seconds ago

@@ -13,8 +13,11 @@ type LocalEntry struct {
 	Router bool `json:"router,omitempty"`
 	// Contested: a permanent FDB entry has the MAC address behind a remote. It stays, so that
 	// frames for the address still go there, and nobody is to be told that the address is here.
-	Contested bool   `json:"contested,omitempty"`
-	Updated   uint64 `json:"updated"` // seconds ago
+	Contested bool `json:"contested,omitempty"`
+	// Sticky: a sticky FDB entry has the MAC address here. It neither ages nor moves, and others
+	// are to be told so (RFC 7432 section 15.2).
+	Sticky  bool   `json:"sticky,omitempty"`
+	Updated uint64 `json:"updated"` // seconds ago
 }
 
 // LocalFilter selects local entries. A field that is not set selects all.

@@ -51,12 +51,15 @@ type LinkSpec struct {
 	FlowLabel      *Value      `json:"flowlabel,omitempty" yaml:"flowlabel,omitempty"` // number or inherit
 	Proxy          *bool       `json:"proxy,omitempty" yaml:"proxy,omitempty"`
 	// ProxyLearn is set by `proxy learn`; proxy alone clears it.
-	ProxyLearn *bool   `json:"proxylearn,omitempty" yaml:"-"` // in a file, proxy: learn
-	LearnLocal *bool   `json:"learnlocal,omitempty" yaml:"learnlocal,omitempty"`
-	L2Miss     *bool   `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
-	L3Miss     *bool   `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
-	GBP        *bool   `json:"gbp,omitempty" yaml:"gbp,omitempty"`
-	GBPID      *uint16 `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
+	ProxyLearn *bool `json:"proxylearn,omitempty" yaml:"-"` // in a file, proxy: learn
+	LearnLocal *bool `json:"learnlocal,omitempty" yaml:"learnlocal,omitempty"`
+	// EVPN has an EVPN agent take the link; it brings learnlocal, and nolearning unless learning
+	// is said.
+	EVPN   *bool   `json:"evpn,omitempty" yaml:"evpn,omitempty"`
+	L2Miss *bool   `json:"l2miss,omitempty" yaml:"l2miss,omitempty"`
+	L3Miss *bool   `json:"l3miss,omitempty" yaml:"l3miss,omitempty"`
+	GBP    *bool   `json:"gbp,omitempty" yaml:"gbp,omitempty"`
+	GBPID  *uint16 `json:"gbpid,omitempty" yaml:"gbpid,omitempty"` // policy id to send; needs gbp
 }
 
 // LinkChange is a LinkSpec with the other words of `link set`. On a change, Name is the link's

@@ -168,6 +168,12 @@ func (c *Client) BatchNeighs(ctx context.Context, b api.NeighBatch) (api.BatchRe
 	return r, err
 }
 
+// ChangeNeigh does what verb says with a neighbour that a link with proxy answers for: add,
+// replace or del.
+func (c *Client) ChangeNeigh(ctx context.Context, verb string, n api.NeighEntry) error {
+	return c.do(ctx, http.MethodPost, "/v1/neigh/"+url.PathEscape(verb), n, nil)
+}
+
 // Sweep removes what an owner put in before its present generation.
 func (c *Client) Sweep(ctx context.Context, w api.Sweep) (api.Swept, error) {
 	var n api.Swept

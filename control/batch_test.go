@@ -138,6 +138,69 @@ func TestNeighs(t *testing.T) {
 	}
 }
 
+// TestChangeNeigh: an operator changes one neighbour, a controller's as well, whose batches then
+// leave it alone.
+func TestChangeNeigh(t *testing.T) {
+	_, c, _, _ := watched(t)
+	addLink(t, c, api.LinkSpec{})
+	n := api.NeighEntry{Dev: "vx1", IP: netip.MustParseAddr("198.51.100.7"), MAC: "02:00:00:00:00:07"}
+	owned := n
+	owned.Owner = "c"
+	group := n
+	group.MAC = "01:00:5e:00:00:01"
+	for _, tt := range []struct {
+		verb string
+		n    api.NeighEntry
+		want error
+	}{
+		{"add", n, nil}, {"add", n, api.ErrExist}, {"replace", n, nil}, {"del", n, nil}, {"del", n, api.ErrNotExist},
+		{"change", n, api.ErrInvalid}, {"add", owned, api.ErrInvalid}, {"add", group, api.ErrInvalid}, {"add", api.NeighEntry{Dev: "vx1"}, api.ErrInvalid},
+		{"add", api.NeighEntry{Dev: "vx9", IP: n.IP, MAC: n.MAC}, api.ErrNoLink},
+	} {
+		if err := c.ChangeNeigh(t.Context(), tt.verb, tt.n); !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+			t.Errorf("%s %+v: %v, want %v", tt.verb, tt.n, err, tt.want)
+		}
+	}
+	batch := func(want error) {
+		t.Helper()
+		r, err := c.BatchNeighs(t.Context(), api.NeighBatch{Owner: "c", Generation: 1, Changes: []api.NeighChange{{Op: "replace", NeighEntry: n}}})
+		if err != nil || !errors.Is(r.Results[0].Err(), want) {
+			t.Errorf("a controller's: %+v, %v, want %v", r, err, want)
+		}
+	}
+	batch(nil)
+	if err := c.ChangeNeigh(t.Context(), "replace", n); err != nil {
+		t.Error(err)
+	}
+	batch(api.ErrExist)
+}
+
+// TestSticky: an entry without a remote has its address here for good, and what else is said of
+// one is refused.
+func TestSticky(t *testing.T) {
+	_, c, _, _ := watched(t)
+	addLink(t, c, api.LinkSpec{LearnLocal: new(true)})
+	e := api.FDBEntry{Dev: "vx1", MAC: "02:00:00:00:00:07", Sticky: true}
+	remote, moves, group, bare := e, e, e, e
+	remote.Dst, moves.State, group.MAC, bare.Sticky = netip.MustParseAddr("192.0.2.7"), api.Dynamic, "01:00:5e:00:00:01", false
+	for _, wrong := range []api.FDBEntry{remote, moves, group, bare} {
+		if err := c.ChangeFDB(t.Context(), "add", wrong); !errors.Is(err, api.ErrInvalid) {
+			t.Errorf("%+v: %v", wrong, err)
+		}
+	}
+	if err := c.ChangeFDB(t.Context(), "add", e); err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.FDB(t.Context(), api.FDBFilter{Dev: "vx1", MAC: e.MAC})
+	if want := (api.FDBEntry{Dev: "vx1", MAC: e.MAC, State: api.Permanent, Sticky: true}); err != nil || len(all) != 1 || all[0] != want {
+		t.Errorf("it is listed as %+v, %v", all, err)
+	}
+	local, err := c.Local(t.Context(), api.LocalFilter{})
+	if err != nil || len(local) != 1 || !local[0].Sticky || local[0].MAC != e.MAC {
+		t.Errorf("this side has %+v, %v", local, err)
+	}
+}
+
 // TestFollow: a stream begins with what is there, says where that ends, and goes on with all
 // that has changed since, so that its reader always has the daemon's state.
 func TestFollow(t *testing.T) {

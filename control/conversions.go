@@ -46,6 +46,7 @@ func conversions() []conversion {
 		as(func(s *spec) **uint32 { return &s.Ageing }, func(c *config) *time.Duration { return &c.Ageing }, ageing, seconds),
 		as(func(s *spec) **api.Value { return &s.MaxAddress }, func(c *config) *int { return &c.MaxAddresses }, limit, limitText),
 		same(func(s *spec) **bool { return &s.LearnLocal }, func(c *config) *bool { return &c.LearnLocal }),
+		evpn(), // before learning, which wins
 		not(func(s *spec) **bool { return &s.Learning }, func(c *config) *bool { return &c.NoLearning }),
 		same(func(s *spec) **bool { return &s.Proxy }, func(c *config) *bool { return &c.Proxy }),
 		{func(s *spec, c *config) {

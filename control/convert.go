@@ -160,3 +160,13 @@ func orInherit[T uint8 | uint32](a func(*api.LinkSpec) **api.Value, v func(*vtep
 		},
 	}
 }
+
+// evpn brings what the links of a fabric have: addresses of remote hosts come by the control plane,
+// so that a link that becomes one learns none from packets, and one that is none any more does.
+func evpn() conversion {
+	return conversion{func(s *api.LinkSpec, c *vtep.LinkConfig) {
+		if s.EVPN != nil && *s.EVPN != c.EVPN {
+			c.EVPN, c.NoLearning = *s.EVPN, *s.EVPN
+		}
+	}, func(c *vtep.LinkConfig, s *api.LinkSpec) { s.EVPN = new(c.EVPN) }}
+}

@@ -67,10 +67,29 @@ func Entry(e *api.FDBEntry) (vtep.FDBEntry, error) {
 	if e.NoFlood {
 		out.Flags |= fdb.FlagNoFlood
 	}
+	if e.Sticky {
+		out.State = fdb.Permanent // static, as bridge has it of its ports, says no more here
+		if err := sticky(e, &out); err != nil {
+			return out, err
+		}
+	}
 	if e.Owner != "" {
 		out.Owner, err = ownerOf(e.Owner, e.Generation)
 	}
 	return out, err
+}
+
+// sticky refuses what cannot be on this side for good.
+func sticky(e *api.FDBEntry, out *vtep.FDBEntry) error {
+	switch {
+	case e.Dst.IsValid() && !e.Dst.IsUnspecified():
+		return api.Invalidf("sticky is for a MAC address on this side, and dst %s is a remote: write one of them", e.Dst)
+	case e.State == api.Dynamic:
+		return api.Invalidf("a sticky address neither ages nor moves: leave dynamic out")
+	case fdb.IsGroup(out.MAC):
+		return api.Invalidf("%s is no host's address, as a sticky one is: write six bytes such as 02:00:00:00:00:01", e.MAC)
+	}
+	return nil
 }
 
 func macOf(s string) (encap.MAC, error) {
@@ -128,8 +147,11 @@ func entryOf(e vtep.FDBEntry) api.FDBEntry {
 		Used:        uint64(e.Used / time.Second), Updated: uint64(e.Updated / time.Second),
 	}
 	out.NoFlood = e.Flags&fdb.FlagNoFlood != 0
+	if e.State == fdb.Permanent && !fdb.IsGroup(e.MAC) && (!e.Remote.Addr.IsValid() || e.Remote.Addr.IsUnspecified()) {
+		out.Sticky, out.Dst, out.Port, out.Via = true, netip.Addr{}, 0, ""
+	}
 	out.Owner, out.Generation = e.Owner.Name, e.Owner.Generation
-	if e.Remote.VNI != nil {
+	if e.Remote.VNI != nil && !out.Sticky {
 		out.VNI = new(uint32(*e.Remote.VNI))
 	}
 	return out
@@ -137,7 +159,7 @@ func entryOf(e vtep.FDBEntry) api.FDBEntry {
 
 func localOf(e *vtep.LocalEntry) api.LocalEntry {
 	return api.LocalEntry{
-		Dev: e.Link, MAC: e.MAC.String(), IP: e.IP, Router: e.Router, Contested: e.Contested,
+		Dev: e.Link, MAC: e.MAC.String(), IP: e.IP, Router: e.Router, Contested: e.Contested, Sticky: e.Pinned,
 		Updated: uint64(e.Updated / time.Second),
 	}
 }

@@ -186,7 +186,7 @@ func (s *Server) changeFDB(r *http.Request) (any, error) {
 }
 
 // complete refuses an entry that the kernel's driver refuses: one without a destination
-// (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c), or with a source VNI that is not the
+// (vxlan_fdb_add in drivers/net/vxlan/vxlan_core.c) that is not sticky, or with a source VNI that is not the
 // link's. links are needed where it has one.
 func complete(e *api.FDBEntry, verb string, links map[string]vtep.LinkConfig) error {
 	if e.SrcVNI != nil {
@@ -195,7 +195,7 @@ func complete(e *api.FDBEntry, verb string, links map[string]vtep.LinkConfig) er
 			return api.Invalidf("src_vni %d is not the VNI of link %s, which is %d: write vni %d for the remote's VNI", *e.SrcVNI, e.Dev, link.VNI, *e.SrcVNI)
 		}
 	}
-	if !e.Dst.IsValid() && slices.Contains([]string{"add", "append", "replace"}, verb) {
+	if !e.Dst.IsValid() && !e.Sticky && slices.Contains([]string{"add", "append", "replace"}, verb) {
 		return fmt.Errorf("%w: fdb %s needs a destination, write dst IP", vtep.ErrInvalid, verb)
 	}
 	return nil

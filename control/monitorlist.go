@@ -50,7 +50,7 @@ func (s *Server) localEvent(out *api.Event, e *vtep.Event) {
 	out.Object = api.ObjectLocal
 	out.Local = &api.LocalEntry{
 		Dev: e.Entry.Link, MAC: e.Entry.MAC.String(), IP: e.Entry.Remote.Addr,
-		Router: e.Entry.Flags&fdb.FlagRouter != 0, Contested: e.Kind == vtep.LocalContested,
+		Router: e.Entry.Flags&fdb.FlagRouter != 0, Contested: e.Kind == vtep.LocalContested, Sticky: e.Pinned,
 	}
 	out.Old = e.Old
 	switch e.Kind {

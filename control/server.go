@@ -158,6 +158,7 @@ func (s *Server) routes() map[string]http.Handler {
 		"POST /v1/fdb/flush":      s.flushFDB,
 		"POST /v1/sweep":          s.sweep,
 		"GET /v1/neigh":           s.neighs,
+		"POST /v1/neigh/{verb}":   s.changeNeigh,
 		"GET /v1/local":           s.locals,
 		"GET /v1/explain":         s.explain,
 		"GET /v1/log":             s.log,

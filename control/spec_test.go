@@ -27,7 +27,7 @@ func TestSpecRoundTrip(t *testing.T) {
 			Dev: "eth0", DstPort: 8472, SrcPortMin: 1000, SrcPortMax: 2000, TTL: 255, TOS: 0xb8, DF: vtep.DFInherit,
 			NoLearning: true, Ageing: 7 * time.Second, MaxAddresses: 9, NoUDPChecksum: true, UDP6ZeroCsumTx: true, UDP6ZeroCsumRx: true,
 			MTU: 1400, Address: encap.MAC{2, 0, 0, 0, 0, 1}, Reserved: vtep.ReservedDrop, InnerVLAN: vtep.InnerVLANDrop, Queues: 4,
-			NoLocalBypass: true, ClampMSS: true, BUMLimit: 100, MinTTL: 254, PeerBUMLimit: 50, NoMoveGuard: true, NoLoopGuard: true, Persist: true, Owner: new(uint32(1234)), OwnerGroup: new(uint32(5678)), Proxy: true, ProxyLearn: true, L2Miss: true, L3Miss: true, GBP: true, PolicyID: 65535, FlowLabel: 0xfffff,
+			NoLocalBypass: true, ClampMSS: true, BUMLimit: 100, MinTTL: 254, PeerBUMLimit: 50, NoMoveGuard: true, NoLoopGuard: true, Persist: true, Owner: new(uint32(1234)), OwnerGroup: new(uint32(5678)), Proxy: true, ProxyLearn: true, EVPN: true, L2Miss: true, L3Miss: true, GBP: true, PolicyID: 65535, FlowLabel: 0xfffff,
 			Accept:   vtep.Accept{Mode: vtep.AcceptPrefixes, Prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.1/32")}},
 			SameHost: vtep.SameHost{Mode: vtep.SameHostPrefixes, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.8/32")}},
 		},

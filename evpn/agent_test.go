@@ -46,7 +46,7 @@ func withAgent(t *testing.T, edit func(*Config), fn func(t *testing.T, b *bench)
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, edit)
 		b.BeginList()
-		b.HandleLink(Link{"vxlan42", 42, ownVTEP})
+		b.HandleLink(Link{Name: "vxlan42", VNI: 42, Local: ownVTEP})
 		b.EndList()
 		b.HandleEvent(bgp.Event{Neighbour: reflector, Kind: bgp.NeighbourUp})
 		b.HandleEvent(bgp.Event{Neighbour: reflector, Kind: bgp.EndOfRIB})
@@ -329,11 +329,13 @@ func TestRefused(t *testing.T) {
 // TestLinksThatStayOut: each with its reason.
 func TestLinksThatStayOut(t *testing.T) {
 	withAgent(t, nil, func(t *testing.T, b *bench) {
-		b.HandleLink(Link{"vxlan43", 42, ownVTEP})
-		b.HandleLink(Link{"vxlan44", 44, netip.MustParseAddr("2001:db8::5")})
-		b.HandleLink(Link{"vxlan45", 45, netip.Addr{}})
-		b.HandleLink(Link{"vxlan46", 70000, ownVTEP})
-		b.HandleLink(Link{"vxlan47", 70000 - 65536, ownVTEP})
+		b.HandleLink(Link{Name: "vxlan43", VNI: 42, Local: ownVTEP})
+		b.HandleLink(Link{Name: "vxlan44", VNI: 44, Local: netip.MustParseAddr("2001:db8::5")})
+		b.HandleLink(Link{Name: "vxlan45", VNI: 45})
+		b.HandleLink(Link{Name: "vxlan46", VNI: 70000, Local: ownVTEP})
+		b.HandleLink(Link{Name: "vxlan47", VNI: 70000 - 65536, Local: ownVTEP})
+		b.HandleLink(Link{Name: "vxlan48", VNI: 48, Local: ownVTEP, Quiet: true})
+		b.HandleLink(Link{Name: "vxlan49", VNI: 49, Local: ownVTEP, Down: true})
 		synctest.Wait()
 		var rds []string
 		out := map[string]string{}
@@ -343,7 +345,7 @@ func TestLinksThatStayOut(t *testing.T) {
 				rds = append(rds, v.RD)
 			}
 		}
-		for name, want := range map[string]string{"vxlan42": "", "vxlan43": "link vxlan42", "vxlan44": "ipv6: true", "vxlan45": "no local address", "vxlan46": "", "vxlan47": ""} {
+		for name, want := range map[string]string{"vxlan42": "", "vxlan43": "link vxlan42", "vxlan44": "ipv6: true", "vxlan45": "no local address", "vxlan46": "", "vxlan47": "", "vxlan48": "does not say evpn", "vxlan49": "uvtep link set vxlan49 up"} {
 			if got := out[name]; !strings.Contains(got, want) || (got == "") != (want == "") {
 				t.Errorf("%s is out because of %q, want %q", name, got, want)
 			}
@@ -354,6 +356,9 @@ func TestLinksThatStayOut(t *testing.T) {
 		b.HandleLinkGone("vxlan42")
 		synctest.Wait()
 		equal(t, "reason once the other is gone", b.VNIs("vxlan43")[0].Out, "")
+		b.SetConfig(LinkPolicy{All: true, ByName: map[string]LinkConfig{"vxlan48": {}, "vxlan50": {}}}, nil)
+		equal(t, "reason once the file names it", b.VNIs("vxlan48")[0].Out, "")
+		equal(t, "reason of one that is not there", b.VNIs("vxlan50")[0].Out, notThere)
 	})
 }
 

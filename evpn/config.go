@@ -87,7 +87,7 @@ type Change struct {
 
 // LinkPolicy says which links take part, and how.
 type LinkPolicy struct {
-	// All has each link take part that the data plane offers.
+	// All has each link take part that the data plane offers and that is not quiet.
 	All bool
 	// ByName has the settings of single links, which take part.
 	ByName map[string]LinkConfig

@@ -14,6 +14,8 @@ type Link struct {
 	Name  string
 	VNI   uint32
 	Local netip.Addr // its VTEP; not valid while the link has none
+	Quiet bool       // it does not ask to take part, and does where it is named
+	Down  bool       // its device is down: it takes no part meanwhile
 }
 
 // link is a link that the data plane offers: where it takes part, the MAC-VRF of its VNI (RFC
@@ -284,8 +286,12 @@ func sameConfig(a, b *LinkConfig) bool {
 func (a *Agent) policy(l *link) (LinkConfig, string) {
 	conf, named := a.conf.Links.ByName[l.Name]
 	switch {
+	case !named && a.conf.Links.All && l.Quiet:
+		return conf, "it does not say evpn, and the agent's file does not name it"
 	case !named && !a.conf.Links.All:
 		return conf, "the agent's file does not name it"
+	case l.Down:
+		return conf, "it is down: uvtep link set " + l.Name + " up"
 	case !l.Local.IsValid():
 		return conf, "it has no local address: give it one (local)"
 	case l.Local.IsUnspecified() || l.Local.IsMulticast() || l.Local.IsLinkLocalUnicast() || l.Local.IsLoopback():

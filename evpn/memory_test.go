@@ -44,7 +44,7 @@ func TestLiveHeap(t *testing.T) {
 		}
 	}
 	a.BeginList()
-	a.HandleLink(Link{"vxlan42", 42, ownVTEP})
+	a.HandleLink(Link{Name: "vxlan42", VNI: 42, Local: ownVTEP})
 	a.EndList()
 	a.HandleEvent(bgp.Event{Neighbour: reflector, Kind: bgp.NeighbourUp})
 	a.HandleEvent(bgp.Event{Neighbour: reflector, Kind: bgp.EndOfRIB})

@@ -46,7 +46,7 @@ func TestListedIsNoClaim(t *testing.T) {
 		b := newBench(t, nil)
 		hostB := bgp.MAC{2, 0, 0, 0, 0, 0xb}
 		b.BeginList()
-		b.HandleLink(Link{"vxlan42", 42, ownVTEP})
+		b.HandleLink(Link{Name: "vxlan42", VNI: 42, Local: ownVTEP})
 		b.HandleMAC(MAC{Link: "vxlan42", MAC: hostA})
 		b.HandleMAC(MAC{Link: "vxlan42", MAC: hostB})
 		b.EndList()

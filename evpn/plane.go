@@ -32,6 +32,9 @@ func (a *Agent) EndList() {
 		l.doubt()
 		l.touchAll()
 	}
+	for _, name := range a.missing("") {
+		a.log.Warn("a link of the agent's file takes no part: "+notThere, "link", name)
+	}
 	a.listing, a.listed, a.swept = false, true, false
 	a.away = time.Time{}
 	a.poke()

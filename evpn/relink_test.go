@@ -28,7 +28,7 @@ func TestLinkReplaced(t *testing.T) {
 	route := t2(lowVTEP, hostA, netip.Addr{})
 	replace := func(b *bench) {
 		b.HandleLinkGone("vxlan42")
-		b.HandleLink(Link{"vxlan42", 42, ownVTEP})
+		b.HandleLink(Link{Name: "vxlan42", VNI: 42, Local: ownVTEP})
 		b.unhear(route)
 	}
 	t.Run("queued", func(t *testing.T) {

@@ -135,7 +135,26 @@ func (a *Agent) VNIs(name string) []VNI {
 		slices.SortFunc(v.VTEPs, func(p, q Peer) int { return p.VTEP.Compare(q.VTEP) })
 		all = append(all, v)
 	})
+	if a.listed {
+		for _, n := range a.missing(name) {
+			all = append(all, VNI{Link: n, Out: notThere, VTEPs: []Peer{}})
+		}
+	}
 	return all
+}
+
+// notThere is why a link takes no part that the agent's file names.
+const notThere = "the data plane has no link of this name that says evpn or learnlocal"
+
+// missing are the links that the configuration names and the data plane does not offer; name "":
+// all.
+func (a *Agent) missing(name string) (names []string) {
+	for _, n := range slices.Sorted(maps.Keys(a.conf.Links.ByName)) {
+		if a.links[n] == nil && (name == "" || n == name) {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 func texts(cs []bgp.ExtCommunity) []string {

@@ -55,12 +55,14 @@ func TestMetricsTable(t *testing.T) {
 	}
 }
 
-// TestRecipeFile: the page's file is one that an agent takes, with all keys that the page names.
+// TestRecipeFile: the page's files are ones that an agent takes.
 func TestRecipeFile(t *testing.T) {
-	_, rest, _ := strings.Cut(page(t), "```yaml agent\n")
-	text, _, _ := strings.Cut(rest, "```")
-	f, err := parse("evpn.yaml", []byte(text))
-	if err != nil || f.AS != 65001 || len(f.Neighbours) != 1 || !f.Links.All {
-		t.Errorf("it is read as %+v, %v", f, err)
+	for block, as := range map[string]uint32{"agent": 65001, "agent-ebgp": 65002, "agent-proxmox": 65000} {
+		_, rest, _ := strings.Cut(page(t), "```yaml "+block+"\n")
+		text, _, _ := strings.Cut(rest, "```")
+		f, err := parse("evpn.yaml", []byte(text))
+		if err != nil || f.AS != as || len(f.Neighbours) != 1 || !f.Links.All {
+			t.Errorf("%s is read as %+v, %v", block, f, err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/uvtep/uvtep/api"
@@ -95,17 +96,21 @@ func (f *follower) stream(ctx context.Context) (heard bool, err error) {
 	}
 }
 
-// link hands over a link that takes part: one that says learnlocal, as evpn does.
+// link hands over a link whose hosts are told: one that says evpn or learnlocal.
 func (f *follower) link(e *api.Event) {
 	s := &e.Link.Spec
-	if e.Event == api.EventDel || s.LearnLocal == nil || !*s.LearnLocal {
+	says := func(word *bool) bool { return word != nil && *word }
+	if e.Event == api.EventDel || !says(s.LearnLocal) && !says(s.EVPN) {
 		if f.took[s.Name] {
 			delete(f.took, s.Name)
 			f.agent.HandleLinkGone(s.Name)
 		}
 		return
 	}
-	l := evpn.Link{Name: s.Name}
+	l := evpn.Link{Name: s.Name, Quiet: !says(s.EVPN)}
+	if flags := e.Link.Netdev.Flags; len(flags) > 0 {
+		l.Down = !slices.Contains(flags, "UP")
+	}
 	if s.ID != nil {
 		l.VNI = *s.ID
 	}
@@ -126,7 +131,7 @@ func (f *follower) local(e *api.Event) {
 	}
 	gone := e.Event == api.EventDel || e.Event == api.EventConflict || e.Local.Contested
 	if !e.Local.IP.IsValid() {
-		f.agent.HandleMAC(evpn.MAC{Link: e.Local.Dev, MAC: mac, Gone: gone})
+		f.agent.HandleMAC(evpn.MAC{Link: e.Local.Dev, MAC: mac, Sticky: e.Local.Sticky, Gone: gone})
 		return
 	}
 	if e.Event == api.EventMove {

@@ -109,9 +109,11 @@ func fdbChange(c *evpn.Change) api.FDBChange {
 	f := api.FDBChange{FDBEntry: api.FDBEntry{Dev: c.Link, MAC: c.MAC.String(), Dst: c.VTEP, ExternLearn: true}}
 	switch c.Kind {
 	case evpn.SetMAC:
-		f.Op, f.State = client.Replace, api.Dynamic // a host that moves here is heard, and then local
+		// A host that moves here is heard, and then local; packets move it nowhere else, and a
+		// device that is down for a moment loses nothing.
+		f.Op, f.State = client.Replace, api.Static
 		if c.Sticky {
-			f.State = api.Permanent // one that does not move
+			f.State = api.Permanent // one that does not move here either
 		}
 	case evpn.DelMAC:
 		f.Op = client.Del

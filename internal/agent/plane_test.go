@@ -99,13 +99,13 @@ func TestApply(t *testing.T) {
 		}
 	}
 	want := []string{
-		"evpn 7 replace l 02:00:00:00:00:0a 192.0.2.2 dynamic false true",
+		"evpn 7 replace l 02:00:00:00:00:0a 192.0.2.2 static false true",
 		"evpn 7 replace l 02:00:00:00:00:0a 192.0.2.2 permanent false true",
 		"evpn 7 append l 00:00:00:00:00:00 192.0.2.2 permanent false true",
 		"evpn 7 append l 00:00:00:00:00:00 192.0.2.2 permanent true true",
 		"evpn 7 del l 00:00:00:00:00:00 192.0.2.2  false true",
 		"evpn 7 del l 02:00:00:00:00:0a invalid IP  false true",
-		"evpn 7 replace l 02:00:00:00:00:0a 192.0.2.2 dynamic false true",
+		"evpn 7 replace l 02:00:00:00:00:0a 192.0.2.2 static false true",
 		"evpn 7 replace l 2001:db8::a 02:00:00:00:00:0a true false",
 		"evpn 7 del l 2001:db8::a  false false",
 	}
@@ -121,10 +121,12 @@ func (r *recorder) BeginList() { r.ch <- "begin" }
 func (r *recorder) EndList()   { r.ch <- "end" }
 func (r *recorder) Lost()      { r.ch <- "lost" }
 func (r *recorder) HandleLink(l evpn.Link) {
-	r.ch <- fmt.Sprintf("link %s %d %v", l.Name, l.VNI, l.Local)
+	r.ch <- fmt.Sprintf("link %s %d %v quiet %t down %t", l.Name, l.VNI, l.Local, l.Quiet, l.Down)
 }
 func (r *recorder) HandleLinkGone(name string) { r.ch <- "gone " + name }
-func (r *recorder) HandleMAC(m evpn.MAC)       { r.ch <- fmt.Sprintf("mac %v gone %t", m.MAC, m.Gone) }
+func (r *recorder) HandleMAC(m evpn.MAC) {
+	r.ch <- fmt.Sprintf("mac %v sticky %t gone %t", m.MAC, m.Sticky, m.Gone)
+}
 func (r *recorder) HandleAddr(a evpn.Addr) {
 	r.ch <- fmt.Sprintf("addr %v of %v router %t gone %t", a.Addr, a.MAC, a.Flags.Router, a.Gone)
 }
@@ -135,16 +137,22 @@ func TestFollow(t *testing.T) {
 	local := func(e string, l api.LocalEntry) api.Event {
 		return api.Event{Event: e, Object: api.ObjectLocal, Local: &l}
 	}
-	link := func(e string, learn bool) api.Event {
-		return api.Event{Event: e, Object: api.ObjectLink, Link: &api.Link{Spec: api.LinkSpec{Name: "l", ID: new(uint32(42)), Local: new(netip.MustParseAddr("192.0.2.1")), LearnLocal: &learn}}}
+	link := func(e string, learn, says, up bool) api.Event {
+		flags := []string{"BROADCAST"}
+		if up {
+			flags = append(flags, "UP")
+		}
+		return api.Event{Event: e, Object: api.ObjectLink, Link: &api.Link{Netdev: api.Netdev{Flags: flags},
+			Spec: api.LinkSpec{Name: "l", ID: new(uint32(42)), Local: new(netip.MustParseAddr("192.0.2.1")), LearnLocal: &learn, EVPN: &says}}}
 	}
 	a, ip := "02:00:00:00:00:0a", netip.MustParseAddr("198.51.100.1")
 	moved := local(api.EventMove, api.LocalEntry{Dev: "l", MAC: a, IP: ip, Router: true})
 	moved.OldMAC = "02:00:00:00:00:0b"
 	events := []api.Event{
-		link(api.EventNew, true), local(api.EventNew, api.LocalEntry{Dev: "l", MAC: a}), {Event: api.EventListed},
+		link(api.EventNew, true, false, true), local(api.EventNew, api.LocalEntry{Dev: "l", MAC: a}), {Event: api.EventListed},
+		local(api.EventNew, api.LocalEntry{Dev: "l", MAC: a, Sticky: true}),
 		moved, local(api.EventConflict, api.LocalEntry{Dev: "l", MAC: a, Contested: true}), local(api.EventDel, api.LocalEntry{Dev: "l", MAC: a, IP: ip}),
-		link(api.EventNew, false), link(api.EventDel, true),
+		link(api.EventNew, false, true, false), link(api.EventNew, false, true, true), link(api.EventNew, false, false, true), link(api.EventDel, true, true, true),
 	}
 	c := fakeDaemon(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := json.NewEncoder(w)
@@ -163,9 +171,10 @@ func TestFollow(t *testing.T) {
 		_ = (&follower{client: c, plane: &plane{client: c}, agent: r, log: slog.New(slog.DiscardHandler)}).run(ctx)
 	})
 	want := []string{
-		"begin", "link l 42 192.0.2.1", "mac " + a + " gone false", "end",
+		"begin", "link l 42 192.0.2.1 quiet true down false", "mac " + a + " sticky false gone false", "end", "mac " + a + " sticky true gone false",
 		"addr 198.51.100.1 of 02:00:00:00:00:0b router false gone true", "addr 198.51.100.1 of " + a + " router true gone false",
-		"mac " + a + " gone true", "addr 198.51.100.1 of " + a + " router false gone true", "gone l", "lost", "begin",
+		"mac " + a + " sticky false gone true", "addr 198.51.100.1 of " + a + " router false gone true",
+		"link l 42 192.0.2.1 quiet false down true", "link l 42 192.0.2.1 quiet false down false", "gone l", "lost", "begin",
 	}
 	for i, w := range want {
 		select {

@@ -94,7 +94,10 @@ func (r *rig) newVTEP(vnis ...uint32) {
 
 func (r *rig) addLink(vni uint32) {
 	r.t.Helper()
-	if err := r.vtep.AddLink(vtep.LinkConfig{Name: linkName(vni), VNI: encap.VNI(vni), Local: ownAddr, LearnLocal: true, MaxAddresses: -1}); err != nil {
+	if err := r.vtep.AddLink(vtep.LinkConfig{Name: linkName(vni), VNI: encap.VNI(vni), Local: ownAddr, EVPN: true, MaxAddresses: -1}); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.vtep.SetLinkUp(linkName(vni), true); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -40,7 +40,7 @@ func TestRunning(t *testing.T) {
 			_ = out.Encode(api.Swept{})
 			return
 		}
-		_ = out.Encode(api.Event{Event: api.EventNew, Object: api.ObjectLink, Listed: true, Link: &api.Link{Spec: api.LinkSpec{Name: "l", ID: new(uint32(42)), Local: new(netip.MustParseAddr("192.0.2.1")), LearnLocal: new(true)}}})
+		_ = out.Encode(api.Event{Event: api.EventNew, Object: api.ObjectLink, Listed: true, Link: &api.Link{Spec: api.LinkSpec{Name: "l", ID: new(uint32(42)), Local: new(netip.MustParseAddr("192.0.2.1")), EVPN: new(true)}}})
 		_ = out.Encode(api.Event{Event: api.EventListed})
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()

@@ -201,6 +201,7 @@ func objects() []struct {
 		{"link", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"fdb", []verb{{"add", "add"}, {"append", "append"}, {"replace", "replace"}, {"delete", "del"}, {"get", "get"}, {"show", "show"}, {"lst", "show"}, {"list", "show"}, {"flush", "flush"}}},
 		{"port", []verb{{"add", "add"}, {"set", "set"}, {"change", "set"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
+		{"neigh", []verb{{"add", "add"}, {"replace", "replace"}, {"delete", "del"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}}},
 		{"config", []verb{{"check", "check"}, {"apply", "apply"}}},
 		{"import", []verb{{"iproute2", "iproute2"}, {"netdev", "netdev"}, {"ifupdown2", "ifupdown2"}, {"netplan", "netplan"}, {"nm", "nm"}, {"auto", "auto"}}},
 		{"export", nil},

@@ -63,7 +63,7 @@ func (a *app) batchLine(ctx context.Context, words []string) error {
 	case err != nil:
 		return err
 	case slices.ContainsFunc(args, batchFlag), slices.Contains(args[:min(1, len(args))], "run"):
-		return usagef("a batch has link and fdb commands, and no daemon and no batch of its own")
+		return usagef("a batch has link, fdb and neigh commands, and no daemon and no batch of its own")
 	case len(args) == 0, strings.HasPrefix(args[0], "-"):
 		return usagef("no command: write link or fdb and what follows")
 	}

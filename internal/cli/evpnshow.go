@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,43 +17,41 @@ import (
 
 // evpnShow prints what the agent knows of something.
 func (a *app) evpnShow(ctx context.Context, o *evpnOptions, args []string) error {
-	args, link, err := linkArg(args)
+	w, err := parseEVPNShow(args)
 	if err != nil {
 		return err
 	}
-	what := "neighbor"
-	switch len(args) {
-	case 0:
-	case 1:
-		what = args[0]
-	default:
-		return usagef("evpn show takes one word: neighbor, vni, mac, neigh, route or duplicate")
-	}
 	ask := func(v any) error {
-		return agent.Asker{Path: o.socket}.Get(ctx, what+"?"+url.Values{"link": {link}}.Encode(), v)
+		q := url.Values{"link": {w.link}}
+		if w.routeType > 0 {
+			q.Set("type", fmt.Sprint(w.routeType))
+		}
+		return agent.Asker{Path: o.socket}.Get(ctx, w.what+"?"+q.Encode(), v)
 	}
-	switch what {
+	switch w.what {
 	case "neighbor":
-		return show(a, ask, a.showNeighbors)
+		return show(a, ask, nil, a.showNeighbors)
 	case "vni":
-		return show(a, ask, a.showVNIs)
+		a.details = a.details || w.vni != nil // as FRR's show evpn vni 42
+		return show(a, ask, func(v *evpn.VNI) bool { return w.selects(v.VNI) }, a.showVNIs)
 	case "mac":
-		return show(a, ask, a.showMACs)
+		return show(a, ask, func(v *evpn.MACView) bool { return w.selects(v.VNI) }, a.showMACs)
 	case "neigh":
-		return show(a, ask, a.showAddrs)
+		return show(a, ask, func(v *evpn.AddrView) bool { return w.selects(v.VNI) }, a.showAddrs)
 	case "route":
-		return show(a, ask, a.showRoutes)
-	case "duplicate":
-		return show(a, ask, a.showDuplicates)
+		return show(a, ask, nil, a.showRoutes)
 	}
-	return usagef("unknown word %q: write evpn show neighbor, vni, mac, neigh, route or duplicate", what)
+	return show(a, ask, func(d *evpn.Duplicate) bool { return w.selects(d.VNI) && (w.link == "" || d.Link == w.link) }, a.showDuplicates)
 }
 
-// show asks for a list and prints it, as JSON where that was asked for.
-func show[T any](a *app, ask func(any) error, print func([]T)) error {
-	var all []T
+// show asks for a list and prints what keep selects of it, as JSON where that was asked for.
+func show[T any](a *app, ask func(any) error, keep func(*T) bool, print func([]T)) error {
+	all := []T{}
 	if err := ask(&all); err != nil {
 		return err
+	}
+	if keep != nil {
+		all = slices.DeleteFunc(all, func(v T) bool { return !keep(&v) })
 	}
 	if !a.json {
 		print(all)
@@ -123,14 +122,14 @@ func upTime(seconds int64) string {
 
 // showVNIs prints as FRR's `show evpn vni`.
 func (a *app) showVNIs(all []evpn.VNI) {
-	a.table("VNI|Type|VxLAN IF|# MACs|# ARPs|# Remote VTEPs|Local VTEP|RD", func(row func(...any)) {
+	a.table("VNI|Type|VxLAN IF|# MACs|# ARPs|# Remote VTEPs|Tenant VRF|Local VTEP|RD", func(row func(...any)) {
 		for i := range all {
 			v := &all[i]
 			rd := v.RD
 			if v.Out != "" {
 				rd = "takes no part: " + v.Out
 			}
-			row(v.VNI, "L2", v.Link, v.MACs, v.Addrs, len(v.VTEPs), v.Local, rd)
+			row(v.VNI, "L2", v.Link, v.MACs, v.Addrs, len(v.VTEPs), "default", v.Local, rd)
 		}
 	})
 	if !a.details {
@@ -152,7 +151,7 @@ func (a *app) showVNIs(all []evpn.VNI) {
 // showMACs prints as FRR's `show evpn mac vni`.
 func (a *app) showMACs(all []evpn.MACView) {
 	byLink(all, func(v *evpn.MACView) (string, uint32) { return v.Link, v.VNI }, func(link string, vni uint32, all []evpn.MACView) {
-		fmt.Fprintf(a.out, "VNI %d #MACs (local and remote) %d\n\nFlags: S=sticky, D=duplicate, X=seen here and not announced\n", vni, len(all))
+		fmt.Fprintf(a.out, "VNI %d #MACs (local and remote) %d\n\nFlags: S=sticky, D=duplicate, H=seen here and not announced\n", vni, len(all))
 		a.table("MAC|Type|Flags|Intf/Remote ES/VTEP|VLAN|Seq #'s", func(row func(...any)) {
 			for i := range all {
 				v := &all[i]
@@ -167,7 +166,7 @@ func (a *app) showMACs(all []evpn.MACView) {
 				for _, f := range []struct {
 					on   bool
 					text string
-				}{{v.Sticky, "S"}, {v.Duplicate, "D"}, {v.Seen && !v.Local, "X"}} {
+				}{{v.Sticky, "S"}, {v.Duplicate, "D"}, {v.Seen && !v.Local, "H"}} {
 					if f.on {
 						flags.WriteString(f.text)
 					}
@@ -185,14 +184,14 @@ func (a *app) showAddrs(all []evpn.AddrView) {
 		a.table("Neighbor|Type|Flags|State|MAC|Remote ES/VTEP|Seq #'s", func(row func(...any)) {
 			for i := range all {
 				v := &all[i]
-				typ, where, flags := "remote", v.VTEP.String(), ""
+				typ, where, flags, seqs := "remote", v.VTEP.String(), "", fmt.Sprintf("0/%d", v.Seq)
 				if v.Local {
-					typ, where = "local", ""
+					typ, where, seqs = "local", "", fmt.Sprintf("%d/0", v.Seq)
 				}
 				if v.Router {
 					flags = "R"
 				}
-				row(v.Addr, typ, flags, "active", v.MAC, where, v.Seq)
+				row(v.Addr, typ, flags, "active", v.MAC, where, seqs)
 			}
 		})
 	})

@@ -13,9 +13,10 @@ import (
 
 const (
 	fdbSentence = `LLADDR dev NAME [dst IP] [port PORT] [vni VNI] [via DEV]
-    [src_vni VNI] [permanent|static|dynamic] [extern_learn] [router] [noflood] [self [master]] [vlan VID] [use]
+    [src_vni VNI] [permanent|static|dynamic] [extern_learn] [router] [noflood] [sticky] [self [master]] [vlan VID] [use]
 
-noflood is for 00:00:00:00:00:00: dst is a peer that nothing is flooded to. The words may stand in any order. No state word means permanent. src_vni can only be the
+noflood is for 00:00:00:00:00:00: dst is a peer that nothing is flooded to. sticky, without
+dst, has the address on this side for good. The words may stand in any order. No state word means permanent. src_vni can only be the
 link's VNI. With self master the bridge that the link is a port of is given the entry as well. vlan and use are taken and say nothing, as to the kernel's driver.`
 	fdbFilters = `[dst IP] [port PORT] [vni VNI] [src_vni VNI] [via DEV]
     [[no]permanent] [[no]static] [[no]dynamic] [[no]extern_learn] [[no]router] [owner NAME]`
@@ -47,7 +48,7 @@ func newFDBCommand(a *app) *cobra.Command {
 		&cobra.Command{
 			Use:   "show [dev NAME] [filters]",
 			Short: "Show entries; -s with ages, -j as JSON",
-			Long:  "uvtep fdb show [dev NAME] " + fdbFilters + "\n    [br BRIDGE] [brport NAME] [vlan VID] [state STATE]\n\nAs with bridge, dynamic leaves out what is permanent and nothing else, and state tests bits:\nstatic has the permanent entries too, dynamic the static ones. -d says which controller put an entry in.\n\nuvtep fdb show [dev NAME] local has the addresses on this side of links with learnlocal: each MAC\naddress, then its IP addresses; contested: a permanent entry has it behind a remote.",
+			Long:  "uvtep fdb show [dev NAME] " + fdbFilters + "\n    [br BRIDGE] [brport NAME] [vlan VID] [state STATE]\n\nAs with bridge, dynamic leaves out what is permanent and nothing else, and state tests bits:\nstatic has the permanent entries too, dynamic the static ones. -d says which controller put an entry in.\n\nuvtep fdb show [dev NAME] local has the addresses on this side of links with learnlocal: each MAC\naddress, then its IP addresses; contested: a permanent entry has it behind a remote;\nsticky: an entry has it here, whatever others say.",
 			RunE:  a.fdbShow,
 		},
 		&cobra.Command{

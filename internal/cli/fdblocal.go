@@ -80,6 +80,9 @@ func localFlags(e *api.LocalEntry) []string {
 	if e.Contested {
 		flags = append(flags, "contested")
 	}
+	if e.Sticky {
+		flags = append(flags, "sticky")
+	}
 	return flags
 }
 

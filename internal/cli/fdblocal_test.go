@@ -14,17 +14,19 @@ func TestShowLocal(t *testing.T) {
 		{Dev: "vx1", MAC: "02:00:00:00:00:01", Updated: 3},
 		{Dev: "vx1", MAC: "02:00:00:00:00:01", IP: netip.MustParseAddr("2001:db8::7"), Router: true, Updated: 4},
 		{Dev: "vx1", MAC: "02:00:00:00:00:02", Contested: true},
+		{Dev: "vx1", MAC: "02:00:00:00:00:03", Sticky: true},
 	}
 	for _, tt := range []struct {
 		app    app
 		device bool
 		want   string
 	}{
-		{app{}, true, "02:00:00:00:00:01 dev vx1 self local\n02:00:00:00:00:01 dev vx1 ip 2001:db8::7 self router local\n02:00:00:00:00:02 dev vx1 self contested local\n"},
-		{app{statistics: 1}, false, "02:00:00:00:00:01 updated 3 self local\n02:00:00:00:00:01 ip 2001:db8::7 updated 4 self router local\n02:00:00:00:00:02 updated 0 self contested local\n"},
+		{app{}, true, "02:00:00:00:00:01 dev vx1 self local\n02:00:00:00:00:01 dev vx1 ip 2001:db8::7 self router local\n02:00:00:00:00:02 dev vx1 self contested local\n02:00:00:00:00:03 dev vx1 self sticky local\n"},
+		{app{statistics: 1}, false, "02:00:00:00:00:01 updated 3 self local\n02:00:00:00:00:01 ip 2001:db8::7 updated 4 self router local\n02:00:00:00:00:02 updated 0 self contested local\n02:00:00:00:00:03 updated 0 self sticky local\n"},
 		{app{json: true}, true, `[{"mac":"02:00:00:00:00:01","ifname":"vx1","flags":["self"],"state":"local"},` +
 			`{"mac":"02:00:00:00:00:01","ifname":"vx1","ip":"2001:db8::7","flags":["self","router"],"state":"local"},` +
-			`{"mac":"02:00:00:00:00:02","ifname":"vx1","flags":["self","contested"],"state":"local"}]` + "\n"},
+			`{"mac":"02:00:00:00:00:02","ifname":"vx1","flags":["self","contested"],"state":"local"},` +
+			`{"mac":"02:00:00:00:00:03","ifname":"vx1","flags":["self","sticky"],"state":"local"}]` + "\n"},
 	} {
 		var out bytes.Buffer
 		tt.app.out = &out

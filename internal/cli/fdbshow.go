@@ -108,6 +108,9 @@ func flagsOf(e api.FDBEntry) []string {
 	if e.NoFlood {
 		flags = append(flags, "noflood")
 	}
+	if e.Sticky {
+		flags = append(flags, "sticky")
+	}
 	return flags
 }
 

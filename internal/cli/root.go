@@ -109,7 +109,7 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 	f.StringVar(&a.netns, "netns", "", "the daemon of the network namespace `NAME`: its socket is "+netnsSocket("NAME")+" unless --control says")
 	f.BoolVarP(&a.ipv4, "ipv4", "4", false, "take IPv4 addresses only")
 	f.BoolVarP(&a.ipv6, "ipv6", "6", false, "take IPv6 addresses only")
-	root.Flags().StringVar(&a.batch, "batch", "", "run the link and fdb commands of `FILE`, a line each; -: of stdin")
+	root.Flags().StringVar(&a.batch, "batch", "", "run the link, fdb and neigh commands of `FILE`, a line each; -: of stdin")
 	root.Flags().BoolVar(&a.force, "force", false, "go on with a batch where a command fails")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if a.netns == "" || cmd.Flags().Changed("control") {
@@ -119,7 +119,7 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 		return nil
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v: see uvtep --help", err) })
-	root.AddCommand(newRunCommand(a), newLinkCommand(a), newPortCommand(a), newFDBCommand(a), newConfigCommand(a), newImportCommand(a), newExportCommand(a), newMonitorCommand(a), newEVPNCommand(a), newStatusCommand(a), newPingCommand(a), newCheckCommand(a), newExplainCommand(a), newCaptureCommand(a), newDecodeCommand(a), newBugreportCommand(a), newVersionCommand(a), newDemoCommand())
+	root.AddCommand(newRunCommand(a), newLinkCommand(a), newPortCommand(a), newFDBCommand(a), newNeighCommand(a), newConfigCommand(a), newImportCommand(a), newExportCommand(a), newMonitorCommand(a), newEVPNCommand(a), newStatusCommand(a), newPingCommand(a), newCheckCommand(a), newExplainCommand(a), newCaptureCommand(a), newDecodeCommand(a), newBugreportCommand(a), newVersionCommand(a), newDemoCommand())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(cmd *cobra.Command, args []string) error { return asUsage(check(cmd, args)) }

@@ -114,7 +114,12 @@ func (p *fdbParser) refuse(word string) error {
 			return nil
 		}
 		return words.Usagef("%q names nexthops of the kernel, which reach no link outside of it: write the entry's VTEP as dst IP", word)
-	case "sticky", "added_by_user", "noadded_by_user":
+	case "sticky":
+		if slices.Contains([]string{"add", "append", "replace", "del"}, p.verb) {
+			return nil
+		}
+		return words.Usagef("%q selects nothing: fdb show prints it of those that are", word)
+	case "added_by_user", "noadded_by_user":
 		return words.Usagef("%q is for entries of bridges: leave it out", word)
 	}
 	return nil
@@ -151,6 +156,9 @@ func (p *fdbParser) entryWord(word string) error {
 		return nil
 	case "noflood":
 		p.entry.NoFlood = true
+		return nil
+	case "sticky":
+		p.entry.Sticky = true
 		return nil
 	case "vlan":
 		return p.vlan()

@@ -31,6 +31,7 @@ func TestParseFDBEntry(t *testing.T) {
 		"02:00:00:00:00:01 vlan 1 dev vx1 self dst 192.0.2.1 use":       `{` + mac + `,"dst":"192.0.2.1"}`,
 		"02:00:00:00:00:01 dev vx1 dst 192.0.2.1 dyn ext rout ext":      `{` + mac + `,"dst":"192.0.2.1","state":"dynamic","extern_learn":true,"router":true}`,
 		"02:00:00:00:00:01 dev vx1 src_vni 7 vni 8 dst 192.0.2.1":       `{` + mac + `,"dst":"192.0.2.1","vni":8,"src_vni":7}`,
+		"02:00:00:00:00:01 dev vx1 sticky static":                       `{"dev":"vx1","mac":"02:00:00:00:00:01","sticky":true,"state":"static"}`,
 		"00:00:00:00:00:00 dev vx1 dst 192.0.2.9 noflood":               `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"192.0.2.9","noflood":true}`,
 		"00:00:00:00:00:00 dev vx1 dst 239.1.1.1":                       `{"dev":"vx1","mac":"00:00:00:00:00:00","dst":"239.1.1.1"}`,
 	} {
@@ -136,7 +137,7 @@ func TestParseFDBFilters(t *testing.T) {
 		"flush dynamic":            "needs a link",
 		"flush dev vx1 brport vx1": "bridge ports",
 		"flush dev vx1 vlan 3":     "bridge ports",
-		"flush dev vx1 sticky":     "for entries of bridges",
+		"flush dev vx1 sticky":     "selects nothing",
 		"flush dev vx1 nhid x":     "0 to 4294967295",
 		"get dev vx1":              "needs a MAC address",
 		"get 02:00:00:00:00:01":    "needs a MAC address",

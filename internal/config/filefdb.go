@@ -97,7 +97,7 @@ func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 		p.entry.MAC = mac.String()
 	case "state":
 		p.entry.State, err = p.OneOf(key, api.Permanent, api.Static, api.Dynamic)
-	case "extern_learn", "router", "noflood":
+	case "extern_learn", "router", "noflood", "sticky":
 		if !isBool {
 			return true, words.Usagef("%s %q: write true or false", key, v.text)
 		}
@@ -107,7 +107,7 @@ func entryKey(p *fdbParser, kv *pair) (known bool, err error) {
 	case "dst", "port", "vni", "via":
 		return true, p.entryWord(key)
 	default:
-		return false, words.Usagef("unknown key %q: an entry has mac, dst, port, vni, via, state, extern_learn, router, noflood", key)
+		return false, words.Usagef("unknown key %q: an entry has mac, dst, port, vni, via, state, extern_learn, router, noflood, sticky", key)
 	}
 	return true, err
 }

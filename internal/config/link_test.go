@@ -65,6 +65,7 @@ func TestParseLinkAdd(t *testing.T) {
 		"vx id 1 loopguard off":                              `{"name":"vx","id":1,"loopguard":"off"}`,
 		"vx id 1 mss clamp bumlimit 100 moveguard off":       `{"name":"vx","id":1,"mss":"clamp","bumlimit":100,"moveguard":"off"}`,
 		"vx id 1 min_ttl 254":                                `{"name":"vx","id":1,"min_ttl":254}`,
+		"vx id 1 evpn learning":                              `{"name":"vx","id":1,"learning":true,"evpn":true}`,
 		"vx id 1 peerbumlimit 7 bumlimit 9":                  `{"name":"vx","id":1,"peerbumlimit":7,"bumlimit":9}`,
 		"vx id 1 l2miss nol3miss":                            `{"name":"vx","id":1,"l2miss":true,"l3miss":false}`,
 		"vx id 1 nogbp":                                      `{"name":"vx","id":1,"gbp":false}`,

@@ -84,15 +84,17 @@ func TestExportReserved(t *testing.T) {
 	}
 }
 
-// TestExportLeavesOutControllers: what a controller put in it puts in again, and the kernel has no noflood: both are
-// left out, with a comment.
+// TestExportLeavesOutControllers: what a controller put in it puts in again, and the kernel has neither noflood nor sticky
+// of a VXLAN device: they are left out, with a comment.
 func TestExportLeavesOutControllers(t *testing.T) {
 	l := migrate.Link{Link: api.Link{Spec: api.LinkSpec{Name: "vx0"}, Netdev: api.Netdev{Name: "vx0"}}, FDB: []api.FDBEntry{
 		{Dev: "vx0", MAC: "02:00:00:00:00:01", Dst: netip.MustParseAddr("192.0.2.2"), State: api.Static, ExternLearn: true, Owner: "c", Generation: 1},
 		{Dev: "vx0", MAC: "00:00:00:00:00:00", Dst: netip.MustParseAddr("192.0.2.3"), State: api.Permanent, NoFlood: true},
+		{Dev: "vx0", MAC: "02:00:00:00:00:04", State: api.Permanent, Sticky: true},
 	}}
 	got := string(migrate.ToIPRoute2([]migrate.Link{l}))
-	if strings.Contains(got, "192.0.2.2") || strings.Contains(got, "192.0.2.3") || !strings.Contains(got, "controllers left out: 1") || !strings.Contains(got, "noflood left out: 1") {
+	if strings.Contains(got, "192.0.2.2") || strings.Contains(got, "192.0.2.3") || !strings.Contains(got, "controllers left out: 1") || !strings.Contains(got, "noflood left out: 1") ||
+		strings.Contains(got, "02:00:00:00:00:04") || !strings.Contains(got, "sticky entries left out: 1") {
 		t.Error(got)
 	}
 }

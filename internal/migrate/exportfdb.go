@@ -11,7 +11,7 @@ import (
 
 // entries writes the entries that were given to the link.
 func (w *script) entries(l *Link) {
-	name, learned, controllers, quiet, standard := quote(l.Netdev.Name), 0, 0, 0, false
+	name, learned, controllers, quiet, pinned, standard := quote(l.Netdev.Name), 0, 0, 0, 0, false
 	var lines []string
 	for i := range l.FDB {
 		e := &l.FDB[i]
@@ -22,6 +22,8 @@ func (w *script) entries(l *Link) {
 			controllers++
 		case e.NoFlood:
 			quiet++
+		case e.Sticky:
+			pinned++
 		case !standard && isDefault(l, e):
 			standard = true
 		default:
@@ -36,6 +38,9 @@ func (w *script) entries(l *Link) {
 	}
 	if quiet > 0 {
 		w.commentf("%s: remotes with noflood left out: %d; the kernel floods to all", l.Netdev.Name, quiet)
+	}
+	if pinned > 0 {
+		w.commentf("%s: sticky entries left out: %d; they are the bridge's port's (bridge fdb add MAC dev PORT master sticky static)", l.Netdev.Name, pinned)
 	}
 	if dst := destination(&l.Spec); dst != nil && !standard {
 		lines = append([]string{fmt.Sprintf("bridge fdb del %s dev %s dst %v%s self", zeroMAC, name, dst, via(&l.Spec))}, lines...)

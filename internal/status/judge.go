@@ -44,7 +44,11 @@ func judge(was, is *api.Link, l *Link) (all []Finding) {
 		}
 	}
 	if len(l.Remotes) == 0 && l.More == 0 {
-		say("give it one: uvtep fdb append 00:00:00:00:00:00 dev "+l.Name+" dst IP", "the link has no remote")
+		do := "give it one: uvtep fdb append 00:00:00:00:00:00 dev " + l.Name + " dst IP"
+		if is.Spec.EVPN != nil && *is.Spec.EVPN {
+			do = "the fabric has it from other VTEPs: uvtep evpn show vni and uvtep evpn show neighbor say why there is none"
+		}
+		say(do, "the link has no remote")
 	}
 	all = append(all, judgeDrops(l.Name, l.Drops, l.Rx.Packets, l.Tx.Packets)...)
 	if limit := int(l.MaxAddr); limit > 0 && l.Entries*100 >= limit*nearlyFull {

@@ -109,6 +109,7 @@ func TestFaults(t *testing.T) {
 		"drops one":      {drop("rx-static-mac", 3, 4), "degraded: vxlan0: drops rx-static-mac: 1 a second, 4 since the start: an entry says"},
 		"dropped many":   {drop("tx-too-big", 200, 200), "degraded: vxlan0: dropped tx-too-big: 200 since the start: make the link's MTU fit"},
 		"no remote":      {func(l looks) { link(l).Remotes = nil }, "degraded: vxlan0: the link has no remote: "},
+		"no VTEP":        {func(l looks) { link(l).Remotes, link(l).Spec.EVPN = nil, new(true) }, "degraded: vxlan0: the link has no remote: the fabric has it"},
 		"never heard":    {func(l looks) { silent(l, nil) }, "degraded: vxlan0: remote 192.0.2.2 was sent 11000 frames and never heard: uvtep ping 192.0.2.2 dev vxlan0"},
 		"silent":         {func(l looks) { silent(l, new(uint32(31))) }, "degraded: vxlan0: remote 192.0.2.2 is sent frames and was last heard 31 s ago: "},
 		"full FDB":       {func(l looks) { link(l).Entries = 16384 }, "degraded: vxlan0: the FDB has 16384 of 16384 entries: raise maxaddress"},

@@ -166,7 +166,7 @@ func Shown() (ip, own []Word) {
 	order := []string{
 		"id", "group", "remote", "local", "dev", "srcport", "dstport", "learning", "proxy", "l2miss", "l3miss", "tos", "ttl", "df", "flowlabel",
 		"ageing", "maxaddress", "udpcsum", "udp6zerocsumtx", "udp6zerocsumrx", "localbypass", "gbp",
-		"accept", "reserved", "innervlan", "queues", "trunk", "vlan", "gbpid", "proxylearn", "learnlocal", "mss", "bumlimit", "peerbumlimit", "moveguard", "samehost", "loopguard", "min_ttl",
+		"accept", "reserved", "innervlan", "queues", "trunk", "vlan", "gbpid", "proxylearn", "learnlocal", "evpn", "mss", "bumlimit", "peerbumlimit", "moveguard", "samehost", "loopguard", "min_ttl",
 	}
 	for _, w := range Table() {
 		switch w.Owner {

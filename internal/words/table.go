@@ -52,6 +52,7 @@ func rows() []Word {
 		{Name: "innervlan", Owner: Own, Value: choice(func(l *link) **string { return &l.InnerVLAN }, "pass", "drop"), Default: "pass", Kernel: "pass", Always: true, About: "What becomes of frames with a VLAN tag"},
 		{Name: "proxylearn", Owner: Own, Value: proxyLearn(), Default: "off", Kernel: "off", About: "And, with proxy, for what is heard of remote hosts; unsaid beside proxy: it does not"},
 		{Name: "learnlocal", Owner: Own, Value: flag(func(l *link) **bool { return &l.LearnLocal }), Default: "off", Kernel: "off", About: "Addresses on this side are learned from the port's frames, for controllers"},
+		{Name: "evpn", Owner: Own, Value: flag(func(l *link) **bool { return &l.EVPN }), Default: "off", Kernel: "off", About: "The link is one of a fabric (uvtep evpn run): with learnlocal and, unless learning is said, nolearning"},
 		{Name: "mss", Owner: Own, Value: choice(func(l *link) **string { return &l.MSS }, "clamp", "none"), Default: "none", Kernel: "none", About: "The MSS of TCP connections is lowered to what fits"},
 		{Name: "bumlimit", Owner: Own, Value: number("PPS", 0, math.MaxUint32, func(l *link) **uint32 { return &l.BUMLimit }), Default: "0", Kernel: "0", About: "Flooded frames a second; 0: any number"},
 		{Name: "peerbumlimit", Owner: Own, Value: number("PPS", 0, math.MaxUint32, func(l *link) **uint32 { return &l.PeerBUMLimit }), Default: "0", Kernel: "0", About: "The same of each remote, and broadcast and multicast frames taken from it; 0: any number"},

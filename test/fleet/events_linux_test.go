@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -126,14 +127,24 @@ func other(of, to *site, sites []*site) *site {
 // sees waits until FRR has the host of a site where it is.
 func (s *site) sees(t *testing.T, of, at *site) {
 	t.Helper()
+	if at == s {
+		s.seesAs(t, of.mac, "local", "")
+		return
+	}
+	s.seesAs(t, of.mac, "remote", at.local.String())
+}
+
+// seesAs waits until FRR has a MAC address as local, or as remote with its VTEP.
+func (s *site) seesAs(t *testing.T, m net.HardwareAddr, as, vtep string) {
+	t.Helper()
 	eventually(t, func() error {
 		text := s.frr.vty(t, "show evpn mac vni 42")
 		for line := range strings.Lines(text) {
 			f := strings.Fields(line)
-			if len(f) > 2 && f[0] == of.mac.String() && (at == s && f[1] == "local" || at != s && f[1] == "remote" && f[2] == outer(at.n).String()) {
+			if len(f) > 2 && f[0] == m.String() && f[1] == as && (vtep == "" || f[2] == vtep) {
 				return nil
 			}
 		}
-		return fmt.Errorf("%s does not have %s at %s:\n%s", s, of.mac, at, text)
+		return fmt.Errorf("%s does not have %s %s %s:\n%s", s, m, as, vtep, text)
 	})
 }

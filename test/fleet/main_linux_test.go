@@ -21,7 +21,7 @@ var exe string
 // soon is how long anything that must happen may take, on a busy machine.
 const soon = 60 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(lab.TestProgram(m, "uvtep", cli.Main, &exe)) }
+func TestMain(m *testing.M) { os.Exit(lab.TestProgram(wholePage{m}, "uvtep", cli.Main, &exe)) }
 
 func must[T any](v T, err error) func(t *testing.T) T {
 	return func(t *testing.T) T {
@@ -30,6 +30,17 @@ func must[T any](v T, err error) func(t *testing.T) T {
 			t.Fatal(err)
 		}
 		return v
+	}
+}
+
+// must2 is must for a command that ran: what it printed.
+func must2(stdout, stderr string, err error) func(t *testing.T) string {
+	return func(t *testing.T) string {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%v: %s", err, stderr)
+		}
+		return stdout
 	}
 }
 

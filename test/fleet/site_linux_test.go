@@ -1,15 +1,14 @@
 package fleet_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/uvtep/uvtep/evpn"
 	"github.com/uvtep/uvtep/test/lab"
 )
 
@@ -17,6 +16,8 @@ import (
 type site struct {
 	*lab.Host
 	n      int
+	local  netip.Addr // its VTEP
+	wire   string     // its device on the network between the sites
 	behind *lab.Host
 	mac    net.HardwareAddr // of the host behind
 	frr    *frr             // of a kernel VTEP
@@ -34,11 +35,12 @@ func newFleet(t *testing.T, names ...string) []*site {
 	for i, name := range names {
 		h := must(l.Host(name))(t)
 		hosts = append(hosts, h)
-		sites = append(sites, &site{Host: h, n: i + 1})
+		sites = append(sites, &site{Host: h, n: i + 1, local: outer(i + 1)})
 	}
 	sw := must(l.Switch(lab.WireOptions{}, hosts...))(t)
 	for i, s := range sites {
-		check(t, s.AddAddr(sw.Devs[i], prefixOf(outer(s.n), 24)))
+		s.wire = sw.Devs[i]
+		check(t, s.AddAddr(s.wire, prefixOf(outer(s.n), 24)))
 	}
 	return sites
 }
@@ -55,7 +57,7 @@ func (s *site) addBehind(t *testing.T) {
 func (s *site) kernelVTEP(t *testing.T, conf string) {
 	t.Helper()
 	s.addBehind(t)
-	check(t, s.AddKernelVXLAN(lab.KernelVXLAN{Name: "vxlan42", VNI: 42, Local: outer(s.n), NoLearning: true}), s.SetMaster("vxlan42", lab.ContainerBridge))
+	check(t, s.AddKernelVXLAN(lab.KernelVXLAN{Name: "vxlan42", VNI: 42, Local: s.local, NoLearning: true}), s.SetMaster("vxlan42", lab.ContainerBridge))
 	s.frr = startFRR(t, s.Host, conf)
 }
 
@@ -90,32 +92,60 @@ const nobody = 65534
 
 func (s *site) control() string { return filepath.Join(s.dir, "control") }
 
+// startDaemon starts the data plane by the page's file and command.
 func (s *site) startDaemon(t *testing.T) {
 	t.Helper()
-	s.daemon = must(s.Start(lab.Command{Path: exe, Args: append([]string{"--control", s.control()}, s.linkRecipe(t)...)}))(t)
+	file := strings.ReplaceAll(recipe(t, "daemon"), outer(2).String(), s.local.String())
+	write(t, s.dir, "uvtep.yaml", "control: "+s.control()+"\n"+file)
+	s.daemon = must(s.Start(s.command(recipe(t, "daemon-run"))))(t)
 	check(t, s.daemon.WaitStderr("uvtep: ready\n", soon))
 	check(t, os.Chown(s.control(), 0, nobody)) // for the agent
 	check(t, s.SetMaster("vxlan42", lab.ContainerBridge))
 }
 
-// linkRecipe is the command of docs/evpn.md for the data plane, with the site's own address.
-func (s *site) linkRecipe(t *testing.T) []string {
-	t.Helper()
-	words := strings.Fields(recipe(t, "link"))[1:]
-	for i := range words {
-		if words[i] == outer(2).String() {
-			words[i] = outer(s.n).String()
-		}
-	}
-	return words
-}
-
-// startAgent starts the agent as a user without any capability.
+// startAgent starts the agent by the page's commands, as a user without any capability.
 func (s *site) startAgent(t *testing.T) {
 	t.Helper()
-	s.agent = must(s.Start(lab.Command{Path: "setpriv", Args: []string{"--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups", "--no-new-privs",
-		"--bounding-set", "-all", "--inh-caps", "-all", exe, "--control", s.control(), "evpn", "run", "--config", filepath.Join(s.dir, "evpn.yaml")}}))(t)
+	inspect, run, _ := strings.Cut(recipe(t, "agent-run"), "\n")
+	c := s.command(inspect)
+	must2(s.Run(t.Context(), c.Path, c.Args...))(t)
+	c = s.command(run)
+	c.Args = append([]string{"--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups", "--no-new-privs",
+		"--bounding-set", "-all", "--inh-caps", "-all", c.Path, "--control", s.control()}, c.Args...)
+	c.Path = "setpriv"
+	s.agent = must(s.Start(c))(t)
 	check(t, s.agent.WaitStderr("uvtep evpn: ready\n", soon))
+}
+
+// command is a command line of docs/evpn.md with this site's files in the place of the host's.
+func (s *site) command(line string) lab.Command {
+	words := strings.Fields(strings.ReplaceAll(line, "/etc/uvtep/", s.dir+"/"))
+	switch {
+	case words[0] != "uvtep":
+	case words[1] == "evpn":
+		words = append([]string{exe, "--socket", filepath.Join(s.dir, "evpn")}, words[1:]...)
+	default:
+		words = append([]string{exe, "--control", s.control()}, words[1:]...)
+	}
+	return lab.Command{Path: words[0], Args: words[1:]}
+}
+
+// follow runs the command lines of a block of docs/evpn.md, and returns what each printed.
+func (s *site) follow(t *testing.T, block string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for line := range strings.Lines(recipe(t, block)) {
+		c := s.command(line)
+		out[strings.TrimSpace(line)] = must2(s.Run(t.Context(), c.Path, c.Args...))(t)
+	}
+	return out
+}
+
+// uvtepCLI asks the data plane.
+func (s *site) uvtepCLI(t *testing.T, words string) string {
+	t.Helper()
+	c := s.command("uvtep " + words)
+	return must2(s.Run(t.Context(), c.Path, c.Args...))(t)
 }
 
 // evpn asks the agent.
@@ -131,18 +161,22 @@ func (s *site) evpn(t *testing.T, args ...string) string {
 // has waits until the agent has a MAC address behind a VTEP, its own included.
 func (s *site) has(t *testing.T, mac net.HardwareAddr, at *site) {
 	t.Helper()
+	if at == s {
+		s.hasAt(t, mac, netip.Addr{})
+		return
+	}
+	s.hasAt(t, mac, at.local)
+}
+
+// hasAt waits until the agent has a MAC address behind a VTEP or, where that is not valid, here.
+func (s *site) hasAt(t *testing.T, mac net.HardwareAddr, vtep netip.Addr) {
+	t.Helper()
 	eventually(t, func() error {
-		var all []evpn.MACView
-		text := s.evpn(t, "-j", "show", "mac")
-		if err := json.Unmarshal([]byte(text), &all); err != nil {
-			return err
+		v := s.macView(t, mac)
+		if v != nil && (vtep.IsValid() && !v.Local && v.VTEP == vtep || !vtep.IsValid() && v.Local) {
+			return nil
 		}
-		for _, v := range all {
-			if v.MAC == mac.String() && (v.Local && at == s || !v.Local && v.VTEP == outer(at.n)) {
-				return nil
-			}
-		}
-		return fmt.Errorf("%s does not have %s at %s: %s", s, mac, at, text)
+		return fmt.Errorf("%s does not have %s at %v: %+v", s, mac, vtep, v)
 	})
 }
 
@@ -155,7 +189,7 @@ func (s *site) kernelHas(t *testing.T, mac net.HardwareAddr, at *site) {
 			return err
 		}
 		for _, e := range all {
-			if e.MAC.String() == mac.String() && e.Dst == outer(at.n) {
+			if e.MAC.String() == mac.String() && e.Dst == at.local {
 				return nil
 			}
 		}

@@ -72,7 +72,7 @@ func liveChanges(f family) []liveChange {
 		{set: "accept any", back: "accept peers"},
 		{set: "reserved drop", back: "reserved ignore"}, {set: "reserved_bits 0xf7ffffff000000ff", back: "reserved ignore"},
 		{set: "innervlan drop", back: "innervlan pass"},
-		{set: "mss clamp", back: "mss none"}, {set: "learnlocal", back: "nolearnlocal"}, {set: "bumlimit 1000", back: "bumlimit 0"}, {set: "moveguard off", back: "moveguard on"},
+		{set: "mss clamp", back: "mss none"}, {set: "learnlocal", back: "nolearnlocal"}, {set: "evpn", back: "noevpn"}, {set: "bumlimit 1000", back: "bumlimit 0"}, {set: "moveguard off", back: "moveguard on"},
 		{set: "loopguard off", back: "loopguard on"}, {set: "samehost none", back: "samehost auto"}, {set: "peerbumlimit 1000", back: "peerbumlimit 0"}, {set: "min_ttl 64", back: "min_ttl 0"},
 		{set: "master br9", back: "nomaster", cut: true, before: func(r *liveRig) { check(r.t, r.a.AddBridge("br9")) }},
 		{set: "trunk tr9 vlan 7", refused: "port tr9"},
