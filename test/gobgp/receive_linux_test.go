@@ -173,7 +173,7 @@ func agentReceiver(b *testing.B, exe string) receiver {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				return nil, err
 			}
-			d, err := h.Start(lab.Command{Path: exe, Args: []string{"--control", control, "run", "vxlan42", "id", "42", "local", localID.String(), "learnlocal", "maxaddress", "unlimited"}})
+			d, err := h.Start(lab.Command{Path: exe, Args: []string{"--control", control, "run", "vxlan42", "id", "42", "local", localID.String(), "evpn", "maxaddress", "unlimited"}})
 			if err != nil {
 				return nil, err
 			}
