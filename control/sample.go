@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/vtep"
 	"github.com/uvtep/uvtep/vtep/forward"
 )
@@ -61,6 +62,9 @@ func (p *sampler) look() {
 			continue
 		}
 		b := c.Frame.Data
+		if c.Link == "" && c.Frame.VLAN != 0 { // of a trunk port: the tag travels beside the frame
+			b = encap.AppendTagged(nil, &c.Frame)
+		}
 		p.of[key] = &api.Sample{Frame: bytes.Clone(b[:min(len(b), sampleLength)]), Length: len(b), Remote: c.Remote.Netip()}
 	}
 }

@@ -43,9 +43,11 @@ type Capture struct {
 	v       *VTEP
 	link    *link // nil: all
 	drops   bool  // what is dropped is wanted alone
+	samples bool  // that frames are left out is no loss
 	capture *forward.Capture
 	batch   *forward.CaptureBatch
 	sources map[encap.Addr]encap.Addr // that routes choose, by destination
+	lost    uint64
 }
 
 // Capture begins a capture. What its reader is too slow for is left out and counted; no frame
@@ -53,7 +55,7 @@ type Capture struct {
 func (v *VTEP) Capture(c CaptureConfig) (*Capture, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	out := &Capture{v: v, drops: c.Drops, sources: make(map[encap.Addr]encap.Addr)}
+	out := &Capture{v: v, drops: c.Drops, samples: c.Samples, sources: make(map[encap.Addr]encap.Addr)}
 	switch {
 	case v.closed:
 		return nil, ErrClosed
@@ -72,10 +74,19 @@ func (v *VTEP) Capture(c CaptureConfig) (*Capture, error) {
 	out.capture, out.batch = forward.NewCapture(v.plane, c.CaptureFilter, frames, bytes)
 	v.captures = append(v.captures, out)
 	v.publishCaptures()
+	v.log.Info("a capture of frames begins", "link", c.Link, "drops", c.Drops)
 	return out, nil
 }
 
-// Close ends the capture. The data path forgets it at its next read.
+// Captures is how many captures there are, and how many frames all have left out since the
+// start, but for those of samples.
+func (v *VTEP) Captures() (running int, lost uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.captures), v.captureLost.Load()
+}
+
+// Close ends the capture, once no Read is under way. The data path forgets it at its next read.
 func (c *Capture) Close() {
 	v := c.v
 	v.mu.Lock()
@@ -84,6 +95,7 @@ func (c *Capture) Close() {
 		if is == c {
 			v.captures = append(v.captures[:i:i], v.captures[i+1:]...)
 			v.publishCaptures()
+			v.log.Info("a capture of frames ends", "lost", c.lost)
 			return
 		}
 	}
@@ -165,6 +177,10 @@ func (c *Capture) read(list []Captured) ([]Captured, uint64) {
 		}
 		c.address(&out, a)
 		list = append(list, out)
+	}
+	if !c.samples {
+		c.lost += c.batch.Lost
+		c.v.captureLost.Add(c.batch.Lost)
 	}
 	return list, c.batch.Lost
 }

@@ -87,6 +87,15 @@ func TestCapturesEnd(t *testing.T) {
 		}
 		c, err := r.Capture(vtep.CaptureConfig{})
 		must(t, err)
+		for range 70 { // some 64 KiB each: more than there is room for
+			f := frame(macA, macB, "x")
+			f.Data = append(f.Data, make([]byte, 65000)...)
+			r.in(addrB, f)
+		}
+		list, lost := c.Take(nil)
+		if n, total := r.Captures(); n != 2 || lost == 0 || total != lost || len(list)+int(lost) != 70 {
+			t.Errorf("%d captures, %d records, %d lost, %d in all", n, len(list), lost, total)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, _, err := c.Read(ctx, nil); !errors.Is(err, context.Canceled) {

@@ -73,9 +73,11 @@ type VTEP struct {
 	askedDevs fdb.Tick                         // when deviceWith last asked
 	bypassers bypassers
 	captures  []*Capture
-	home      uint64           // network namespace that the netdevs are made in
-	filter    *underlay.Filter // nil: there is none
-	filterErr error            // why there is none
+	// captureLost is how many frames captures have left out.
+	captureLost atomic.Uint64
+	home        uint64           // network namespace that the netdevs are made in
+	filter      *underlay.Filter // nil: there is none
+	filterErr   error            // why there is none
 	// filterLogged: filterErr was logged.
 	filterLogged bool
 	asides       int                   // how many links are set aside

@@ -114,6 +114,11 @@ func TestInner(t *testing.T) {
 	if p := all[5]; p.Interface != "vxlan1" || !p.In || !slices.Equal(p.Comments, []string{"made by uvtep"}) {
 		t.Errorf("%+v", p)
 	}
+	unknown := &vtep.Captured{Time: at, Record: forward.Record{Frame: frame(t, 10, 1000), Fate: forward.Fate{Dropped: true, Reason: forward.TxUnknownVLAN}}}
+	unknown.Frame.VLAN = 11
+	if all := packets(t, written(t, Form{}, unknown)); len(all) != 1 || all[0].Interface != strays || !strings.Contains(all[0].String(), ", VLAN 11, IPv4") {
+		t.Errorf("%+v", all)
+	}
 	if all := packets(t, written(t, Form{Raw: true}, sent(frame(t, 2500, 1000)))); len(all) != 1 || len(all[0].Frame) != 54+2500 {
 		t.Errorf("raw: %+v", all)
 	}

@@ -68,6 +68,9 @@ func (w *Writer) Packets() uint64 { return w.n }
 // Write adds what a frame stands for. It may change the frame.
 func (w *Writer) Write(c *vtep.Captured) error {
 	f := &c.Frame
+	if c.Link == "" && f.VLAN != 0 { // a frame of a trunk port, of no link's VLAN
+		f.Data = encap.AppendTagged(nil, f)
+	}
 	f.VLAN = 0 // of the trunk port, not the frame's own
 	if w.form.Raw || f.Offload.Kind == encap.GSONone {
 		if f.Offload.Csum == encap.CsumPartial && f.Offload.Kind == encap.GSONone {

@@ -25,6 +25,8 @@ type Source interface {
 	// Addresses is how many addresses the links hold together, and how many they may hold,
 	// 0 for any number.
 	Addresses() (held, limit int)
+	// Captures is how many captures there are, and how many frames they have left out.
+	Captures() (running int, lost uint64)
 }
 
 // metric is a metric of each link.
@@ -48,6 +50,8 @@ type collector struct {
 	lost      func() uint64
 	held      *prometheus.Desc
 	limit     *prometheus.Desc
+	captures  *prometheus.Desc
+	leftOut   *prometheus.Desc
 	ofLinks   []metric
 	ofRemotes []remoteMetric
 	unlisted  *prometheus.Desc
@@ -66,7 +70,9 @@ func newCollector(cfg *Config) *collector {
 	c.ofLinks = append(append(append(stateMetrics(), counterMetrics()...), dropMetrics()...), icmpMetric())
 	c.held = prometheus.NewDesc("uvtep_fdb_addresses", "Unicast entries of all links' forwarding databases.", nil, nil)
 	c.limit = prometheus.NewDesc("uvtep_fdb_max_addresses", "How many of them there may be, the maxaddress of the daemon; 0 where any number may.", nil, nil)
-	c.announce = []*prometheus.Desc{c.build, c.noLink, c.ofPort, c.panics, c.logLost, c.held, c.limit}
+	c.captures = prometheus.NewDesc("uvtep_captures", "Captures of frames that are under way.", nil, nil)
+	c.leftOut = prometheus.NewDesc("uvtep_capture_lost_total", "Frames that captures left out, since their readers were too slow; the frames themselves went their way.", nil, nil)
+	c.announce = []*prometheus.Desc{c.build, c.noLink, c.ofPort, c.panics, c.logLost, c.held, c.limit, c.captures, c.leftOut}
 	c.unlisted = ofLink("remotes_unlisted", "Remotes of the link without metrics of their own: a link has them for 64, and a daemon for 4096.")
 	c.announce = append(c.announce, c.unlisted)
 	for _, m := range c.ofLinks {
@@ -106,6 +112,9 @@ func (c *collector) collect(out chan<- prometheus.Metric) {
 	held, limit := c.source.Addresses()
 	out <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, float64(held))
 	out <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(limit))
+	running, lost := c.source.Captures()
+	out <- prometheus.MustNewConstMetric(c.captures, prometheus.GaugeValue, float64(running))
+	out <- prometheus.MustNewConstMetric(c.leftOut, prometheus.CounterValue, float64(lost))
 	for _, t := range c.source.Trunks() {
 		for _, r := range trunkReasons() {
 			out <- prometheus.MustNewConstMetric(c.ofPort, prometheus.CounterValue, float64(t.Drops[r]), t.Config.Name, r.String())

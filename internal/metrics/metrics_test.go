@@ -32,6 +32,7 @@ func (counted) Stats() forward.Stats {
 }
 
 func (counted) Addresses() (held, limit int) { return 122, 123 }
+func (counted) Captures() (int, uint64)      { return 124, 125 }
 func (counted) Trunks() []vtep.TrunkInfo {
 	return []vtep.TrunkInfo{{Config: vtep.TrunkConfig{Name: "trunk0"}, Drops: map[forward.DropReason]uint64{forward.TxPortOverflow: 4}}}
 }
@@ -78,7 +79,7 @@ func TestValues(t *testing.T) {
 		`uvtep_link_receive_packets_total{link="vx1"} 101`, `uvtep_link_receive_bytes_total{link="vx1"} 102`,
 		`uvtep_link_receive_multicast_total{link="vx1"} 103`, `uvtep_link_transmit_packets_total{link="vx1"} 104`,
 		`uvtep_link_transmit_bytes_total{link="vx1"} 105`, `uvtep_link_receive_reserved_total{link="vx1"} 106`,
-		`uvtep_link_fdb_not_learned_total{link="vx1"} 107`, `uvtep_link_fdb_evicted_total{link="vx1"} 121`, `uvtep_fdb_addresses 122`, `uvtep_fdb_max_addresses 123`, `uvtep_link_fdb_moves_total{link="vx1"} 108`,
+		`uvtep_link_fdb_not_learned_total{link="vx1"} 107`, `uvtep_link_fdb_evicted_total{link="vx1"} 121`, `uvtep_fdb_addresses 122`, `uvtep_fdb_max_addresses 123`, `uvtep_captures 124`, `uvtep_capture_lost_total 125`, `uvtep_link_fdb_moves_total{link="vx1"} 108`,
 		`uvtep_link_icmp_errors_total{link="vx1",what="port-unreachable"} 113`,
 		`uvtep_link_too_big_withheld_total{link="vx1"} 111`, `uvtep_link_fragmented_total{link="vx1"} 112`,
 		`uvtep_link_too_big_sent_total{link="vx1"} 109`, `uvtep_link_drops_total{link="vx1",reason="tx-no-remote"} 110`,

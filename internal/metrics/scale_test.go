@@ -19,9 +19,10 @@ type many []vtep.LinkInfo
 
 func (many) Trunks() []vtep.TrunkInfo { return nil }
 
-func (m many) Links() []vtep.LinkInfo { return m }
-func (m many) Stats() forward.Stats   { return forward.Stats{} }
-func (m many) Addresses() (int, int)  { return 0, 0 }
+func (m many) Links() []vtep.LinkInfo  { return m }
+func (m many) Stats() forward.Stats    { return forward.Stats{} }
+func (m many) Addresses() (int, int)   { return 0, 0 }
+func (m many) Captures() (int, uint64) { return 0, 0 }
 
 // BenchmarkScrape is a scrape of as many links as there are VLAN ids.
 func BenchmarkScrape(b *testing.B) {

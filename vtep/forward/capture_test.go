@@ -53,6 +53,9 @@ func TestCaptureSeesEachFate(t *testing.T) {
 				case r.Way != FromPort && sc.reason != RxPort:
 					in = append(in, r.Frame.Data)
 				}
+				if r.Reason == TxUnknownVLAN && (r.Frame.VLAN != 11 || !bytes.Equal(r.Frame.Data, usual)) {
+					t.Errorf("the frame of VLAN 11 is %+v", r.Frame)
+				}
 				if r.Link == "" && r.Reason != TxUnknownVLAN && r.Reason != RxShortHeader && r.Reason != RxNoVNIFlag && r.Reason != RxUnknownVNI {
 					t.Errorf("no link is said to have %+v", r)
 				}

@@ -41,7 +41,11 @@ func (w *TrunkWorker) Forward(frames []encap.Frame, now fdb.Tick) {
 	start := 0
 	var link *Link
 	for i := range frames {
-		to := w.trunk.links[encap.PopVLAN(&frames[i])].Load() // 0 stands for no tag and has no link
+		vlan := encap.PopVLAN(&frames[i])
+		to := w.trunk.links[vlan].Load() // 0 stands for no tag and has no link
+		if to == nil {
+			frames[i].VLAN = vlan // for a capture
+		}
 		if to != link {
 			w.run(link, frames[start:i])
 			start, link = i, to
@@ -62,6 +66,7 @@ func (w *TrunkWorker) run(to *Link, frames []encap.Frame) {
 		w.trunk.Nobody[w.queue].Count(TxUnknownVLAN, n)
 		for i := range frames {
 			w.plane.captureStray(&Record{Fate: Fate{true, TxUnknownVLAN}, Frame: frames[i]})
+			frames[i].VLAN = 0
 		}
 		return
 	}
