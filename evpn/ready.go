@@ -7,9 +7,13 @@ import (
 	"github.com/uvtep/uvtep/bgp"
 )
 
-// endOfRIBTime is how long routes of a neighbour are waited for that does not say when all have
-// come: one without graceful restart (RFC 4724 section 2) does not.
-const endOfRIBTime = 10 * time.Second
+// Routes of a neighbour that does not say when all have come, as one without graceful restart does not (RFC 4724
+// section 2), are waited for as long as endOfRIBTime, and until it is quiet for quietTime: a busy reflector takes longer
+// for 100,000 of them. In a fabric that is never quiet the stale time ends it.
+const (
+	endOfRIBTime = 10 * time.Second
+	quietTime    = 3 * time.Second
+)
 
 func now() time.Time { return time.Now() }
 
@@ -23,8 +27,20 @@ func (a *Agent) peer(n netip.Addr) *peer {
 }
 
 // complete reports whether all routes of the neighbour have come.
-func (p *peer) complete(t time.Time) bool {
-	return p.up && (p.whole || t.Sub(p.since) >= endOfRIBTime)
+func (a *Agent) complete(p *peer, t time.Time) bool {
+	return p.up && (p.whole || !t.Before(a.completeAt(p)))
+}
+
+// completeAt is when all of them have come where the neighbour does not say so, nor any more of them.
+func (a *Agent) completeAt(p *peer) time.Time {
+	at, quiet, last := p.since.Add(endOfRIBTime), p.heard.Add(quietTime), p.since.Add(max(a.conf.StaleTime, endOfRIBTime))
+	if quiet.After(at) {
+		at = quiet
+	}
+	if at.After(last) {
+		at = last
+	}
+	return at
 }
 
 // look notices what time has brought, and returns how long it takes until it may bring more.
@@ -52,7 +68,7 @@ func (a *Agent) look(t time.Time) time.Duration {
 	a.lingerers(due)
 	for _, p := range a.peers {
 		if p.up && !p.whole {
-			due(p.since.Add(endOfRIBTime))
+			due(a.completeAt(p))
 		}
 	}
 	if !a.ready && a.heardOne(t) {
@@ -71,7 +87,7 @@ func (a *Agent) look(t time.Time) time.Duration {
 func (a *Agent) heardOne(t time.Time) bool {
 	one := false
 	for _, p := range a.peers {
-		if p.up && !p.complete(t) {
+		if p.up && !a.complete(p, t) {
 			return false
 		}
 		one = one || p.up
@@ -82,7 +98,7 @@ func (a *Agent) heardOne(t time.Time) bool {
 // heardAll reports whether all neighbours have sent all of their routes.
 func (a *Agent) heardAll(t time.Time) bool {
 	for _, n := range a.conf.Neighbours {
-		if p := a.peers[n]; p == nil || !p.complete(t) {
+		if p := a.peers[n]; p == nil || !a.complete(p, t) {
 			return false
 		}
 	}

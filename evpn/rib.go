@@ -34,6 +34,7 @@ type peer struct {
 	session uint32 // counts them
 	routes  int
 	since   time.Time // when the session came up
+	heard   time.Time // when it announced something last
 	refused [numReasons]uint64
 }
 
@@ -185,6 +186,7 @@ func (a *Agent) HandleUpdate(neighbour netip.Addr, u *bgp.Update) {
 		a.poke()
 		return
 	}
+	p.heard = now()
 	at := a.attrsOf(u.Attributes)
 	at.refs++ // held over the loop, in which a path may give it back
 	for i := range u.Announced {
