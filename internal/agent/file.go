@@ -21,8 +21,7 @@ import (
 const DefaultFile = "/etc/uvtep/evpn.yaml"
 
 // defaultLinger is how long the data plane keeps what was withdrawn: longer than it takes until what an agent
-// announces that was killed and started again is back through a busy reflector (in a fabric of 1,000 VTEPs behind one
-// bgpd its routes came after 13 to 16 s: test/fleet, TestManyVTEPs), and short for a VTEP that is gone.
+// announces that was killed and started again is back through a reflector, and short for a VTEP that is gone.
 const defaultLinger = 5 * time.Second
 
 // maxFile is more than hundreds of neighbours and thousands of links take.
