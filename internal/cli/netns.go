@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// netnsDir is where `ip netns` keeps the namespaces that have a name
+// (NETNS_RUN_DIR in iproute2's include/namespace.h).
+const netnsDir = "/run/netns"
+
 // runElsewhere takes `--netns NAME` out of a normalised command line that is to
 // run the daemon, and says where the daemon's socket is. The other commands
 // only ask the daemon of that namespace, from wherever they are.

@@ -9,10 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// netnsDir is where `ip netns` keeps the namespaces that have a name
-// (NETNS_RUN_DIR in iproute2's include/namespace.h).
-const netnsDir = "/run/netns"
-
 // inNetns starts the program anew with args in a named network namespace: a
 // process with threads can only enter one as a whole by way of execve(2).
 func inNetns(name string, args []string) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -190,7 +191,7 @@ func TestHostileBytes(t *testing.T) {
 		"a payload that is cut":   told(t, head{Payload: 10}),
 		"fewer files than none":   told(t, head{Names: []name{{"a", -1}}}),
 		"too many files":          told(t, head{Names: []name{{"a", Most}, {"b", 1}}}),
-		"files beyond an int":     told(t, head{Names: []name{{"a", 1 << 62}, {"b", 1 << 62}, {"c", 1 << 62}, {"d", 1 << 62}}}),
+		"files beyond an int":     told(t, head{Names: []name{{"a", math.MaxInt/2 + 1}, {"b", math.MaxInt/2 + 1}, {"c", math.MaxInt/2 + 1}, {"d", math.MaxInt/2 + 1}}}),
 		"files that do not come":  append(told(t, head{Names: []name{{"a", 1}}}), part),
 		"another byte than files": append(told(t, head{Names: []name{{"a", 1}}}), 'X'),
 	} {

@@ -20,7 +20,7 @@ import (
 	"github.com/uvtep/uvtep/test/lab"
 )
 
-var rounds = flag.Int("rounds", 1000, "how often TestNothingLeft adds and deletes a link") //nolint:gochecknoglobals // a flag
+var rounds = flag.Int("rounds", 1000, "how often TestNothingLeft adds and deletes a link")
 
 // TestNothingLeft adds a link, sends frames both ways and deletes it, a thousand
 // times (-rounds) against one daemon: no file descriptor, no goroutine, no thread and no
