@@ -86,10 +86,10 @@ func TestHalfWrittenFile(t *testing.T) {
 	}
 	writeFile(t, f.file, nine[:strings.Index(nine, "  - name: vx8")]+"...\n")
 	f.hangup()
-	if err := f.proc.WaitStderr(`msg="the configuration file is applied" reload=27`, timeout); err != nil || links() != 8 {
+	if err := f.proc.WaitStderr(`msg="the configuration file is applied" class=config reload=27`, timeout); err != nil || links() != 8 {
 		t.Errorf("with an end: %v", err)
 	}
-	if err := f.proc.WaitStderr(`level=WARN msg="what the configuration file has no more is deleted" reload=27 links=vx8`, timeout); err != nil {
+	if err := f.proc.WaitStderr(`level=WARN msg="what the configuration file has no more is deleted" class=config reload=27 links=vx8`, timeout); err != nil {
 		t.Error(err)
 	}
 	writeFile(t, f.file, "links: []\n...\n")
