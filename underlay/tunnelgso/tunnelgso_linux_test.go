@@ -349,7 +349,7 @@ func TestVLAN(t *testing.T) {
 			return n.LinkSetUp(v)
 		})
 		if errors.Is(err, unix.EOPNOTSUPP) {
-			t.Skip("the kernel has no VLAN devices")
+			t.Skip("the kernel has no VLAN devices (CONFIG_VLAN_8021Q)")
 		}
 		check(t, err)
 		check(t, h.AddAddr("eth0.7", netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)}), 24)))
