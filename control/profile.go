@@ -46,7 +46,10 @@ func (s *Server) profile(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.peers.mayWrite(r.Context())
 	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(q.time + writeTimeout)) // unless the client has gone
 	if err == nil && q.name == "profile" {
+		// From here on a goroutine of the profiler's writes to w, until the profile is stopped.
 		if err = pprof.StartCPUProfile(w); err != nil {
 			err = api.Invalidf("%v: try again when the other profile is done", err)
 		}
@@ -55,8 +58,6 @@ func (s *Server) profile(w http.ResponseWriter, r *http.Request) {
 		s.reply(w, r, nil, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(q.time + writeTimeout)) // unless the client has gone
 	if q.name == "profile" {
 		end := time.NewTimer(q.time)
 		defer end.Stop()

@@ -143,13 +143,13 @@ func TestNewDaemonDies(t *testing.T) {
 		t.Error("a new daemon that is gone has begun")
 	}
 	older, newer = pair(t)
-	go func() {
+	go func(newer *Conn) {
 		_, files, _ := newer.Receive()
 		for _, f := range files["a"] {
 			_ = f.Close()
 		}
 		_ = newer.Close()
-	}()
+	}(newer)
 	if err := older.Begun(); err != nil {
 		t.Fatal(err)
 	}

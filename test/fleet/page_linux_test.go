@@ -38,7 +38,7 @@ type wholePage struct{ *testing.M }
 func (m wholePage) Run() int {
 	code := m.M.Run()
 	page, err := os.ReadFile(document)
-	if code != 0 || err != nil || !lab.Required() || flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" {
+	if code != 0 || err != nil || !lab.Required() || flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" {
 		return code
 	}
 	for _, b := range fence.FindAllStringSubmatch(string(page), -1) {
