@@ -59,7 +59,11 @@ func (v *VTEP) pause(d time.Duration) bool {
 // AddLink on, whether Run was called yet or not.
 func (v *VTEP) Run(ctx context.Context) error {
 	if f, ok := v.host.(Follower); ok {
-		v.spawnWorker(v.log, "what transmitters depend on", func() { f.Follow(v.done) })
+		v.locked(func() {
+			if !v.closed { // else nobody would wait for it
+				v.spawnWorker(v.log, "what transmitters depend on", func() { f.Follow(v.done) })
+			}
+		})
 	}
 	second := time.NewTicker(time.Second)
 	defer second.Stop()

@@ -78,7 +78,9 @@ func TestTakeOverOfEveryKind(t *testing.T) {
 	for range 2 {
 		old := d.proc
 		d.next(t, "--config", path, "--take-over")
-		check(t, old.Wait(soon))
+		if err := old.Wait(soon); err != nil {
+			t.Fatalf("the old daemon: %v\n%s", err, old.Stderr())
+		}
 		if log := d.proc.Stderr(); strings.Contains(log, "opened anew") || strings.Contains(log, "not used any more") {
 			t.Errorf("not everything was taken over:\n%s", log)
 		}
