@@ -17,19 +17,21 @@ func TestNobodyListens(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			sites := newSites(t, f, lab.WireOptions{}, uvtep, uvtep)
 			a, b := sites[0], sites[1]
-			a.addLink(t, link{remote: b.outer})
-			check(t, a.AddAddr("vxlan0", inner4(1)))
-			far := must(b.MAC(b.dev))(t)
-			check(t, a.SetNeighbour("vxlan0", inner4(2).Addr(), far))
+			a.daemon.uvtep(t, "link", "add", "quiet", "id", "9", "remote", b.outer.String()) // it stays down
 			monitor := must(a.Start(lab.Command{Path: exe, Args: []string{"--control", a.daemon.socket, "-j", "monitor", "link"}}))(t)
 			t.Cleanup(func() { _ = monitor.Close() })
 			eventually(t, func() error {
-				a.daemon.uvtep(t, "link", "set", "vxlan0", "ttl", "9")
+				a.daemon.uvtep(t, "link", "set", "quiet", "ttl", "9")
 				if monitor.Stdout() == "" {
 					return errors.New("the monitor does not listen yet")
 				}
 				return nil
 			})
+			// The host's own frames are refused as soon as the link is up.
+			a.addLink(t, link{remote: b.outer})
+			check(t, a.AddAddr("vxlan0", inner4(1)))
+			far := must(b.MAC(b.dev))(t)
+			check(t, a.SetNeighbour("vxlan0", inner4(2).Addr(), far))
 			eventually(t, func() error {
 				_, _ = a.Ping(lab.PingConfig{Dst: inner4(2).Addr(), Timeout: 1})
 				if !strings.Contains(a.daemon.proc.Stderr(), "nobody listens on the port of a remote") {
