@@ -27,7 +27,9 @@ const leastGuess = 512
 // longer than mtu, the link's in layer 3 bytes, and its checksum holds the
 // pseudo-header sum. The segment size follows from mtu, which is what TCP
 // would have filled. All of that is a guess from bytes that whoever sent b chose:
-// it is for senders that are known to leave their packets so.
+// it is for senders that are known to leave their packets so. A complete checksum
+// that happens to equal the sum, as one in 65,536 does, is taken for partial: the
+// segments are right either way, and a superframe passed on whole would be lost.
 func SegmentOffload(b []byte, in *Inner, mtu int) (Offload, bool) {
 	headers, ok := transportEnd(b, in)
 	if !ok || in.IPLen <= mtu || in.end(b) != len(b) {

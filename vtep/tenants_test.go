@@ -140,12 +140,12 @@ func (tw *twins) compare() {
 		want, got := tw.came(tw.slow, link), tw.came(tw.fast, link)
 		for flow := range want {
 			if !slices.Equal(want[flow], got[flow]) {
-				tw.t.Fatalf("%s, flow %x: %d frames one by one, %d joined:\n%.400s\n%.400s", link, flow, len(want[flow]), len(got[flow]), want[flow], got[flow])
+				tw.t.Fatalf("%s, flow %x: %s", link, flow, firstDifference(want[flow], got[flow]))
 			}
 		}
 		for flow := range got {
 			if want[flow] == nil {
-				tw.t.Fatalf("%s, flow %x: %d frames come when they are joined only: %.400s", link, flow, len(got[flow]), got[flow])
+				tw.t.Fatalf("%s, flow %x: %d frames come when they are joined only, the first %.200s", link, flow, len(got[flow]), got[flow][0])
 			}
 		}
 		w, g := tw.slow.stats(link), tw.fast.stats(link)
@@ -160,6 +160,16 @@ func (tw *twins) compare() {
 	if w, g := tw.slow.v.Stats().Drops, tw.fast.v.Stats().Drops; !maps.Equal(w, g) {
 		tw.t.Fatalf("drops of no link: %v one by one, %v joined", w, g)
 	}
+}
+
+// firstDifference is where frames one by one and joined ones differ.
+func firstDifference(single, joined []string) string {
+	for i := range min(len(single), len(joined)) {
+		if single[i] != joined[i] {
+			return fmt.Sprintf("frame %d of %d one by one, %d joined:\n%.200s\n%.200s", i, len(single), len(joined), single[i], joined[i])
+		}
+	}
+	return fmt.Sprintf("%d frames one by one, %d joined", len(single), len(joined))
 }
 
 // tenantFlow is a flow of a tenant that goes on where it was.

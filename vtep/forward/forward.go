@@ -263,8 +263,10 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 			encap.SetInnerECN(f.Data, &in, ecn)
 		}
 	}
+	long := false // and what follows it has to be looked at as well
 	if s.fromThisHost(w.originOf(b, d), d.Src) {
 		restoreOffload(&f, &in, s.MTU)
+		long = in.IPLen > s.MTU
 	}
 	w.heardFrom(&f, &in, b.now)
 	if s.ClampMSS {
@@ -278,7 +280,7 @@ func (w *NetWorker) packet(b *netBatch, d *encap.Datagram, payload []byte) {
 		t.port.deliver(w.n)
 		return
 	}
-	if ends && v == admitted && !h.ReservedSet() && !s.limited(f.Data) && s.Captures == nil {
+	if ends && v == admitted && !long && !h.ReservedSet() && !s.limited(f.Data) && s.Captures == nil {
 		w.tail = tail{true, [encap.HeaderLen]byte(payload), d.Src, d.TOS, d.TTL, d.Device}
 	}
 }
