@@ -198,7 +198,9 @@ func (n *neighbour) ownOpen() *Open {
 func (n *neighbour) checkOpen(o *Open) error {
 	c := &n.speaker.config
 	switch {
-	case o.AS != n.config.RemoteAS:
+	case n.config.External && o.AS == c.AS:
+		return &refusal{&Notification{Code: codeOpen, Subcode: subBadPeerAS}, fmt.Sprintf("its AS is this speaker's own, %d, remote-as says external", o.AS)}
+	case !n.config.External && o.AS != n.config.RemoteAS:
 		return &refusal{&Notification{Code: codeOpen, Subcode: subBadPeerAS}, fmt.Sprintf("its AS is %d, remote-as says %d", o.AS, n.config.RemoteAS)}
 	case o.RouterID == c.RouterID && o.AS == c.AS: // RFC 6286 section 2.2
 		return &refusal{&Notification{Code: codeOpen, Subcode: subBadID}, fmt.Sprintf("its router id is this speaker's own, %v", o.RouterID)}

@@ -22,8 +22,10 @@ func (c *NeighbourConfig) complete(ownAS uint32) error {
 	switch {
 	case !c.Address.IsValid() || c.Address.IsUnspecified() || c.Address.IsMulticast() || c.Address.Is4In6():
 		return bad("its address is that of no host")
-	case c.RemoteAS == 0:
+	case c.RemoteAS == 0 && !c.External:
 		return bad("it needs its AS number (remote-as)")
+	case c.RemoteAS != 0 && c.External:
+		return bad("it is of AS %d, or of any other AS than this speaker: not both", c.RemoteAS)
 	case len(c.Password) > 80: // TCP_MD5SIG_MAXKEYLEN
 		return bad("the password has %d bytes: at most 80", len(c.Password))
 	case c.Source.IsValid() && c.Source.Is4() != c.Address.Is4():

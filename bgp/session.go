@@ -55,7 +55,7 @@ func (n *neighbour) establish(ctx context.Context, a *attempt) {
 	n.session = s
 	n.counters.Sessions++
 	n.state.Since, n.state.LastError, n.state.EndOfRIB = time.Now(), "", false
-	n.state.RouterID, n.state.HoldTime, n.state.LocalAddress = a.open.RouterID, a.hold, local
+	n.state.RemoteAS, n.state.RouterID, n.state.HoldTime, n.state.LocalAddress = a.open.AS, a.open.RouterID, a.hold, local
 	n.state.Capabilities = capabilityNames(a.open.Codes)
 	n.mu.Unlock()
 	n.speaker.log.info("bgp: session established", "neighbour", n.config.Address, "router-id", a.open.RouterID)

@@ -37,6 +37,8 @@ type NeighbourConfig struct {
 	Port uint16
 	// RemoteAS is the neighbour's AS number. Another one is refused.
 	RemoteAS uint32
+	// External takes any AS number but this speaker's own. RemoteAS is 0 then.
+	External bool
 	// Password is that of TCP's MD5 signatures (RFC 2385), at most 80 bytes.
 	Password string
 	// TTLSecurity takes packets only from at most Hops away (GTSM, RFC 5082).
@@ -141,7 +143,8 @@ const (
 
 // NeighbourState is what there is to show of a neighbour.
 type NeighbourState struct {
-	Address  netip.Addr
+	Address netip.Addr
+	// RemoteAS is the configured AS number or, with External, that of the last session; 0: there was none.
 	RemoteAS uint32
 	State    State
 	// Since is when the session was established, or the last one ended.

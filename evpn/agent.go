@@ -22,6 +22,10 @@ type Agent struct {
 	attrs table[*bgp.Attributes, *attrs]
 	peers map[netip.Addr]*peer
 	links map[string]*link
+	// targets are who imports what. unjoined says that links came, changed or went since it was decided which take
+	// part: of a list of thousands that is decided once, at its end.
+	targets  targets
+	unjoined bool
 
 	// Of the data plane.
 	epoch     uint32    // of its lists
@@ -123,6 +127,9 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) step(ctx context.Context) (more bool, next time.Duration) {
 	a.mu.Lock()
 	next = a.look(time.Now())
+	if a.unjoined && !a.listing {
+		a.joinAll()
+	}
 	more = a.decide()
 	said := a.statements
 	a.statements = nil

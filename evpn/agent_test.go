@@ -27,6 +27,7 @@ type bench struct {
 	addrs  map[netip.Addr]Change
 	peers  map[netip.Addr]Change
 	asked  int
+	spoken int // times that the speaker was told something
 	sweeps int
 	refuse error
 	dead   error
@@ -77,6 +78,7 @@ func newBench(t *testing.T, edit func(*Config)) *bench {
 func (b *bench) Announce(r bgp.Route, at *bgp.Attributes) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.spoken++
 	b.said[r.Key()] = at
 	return nil
 }
@@ -84,6 +86,7 @@ func (b *bench) Announce(r bgp.Route, at *bgp.Attributes) error {
 func (b *bench) Withdraw(k bgp.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.spoken++
 	delete(b.said, k)
 }
 

@@ -12,27 +12,52 @@ import (
 // VNI (RFC 8365 section 5.1.2.1).
 const vxlanTarget = 0x10000000
 
-// importers are the links that import what has these communities. Of links without route targets
-// of their own the number alone has to match, as in FRR: each AS of a fabric with eBGP has
-// its own automatic targets.
-func (a *Agent) importers(cs []bgp.ExtCommunity) []*link {
-	var found []*link
+// targets are the links by the route targets that they import. Of links without route targets of their own the number
+// alone has to match, as in FRR: each AS of a fabric with eBGP has its own automatic targets.
+type targets struct {
+	numbers map[uint32][]*link
+	literal map[bgp.ExtCommunity][]*link
+	asked   uint64 // times that importers was called: the mark of links that it found
+}
+
+// index has the links that take part.
+func (a *Agent) index() targets {
+	t := targets{numbers: map[uint32][]*link{}, literal: map[bgp.ExtCommunity][]*link{}, asked: a.targets.asked}
 	for _, l := range a.links {
-		if l.out == "" && slices.ContainsFunc(cs, l.wants) {
-			found = append(found, l)
+		switch {
+		case l.out != "":
+		case len(l.imports) > 0:
+			for _, c := range l.imports {
+				t.literal[c] = append(t.literal[c], l)
+			}
+		default:
+			for _, n := range []uint32{l.VNI, vxlanTarget | l.VNI} {
+				t.numbers[n] = append(t.numbers[n], l)
+			}
+		}
+	}
+	return t
+}
+
+// importers are the links that import what has these communities, each once.
+func (t *targets) importers(cs []bgp.ExtCommunity) []*link {
+	var found []*link
+	t.asked++
+	add := func(links []*link) {
+		for _, l := range links {
+			if l.found != t.asked {
+				l.found = t.asked
+				found = append(found, l)
+			}
+		}
+	}
+	for _, c := range cs {
+		if c.IsRouteTarget() {
+			add(t.numbers[c.Number()])
+			add(t.literal[c])
 		}
 	}
 	return found
-}
-
-func (l *link) wants(c bgp.ExtCommunity) bool {
-	switch {
-	case !c.IsRouteTarget():
-		return false
-	case len(l.imports) > 0:
-		return slices.Contains(l.imports, c)
-	}
-	return c.Number() == l.VNI || c.Number() == vxlanTarget|l.VNI
 }
 
 // changed moves a route, of which before was the best path, between links and has those look at

@@ -96,25 +96,34 @@ func (a *Agent) present(changes []pending) []pending {
 }
 
 // redo has changes looked at again of which it is not known whether they were made in the link that
-// has the name now.
+// has the name now, or in the one that they were for, which may have another name by now.
 func (a *Agent) redo(changes []pending) {
 	for i := range changes {
 		f := &changes[i]
-		l := a.links[f.Link]
-		if l == nil || l.out != "" {
-			continue
+		named := a.links[f.Link]
+		if named != nil {
+			named.redo(&f.Change)
 		}
-		switch f.Kind {
-		case SetMAC, DelMAC:
-			l.mac(f.MAC).installed = unknownRemote()
-			l.touchMAC(f.MAC)
-		case SetAddr, DelAddr:
-			l.addr(f.Addr).installed = unknownNeighbour()
-			l.touchAddr(f.Addr)
-		case SetVTEP, DelVTEP:
-			l.peer(unique.Make(f.VTEP)).installed = unknownPeer
-			l.touchPeer(unique.Make(f.VTEP))
+		if l := f.link; l != named && a.links[l.Name] == l {
+			l.redo(&f.Change)
 		}
+	}
+}
+
+func (l *link) redo(c *Change) {
+	if l.out != "" && l.out != notJoined {
+		return
+	}
+	switch c.Kind {
+	case SetMAC, DelMAC:
+		l.mac(c.MAC).installed = unknownRemote()
+		l.touchMAC(c.MAC)
+	case SetAddr, DelAddr:
+		l.addr(c.Addr).installed = unknownNeighbour()
+		l.touchAddr(c.Addr)
+	case SetVTEP, DelVTEP:
+		l.peer(unique.Make(c.VTEP)).installed = unknownPeer
+		l.touchPeer(unique.Make(c.VTEP))
 	}
 }
 

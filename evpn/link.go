@@ -29,6 +29,7 @@ type link struct {
 	exports []bgp.ExtCommunity
 	out     string // why it takes no part; "": it does
 	epoch   uint32 // of the list that it was last in
+	found   uint64 // see targets
 
 	macs     table[bgp.MAC, *macEntry]
 	addrs    table[netip.Addr, *addrEntry]
@@ -179,7 +180,7 @@ func (a *Agent) HandleLink(n Link) {
 	n.Local = n.Local.Unmap()
 	l := a.links[n.Name]
 	if l == nil {
-		l = &link{}
+		l = &link{out: notJoined}
 		l.clear()
 		a.links[n.Name] = l
 	}
@@ -191,7 +192,7 @@ func (a *Agent) HandleLink(n Link) {
 		a.leave(l)
 	}
 	l.Link = n
-	a.joinAll()
+	a.rejoin()
 }
 
 // HandleLinkGone takes that the data plane has a link no more, and with it nothing that was put
@@ -213,7 +214,7 @@ func (a *Agent) dropLink(name string) {
 	if l.out == "" {
 		a.withdrawAll(l)
 	}
-	a.joinAll()
+	a.rejoin()
 }
 
 // SetConfig changes which links take part and how, and which neighbours are waited for. What did
@@ -223,6 +224,7 @@ func (a *Agent) SetConfig(links LinkPolicy, neighbours []netip.Addr) {
 	defer a.mu.Unlock()
 	a.conf.Links, a.conf.Neighbours = links, neighbours
 	a.joinAll()
+	a.poke()
 }
 
 // leave ends a link's part: its routes are withdrawn, and what was put into the data plane goes.
@@ -247,12 +249,21 @@ func (a *Agent) leave(l *link) {
 		l.macs.put(m, &macEntry{local: loc})
 	}
 	l.addrs = addrs
-	l.out = "has not joined yet"
+	l.out = notJoined
+}
+
+// notJoined is why a link takes no part that came or changed a moment ago.
+const notJoined = "it has not joined yet"
+
+// rejoin has it decided again which links take part.
+func (a *Agent) rejoin() {
+	a.unjoined = true
+	a.poke()
 }
 
 // joinAll decides again which links take part, and where each route belongs.
 func (a *Agent) joinAll() {
-	before := map[string]bool{}
+	a.unjoined = false
 	taken := map[uint32]string{}
 	for _, name := range slices.Sorted(maps.Keys(a.links)) {
 		l := a.links[name]
@@ -270,11 +281,10 @@ func (a *Agent) joinAll() {
 			a.log.Warn("a link takes no part in EVPN", "link", name, "reason", out)
 		}
 		l.conf, l.out, l.vtep = conf, out, unique.Make(l.Local)
-		before[name] = out == ""
 	}
 	a.assignRDs()
+	a.targets = a.index()
 	a.reimport()
-	a.poke()
 }
 
 func sameConfig(a, b *LinkConfig) bool {
@@ -364,7 +374,7 @@ func (a *Agent) reimport() {
 		l.segments = map[bgp.ESI]*segment{}
 	}
 	for b, at := range a.attrs.of {
-		at.importers = a.importers(b.ExtCommunities)
+		at.importers = a.targets.importers(b.ExtCommunities)
 	}
 	for rt := range a.rib.all() {
 		a.changed(rt, path{})

@@ -159,7 +159,7 @@ func (a *Agent) attrsOf(b *bgp.Attributes) *attrs {
 			at.single = single
 		}
 	}
-	at.importers = a.importers(b.ExtCommunities)
+	at.importers = a.targets.importers(b.ExtCommunities)
 	a.attrs.put(b, at)
 	return at
 }

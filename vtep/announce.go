@@ -24,10 +24,10 @@ func (v *VTEP) Subscribe(set EventSet) (*Subscription, error) {
 }
 
 // tellLink tells subscribers that a link is new or changed. The caller holds v.mu.
-func (l *link) tellLink(kind EventKind) {
+func (l *link) tellLink() {
 	if l.vtep.events.wants(LinkEvents) {
 		info := l.info()
-		l.vtep.events.tell(LinkEvents, &Event{Kind: kind, Link: &info})
+		l.vtep.events.tell(LinkEvents, &Event{Kind: LinkChanged, Link: &info})
 	}
 }
 

@@ -41,7 +41,7 @@ func (v *VTEP) AddLink(c LinkConfig) (err error) {
 		v.dismantle(l)
 		return err
 	}
-	l.tellLink(LinkChanged) // before the events of its entries
+	l.tellLink() // before the events of its entries
 	if err := l.setDefault(v.now()); err != nil {
 		info := l.info()
 		v.dismantle(l)
@@ -138,13 +138,16 @@ func (v *VTEP) onDevice(l *link, own bool) error {
 	if !own && s.MAC != was.MAC && !l.cfg.Address.IsZero() {
 		l.cfg.Address = s.MAC // udev or networkd set it, as they do shortly after a device appears
 	}
+	if s.Name != was.Name {
+		l.tellLink() // before frames' events have the new name, which refresh publishes
+	}
 	_ = v.refresh(l) // everySecond tries again
 	l.tellComplete()
 	if was.Up && !s.Up {
 		l.Forget()
 	}
 	l.at.changed(&was, &s, own)
-	l.tellLink(LinkChanged)
+	l.tellLink()
 	return nil
 }
 

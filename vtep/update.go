@@ -34,7 +34,7 @@ func (v *VTEP) UpdateLink(name string, edit func(*LinkConfig) error) error {
 		}
 		return err
 	}
-	l.tellLink(LinkChanged)
+	l.tellLink()
 	return nil
 }
 

@@ -68,7 +68,7 @@ type duplicate struct {
 type neighbor struct {
 	Address      netip.Addr `yaml:"address"`
 	Port         uint16     `yaml:"port"`
-	RemoteAS     uint32     `yaml:"remote-as"`
+	RemoteAS     remoteAS   `yaml:"remote-as"`
 	PasswordFile string     `yaml:"password-file"`
 	Passive      bool       `yaml:"passive"`
 	EBGPMultihop uint8      `yaml:"ebgp-multihop"`
@@ -80,6 +80,24 @@ type neighbor struct {
 	MaxRoutes    int        `yaml:"maximum-prefix"`
 	MaxAction    string     `yaml:"maximum-prefix-action"`
 	line         int
+}
+
+// remoteAS is a number or, as FRR has it, internal or external: the same AS as this host's, or any other.
+type remoteAS struct {
+	number             uint32
+	internal, external bool
+}
+
+// UnmarshalYAML reads a number or a word.
+func (r *remoteAS) UnmarshalYAML(y *yaml.Node) error {
+	r.internal, r.external = y.Value == "internal", y.Value == "external"
+	if r.internal || r.external {
+		return nil
+	}
+	if err := y.Decode(&r.number); err != nil {
+		return fmt.Errorf("line %d: remote-as is %q: write an AS number, internal or external", y.Line, y.Value)
+	}
+	return nil
 }
 
 type plainNeighbor neighbor
@@ -248,13 +266,15 @@ func (c *checker) file(w *written) *File {
 }
 
 func (c *checker) neighbour(n *neighbor, as uint32) bgp.NeighbourConfig {
-	out := bgp.NeighbourConfig{Address: n.Address, Port: n.Port, RemoteAS: n.RemoteAS, Passive: n.Passive, TTLSecurity: n.TTLSecurity,
+	out := bgp.NeighbourConfig{Address: n.Address, Port: n.Port, RemoteAS: n.RemoteAS.number, External: n.RemoteAS.external, Passive: n.Passive, TTLSecurity: n.TTLSecurity,
 		Hops: n.EBGPMultihop, Source: n.UpdateSource, Device: n.Device, Limit: n.MaxRoutes, LimitAction: bgp.LimitAction(n.MaxAction)}
 	if !n.Address.IsValid() || n.Address.IsUnspecified() || n.Address.IsMulticast() {
 		c.addf(n.line, "a neighbor's address is missing or no host's: write address: ADDRESS")
 	}
-	if n.RemoteAS == 0 {
-		c.addf(n.line, "neighbor %v has no remote-as: write its AS number, %d for iBGP", n.Address, as)
+	if n.RemoteAS.internal {
+		out.RemoteAS = as
+	} else if n.RemoteAS == (remoteAS{}) {
+		c.addf(n.line, "neighbor %v has no remote-as: write its AS number, internal (which is %d) or external", n.Address, as)
 	}
 	if n.UpdateSource.IsValid() && n.UpdateSource.Is4() != n.Address.Is4() {
 		c.addf(n.line, "update-source %v is of another family than neighbor %v", n.UpdateSource, n.Address)

@@ -29,6 +29,8 @@ dup-addr-detection: {max-moves: 7, time: 90}
 neighbors:
   - {address: 192.0.2.254, remote-as: 65001, port: 1179, password-file: `+key+`, passive: true, ebgp-multihop: 3, hold-time: 9, connect-retry: 2, update-source: 192.0.2.1, dev: vrf0, maximum-prefix: 10, maximum-prefix-action: reset}
   - {address: "2001:db8::1", remote-as: 65002, ttl-security: true}
+  - {address: 192.0.2.253, remote-as: internal}
+  - {address: 192.0.2.252, remote-as: external}
 links:
   - all
   - vxlan7
@@ -43,6 +45,9 @@ links:
 	}
 	if !f.Neighbours[1].TTLSecurity || f.StaleTime.Seconds() != 60 || f.Linger.Seconds() != 3 || f.Duplicate.Moves != 7 || !f.IPv6 || len(f.Listen) != 1 {
 		t.Errorf("the file is %+v", f)
+	}
+	if in, ex := f.Neighbours[2], f.Neighbours[3]; in.RemoteAS != f.AS || in.External || ex.RemoteAS != 0 || !ex.External {
+		t.Errorf("the neighbours are %+v, %+v", in, ex)
 	}
 	l := f.Links.ByName["vxlan42"]
 	if !f.Links.All || len(f.Links.ByName) != 2 || len(l.Import) != 2 || len(l.Export) != 1 || l.RD == (bgp.RD{}) || !l.NoFlood || l.NoMAC || !l.NoNeighbours {
@@ -62,6 +67,9 @@ func TestFileMistakes(t *testing.T) {
 		{"links: all", "asn: 3\nlinks: all", "asn"},
 		{"remote-as: 65001", "remote-as: 65001, weight: 3", `f: line 5: unknown key "weight"`},
 		{", remote-as: 65001", "", "f:5: neighbor 192.0.2.2 has no remote-as"},
+		{"remote-as: 65001", "remote-as: 0", "f:5: neighbor 192.0.2.2 has no remote-as"},
+		{"remote-as: 65001", "remote-as: inside", `line 5: remote-as is "inside": write an AS number, internal or external`},
+		{"remote-as: 65001", "remote-as: 4294967296", `remote-as is "4294967296"`},
 		{"remote-as: 65001", "remote-as: 65001, hold-time: 1", "f:5: hold-time 1 is out of range"},
 		{"remote-as: 65001", "remote-as: 65001, password-file: /nowhere", "f:5: password-file"},
 		{"remote-as: 65001", "remote-as: 65001, maximum-prefix-action: none", "write discard, reset or warn"},

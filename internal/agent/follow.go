@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type hears interface {
 	Lost()
 	HandleLink(evpn.Link)
 	HandleLinkGone(name string)
+	HandleLinkRenamed(was, is string)
 	HandleMAC(evpn.MAC)
 	HandleAddr(evpn.Addr)
 }
@@ -35,7 +37,31 @@ type follower struct {
 	plane  *plane
 	agent  hears
 	log    *slog.Logger
-	took   map[string]bool // links that take part
+	took   map[string]device // links that take part, by their names
+	names  map[device]string // the other way round
+	was    map[string]string // the last name of links that were renamed, to the one of now
+}
+
+// device is what a link keeps when it is renamed: its device's index and network namespace and, of a trunk port,
+// its VLAN. The zero value is that of a device in a namespace without a number, which is followed by its name alone.
+type device struct {
+	index int
+	nsid  int
+	vlan  uint16
+}
+
+func deviceOf(l *api.Link) device {
+	d := device{index: l.Netdev.Index}
+	if n := l.Netdev.NSID; n != nil {
+		d.nsid = 1 + *n
+		if *n < 0 {
+			return device{}
+		}
+	}
+	if l.Spec.VLAN != nil {
+		d.vlan = *l.Spec.VLAN
+	}
+	return d
 }
 
 // run follows until ctx ends.
@@ -50,7 +76,7 @@ func (f *follower) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if !told {
+		if !told && err != nil {
 			f.log.Warn("the data plane does not answer: it is asked again until it does", "err", err)
 			told = true
 		}
@@ -73,7 +99,7 @@ func (f *follower) stream(ctx context.Context) (heard bool, err error) {
 	if err := f.plane.renew(ctx); err != nil {
 		return false, err
 	}
-	f.took = map[string]bool{}
+	f.took, f.names, f.was = map[string]device{}, map[device]string{}, map[string]string{}
 	f.agent.BeginList()
 	for {
 		e, err := s.Next()
@@ -89,23 +115,32 @@ func (f *follower) stream(ctx context.Context) (heard bool, err error) {
 			f.log.Warn("the data plane's events came faster than they were read: its list is read again", "lost", e.Lost)
 			return heard, nil
 		case e.Link != nil:
-			f.link(&e)
+			if !f.link(&e) {
+				f.log.Info("links have changed their names with each other: the list is read again")
+				return heard, nil
+			}
 		case e.Local != nil:
 			f.local(&e)
 		}
 	}
 }
 
-// link hands over a link whose hosts are told: one that says evpn or learnlocal.
-func (f *follower) link(e *api.Event) {
+// link hands over a link whose hosts are told: one that says evpn or learnlocal. It reports whether it is
+// known which link is which.
+func (f *follower) link(e *api.Event) (known bool) {
 	s := &e.Link.Spec
 	says := func(word *bool) bool { return word != nil && *word }
+	d := deviceOf(e.Link)
+	if !f.renamed(d, s.Name) {
+		return false
+	}
 	if e.Event == api.EventDel || !says(s.LearnLocal) && !says(s.EVPN) {
-		if f.took[s.Name] {
+		if of, ok := f.took[s.Name]; ok {
 			delete(f.took, s.Name)
+			delete(f.names, of)
 			f.agent.HandleLinkGone(s.Name)
 		}
-		return
+		return true
 	}
 	l := evpn.Link{Name: s.Name, Quiet: !says(s.EVPN)}
 	if flags := e.Link.Netdev.Flags; len(flags) > 0 {
@@ -117,8 +152,39 @@ func (f *follower) link(e *api.Event) {
 	if s.Local != nil {
 		l.Local = *s.Local
 	}
-	f.took[s.Name] = true
+	delete(f.names, f.took[s.Name]) // a move between network namespaces may change the index
+	f.took[s.Name], f.names[d] = d, s.Name
 	f.agent.HandleLink(l)
+	return true
+}
+
+// renamed tells that a link has another name than before, if it has. It reports false where another link
+// had that name until now, whose own event is yet to come.
+func (f *follower) renamed(d device, is string) bool {
+	was, ok := f.names[d]
+	if !ok || was == is || d == (device{}) {
+		return true
+	}
+	if _, taken := f.took[is]; taken {
+		return false
+	}
+	delete(f.took, was)
+	f.took[is], f.names[d] = d, is
+	maps.DeleteFunc(f.was, func(_, to string) bool { return to == was })
+	f.was[was] = is
+	f.agent.HandleLinkRenamed(was, is)
+	return true
+}
+
+// present is the name of now of a link that a frame's event has by its name of then.
+func (f *follower) present(name string) string {
+	if _, ok := f.took[name]; ok {
+		return name
+	}
+	if is, ok := f.was[name]; ok {
+		return is
+	}
+	return name
 }
 
 // local hands over an address of this side. One that an operator has put behind a remote for good
@@ -129,15 +195,16 @@ func (f *follower) local(e *api.Event) {
 		f.log.Error("the data plane says a MAC address that is none: is it of another version?", "mac", e.Local.MAC)
 		return
 	}
+	link := f.present(e.Local.Dev)
 	gone := e.Event == api.EventDel || e.Event == api.EventConflict || e.Local.Contested
 	if !e.Local.IP.IsValid() {
-		f.agent.HandleMAC(evpn.MAC{Link: e.Local.Dev, MAC: mac, Sticky: e.Local.Sticky, Gone: gone})
+		f.agent.HandleMAC(evpn.MAC{Link: link, MAC: mac, Sticky: e.Local.Sticky, Gone: gone})
 		return
 	}
 	if e.Event == api.EventMove {
 		if old, ok := macOf(e.OldMAC); ok {
-			f.agent.HandleAddr(evpn.Addr{Link: e.Local.Dev, MAC: old, Addr: e.Local.IP, Gone: true})
+			f.agent.HandleAddr(evpn.Addr{Link: link, MAC: old, Addr: e.Local.IP, Gone: true})
 		}
 	}
-	f.agent.HandleAddr(evpn.Addr{Link: e.Local.Dev, MAC: mac, Addr: e.Local.IP, Flags: bgp.NeighbourFlags{Router: e.Local.Router}, Gone: gone})
+	f.agent.HandleAddr(evpn.Addr{Link: link, MAC: mac, Addr: e.Local.IP, Flags: bgp.NeighbourFlags{Router: e.Local.Router}, Gone: gone})
 }

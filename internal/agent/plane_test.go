@@ -123,7 +123,8 @@ func (r *recorder) Lost()      { r.ch <- "lost" }
 func (r *recorder) HandleLink(l evpn.Link) {
 	r.ch <- fmt.Sprintf("link %s %d %v quiet %t down %t", l.Name, l.VNI, l.Local, l.Quiet, l.Down)
 }
-func (r *recorder) HandleLinkGone(name string) { r.ch <- "gone " + name }
+func (r *recorder) HandleLinkGone(name string)       { r.ch <- "gone " + name }
+func (r *recorder) HandleLinkRenamed(was, is string) { r.ch <- was + " is " + is }
 func (r *recorder) HandleMAC(m evpn.MAC) {
 	r.ch <- fmt.Sprintf("mac %v sticky %t gone %t", m.MAC, m.Sticky, m.Gone)
 }

@@ -35,6 +35,7 @@ type rig struct {
 	t        testing.TB
 	dir      string
 	listener net.Listener // the neighbour's
+	host     *vteptest.Host
 	vtep     *vtep.VTEP
 	lines    *logLines
 	stop     func() // of the control socket
@@ -83,8 +84,8 @@ func newRig(t testing.TB, vnis ...uint32) *rig {
 // newVTEP makes a data plane with a link of each VNI, in place of the one that there is.
 func (r *rig) newVTEP(vnis ...uint32) {
 	r.t.Helper()
-	host := vteptest.NewNetwork().Host(ownAddr)
-	v := vtep.New(vtep.Config{Host: host, Log: slog.New(slog.DiscardHandler), Workers: 1})
+	r.host = vteptest.NewNetwork().Host(ownAddr)
+	v := vtep.New(vtep.Config{Host: r.host, Log: slog.New(slog.DiscardHandler), Workers: 1})
 	r.t.Cleanup(func() { _ = v.Close() })
 	r.vtep = v
 	for _, vni := range vnis {
