@@ -9,6 +9,7 @@ type Link struct {
 	MTUSource string    `json:"mtu_source,omitempty"` // what the MTU was derived from; "device": somebody set it there
 	Missing   string    `json:"missing,omitempty"`    // what a link that is not complete waits for
 	Entries   int       `json:"entries"`              // in the FDB
+	Addresses int       `json:"addresses"`            // those of them that maxaddress limits: of unicast addresses
 	Learned   int       `json:"proxy_learned"`        // addresses, with proxy learn
 	Offload   Offload   `json:"offload"`
 	Trouble   []Trouble `json:"trouble,omitempty"` // of remotes

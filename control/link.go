@@ -9,7 +9,7 @@ import (
 // linkOf is the API's form of a link, with the device as package vtep knows it.
 func linkOf(i vtep.LinkInfo) api.Link {
 	l := api.Link{
-		Spec: SpecOf(i.Config), MTUSource: i.MTUSource, Missing: i.Missing, Entries: i.Entries, Learned: i.Learned,
+		Spec: SpecOf(i.Config), MTUSource: i.MTUSource, Missing: i.Missing, Entries: i.Entries, Addresses: i.Addresses, Learned: i.Learned,
 		Netdev:  netdevOf(&i),
 		Offload: offloadOf(&i.Offloads),
 		Stats:   statsOf(&i.Stats),

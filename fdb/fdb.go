@@ -214,6 +214,9 @@ func (t *Table) SetMaxAddresses(n int) { t.max.Store(int64(n)) }
 // Len is the number of entries, a group with several remotes counting once.
 func (t *Table) Len() int { return int(t.unicast.Load() + t.groups.Load()) }
 
+// Addresses is the number of unicast entries, which Config.MaxAddresses limits.
+func (t *Table) Addresses() int { return int(t.unicast.Load()) }
+
 // Lookup returns the remote behind the unicast address mac for a frame that is
 // to be sent at now. It marks the entry used, at most once a tick, which does
 // not keep it alive (conformance L07). A group address is never found: see

@@ -202,6 +202,7 @@ type LinkInfo struct {
 	Missing   string     // what a link lacks that is not complete: it is tried again each second
 	MTUSource string     // what the MTU was derived from: "mtu", "dev eth0", "route", "default", or "device", which somebody set
 	Entries   int        // FDB entries
+	Addresses int        // those of unicast addresses, which MaxAddresses limits
 	Learned   int        // addresses that a proxy learned
 	Stats     forward.Stats
 	// Shared are the drops of the sockets that the link shares with other links of its

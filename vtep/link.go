@@ -135,6 +135,7 @@ func (l *link) info() LinkInfo {
 		State:     l.device,
 		MTUSource: l.mtuFrom(),
 		Entries:   l.FDB.Len(),
+		Addresses: l.FDB.Addresses(),
 		Learned:   l.Learned(),
 		Stats:     forward.Sum(l.Shards),
 		Troubles:  l.troubleList(),

@@ -93,6 +93,7 @@ func ownJSON(j *jsonWriter, l *api.Link, own []words.Word) {
 	nonzero(j, "mtu_source", l.MTUSource)
 	nonzero(j, "missing", l.Missing)
 	j.value("entries", l.Entries)
+	j.value("addresses", l.Addresses)
 	nonzero(j, "proxy_learned", l.Learned)
 	j.object("offload", func() { offloadJSON(j, &l.Offload) })
 	troublesJSON(j, l)

@@ -119,8 +119,9 @@ func needsRaw(err error) error {
 // answers is how long ICMP has to say something against a datagram.
 const answers = 300 * time.Millisecond
 
-// others is how long a second host has to say that it has an address, too.
-const others = 200 * time.Millisecond
+// others is how long a second host has to say that it has an address, too. Who answers by proxy ARP, or as an IPv6 proxy,
+// takes up to 0.8 s for a question to all (proxy_delay, arp(7)).
+const others = 1200 * time.Millisecond
 
 // UDP sends the datagram three times: a host limits the errors that it sends.
 func (*Host) UDP(from netip.Addr, to netip.AddrPort, payload []byte) error {
@@ -191,6 +192,25 @@ func asked(i *net.Interface, mac net.HardwareAddr, from, ip netip.Addr, wait tim
 		return nil, os.NewSyscallError("write "+dev, err)
 	}
 	buf := make([]byte, 2048)
+	return collect(wait, func(b []byte) net.HardwareAddr { return isAnswer(b, ip) }, func(wait time.Duration) ([]byte, error) {
+		t := unix.NsecToTimeval(wait.Nanoseconds())
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t); err != nil {
+			return nil, os.NewSyscallError("setsockopt", err)
+		}
+		n, err := unix.Read(fd, buf)
+		switch {
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+			return nil, nil
+		case err != nil:
+			return nil, os.NewSyscallError("read "+dev, err)
+		}
+		return buf[:n], nil
+	})
+}
+
+// collect reads frames until wait is over or, once somebody has answered, until others had their time. read waits no
+// longer than it is told, and returns nothing where nothing came.
+func collect(wait time.Duration, answer func([]byte) net.HardwareAddr, read func(wait time.Duration) ([]byte, error)) ([]net.HardwareAddr, error) {
 	var macs []net.HardwareAddr
 	for end := time.Now().Add(wait); ; {
 		left := time.Until(end)
@@ -200,18 +220,11 @@ func asked(i *net.Interface, mac net.HardwareAddr, from, ip netip.Addr, wait tim
 		if left <= 0 {
 			return nil, ErrSilent
 		}
-		t := unix.NsecToTimeval(max(left, time.Millisecond).Nanoseconds())
-		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t); err != nil {
-			return nil, os.NewSyscallError("setsockopt", err)
+		b, err := read(max(left, time.Millisecond))
+		if err != nil {
+			return nil, err
 		}
-		n, err := unix.Read(fd, buf)
-		switch {
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return nil, os.NewSyscallError("read "+dev, err)
-		}
-		from := isAnswer(buf[:n], ip)
+		from := answer(b)
 		if from == nil || slices.ContainsFunc(macs, func(m net.HardwareAddr) bool { return bytes.Equal(m, from) }) {
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -77,6 +79,31 @@ func TestQuestions(t *testing.T) {
 			t.Errorf("%d bytes are an advertisement", n)
 		}
 	}
+}
+
+// TestLateLiar: who answers by proxy ARP does so up to 0.8 s after the host whose address it is (proxy_delay, arp(7)), and
+// is seen all the same.
+func TestLateLiar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		liar := net.HardwareAddr{2, 0, 0, 0, 0, 0x66}
+		began, next := time.Now(), 0
+		answers := []struct {
+			at  time.Duration
+			mac net.HardwareAddr
+		}{{time.Millisecond, far}, {2 * time.Millisecond, far}, {801 * time.Millisecond, liar}}
+		macs, err := collect(patience, func(b []byte) net.HardwareAddr { return b }, func(wait time.Duration) ([]byte, error) {
+			if next == len(answers) || time.Since(began)+wait < answers[next].at {
+				time.Sleep(wait)
+				return nil, nil
+			}
+			time.Sleep(answers[next].at - time.Since(began))
+			next++
+			return answers[next-1].mac, nil
+		})
+		if err != nil || len(macs) != 2 || macs[1].String() != liar.String() {
+			t.Errorf("%v, %v: want %v and %v", macs, err, far, liar)
+		}
+	})
 }
 
 // FuzzAnswers: no frame makes the decoders fail.

@@ -48,7 +48,7 @@ func (c comparison) drops(was, is map[string]uint64) []Drop {
 // link compares a link with what it was.
 func (c comparison) link(was, is *api.Link) Link {
 	l := Link{
-		Name: is.Netdev.Name, Up: slices.Contains(is.Netdev.Flags, "UP"), MTU: is.Netdev.MTU, MTUSource: is.MTUSource, Entries: is.Entries,
+		Name: is.Netdev.Name, Up: slices.Contains(is.Netdev.Flags, "UP"), MTU: is.Netdev.MTU, MTUSource: is.MTUSource, Entries: is.Addresses,
 		Rx: c.flow(was.Stats.Rx, is.Stats.Rx), Tx: c.flow(was.Stats.Tx, is.Stats.Tx),
 		Remotes: []Remote{}, More: is.MoreRemotes, Offloads: offloads(&is.Offload),
 	}

@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/uvtep/uvtep/api"
 )
@@ -34,6 +35,12 @@ func judge(was, is *api.Link, l *Link) (all []Finding) {
 		say("bring it up: uvtep link set "+l.Name+" up", "the link is down")
 		return all // what else there is follows from that
 	}
+	// An entry that names the wrong VTEP has frames go where nobody may listen: its drop says why, that remote's trouble
+	// does not.
+	drops := judgeDrops(l.Name, l.Drops, l.Rx.Packets, l.Tx.Packets)
+	if i := slices.IndexFunc(drops, func(f Finding) bool { return strings.HasPrefix(f.What, "drops rx-static-mac:") }); i >= 0 {
+		all, drops = append(all, drops[i]), slices.Delete(drops, i, i+1)
+	}
 	for _, t := range is.Trouble {
 		if t.Now {
 			at := t.Dst.String()
@@ -50,7 +57,7 @@ func judge(was, is *api.Link, l *Link) (all []Finding) {
 		}
 		say(do, "the link has no remote")
 	}
-	all = append(all, judgeDrops(l.Name, l.Drops, l.Rx.Packets, l.Tx.Packets)...)
+	all = append(all, drops...)
 	if limit := int(l.MaxAddr); limit > 0 && l.Entries*100 >= limit*nearlyFull {
 		say("raise maxaddress, or find the remote that has most of them (uvtep fdb show dev "+l.Name+")", "the FDB has %d of %d entries", l.Entries, limit)
 	} else if is.Stats.NotLearned > was.Stats.NotLearned {

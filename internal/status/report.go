@@ -52,7 +52,7 @@ type Link struct {
 	MTUSource string     `json:"mtu_source,omitempty"`
 	Local     netip.Addr `json:"local,omitzero"`
 	DstPort   uint16     `json:"dstport"`
-	Entries   int        `json:"entries"`
+	Entries   int        `json:"entries"`    // of unicast addresses, as maxaddress counts them
 	MaxAddr   uint32     `json:"maxaddress"` // 0: any number
 	Rx        Flow       `json:"rx"`
 	Tx        Flow       `json:"tx"`

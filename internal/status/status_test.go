@@ -42,7 +42,7 @@ func healthy() (before, now Snapshot) {
 					Name: "vxlan0", ID: new(uint32(42)), Local: new(netip.MustParseAddr("192.0.2.1")), DstPort: new(uint16(4789)),
 					MaxAddress: new(api.Value("16384")),
 				},
-				Netdev: api.Netdev{Name: "vxlan0", MTU: 1450, Flags: []string{"UP"}}, MTUSource: "route", Entries: 3,
+				Netdev: api.Netdev{Name: "vxlan0", MTU: 1450, Flags: []string{"UP"}}, MTUSource: "route", Entries: 4, Addresses: 3,
 				Offload: api.Offload{
 					TAP: api.TAPOffload{Read: []string{"tso"}, Write: []string{"tso"}}, UDPGSO: api.UDPGSO{Segments: 64},
 					UDPGRO: api.UDPGRO{Reason: "off for ten minutes"}, Filter: api.Filter{On: true},
@@ -105,6 +105,10 @@ func TestFaults(t *testing.T) {
 		"nobody listens": {func(l looks) {
 			link(l).Trouble = []api.Trouble{{Dst: netip.MustParseAddr("192.0.2.2"), Port: 4789, What: "port-unreachable", Now: true}}
 		}, "degraded: vxlan0: remote 192.0.2.2 port 4789: port-unreachable: start the VTEP there"},
+		"an entry to where nobody listens": {func(l looks) {
+			drop("rx-static-mac", 3, 4)(l)
+			link(l).Trouble = []api.Trouble{{Dst: netip.MustParseAddr("192.0.2.3"), Port: 4789, What: "port-unreachable", Now: true}}
+		}, "degraded: vxlan0: drops rx-static-mac: 1 a second, 4 since the start: an entry says"},
 		"drops now":      {drop("rx-not-peer", 3, 7), "degraded: vxlan0: drops rx-not-peer: 2 a second, 7 since the start: add the sender"},
 		"drops one":      {drop("rx-static-mac", 3, 4), "degraded: vxlan0: drops rx-static-mac: 1 a second, 4 since the start: an entry says"},
 		"dropped many":   {drop("tx-too-big", 200, 200), "degraded: vxlan0: dropped tx-too-big: 200 since the start: make the link's MTU fit"},
@@ -112,7 +116,7 @@ func TestFaults(t *testing.T) {
 		"no VTEP":        {func(l looks) { link(l).Remotes, link(l).Spec.EVPN = nil, new(true) }, "degraded: vxlan0: the link has no remote: the fabric has it"},
 		"never heard":    {func(l looks) { silent(l, nil) }, "degraded: vxlan0: remote 192.0.2.2 was sent 11000 frames and never heard: uvtep ping 192.0.2.2 dev vxlan0"},
 		"silent":         {func(l looks) { silent(l, new(uint32(31))) }, "degraded: vxlan0: remote 192.0.2.2 is sent frames and was last heard 31 s ago: "},
-		"full FDB":       {func(l looks) { link(l).Entries = 16384 }, "degraded: vxlan0: the FDB has 16384 of 16384 entries: raise maxaddress"},
+		"full FDB":       {func(l looks) { link(l).Addresses = 16384 }, "degraded: vxlan0: the FDB has 16384 of 16384 entries: raise maxaddress"},
 		"not learned":    {func(l looks) { link(l).Stats.NotLearned = 1 }, "degraded: vxlan0: frames are delivered and not learned: "},
 		"full daemon":    {func(l looks) { l.now.Stats.Addresses = 1048576 }, "degraded: all links together have 1048576 of 1048576 addresses: "},
 		"own fault":      {func(l looks) { l.now.Stats.Panics = 1 }, "degraded: uvtep has caught 1 faults of its own: "},

@@ -26,6 +26,14 @@ func until(t *testing.T, what string, make func(), is func() bool) {
 	}
 }
 
+// talk sends a frame from a site to another one, whatever came of the one before.
+func talk(from, to *site) {
+	if far, err := to.MAC("vxlan0"); err == nil {
+		_ = from.SetNeighbour("vxlan0", inner4(to.n).Addr(), far)
+	}
+	_, _ = from.Ping(lab.PingConfig{Dst: inner4(to.n).Addr(), Timeout: 100 * time.Millisecond})
+}
+
 // done reports whether a process has ended.
 func done(p *lab.Process) bool {
 	select {
