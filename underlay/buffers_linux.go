@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"runtime"
 	"unsafe"
 
 	"github.com/uvtep/uvtep/internal/lend"
@@ -40,7 +41,7 @@ type mmsghdr struct {
 }
 
 // readBlock is what one ReadBatch fills, its headers wired to its buffers.
-// Memory that no datagram reached is never backed by a page.
+// Memory that no datagram reached is never backed by a page: see newReadMemory.
 type readBlock struct {
 	msgs    [readBatch]mmsghdr
 	iovs    [readBatch]unix.Iovec
@@ -50,7 +51,8 @@ type readBlock struct {
 }
 
 func newReadBlock() *readBlock {
-	b := &readBlock{buf: make([]byte, readBatch*readStride)}
+	b := &readBlock{}
+	b.buf = newReadMemory(b)
 	for i := range b.msgs {
 		b.iovs[i].Base = &b.buf[i*readStride]
 		b.iovs[i].SetLen(readSize)
@@ -62,6 +64,20 @@ func newReadBlock() *readBlock {
 	}
 	b.rearm(readBatch)
 	return b
+}
+
+// newReadMemory returns the buffers of a block, which are given back to the kernel when b is garbage. They are no memory
+// of the Go heap: its runtime clears what it allocates, all 17 MiB, where the first of it was used before. Nor are they
+// made of huge pages, of which one would back the buffers of thirty datagrams for the first byte of one.
+func newReadMemory(b *readBlock) []byte {
+	const size = readBatch * readStride
+	buf, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil { // the address space is limited
+		return make([]byte, size)
+	}
+	_ = unix.Madvise(buf, unix.MADV_NOHUGEPAGE) // a kernel without them refuses
+	runtime.AddCleanup(b, func(buf []byte) { _ = unix.Munmap(buf) }, buf)
+	return buf
 }
 
 // rearm restores the fields of the first n headers that the kernel wrote.

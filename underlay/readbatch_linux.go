@@ -81,8 +81,7 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 			if r.spin.Again() && !r.closed.Load() {
 				continue
 			}
-			r.buffers.blocks.Return(r.block)
-			r.block = nil
+			r.release()
 			return false
 		case errno != 0:
 			r.errno = errno
@@ -119,26 +118,44 @@ func (r *Receiver) ReadBatch(w int, d []encap.Datagram) (int, error) {
 		return 0, nil
 	}
 	rd := r.reader(w)
+	n, err := rd.read(d)
+	if err != nil {
+		rd.release()
+	}
+	return n, err
+}
+
+// release returns the block, if the reader has one. A reader that ended with a block would leave it to the garbage
+// collector, and the next one to borrow would make another.
+func (r *reader) release() {
+	if r.block != nil {
+		r.buffers.blocks.Return(r.block)
+		r.block = nil
+	}
+}
+
+// read is ReadBatch but for what becomes of the block.
+func (r *reader) read(d []encap.Datagram) (int, error) {
 	for {
-		rd.want, rd.got, rd.bytes, rd.errno = min(len(d), readBatch), 0, 0, 0
-		if err := rd.raw.Read(rd.recv); err != nil {
-			if errors.Is(err, net.ErrClosed) || rd.stopped.Load() || rd.draining.Load() && !rd.rest() {
+		r.want, r.got, r.bytes, r.errno = min(len(d), readBatch), 0, 0, 0
+		if err := r.raw.Read(r.recv); err != nil {
+			if errors.Is(err, net.ErrClosed) || r.stopped.Load() || r.draining.Load() && !r.rest() {
 				return 0, net.ErrClosed
 			}
-			if !rd.draining.Load() {
+			if !r.draining.Load() {
 				return 0, fmt.Errorf("underlay: read: %w", err)
 			}
 		}
-		if rd.errno != 0 {
-			return 0, fmt.Errorf("underlay: read: %w", os.NewSyscallError("recvmmsg", rd.errno))
+		if r.errno != 0 {
+			return 0, fmt.Errorf("underlay: read: %w", os.NewSyscallError("recvmmsg", r.errno))
 		}
-		n := rd.block.datagrams(d, rd.got)
-		if cut := rd.got - n; cut > 0 {
-			rd.unreadable.Add(uint64(cut))
+		n := r.block.datagrams(d, r.got)
+		if cut := r.got - n; cut > 0 {
+			r.unreadable.Add(uint64(cut))
 		}
-		rd.block.rearm(rd.got)
-		rd.spin.Done(n, rd.bytes)
-		rd.step = min(max(rd.alike(), readLeast), firstStep)
+		r.block.rearm(r.got)
+		r.spin.Done(n, r.bytes)
+		r.step = min(max(r.alike(), readLeast), firstStep)
 		if n > 0 {
 			return n, nil
 		}
