@@ -20,6 +20,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.Run("Growth", h.benchmarkGrowth)
 	b.Run("Trunk", h.benchmarkTrunk)
 	b.Run("LearnLocal", h.benchmarkLearnLocal)
+	b.Run("MinTTL", h.benchmarkMinTTL)
 	b.Run("Check", h.benchmarkCheck)
 }
 
