@@ -65,13 +65,8 @@ func boot(t *testing.T, h *lab.Host) *machine {
 			t.Error(err)
 		}
 	})
+	m.init = must(strconv.Atoi(childOf(t, p.Pid())))(t)
 	check(t, lab.Eventually(soon, func() error {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", p.Pid()))
-		if err == nil {
-			m.init, err = strconv.Atoi(strings.TrimSpace(string(b)))
-		}
-		return err
-	}), lab.Eventually(soon, func() error {
 		select {
 		case <-p.Done():
 			return fmt.Errorf("the system did not start: %s%s", p.Stdout(), p.Stderr())
@@ -84,6 +79,19 @@ func boot(t *testing.T, h *lab.Host) *machine {
 		return nil
 	}))
 	return m
+}
+
+// childOf is the process that another one is to start.
+func childOf(t *testing.T, pid int) (child string) {
+	t.Helper()
+	check(t, lab.Eventually(soon, func() error {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+		if child = strings.TrimSpace(string(b)); err == nil && child == "" {
+			err = errors.New("it has started no process")
+		}
+		return err
+	}))
+	return child
 }
 
 // removeGroups removes a control group with those below it.

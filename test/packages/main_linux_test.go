@@ -21,6 +21,8 @@ var exe string
 var (
 	system = flag.String("system", "/", "the Debian system that the packages are installed on, in a `directory`: such as debootstrap makes; it is not changed")
 	debs   = flag.String("debs", "", "two .deb `files` of this machine, with a comma between, the older one first; unless said, of this test's own binary")
+	rpms   = flag.String("rpms", "", "two .rpm `files` of this machine, the same way; the system has rpm. Unless said, no .rpm is installed")
+	image  = flag.String("image", "", "the files of the container's image, in a `directory`; unless said, they are made of this test's own binary")
 	long   = flag.Bool("long", false, "test what takes minutes, too")
 )
 
