@@ -21,6 +21,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.Run("Trunk", h.benchmarkTrunk)
 	b.Run("LearnLocal", h.benchmarkLearnLocal)
 	b.Run("MinTTL", h.benchmarkMinTTL)
+	b.Run("Bare", h.benchmarkBare)
 	b.Run("Check", h.benchmarkCheck)
 }
 
@@ -34,9 +35,9 @@ func (h *harness) both() []system {
 	return []system{other, daemon("uvtep", h.exe, nil, nil)}
 }
 
-// tunnelling are both, and uvtep as it sends superframes whole where that is said.
+// tunnelling are both, and uvtep without superframes that leave whole.
 func (h *harness) tunnelling() []system {
-	return append(h.both(), daemon("uvtep-tunnel-gso", h.exe, []string{"--tunnel-gso=auto"}, nil))
+	return append(h.both(), daemon("uvtep-in-pieces", h.exe, []string{"--tunnel-gso=off"}, nil))
 }
 
 // reference is the name of what ratios are to.

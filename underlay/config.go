@@ -168,6 +168,9 @@ type TransmitterConfig struct {
 	// ForceSegment uses UDP_SEGMENT on kernels, too, that are known to spoil what is
 	// sent by it through some devices.
 	ForceSegment bool
+	// InPieces has superframes leave in pieces even where they could leave whole: who
+	// hears them on this host would not take them.
+	InPieces bool
 	// Buffer is the send buffer of each socket in bytes; 0 is DefaultBuffer.
 	Buffer int
 	// MulticastInterface is the index of the interface that multicast leaves

@@ -220,6 +220,7 @@ func (c *LinkConfig) transmitterKeys(dev *underlay.Interface) [2]underlay.Transm
 		SrcPortMax:    c.SrcPortMax,
 		NoChecksum:    c.NoUDPChecksum,
 		MulticastLoop: true, // for other VTEPs on this host; the link drops its own echo
+		InPieces:      c.SameHost.Mode == SameHostNone,
 	}
 	if c.ipv6() {
 		key.NoChecksum = c.UDP6ZeroCsumTx

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/uvtep/uvtep/internal/sandbox"
+	"github.com/uvtep/uvtep/underlay/tunnelgso"
 )
 
 // confine leaves the daemon what it needs from here on: its sockets are bound and its file is
@@ -18,6 +19,9 @@ func (d *daemon) confine() error {
 	}
 	d.confined = true
 	c := sandbox.Config{Own: []string{filepath.Dir(d.control)}, Notify: os.Getenv("NOTIFY_SOCKET")}
+	if d.o.tunnelGSO != "off" {
+		c.Own = append(c.Own, tunnelgso.Settings)
+	}
 	if d.o.state != "" {
 		c.Own = append(c.Own, d.o.state)
 	}

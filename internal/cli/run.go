@@ -38,7 +38,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f.StringVar(&o.maxAddress, "maxaddress", "", "how many MAC addresses all links together may hold: a `number` or unlimited; 1048576 unless said")
 	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro,filter`, or some of them; see link show -d")
 	f.BoolVar(&o.forceGSO, "force-udp-gso", false, "use UDP segmentation on a kernel, too, that is known to spoil it on the way to some NICs (7.0 to 7.1.4)")
-	f.StringVar(&o.tunnelGSO, "tunnel-gso", "off", "send TCP superframes whole, for the device to cut: `off, auto or on` (Linux 6.17; see docs/performance.md)")
+	f.StringVar(&o.tunnelGSO, "tunnel-gso", "auto", "send TCP superframes whole, for the device to cut: `off, auto or on` (Linux 6.17; see docs/performance.md)")
 	f.StringVar(&o.state, "state", "", "keep what the API made and what was learned in a `directory` over a restart; see docs/restart.md")
 	f.BoolVar(&o.takeOver, "take-over", false, "take over from the daemon that runs on the control socket, without losing a frame; see docs/restart.md")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
@@ -128,7 +128,7 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	if err != nil {
 		return err
 	}
-	d.tunnel = tunnelgso.Open(mode) // before the daemon confines itself: it writes to /proc/sys
+	d.tunnel = tunnelgso.Open(mode)
 	defer func() { err = errors.Join(err, d.tunnel.Close()) }()
 	before, err := d.predecessor()
 	for {

@@ -14,7 +14,7 @@ import (
 var noOffload = flag.String("no-offload", "", "what `uvtep run --no-offload` is given: tap,udp-gso,udp-gro,filter")
 
 // tunnelGSO is for them as well: nor must it depend on how superframes leave.
-var tunnelGSO = flag.String("tunnel-gso", "off", "what `uvtep run --tunnel-gso` is given: off, auto or on")
+var tunnelGSO = flag.String("tunnel-gso", "auto", "what `uvtep run --tunnel-gso` is given: off, auto or on")
 
 // uvtep is the path of the program under test: this binary, started as uvtep.
 var uvtep string

@@ -137,7 +137,7 @@ func configure(name string) (device, error) {
 
 // conf6 is where the kernel's IPv6 settings of a netdev are.
 func conf6(name, setting string) string {
-	return filepath.Join("/proc/sys/net/ipv6/conf", name, setting)
+	return filepath.Join(Settings, name, setting)
 }
 
 // withIPv6 reports whether the netdev takes IPv6 settings.

@@ -10,6 +10,9 @@
 // all else. docs/decisions/0014-tunnel-gso.md says why it is made so.
 package tunnelgso
 
+// Settings is the directory that is written to once packets to IPv6 remotes leave whole.
+const Settings = "/proc/sys/net/ipv6/conf"
+
 // Mode says by which devices superframes leave whole.
 type Mode uint8
 

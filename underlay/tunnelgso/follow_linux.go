@@ -33,31 +33,22 @@ func (w *Way) Follow(done <-chan struct{}) {
 			n--
 			w.meet(key)
 		case <-tick.C:
+			changed := w.events.changed()
 			w.renew()
-			w.lookAgain(w.events.changed() || n%probeEvery == 0)
+			w.lookAgain(changed || n%probeEvery == 0)
 		}
 	}
 }
 
-// renew makes the TAP again where somebody deleted it or set it down.
+// renew gives up a TAP that somebody deleted or set down. The next superframe has another made.
 func (w *Way) renew() {
-	if w.open.Load() && !w.failed.Load() {
-		return
-	}
-	err := w.shut()
-	if err == nil {
-		err = w.make()
-	}
-	if err != nil {
-		w.say(err.Error(), "")
+	if w.failed.Swap(false) {
+		_ = w.shut() // of what is gone
 	}
 }
 
 // meet finds out about the paths that packets ask for, of which key is the first.
 func (w *Way) meet(key pathKey) {
-	if !w.open.Load() {
-		return
-	}
 	r, err := w.round()
 	if err != nil {
 		return // a later packet asks again
@@ -80,7 +71,7 @@ func (w *Way) meet(key pathKey) {
 // lookAgain looks at each path that is in use: whether a socket's packets have what the path's have, and where anew is
 // set, at all of it.
 func (w *Way) lookAgain(anew bool) {
-	if !w.open.Load() || w.paths.at.Load() == nil {
+	if w.paths.at.Load() == nil {
 		return
 	}
 	r, err := w.round()
@@ -108,6 +99,8 @@ func (w *Way) lookAgain(anew bool) {
 			is.idle = h.idle
 			all[key] = is
 			changed = true
+		} else if anew && h.why == "" {
+			h.trial.again(r.mode)
 		}
 	}
 	if changed {

@@ -19,7 +19,8 @@ type round struct {
 	*Way
 	links   map[attachment]link.Link // of the probe
 	devices map[deviceQuery]error
-	socket  int // for ioctls
+	socket  int   // for ioctls
+	unable  error // why there is no TAP, once that was tried
 }
 
 type deviceQuery struct {
@@ -30,7 +31,7 @@ type deviceQuery struct {
 // round begins a look; end has to follow.
 func (w *Way) round() (*round, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	return &round{w, make(map[attachment]link.Link), make(map[deviceQuery]error), fd}, os.NewSyscallError("socket", err)
+	return &round{Way: w, links: make(map[attachment]link.Link), devices: make(map[deviceQuery]error), socket: fd}, os.NewSyscallError("socket", err)
 }
 
 func (r *round) end() {
@@ -43,6 +44,11 @@ func (r *round) end() {
 // look finds out about a path: route, devices, and whether a packet of the kind arrives at the device.
 func (r *round) look(key pathKey) *path {
 	h, err := r.find(key)
+	if err == nil && !r.open.Load() {
+		if err = r.begin(); err == nil {
+			h, err = r.find(key)
+		}
+	}
 	if err == nil {
 		err = r.probe.try(r.Way, h, r.links)
 	}
@@ -50,6 +56,16 @@ func (r *round) look(key pathKey) *path {
 		return &path{key: key, why: err.Error()}
 	}
 	return h
+}
+
+// begin makes the TAP, and says why if it cannot. It tries once a round.
+func (r *round) begin() error {
+	if r.unable == nil {
+		if r.unable = r.make(); r.unable != nil {
+			r.say(r.unable.Error(), "")
+		}
+	}
+	return r.unable
 }
 
 // find is look without the probe.
@@ -84,7 +100,7 @@ func (r *round) find(key pathKey) (*path, error) {
 		return nil, errors.New("packets from a link-local address are not forwarded")
 	}
 	h := newPath(key, s.src, s.mtu, s.hops, r.dev.mac)
-	h.devices, h.metric = route.Hops, route.HopLimit
+	h.devices, h.metric, h.trial = route.Hops, route.HopLimit, newTrial(r.mode)
 	return h, nil
 }
 

@@ -27,8 +27,9 @@ type path struct {
 	noChecksum bool
 	pseudo     uint32 // of the pseudo-header but for the length
 	ethernet   [ethernetLen]byte
-	devices    []int // that it may leave by
-	metric     int   // hop limit of the route, 0 for none
+	devices    []int  // that it may leave by
+	metric     int    // hop limit of the route, 0 for none
+	trial      *trial // nil where why is not ""
 
 	used atomic.Bool // since it was last looked at
 	idle int         // seconds since it was used; the follower's
@@ -45,6 +46,17 @@ func newPath(key pathKey, src encap.Addr, mtu int, hops uint8, mac encap.MAC) *p
 		h.ethernet[12], h.ethernet[13] = 0x86, 0xdd
 	}
 	return h
+}
+
+// taken reports whether superframes take the path.
+func (h *path) taken() bool { return h.why == "" && h.trial.whole.Load() }
+
+// reason is why none takes the path; "": some do, or it is not known yet.
+func (h *path) reason() string {
+	if h.why == "" && h.trial.decided.Load() && !h.trial.whole.Load() {
+		return "whole they take longer than in pieces, since a device on the way cuts them in software"
+	}
+	return h.why
 }
 
 // mostPaths bounds the paths that are followed. Those of further remotes are not taken.

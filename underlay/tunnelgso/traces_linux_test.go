@@ -99,7 +99,7 @@ func TestRoutesNobodyElse(t *testing.T) {
 		check(t, a.SetNeighbour("eth1", far.Addr(), must(c.MAC("eth0"))(t)))
 		check(t, b.AddRoute(lab.Route{Dst: near.Masked(), Via: a.addr(v6)}))
 		stranger := b.transmitter(t, nil, underlay.TransmitterConfig{V6: v6})
-		own := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{V6: v6})
+		own := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{V6: v6})
 		opened(t, own, far.Addr(), "")
 		wire := must(c.Capture("eth0", 0))(t)
 		_ = stranger.WriteBatch([]encap.Packet{small(far.Addr(), "a stranger's")})

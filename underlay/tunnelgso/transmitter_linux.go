@@ -2,6 +2,7 @@ package tunnelgso
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/underlay"
@@ -28,6 +29,10 @@ func (w *Way) Transmitter(t *underlay.Transmitter, c *underlay.TransmitterConfig
 		g.local = encap.AddrFrom(c.Local)
 	}
 	switch {
+	case c.InPieces:
+		g.why = "the link says samehost none, as its remotes may: they would not take it"
+	case c.NoSegment:
+		g.why = "UDP segmentation is switched off"
 	case c.DF == underlay.DFUnset:
 		g.why = "packets without DF do not take it"
 	case c.Device != "":
@@ -39,7 +44,7 @@ func (w *Way) Transmitter(t *underlay.Transmitter, c *underlay.TransmitterConfig
 // WriteBatch is that of the underlay's Transmitter. Order within a flow holds between both ways: what
 // stands before a superframe is sent before it, and neither way queues packets of its own.
 func (t *Transmitter) WriteBatch(p []encap.Packet) error {
-	if t.why != "" || !t.way.open.Load() || t.closed.Load() {
+	if t.why != "" || !t.way.follows || t.closed.Load() {
 		return t.Transmitter.WriteBatch(p)
 	}
 	if t.v6 && t.way.labels {
@@ -55,12 +60,22 @@ func (t *Transmitter) WriteBatch(p []encap.Packet) error {
 		if !ok {
 			continue
 		}
+		whole, timed := h.trial.turn(len(q.Frame.Data))
+		if !whole && !timed {
+			continue
+		}
 		if i > from {
 			if err := t.Transmitter.WriteBatch(p[from:i]); err != nil {
 				return t.refuse(p[i:], err)
 			}
 		}
-		if from = i; t.write(h, q, s) {
+		from = i
+		if timed {
+			if err := t.try(h, p[i:i+1], s, whole); err != nil {
+				return t.refuse(p[i:], err)
+			}
+			from++
+		} else if t.write(h, q, s) {
 			from++
 		}
 	}
@@ -106,6 +121,16 @@ func (t *Transmitter) write(h *path, p *encap.Packet, s superframe) bool {
 	p.Result = encap.SendOK
 	t.sent.Add(1)
 	return true
+}
+
+// try sends p, which is one superframe, either way, and has the path's trial know what time that took.
+func (t *Transmitter) try(h *path, p []encap.Packet, s superframe, whole bool) (err error) {
+	start := time.Now()
+	if !whole || !t.write(h, &p[0], s) {
+		err = t.Transmitter.WriteBatch(p)
+	}
+	h.trial.took(time.Since(start), len(p[0].Frame.Data))
+	return err
 }
 
 // port is the source port of p, which the sender of package underlay gives it as well.

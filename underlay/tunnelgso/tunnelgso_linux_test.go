@@ -26,7 +26,7 @@ func TestBytes(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, func(t *testing.T, v6 bool) {
 		a, b := newWire(t)
-		w := a.way(t, Auto)
+		w := a.way(t, On)
 		for _, c := range []struct {
 			name       string
 			inner6     bool
@@ -81,7 +81,7 @@ func TestOrder(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, func(t *testing.T, v6 bool) {
 		a, b := newWire(t)
-		tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{V6: v6})
+		tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{V6: v6})
 		opened(t, tx, b.addr(v6), "")
 		wire := must(b.Capture("eth0", 0))(t)
 		var p []encap.Packet
@@ -125,7 +125,7 @@ func TestOrder(t *testing.T) {
 func TestLost(t *testing.T) {
 	t.Parallel()
 	a, b := newWire(t)
-	w := a.way(t, Auto)
+	w := a.way(t, On)
 	tx := a.transmitter(t, w, underlay.TransmitterConfig{})
 	opened(t, tx, b.v4, "")
 	rule := netlink.NewRule()
@@ -159,7 +159,7 @@ func TestReversePath(t *testing.T) {
 func TestOffloadGoes(t *testing.T) {
 	t.Parallel()
 	a, b := newWire(t)
-	tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{})
+	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{})
 	opened(t, tx, b.v4, "")
 	for _, on := range []bool{false, true} {
 		check(t, a.SetOffload("eth0", map[string]bool{"tx-udp_tnl-csum-segmentation": on}))
@@ -186,7 +186,7 @@ func TestRouteMoves(t *testing.T) {
 		}
 		far := other.Addr().Next()
 		check(t, a.AddAddr("eth1", other), b.AddAddr("eth1", netip.PrefixFrom(far, other.Bits())))
-		tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{V6: v6})
+		tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{V6: v6})
 		opened(t, tx, b.addr(v6), "")
 		moved := lab.Route{Dst: netip.PrefixFrom(b.addr(v6), bits), Via: far, Dev: "eth1"}
 		check(t, a.AddRoute(moved))
@@ -204,7 +204,7 @@ func TestNeighbourFails(t *testing.T) {
 	t.Parallel()
 	a, b := newWire(t)
 	check(t, b.Sysctl("net.ipv4.conf.eth0.arp_ignore", "8")) // answers nobody
-	tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{})
+	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{})
 	opened(t, tx, b.v4, "")
 	check(t, a.Sysctl("net.ipv4.neigh.eth0.retrans_time_ms", "20"), a.Netlink(func(n *netlink.Handle) error {
 		return n.NeighDel(&netlink.Neigh{LinkIndex: must(a.Link("eth0"))(t).Attrs().Index, IP: b.v4.AsSlice()})
@@ -238,7 +238,7 @@ func TestPathMTU(t *testing.T) {
 		}
 		check(t, r.AddAddr("eth1", near), b.AddAddr("eth0", far))
 		check(t, a.AddRoute(lab.Route{Dst: near.Masked(), Via: r.addr(v6)}))
-		tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{V6: v6})
+		tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{V6: v6})
 		opened(t, tx, far.Addr(), "")
 		before := tx.Offloads().Tunnelled
 		p := []encap.Packet{super(t, far.Addr(), false, 30000, 1500-54-12)}
@@ -269,7 +269,7 @@ func TestPathMTU(t *testing.T) {
 func TestDeleted(t *testing.T) {
 	t.Parallel()
 	a, b := newWire(t)
-	w := a.way(t, Auto)
+	w := a.way(t, On)
 	tx := a.transmitter(t, w, underlay.TransmitterConfig{})
 	opened(t, tx, b.v4, "")
 	for _, harm := range []func(name string) error{a.DelLink, func(name string) error { return a.SetUp(name, false) }} {
@@ -325,7 +325,7 @@ func TestBridge(t *testing.T) {
 	far := netip.MustParseAddr("198.51.100.2")
 	check(t, a.AddAddr("br0", netip.MustParsePrefix("198.51.100.1/24")), b.AddAddr("eth0", netip.PrefixFrom(far, 24)))
 	check(t, a.SetNeighbour("br0", far, must(b.MAC("eth0"))(t)))
-	tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{})
+	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{})
 	opened(t, tx, far, "")
 	wire := must(b.Capture("eth0", 0))(t)
 	send(t, tx, super(t, far, true, 30001, 1400))
@@ -356,7 +356,7 @@ func TestVLAN(t *testing.T) {
 	}
 	far := netip.MustParseAddr("198.51.100.2")
 	check(t, a.SetNeighbour("eth0.7", far, must(b.MAC("eth0.7"))(t)))
-	tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{})
+	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{})
 	opened(t, tx, far, "")
 	wire := must(b.Capture("eth0.7", 0))(t)
 	send(t, tx, super(t, far, true, 30001, 1400))
@@ -366,7 +366,7 @@ func TestVLAN(t *testing.T) {
 // TestAllocations: superframes and what is beside them cost no allocation.
 func TestAllocations(t *testing.T) {
 	a, b := newWire(t)
-	tx := a.transmitter(t, a.way(t, Auto), underlay.TransmitterConfig{})
+	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{})
 	opened(t, tx, b.v4, "")
 	p := []encap.Packet{small(b.v4, "x"), super(t, b.v4, false, 3000, 1000), small(b.v4, "y")}
 	before := tx.Offloads().Tunnelled
@@ -382,7 +382,7 @@ func TestAllocations(t *testing.T) {
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	a, b := newWire(t)
-	w := a.way(t, Auto)
+	w := a.way(t, On)
 	tx := a.transmitter(t, w, underlay.TransmitterConfig{})
 	opened(t, tx, b.v4, "")
 	check(t, tx.Close())

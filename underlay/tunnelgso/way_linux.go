@@ -22,6 +22,8 @@ type Way struct {
 	seed   uint32
 	every  time.Duration
 
+	follows bool // paths, so that packets may ask for them
+
 	open   atomic.Bool // there is a TAP
 	failed atomic.Bool // the TAP took a packet no more
 	paths  paths
@@ -43,7 +45,7 @@ type Way struct {
 	}
 }
 
-// Open makes the TAP. Where it cannot, the Way says why, and no packet takes it.
+// Open begins to follow what paths depend on. The TAP is made when the first superframe comes that may take it.
 func Open(mode Mode) *Way {
 	w := &Way{mode: mode, every: lookEvery, seed: rand.Uint32(), wanted: make(chan pathKey, 64), fd: -1}
 	if mode == Off {
@@ -51,9 +53,11 @@ func Open(mode Mode) *Way {
 		return w
 	}
 	w.labels = labelled()
-	if err := w.make(); err != nil {
+	var err error
+	if w.events, err = listen(); err != nil {
 		w.say(err.Error(), "")
 	}
+	w.follows = err == nil
 	return w
 }
 
@@ -66,11 +70,6 @@ func (w *Way) make() error {
 	w.dev = dev
 	if w.probe, err = newProbe(dev.index); err != nil {
 		return errors.Join(err, unix.Close(fd))
-	}
-	if w.events == nil {
-		if w.events, err = listen(); err != nil {
-			return errors.Join(err, unix.Close(fd), w.probe.close())
-		}
 	}
 	why6 := ""
 	if err := forwardIPv6(dev.name); err != nil {
@@ -176,23 +175,31 @@ func (w *Way) state(t *Transmitter) (on, refused bool, why string) {
 		return false, false, notAsked
 	}
 	var least *path // always the same of several
+	trying := false
 	for key, h := range *m {
 		switch {
 		case key.local != t.local || key.noChecksum != t.zero || key.dst.Is4() == t.v6:
-		case h.why == "":
+		case h.taken():
 			on = true
+		case h.reason() == "":
+			trying = true
 		case least == nil || bytes.Compare(key.dst[:], least.key.dst[:]) < 0:
 			least = h
 		}
 	}
 	switch {
 	case least != nil:
-		return on, true, fmt.Sprintf("to %s: %s", least.key.dst, least.why)
+		return on, true, fmt.Sprintf("to %s: %s", least.key.dst, least.reason())
 	case on:
 		return true, false, ""
+	case trying:
+		return false, false, notMeasured
 	}
 	return false, false, notAsked
 }
 
-// notAsked is why nothing is known yet.
-const notAsked = "no TCP superframe came yet"
+// Why nothing is known yet.
+const (
+	notAsked    = "no TCP superframe came yet"
+	notMeasured = "too few large TCP superframes came yet to measure which way takes less time"
+)

@@ -1,0 +1,75 @@
+package tunnelgso
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/test/lab"
+	"github.com/uvtep/uvtep/underlay"
+)
+
+// TestAutoMeasures: with auto, superframes leave whole through a veth whose other end takes them whole, and no more once a
+// device behind it, which nothing here tells of, has the kernel cut them.
+func TestAutoMeasures(t *testing.T) {
+	l := lab.ForTest(t)
+	a, b := newHost(t, l, 1), newHost(t, l, 2)
+	s := must(l.Switch(lab.WireOptions{MTU: 1600}, a.Host, b.Host))(t)
+	meet(t, "eth0", a, b)
+	w := a.way(t, Auto)
+	tx := a.transmitter(t, w, underlay.TransmitterConfig{})
+	burst := func(want bool, why string) {
+		t.Helper()
+		check(t, lab.Eventually(patience, func() error {
+			for range 2 * trialPairs {
+				check(t, tx.WriteBatch([]encap.Packet{super(t, b.v4, false, 60_000, 1400)}))
+			}
+			if o := tx.Offloads(); o.Tunnel != want || !contains(o.TunnelReason, why) {
+				return fmt.Errorf("on %v: %q, want %v, %q", o.Tunnel, o.TunnelReason, want, why)
+			}
+			return nil
+		}))
+	}
+	burst(true, "")
+	check(t, s.Host.SetOffload(s.Ports[1], map[string]bool{"tx-udp_tnl-segmentation": false, "tx-udp_tnl-csum-segmentation": false}))
+	burst(false, "longer than in pieces")
+	check(t, s.Host.SetOffload(s.Ports[1], map[string]bool{"tx-udp_tnl-segmentation": true, "tx-udp_tnl-csum-segmentation": true}))
+	burst(true, "")
+}
+
+// TestTAPWhenNeeded: there is no TAP before a superframe comes that may take it.
+func TestTAPWhenNeeded(t *testing.T) {
+	t.Parallel()
+	a, b := newWire(t)
+	w := a.way(t, Auto)
+	tx := a.transmitter(t, w, underlay.TransmitterConfig{})
+	send(t, tx, small(b.v4, "x"), super(t, netip.MustParseAddr("127.0.0.1"), false, 3000, 1000))
+	check(t, lab.Eventually(patience, func() error {
+		if o := tx.Offloads(); !contains(o.TunnelReason, "this host") {
+			return fmt.Errorf("%+v", o)
+		}
+		return nil
+	}))
+	if w.open.Load() {
+		t.Error("there is one already")
+	}
+	send(t, tx, super(t, b.v4, false, 3000, 1000))
+	check(t, lab.Eventually(patience, func() error {
+		if !w.open.Load() {
+			return errAgain
+		}
+		return nil
+	}))
+}
+
+// TestInPieces: what a link's receivers on this host would not take leaves in pieces.
+func TestInPieces(t *testing.T) {
+	t.Parallel()
+	a, b := newWire(t)
+	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{InPieces: true})
+	send(t, tx, super(t, b.v4, false, 30_000, 1400))
+	if o := tx.Offloads(); o.Tunnel || o.Tunnelled != 0 || !contains(o.TunnelReason, "samehost none") {
+		t.Errorf("%+v", o)
+	}
+}
