@@ -18,7 +18,7 @@ import (
 	"github.com/uvtep/uvtep/test/lab"
 )
 
-const timeout = 10 * time.Second
+const timeout = 30 * time.Second
 
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is the longest that anything here may take.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // rig is a daemon on the host dut, and the probe at the other end of its wire,
 // where packets are crafted and captured byte by byte. The probe's kernel has

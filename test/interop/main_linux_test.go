@@ -17,7 +17,7 @@ import (
 var exe string
 
 // soon is how long anything that must happen may take, on a busy machine.
-const soon = 10 * time.Second
+const soon = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(childMode); mode != "" {
