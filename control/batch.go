@@ -67,7 +67,7 @@ func verbOf(op string) (vtep.FDBVerb, error) {
 
 // fdbBatch answers POST /v1/fdb/batch.
 func (s *Server) fdbBatch(r *http.Request) (any, error) {
-	var b api.FDBBatch
+	b := api.FDBBatch{Changes: make([]api.FDBChange, 0, atMost(r))}
 	if err := decode(r, &b); err != nil {
 		return nil, err
 	}
@@ -92,6 +92,12 @@ func (s *Server) fdbBatch(r *http.Request) (any, error) {
 		return vtep.FDBChange{Verb: verb, Entry: e}, err
 	}, func(c []vtep.FDBChange) []error { return s.config.Backend.FDBBatch(owner, c) }), nil
 }
+
+// shortChange is how many bytes of JSON a change has at least, but for ones that say almost nothing.
+const shortChange = 100
+
+// atMost is how many changes a batch probably has: room for them at once costs less than room that grows.
+func atMost(r *http.Request) int { return int(min(max(r.ContentLength, 0)/shortChange, api.MaxBatch)) }
 
 // vnis are the VNIs of the links by name, where one of the changes has a source VNI, which
 // complete compares.
