@@ -119,6 +119,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "a UDP port"
 	case name == "overlay":
 		return name, "the address of a host behind the remote"
+	case name == "interval":
+		return name, "a number of seconds"
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
 	case name == "log-format":
@@ -206,7 +208,7 @@ func objects() []struct {
 		{"import", []verb{{"iproute2", "iproute2"}, {"netdev", "netdev"}, {"ifupdown2", "ifupdown2"}, {"netplan", "netplan"}, {"nm", "nm"}, {"auto", "auto"}}},
 		{"export", nil},
 		{"evpn", []verb{{"run", "run"}, {"show", "show"}, {"list", "show"}, {"lst", "show"}, {"check", "check"}, {"clear", "clear"}, {"monitor", "monitor"}}},
-		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil}, {"explain", nil}, {"capture", nil}, {"decode", nil}, {"bugreport", nil},
+		{"monitor", nil}, {"run", nil}, {"version", nil}, {"demo", nil}, {"help", nil}, {"status", nil}, {"ping", nil}, {"check", nil}, {"explain", nil}, {"capture", nil}, {"decode", nil}, {"bugreport", nil}, {"top", nil},
 	}
 }
 
@@ -241,7 +243,7 @@ func expandCommand(words []string) ([]string, error) {
 		}
 		return append(append(out, "--"), rest...), nil
 	}
-	return nil, usagef("unknown command %q: write link, fdb, port, config, import, export, evpn, monitor, status, ping, check, run, version, demo or help", words[0])
+	return nil, usagef("unknown command %q: write link, fdb, port, config, import, export, evpn, monitor, status, top, ping, check, run, version, demo or help", words[0])
 }
 
 func expandVerb(object string, verbs []verb, word string) (string, error) {

@@ -119,7 +119,7 @@ Options may stand anywhere and commands may be cut short, as with ip. Exit statu
 		return nil
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v: see uvtep --help", err) })
-	root.AddCommand(newRunCommand(a), newLinkCommand(a), newPortCommand(a), newFDBCommand(a), newNeighCommand(a), newConfigCommand(a), newImportCommand(a), newExportCommand(a), newMonitorCommand(a), newEVPNCommand(a), newStatusCommand(a), newPingCommand(a), newCheckCommand(a), newExplainCommand(a), newCaptureCommand(a), newDecodeCommand(a), newBugreportCommand(a), newVersionCommand(a), newDemoCommand())
+	root.AddCommand(newRunCommand(a), newLinkCommand(a), newPortCommand(a), newFDBCommand(a), newNeighCommand(a), newConfigCommand(a), newImportCommand(a), newExportCommand(a), newMonitorCommand(a), newEVPNCommand(a), newStatusCommand(a), newTopCommand(a), newPingCommand(a), newCheckCommand(a), newExplainCommand(a), newCaptureCommand(a), newDecodeCommand(a), newBugreportCommand(a), newVersionCommand(a), newDemoCommand())
 	for _, c := range root.Commands() {
 		if check := c.Args; check != nil {
 			c.Args = func(cmd *cobra.Command, args []string) error { return asUsage(check(cmd, args)) }

@@ -24,6 +24,7 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Links    []Link    `json:"links"`
 	Drops    []Drop    `json:"drops"` // of no link
+	Ports    []Port    `json:"ports,omitempty"`
 	// Addresses is how many addresses all links hold, and MaxAddress how many they may, 0 for
 	// any number.
 	Addresses  int `json:"addresses"`
@@ -60,6 +61,12 @@ type Link struct {
 	More      int        `json:"more_remotes,omitempty"` // that are not listed
 	Drops     []Drop     `json:"drops"`
 	Offloads  []Offload  `json:"offloads"`
+}
+
+// Port is a trunk port with what no link counts.
+type Port struct {
+	Name  string `json:"name"`
+	Drops []Drop `json:"drops"`
 }
 
 // Flow is one direction: what passed since the start, and a second at present.
@@ -123,7 +130,9 @@ func New(before, now *Snapshot) *Report {
 	r.Findings = append(r.Findings, judgeDaemon(now, r.Drops)...)
 	for i := range now.Ports {
 		p := &now.Ports[i]
-		r.Findings = append(r.Findings, judgeDrops(p.Spec.Name, c.drops(ports[p.Spec.Name], p.Drops), 0, 0)...)
+		drops := c.drops(ports[p.Spec.Name], p.Drops)
+		r.Ports = append(r.Ports, Port{p.Spec.Name, drops})
+		r.Findings = append(r.Findings, judgeDrops(p.Spec.Name, drops, 0, 0)...)
 	}
 	for i := range r.Links {
 		r.Findings = append(r.Findings, judgeSilence(&r.Links[i], now.Links[i].Trouble)...)

@@ -160,7 +160,7 @@ func TestNoFault(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.5: "0.5", 999: "999", 1000: "1k", 1234: "1.2k", 34e6: "34M", 5.5e13: "55T"} {
-		if got := short(v); got != want {
+		if got := Short(v); got != want {
 			t.Errorf("%v is %s, want %s", v, got, want)
 		}
 	}

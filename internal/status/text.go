@@ -15,7 +15,7 @@ const mostShown = 8
 // verdict, with what to do first.
 func (r *Report) WriteText(to io.Writer) error {
 	w := bufio.NewWriter(to)
-	fmt.Fprintf(w, "uvtep %s  links %d  addresses %s\n", r.Version, len(r.Links), of(r.Addresses, r.MaxAddress))
+	fmt.Fprintf(w, "uvtep %s  links %d  addresses %s\n", r.Version, len(r.Links), Limited(r.Addresses, r.MaxAddress))
 	for i := range r.Links {
 		r.Links[i].write(w)
 	}
@@ -55,7 +55,7 @@ func (l *Link) write(w io.Writer) {
 	if l.MTUSource != "" {
 		fmt.Fprintf(w, " (%s)", l.MTUSource)
 	}
-	fmt.Fprintf(w, "  fdb %s\n", of(l.Entries, int(l.MaxAddr)))
+	fmt.Fprintf(w, "  fdb %s\n", Limited(l.Entries, int(l.MaxAddr)))
 	fmt.Fprintf(w, "  %-24s %-28s %s\n", "", "rx "+l.Rx.String(), "tx "+l.Tx.String())
 	for i := range l.Remotes {
 		if i == mostShown {
@@ -103,17 +103,17 @@ func writeDrops(w io.Writer, indent string, drops []Drop) {
 	for _, d := range drops {
 		fmt.Fprintf(w, "%sdrop %s %d", indent, d.Reason, d.Count)
 		if d.PS > 0 {
-			fmt.Fprintf(w, " (%s/s now)", short(d.PS))
+			fmt.Fprintf(w, " (%s/s now)", Short(d.PS))
 		}
 		fmt.Fprintln(w)
 	}
 }
 
 // String is the present rate.
-func (f Flow) String() string { return short(f.PacketsPS) + "p/s " + short(f.BitsPS) + "b/s" }
+func (f Flow) String() string { return Short(f.PacketsPS) + "p/s " + Short(f.BitsPS) + "b/s" }
 
-// short is a number in a few characters: 999, 1.2k, 34M.
-func short(v float64) string {
+// Short is a number in a few characters: 999, 1.2k, 34M.
+func Short(v float64) string {
 	unit := ""
 	for _, next := range []string{"k", "M", "G", "T"} {
 		if v < 1000 {
@@ -127,7 +127,8 @@ func short(v float64) string {
 	return strconv.FormatFloat(v, 'f', 0, 64) + unit
 }
 
-func of(n, limit int) string {
+// Limited is a number with its limit, where there is one.
+func Limited(n, limit int) string {
 	if limit == 0 {
 		return strconv.Itoa(n)
 	}
