@@ -6,6 +6,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/uvtep/uvtep/underlay"
 )
 
 const (
@@ -115,8 +117,8 @@ func (h *path) same(o *path) bool {
 
 // differs reports whether a socket's packets would not be as those of h are.
 func (r *round) differs(h *path) bool {
-	s, err := connected(h.key, h.metric)
-	return err != nil || s.src != h.src || s.mtu != h.mtu || s.hops != h.hops
+	s, err := underlay.ConnectedTo(h.key.local, h.key.dst, h.key.port, h.metric)
+	return err != nil || s.Source != h.src || s.MTU != h.mtu || s.HopLimit != h.hops
 }
 
 // events are the kernel's messages about what paths depend on.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/underlay"
 )
 
 // Sizes of what stands before the inner frame.
@@ -95,7 +96,7 @@ func (b *header) build(h *path, p *encap.Packet, s superframe, sport uint16) {
 	binary.BigEndian.PutUint16(udp[6:], 0)
 	if !h.noChecksum {
 		// The sum of the pseudo-header, which each segment's checksum begins with (udp_set_csum in net/ipv4/udp.c).
-		binary.BigEndian.PutUint16(udp[6:], fold(h.pseudo+uint32(length)))
+		binary.BigEndian.PutUint16(udp[6:], underlay.FoldSum(h.pseudo+uint32(length)))
 	}
 	copy(udp[udpLen:], p.Header[:])
 	b.virtio(h, p, s, b.n-vnetLen)
@@ -159,40 +160,4 @@ func (b *header) virtio(h *path, p *encap.Packet, s superframe, at int) {
 	le.PutUint16(v[8:], tcpCsum)
 	le.PutUint16(v[20:], uint16(ethernetLen+ipLen(h.v6)))
 	le.PutUint16(v[22:], uint16(at+s.l3))
-}
-
-// pseudoSum is the sum over a pseudo-header but for its length (RFC 768, RFC 8200 section 8.1).
-func pseudoSum(src, dst encap.Addr, v6 bool) uint32 {
-	a, b := src[:], dst[:]
-	if !v6 {
-		a, b = a[12:], b[12:]
-	}
-	sum := uint32(encap.ProtoUDP)
-	for i := 0; i < len(a); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(a[i:])) + uint32(binary.BigEndian.Uint16(b[i:]))
-	}
-	return sum
-}
-
-// fold makes 16 bits of a sum.
-func fold(sum uint32) uint16 {
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return uint16(sum)
-}
-
-// flowLabel is the flow label of packets from source port sport to a remote, where the kernel would make one
-// (RFC 6437 section 3; sysctl net.ipv6.auto_flowlabels): both ways have to give a flow the same, and the kernel's own is made
-// with a secret of its.
-func flowLabel(seed uint32, dst *encap.Addr, sport uint16) uint32 {
-	const prime = 0x01000193 // FNV-1a's
-	h := seed ^ uint32(sport)
-	for i := 0; i < len(dst); i += 4 {
-		h = (h ^ binary.BigEndian.Uint32(dst[i:])) * prime
-	}
-	h ^= h >> 15
-	h *= prime
-	h ^= h >> 13
-	return max(h&encap.MaxFlowLabel, 1) // 0 would be the kernel's choice
 }

@@ -3,14 +3,12 @@ package tunnelgso
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/underlay"
 )
 
@@ -92,77 +90,16 @@ func (r *round) find(key pathKey) (*path, error) {
 	if err := r.offloaded(route.Hops, route.Over, key.noChecksum); err != nil {
 		return nil, err
 	}
-	s, err := connected(key, route.HopLimit)
+	s, err := underlay.ConnectedTo(key.local, key.dst, key.port, route.HopLimit)
 	if err != nil {
 		return nil, err
 	}
-	if v6 && s.src.Netip().IsLinkLocalUnicast() {
+	if v6 && s.Source.Netip().IsLinkLocalUnicast() {
 		return nil, errors.New("packets from a link-local address are not forwarded")
 	}
-	h := newPath(key, s.src, s.mtu, s.hops, r.dev.mac)
+	h := newPath(key, s.Source, s.MTU, s.HopLimit, r.dev.mac)
 	h.devices, h.metric, h.trial = route.Hops, route.HopLimit, newTrial(r.mode)
 	return h, nil
-}
-
-// socketView is what packets of a socket to a remote have.
-type socketView struct {
-	src  encap.Addr
-	mtu  int
-	hops uint8
-}
-
-// connected asks the kernel by a socket that is connected to the remote. metric is the hop limit of the route, 0 for none.
-func connected(key pathKey, metric int) (s socketView, err error) {
-	v6 := !key.dst.Is4()
-	family, level, freebind, mtu, ttl := unix.AF_INET, unix.IPPROTO_IP, unix.IP_FREEBIND, unix.IP_MTU, unix.IP_TTL
-	if v6 {
-		family, level, freebind, mtu, ttl = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, unix.IPV6_MTU, unix.IPV6_UNICAST_HOPS
-	}
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return s, os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
-	if key.local != (encap.Addr{}) {
-		err = unix.SetsockoptInt(fd, level, freebind, 1)
-		if err == nil {
-			err = unix.Bind(fd, sockaddr(key.local, 0))
-		}
-	}
-	if err == nil {
-		err = unix.Connect(fd, sockaddr(key.dst, key.port))
-	}
-	if err != nil {
-		return s, fmt.Errorf("a socket has no way there: %w", err)
-	}
-	own, err := unix.Getsockname(fd)
-	if err != nil {
-		return s, os.NewSyscallError("getsockname", err)
-	}
-	switch own := own.(type) {
-	case *unix.SockaddrInet4:
-		s.src = encap.AddrFrom(netip.AddrFrom4(own.Addr))
-	case *unix.SockaddrInet6:
-		s.src = own.Addr
-	}
-	if s.mtu, err = unix.GetsockoptInt(fd, level, mtu); err != nil {
-		return s, os.NewSyscallError("getsockopt", err)
-	}
-	hops, err := unix.GetsockoptInt(fd, level, ttl)
-	if err != nil {
-		return s, os.NewSyscallError("getsockopt", err)
-	}
-	if s.hops = uint8(hops); metric != 0 {
-		s.hops = uint8(metric)
-	}
-	return s, nil
-}
-
-func sockaddr(a encap.Addr, port uint16) unix.Sockaddr {
-	if a.Is4() {
-		return &unix.SockaddrInet4{Port: int(port), Addr: [4]byte(a[12:])}
-	}
-	return &unix.SockaddrInet6{Port: int(port), Addr: a}
 }
 
 // offloaded refuses devices that would have the kernel cut superframes, which is several times slower than a socket: the

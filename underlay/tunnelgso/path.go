@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/uvtep/uvtep/encap"
+	"github.com/uvtep/uvtep/underlay"
 )
 
 // pathKey is what the way of packets follows from.
@@ -38,7 +39,7 @@ type path struct {
 // newPath is a path along which superframes leave.
 func newPath(key pathKey, src encap.Addr, mtu int, hops uint8, mac encap.MAC) *path {
 	h := &path{key: key, src: src, mtu: mtu, hops: hops, v6: !key.dst.Is4(), noChecksum: key.noChecksum}
-	h.pseudo = pseudoSum(src, key.dst, h.v6)
+	h.pseudo = underlay.PseudoSum(src, key.dst)
 	copy(h.ethernet[:], mac[:])
 	copy(h.ethernet[6:], []byte{2, 0, 0, 0, 0, 1}) // of nobody
 	h.ethernet[12], h.ethernet[13] = 0x08, 0x00

@@ -142,7 +142,7 @@ func (t *Transmitter) port(p *encap.Packet) uint16 {
 func (t *Transmitter) label(p []encap.Packet) {
 	for i := range p {
 		if p[i].FlowLabel == 0 {
-			p[i].FlowLabel = flowLabel(t.way.seed, &p[i].Dst, t.port(&p[i]))
+			p[i].FlowLabel = underlay.FlowLabel(t.way.seed, &p[i].Dst, t.port(&p[i]))
 		}
 	}
 }

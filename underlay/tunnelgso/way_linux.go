@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/internal/ethtool"
+	"github.com/uvtep/uvtep/underlay"
 )
 
 // Way is a TAP by which superframes leave, and the paths that they take from there. It is of the network
@@ -52,7 +53,7 @@ func Open(mode Mode) *Way {
 		w.say("switched off", "")
 		return w
 	}
-	w.labels = labelled()
+	w.labels = underlay.AutoFlowLabels()
 	var err error
 	if w.events, err = listen(); err != nil {
 		w.say(err.Error(), "")
@@ -82,18 +83,6 @@ func (w *Way) make() error {
 	w.failed.Store(false)
 	w.open.Store(true)
 	return nil
-}
-
-// labelled reports whether the kernel gives packets of IPv6 sockets a flow label where they ask for none
-// (net.ipv6.auto_flowlabels).
-func labelled() bool {
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return false // there is no IPv6
-	}
-	defer unix.Close(fd)
-	auto, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_AUTOFLOWLABEL)
-	return err == nil && auto != 0
 }
 
 // say notes why there is no way, and none for IPv6; "": there is one.
