@@ -9,6 +9,8 @@ type Offload struct {
 	Filter Filter     `json:"filter"`
 	// TunnelGSO is on where TCP superframes to some remote leave whole.
 	TunnelGSO TunnelGSO `json:"tunnel_gso"`
+	// TXRing is on where copies to some remote leave by a ring that the kernel shares.
+	TXRing TXRing `json:"tx_ring"`
 }
 
 // TAPOffload has the offloads of the link's device: checksum, tso and uso.
@@ -26,6 +28,12 @@ type UDPGSO struct {
 
 // TunnelGSO is the offload of TCP superframes that are sent to the underlay whole, for its device to cut.
 type TunnelGSO struct {
+	On     bool   `json:"on"`
+	Reason string `json:"reason,omitempty"` // also where it is on: of a remote to which it is not
+}
+
+// TXRing says whether copies of frames, and others that cannot be joined, leave without a system call each.
+type TXRing struct {
 	On     bool   `json:"on"`
 	Reason string `json:"reason,omitempty"` // also where it is on: of a remote to which it is not
 }

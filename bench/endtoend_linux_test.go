@@ -40,6 +40,11 @@ func (h *harness) tunnelling() []system {
 	return append(h.both(), daemon("uvtep-in-pieces", h.exe, []string{"--tunnel-gso=off"}, nil))
 }
 
+// ringing are both, and uvtep as it sends copies by a ring.
+func (h *harness) ringing() []system {
+	return append(h.both(), daemon("uvtep-tx-ring", h.exe, []string{"--tx-ring=auto"}, nil))
+}
+
 // reference is the name of what ratios are to.
 func (h *harness) reference() string { return h.both()[0].name }
 
@@ -99,7 +104,11 @@ func (h *harness) benchmarkUDP(b *testing.B) {
 		}
 		for _, flows := range []int{1, 64} {
 			m := h.udp(load.FloodConfig{Sizes: sizes, Flows: flows})
-			h.row(b, fmt.Sprintf("%s/flows=%d", row.name, flows), h.reference(), g.contestants(m, h.both()...))
+			systems := h.both()
+			if flows > 1 {
+				systems = h.ringing()
+			}
+			h.row(b, fmt.Sprintf("%s/flows=%d", row.name, flows), h.reference(), g.contestants(m, systems...))
 		}
 	}
 	m := h.udp(load.FloodConfig{Sizes: []int{payload(64)}, Segment: 32})

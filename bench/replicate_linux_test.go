@@ -33,7 +33,7 @@ func (h *harness) benchmarkReplicate(b *testing.B) {
 	for _, remotes := range []int{1, 10, 100, 1000} {
 		for _, burst := range []int{1, 32} {
 			var list []contestant
-			for _, s := range h.both() {
+			for _, s := range h.ringing() {
 				list = append(list, contestant{name: s.name, measure: func() ([]figure, error) {
 					p, ok := pairs[s.name]
 					if !ok {

@@ -91,5 +91,6 @@ func offloadOf(o *vtep.LinkOffloads) api.Offload {
 		Filter: api.Filter{On: o.Filter.On, Reason: o.Filter.Reason},
 
 		TunnelGSO: api.TunnelGSO{On: o.UDPGSO.Tunnel, Reason: o.UDPGSO.TunnelReason},
+		TXRing:    api.TXRing{On: o.UDPGSO.Ring, Reason: o.UDPGSO.RingReason},
 	}
 }

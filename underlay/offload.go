@@ -15,6 +15,12 @@ type Offloads struct {
 	// TunnelRefused says that those to some remote cannot, and TunnelReason why not.
 	TunnelRefused bool
 	TunnelReason  string
+	// Ring says that datagrams to some remote leave by a ring (package txring), and Ringed how many did.
+	Ring   bool
+	Ringed uint64
+	// RingRefused says that those to some remote cannot, and RingReason why not.
+	RingRefused bool
+	RingReason  string
 	// Refused says that the kernel or a device stands in the way, and not the
 	// configuration.
 	Refused bool

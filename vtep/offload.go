@@ -84,7 +84,7 @@ func (v *VTEP) tellOffloads() {
 		n.tellOffloads()
 	}
 	for _, s := range v.senders {
-		s.tellTunnel(v.log)
+		s.tellBeside(v.log)
 		if o := s.tx.Offloads(); !s.key.NoSegment && o.Refused && o.Reason != s.logged {
 			s.logged = o.Reason
 			v.log.Warn("UDP segmentation falls back", "local", s.key.Local.String(), "dev", s.key.Device, "datagrams", o.Segments, "reason", o.Reason)
@@ -98,22 +98,29 @@ func (v *VTEP) tellOffloads() {
 	}
 }
 
-// tellTunnel logs whether superframes leave whole, and why not, where that changed.
-func (s *sender) tellTunnel(log *slog.Logger) {
+// tellBeside logs whether superframes leave whole and copies by rings, and why not, where that changed.
+func (s *sender) tellBeside(log *slog.Logger) {
 	o := s.tx.Offloads()
-	is := tunnelling{on: o.Tunnel}
-	if o.TunnelRefused {
-		is.reason = o.TunnelReason
+	local := s.key.Local.String()
+	s.tunnel.tell(log, local, "TCP superframes leave whole", "TCP superframes leave in pieces", o.Tunnel, o.TunnelRefused, o.TunnelReason)
+	s.ring.tell(log, local, "copies leave by a ring", "copies leave by sockets", o.Ring, o.RingRefused, o.RingReason)
+}
+
+// tell logs on or off, where that is not as it was.
+func (b *beside) tell(log *slog.Logger, local, on, off string, is, refused bool, reason string) {
+	now := beside{on: is}
+	if refused {
+		now.reason = reason
 	}
-	if is == s.tunnel {
+	if now == *b {
 		return
 	}
-	s.tunnel = is
+	*b = now
 	switch {
-	case is.reason != "":
-		log.Info("TCP superframes leave in pieces", "local", s.key.Local.String(), "reason", is.reason)
-	case is.on:
-		log.Info("TCP superframes leave whole", "local", s.key.Local.String())
+	case now.reason != "":
+		log.Info(off, "local", local, "reason", now.reason)
+	case now.on:
+		log.Info(on, "local", local)
 	}
 }
 

@@ -61,7 +61,9 @@ func (v *VTEP) Run(ctx context.Context) error {
 	if f, ok := v.host.(Follower); ok {
 		v.locked(func() {
 			if !v.closed { // else nobody would wait for it
-				v.spawnWorker(v.log, "what transmitters depend on", func() { f.Follow(v.done) })
+				for _, follow := range f.Followers() {
+					v.spawnWorker(v.log, "what transmitters depend on", func() { follow(v.done) })
+				}
 			}
 		})
 	}

@@ -114,8 +114,8 @@ type Host interface {
 
 // Follower is a Host that follows what its transmitters depend on, while a VTEP runs.
 type Follower interface {
-	// Follow returns when done is closed.
-	Follow(done <-chan struct{})
+	// Followers are run, each beside the others; they return when done is closed.
+	Followers() []func(done <-chan struct{})
 }
 
 // Network is what a Host knows of its network namespace.

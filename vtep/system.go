@@ -12,6 +12,7 @@ import (
 	"github.com/uvtep/uvtep/tap"
 	"github.com/uvtep/uvtep/underlay"
 	"github.com/uvtep/uvtep/underlay/tunnelgso"
+	"github.com/uvtep/uvtep/underlay/txring"
 )
 
 // SystemHost is this machine: TAP devices and UDP sockets of the network
@@ -19,6 +20,8 @@ import (
 type SystemHost struct {
 	// Tunnel is the way by which TCP superframes leave whole; nil: they leave in pieces by the sockets alone.
 	Tunnel *tunnelgso.Way
+	// Rings are the rings by which copies leave; nil: they leave by the sockets alone.
+	Rings *txring.Rings
 
 	buffers underlay.Buffers // of all receivers: one that waits holds none
 
@@ -129,17 +132,27 @@ func (h *SystemHost) OpenTransmitter(c underlay.TransmitterConfig) (Transmitter,
 	if err != nil {
 		return nil, nil, err
 	}
+	ports := t.Ports()
+	var tx Transmitter = t
 	if h.Tunnel != nil {
-		return h.Tunnel.Transmitter(t, &c), t.Ports(), nil
+		tx = h.Tunnel.Transmitter(t, &c)
 	}
-	return t, t.Ports(), nil
+	if h.Rings != nil { // before it, since they leave superframes to what is behind
+		tx = h.Rings.Transmitter(tx, ports, &c)
+	}
+	return tx, ports, nil
 }
 
-// Follow keeps what is known of the ways to remotes true.
-func (h *SystemHost) Follow(done <-chan struct{}) {
+// Followers keep what is known of the ways to remotes true.
+func (h *SystemHost) Followers() []func(done <-chan struct{}) {
+	var all []func(<-chan struct{})
 	if h.Tunnel != nil {
-		h.Tunnel.Follow(done)
+		all = append(all, h.Tunnel.Follow)
 	}
+	if h.Rings != nil {
+		all = append(all, h.Rings.Follow)
+	}
+	return all
 }
 
 // RouteTo asks the kernel for the route to dst.

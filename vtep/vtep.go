@@ -100,12 +100,13 @@ type sender struct {
 	tx     Transmitter
 	ports  []uint16
 	users  int
-	logged string     // why its offload fell back, as last logged
-	tunnel tunnelling // as last logged
+	logged string // why its offload fell back, as last logged
+	tunnel beside // as last logged
+	ring   beside // as last logged
 }
 
-// tunnelling says whether superframes leave whole, and why those to a remote do not.
-type tunnelling struct {
+// beside says whether packets leave beside the sockets, and why those to a remote do not.
+type beside struct {
 	on     bool
 	reason string
 }

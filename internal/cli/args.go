@@ -133,7 +133,7 @@ func valueOption(name string) (full, needs string) {
 		return name, "how many MAC addresses all links together may hold, or unlimited"
 	case name == "no-offload":
 		return name, "a list of tap, udp-gso, udp-gro and filter"
-	case name == "tunnel-gso":
+	case name == "tunnel-gso", name == "tx-ring":
 		return name, "off, auto or on"
 	case strings.HasPrefix("batch", name):
 		return "batch", "the path of a file with a command a line, or -"

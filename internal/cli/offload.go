@@ -7,6 +7,7 @@ import (
 
 	"github.com/uvtep/uvtep/api"
 	"github.com/uvtep/uvtep/underlay/tunnelgso"
+	"github.com/uvtep/uvtep/underlay/txring"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -37,6 +38,19 @@ func parseTunnelGSO(word string) (tunnelgso.Mode, error) {
 	return tunnelgso.Off, usagef("--tunnel-gso %q is unknown: write off, auto or on", word)
 }
 
+// parseTXRing reads the word of --tx-ring.
+func parseTXRing(word string) (txring.Mode, error) {
+	switch word {
+	case "off":
+		return txring.Off, nil
+	case "auto":
+		return txring.Auto, nil
+	case "on":
+		return txring.On, nil
+	}
+	return txring.Off, usagef("--tx-ring %q is unknown: write off, auto or on", word)
+}
+
 // showOffload prints the offloads that are in use, and why others are not.
 func showOffload(w io.Writer, o *api.Offload) {
 	fmt.Fprintf(w, "\n    uvtep offload tap %s tap-write %s", list(o.TAP.Read), list(o.TAP.Write))
@@ -45,6 +59,8 @@ func showOffload(w io.Writer, o *api.Offload) {
 	reason(w, "udp-gso", o.UDPGSO.Reason)
 	fmt.Fprintf(w, " tunnel-gso %s", onOff(o.TunnelGSO.On))
 	reason(w, "tunnel-gso", o.TunnelGSO.Reason)
+	fmt.Fprintf(w, " tx-ring %s", onOff(o.TXRing.On))
+	reason(w, "tx-ring", o.TXRing.Reason)
 	fmt.Fprintf(w, " udp-gro %s", onOff(o.UDPGRO.On))
 	reason(w, "udp-gro", o.UDPGRO.Reason)
 	fmt.Fprintf(w, " filter %s", onOff(o.Filter.On))
@@ -84,6 +100,10 @@ func offloadJSON(j *jsonWriter, o *api.Offload) {
 	j.object("tunnel_gso", func() {
 		j.value("on", o.TunnelGSO.On)
 		nonzero(j, "reason", o.TunnelGSO.Reason)
+	})
+	j.object("tx_ring", func() {
+		j.value("on", o.TXRing.On)
+		nonzero(j, "reason", o.TXRing.Reason)
 	})
 	j.object("udp_gro", func() {
 		j.value("on", o.UDPGRO.On)

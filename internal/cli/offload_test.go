@@ -32,13 +32,13 @@ func TestParseNoOffload(t *testing.T) {
 
 func TestShowOffload(t *testing.T) {
 	for want, o := range map[string]api.Offload{
-		"tap checksum,tso,uso tap-write tso,uso udp-gso 128 tunnel-gso on udp-gro on filter on": {
+		"tap checksum,tso,uso tap-write tso,uso udp-gso 128 tunnel-gso on tx-ring on udp-gro on filter on": {
 			TAP:    api.TAPOffload{Read: []string{"checksum", "tso", "uso"}, Write: []string{"tso", "uso"}},
-			UDPGSO: api.UDPGSO{Segments: 128}, TunnelGSO: api.TunnelGSO{On: true}, UDPGRO: api.UDPGRO{On: true}, Filter: api.Filter{On: true},
+			UDPGSO: api.UDPGSO{Segments: 128}, TunnelGSO: api.TunnelGSO{On: true}, TXRing: api.TXRing{On: true}, UDPGRO: api.UDPGRO{On: true}, Filter: api.Filter{On: true},
 		},
-		`tap checksum tap-write none tap-reason "a" udp-gso 1 udp-gso-reason "b" tunnel-gso off tunnel-gso-reason "e" udp-gro off udp-gro-reason "c" filter off filter-reason "d"`: {
+		`tap checksum tap-write none tap-reason "a" udp-gso 1 udp-gso-reason "b" tunnel-gso off tunnel-gso-reason "e" tx-ring off tx-ring-reason "f" udp-gro off udp-gro-reason "c" filter off filter-reason "d"`: {
 			TAP:    api.TAPOffload{Read: []string{"checksum"}, Reason: "a"},
-			UDPGSO: api.UDPGSO{Segments: 1, Reason: "b"}, TunnelGSO: api.TunnelGSO{Reason: "e"}, UDPGRO: api.UDPGRO{Reason: "c"}, Filter: api.Filter{Reason: "d"},
+			UDPGSO: api.UDPGSO{Segments: 1, Reason: "b"}, TunnelGSO: api.TunnelGSO{Reason: "e"}, TXRing: api.TXRing{Reason: "f"}, UDPGRO: api.UDPGRO{Reason: "c"}, Filter: api.Filter{Reason: "d"},
 		},
 	} {
 		var b bytes.Buffer

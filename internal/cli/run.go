@@ -14,6 +14,7 @@ import (
 	"github.com/uvtep/uvtep/internal/logging"
 	"github.com/uvtep/uvtep/internal/metrics"
 	"github.com/uvtep/uvtep/underlay/tunnelgso"
+	"github.com/uvtep/uvtep/underlay/txring"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -22,7 +23,7 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tunnel-gso MODE] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [--no-sandbox] [--log-format FORMAT] [--log-level LEVELS] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tunnel-gso MODE] [--tx-ring MODE] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [--no-sandbox] [--log-format FORMAT] [--log-level LEVELS] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkHelp() + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
 			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
@@ -39,6 +40,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro,filter`, or some of them; see link show -d")
 	f.BoolVar(&o.forceGSO, "force-udp-gso", false, "use UDP segmentation on a kernel, too, that is known to spoil it on the way to some NICs (7.0 to 7.1.4)")
 	f.StringVar(&o.tunnelGSO, "tunnel-gso", "auto", "send TCP superframes whole, for the device to cut: `off, auto or on` (Linux 6.17; see docs/performance.md)")
+	f.StringVar(&o.txRing, "tx-ring", "off", "send copies of frames by a ring that the kernel shares: `off, auto or on` (CAP_NET_RAW; see docs/performance.md)")
 	f.StringVar(&o.state, "state", "", "keep what the API made and what was learned in a `directory` over a restart; see docs/restart.md")
 	f.BoolVar(&o.takeOver, "take-over", false, "take over from the daemon that runs on the control socket, without losing a frame; see docs/restart.md")
 	f.BoolVar(&o.tune, "tune", false, "set the devices that links send through for speed (gro on); the log says what was changed")
@@ -59,6 +61,7 @@ type runOptions struct {
 	noOffload   []string
 	forceGSO    bool
 	tunnelGSO   string
+	txRing      string
 	tune        bool
 	spin        time.Duration
 	metrics     string
@@ -74,6 +77,9 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 	off, err := parseNoOffload(o.noOffload)
 	c := vtep.Config{Log: log, NoOffload: off, ForceUDPGSO: o.forceGSO, Spin: o.spin}
 	if _, bad := parseTunnelGSO(o.tunnelGSO); bad != nil {
+		err = bad
+	}
+	if _, bad := parseTXRing(o.txRing); bad != nil {
 		err = bad
 	}
 	if o.spin < 0 {
@@ -130,6 +136,12 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	}
 	d.tunnel = tunnelgso.Open(mode)
 	defer func() { err = errors.Join(err, d.tunnel.Close()) }()
+	ring, err := parseTXRing(o.txRing)
+	if err != nil {
+		return err
+	}
+	d.rings = txring.Open(ring) // before the daemon confines itself: it opens packet sockets
+	defer func() { err = errors.Join(err, d.rings.Close()) }()
 	before, err := d.predecessor()
 	for {
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/uvtep/uvtep/internal/netdev"
 	"github.com/uvtep/uvtep/internal/state"
 	"github.com/uvtep/uvtep/underlay/tunnelgso"
+	"github.com/uvtep/uvtep/underlay/txring"
 	"github.com/uvtep/uvtep/vtep"
 )
 
@@ -31,6 +32,7 @@ type daemon struct {
 	hup   <-chan os.Signal
 
 	tunnel *tunnelgso.Way
+	rings  *txring.Rings
 
 	confined bool
 }
@@ -55,7 +57,7 @@ type turn struct {
 // serve serves until ctx ends, or another daemon has taken over, and removes what it made before it returns. back is what
 // there is to serve again with, where that one could not start.
 func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predecessor, err error) {
-	t := &turn{daemon: d, before: before, host: &vtep.SystemHost{Tunnel: d.tunnel}, asked: make(chan *successor, 1)}
+	t := &turn{daemon: d, before: before, host: &vtep.SystemHost{Tunnel: d.tunnel, Rings: d.rings}, asked: make(chan *successor, 1)}
 	cfg := d.cfg
 	if cfg.Host = t.host; d.o.tune {
 		cfg.Tuner = t.host

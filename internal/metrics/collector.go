@@ -186,6 +186,7 @@ func offloads(l *vtep.LinkInfo, put func(float64, ...string)) {
 	}
 	put(truth(o.UDPGSO.Segments > 1), "udp-gso")
 	put(truth(o.UDPGSO.Tunnel), "tunnel-gso")
+	put(truth(o.UDPGSO.Ring), "tx-ring")
 	put(truth(o.UDPGRO.GRO), "udp-gro")
 	put(truth(o.Filter.On), "filter")
 }

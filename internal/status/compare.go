@@ -93,5 +93,11 @@ func offloads(o *api.Offload) []Offload {
 	if o.TunnelGSO.On { // else it is of a remote, a device or not asked for
 		all = append(all, Offload{"tunnel-gso", true, ""})
 	}
+	if o.TXRing.On {
+		all = append(all, Offload{"tx-ring", true, ""})
+	}
+	if o.TXRing.On {
+		all = append(all, Offload{"tx-ring", true, ""})
+	}
 	return all
 }

@@ -16,6 +16,9 @@ var noOffload = flag.String("no-offload", "", "what `uvtep run --no-offload` is 
 // tunnelGSO is for them as well: nor must it depend on how superframes leave.
 var tunnelGSO = flag.String("tunnel-gso", "auto", "what `uvtep run --tunnel-gso` is given: off, auto or on")
 
+// txRing is for them as well: nor must it depend on whether copies leave by a ring.
+var txRing = flag.String("tx-ring", "off", "what `uvtep run --tx-ring` is given: off, auto or on")
+
 // uvtep is the path of the program under test: this binary, started as uvtep.
 var uvtep string
 

@@ -81,7 +81,7 @@ func startRig(t *testing.T, f family, words ...string) *rig {
 // start runs the daemon with the link vxlan0 of the sentence.
 func (r *rig) start(words ...string) {
 	r.Helper()
-	args := append([]string{"--control", r.socket, "run", "--no-offload=" + *noOffload, "--tunnel-gso=" + *tunnelGSO, "vxlan0"}, strings.Fields(strings.Join(words, " "))...)
+	args := append([]string{"--control", r.socket, "run", "--no-offload=" + *noOffload, "--tunnel-gso=" + *tunnelGSO, "--tx-ring=" + *txRing, "vxlan0"}, strings.Fields(strings.Join(words, " "))...)
 	r.daemon = must(r.dut.Start(lab.Command{Path: uvtep, Args: args}))(r.T)
 	r.Cleanup(func() {
 		if err := r.daemon.Stop(patience); err != nil {

@@ -70,6 +70,10 @@ type offload struct {
 		On     bool
 		Reason string
 	} `json:"tunnel_gso"`
+	Ring struct {
+		On     bool
+		Reason string
+	} `json:"tx_ring"`
 }
 
 func (d *daemon) offload(t *testing.T, link string) offload {
