@@ -146,7 +146,7 @@ func (l *link) info() LinkInfo {
 	if l.retry && l.missing != nil {
 		i.Missing = l.missing.Error()
 	}
-	i.Remotes, i.MoreRemotes = l.remoteStats()
+	i.Remotes, i.MoreRemotes = l.remoteStats(mostRemoteStats)
 	i.Stats.PolicyID = uint16(l.LastPolicy.Load())
 	i.Stats.Evicted, _ = l.Evicted()
 	return i

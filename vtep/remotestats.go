@@ -22,10 +22,23 @@ type RemoteStats struct {
 	Heard time.Duration // since its last packet was admitted; NeverHeard
 }
 
-// remoteStats lists the remotes' counters, configured remotes first, and how many are left
-// out.
-func (l *link) remoteStats() (list []RemoteStats, left int) {
-	peers, left := l.PeerStats(mostRemoteStats)
+// RemoteStats lists the counters of at most most remotes of a link, configured ones first, and
+// how many are left out: for who needs more than the few that LinkInfo has.
+func (v *VTEP) RemoteStats(name string, most int) (list []RemoteStats, left int, err error) {
+	v.mu.Lock()
+	l, err := v.find(name)
+	v.mu.Unlock()
+	if err != nil {
+		return nil, 0, err
+	}
+	list, left = l.remoteStats(most)
+	return list, left, nil
+}
+
+// remoteStats lists the counters of at most most remotes, configured ones first, and how many
+// are left out.
+func (l *link) remoteStats(most int) (list []RemoteStats, left int) {
+	peers, left := l.PeerStats(most)
 	now := l.vtep.plane.Now()
 	for _, p := range peers {
 		s := RemoteStats{PeerStats: p, IP: p.Addr.Netip(), Heard: NeverHeard}

@@ -1,6 +1,7 @@
 package vtep_test
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -53,6 +54,12 @@ func testRemoteStats(t *testing.T, net *vteptest.Network) {
 			r.RxPackets != want.rx || r.RxBytes != want.rxBytes || r.RxDrops != want.rxDrops || r.Entries != want.entries || r.Heard != want.heard {
 			t.Errorf("remote %d: %+v, want %+v", i, r, want)
 		}
+	}
+	if list, left, err := a.RemoteStats("vxlan0", 1); err != nil || len(list) != 1 || left != 1 || list[0].IP != addrB {
+		t.Errorf("of one remote: %+v, %d left out, %v", list, left, err)
+	}
+	if _, _, err := a.RemoteStats("none", 1); !errors.Is(err, vtep.ErrNoLink) {
+		t.Errorf("of a link that is not there: %v", err)
 	}
 	if s := info.Stats; s.TxPackets != 2 || s.RxPackets != 3 {
 		t.Errorf("the link's: %+v", s)
