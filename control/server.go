@@ -56,6 +56,8 @@ type ServerConfig struct {
 	Recent func() []string
 	// ApplyConfig reads the configuration file again; nil: there is none.
 	ApplyConfig func(context.Context, api.ConfigApply) (api.ConfigApplied, error)
+	// Page answers GET requests below /web/, whose paths it gets without that; nil: there are none.
+	Page http.Handler
 	// Changed is called after each request that changed something; nil: nothing is.
 	Changed func()
 	// HandOver answers a daemon that wants to take over, on its connection, which is closed when it returns; nil: none can. Protocol is
@@ -177,8 +179,16 @@ func (s *Server) handler() http.Handler {
 		mux.Handle(pattern, h)
 	}
 	mux.HandleFunc("GET /debug/pprof/{name}", s.profile)
+	if s.config.Page != nil {
+		mux.Handle("GET /web", http.RedirectHandler("web/", http.StatusSeeOther))
+		mux.Handle("/web/", http.StripPrefix("/web", s.config.Page))
+	}
 	mux.Handle("/", s.answer(maxBody, func(*http.Request) (any, error) { return nil, api.ErrNoPath }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.ofBrowser(r) {
+			s.reply(w, r, nil, errBrowser)
+			return
+		}
 		if fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { mux.ServeHTTP(w, r) }) {
 			panic(http.ErrAbortHandler) // the answer is cut off, which ends the connection without a word more
 		}
