@@ -17,7 +17,10 @@ import (
 )
 
 // Asker asks an agent on its socket.
-type Asker struct{ Path string }
+type Asker struct {
+	Path string
+	Most int64 // bytes of an answer that are read; 0: any number
+}
 
 // Get asks for what is at /v1/WHAT and reads the answer into reply.
 func (a Asker) Get(ctx context.Context, what string, reply any) error {
@@ -80,7 +83,11 @@ func (a Asker) do(ctx context.Context, method, what string, body []byte, read fu
 		text, _ := io.ReadAll(io.LimitReader(res.Body, maxBody)) // what came of it
 		return errors.New(strings.TrimSpace(string(text)))
 	}
-	if err := read(res.Body); err != nil {
+	answer := io.Reader(res.Body)
+	if a.Most > 0 {
+		answer = io.LimitReader(answer, a.Most)
+	}
+	if err := read(answer); err != nil {
 		return fmt.Errorf("the agent's answer on %s: %w", a.Path, err)
 	}
 	return nil

@@ -123,6 +123,8 @@ func valueOption(name string) (full, needs string) {
 		return name, "a number of seconds"
 	case name == "metrics":
 		return name, "an address and a port, such as 127.0.0.1:9472"
+	case name == "web":
+		return name, "an address and a port, such as 127.0.0.1:9473, or control"
 	case name == "log-format":
 		return name, "auto, text, json or journal"
 	case name == "log-level":

@@ -60,6 +60,7 @@ func TestNormalise(t *testing.T) {
 		"-n ns1 l":                         "link show --netns=ns1 --",
 		"-netns ns1 l":                     "link show --netns=ns1 --",
 		"run --metrics [::1]:9 vx id 1":    "run --metrics=[::1]:9 -- vx id 1",
+		"run --web control vx id 1":        "run --web=control -- vx id 1",
 		"mon fdb":                          "monitor -- fdb",
 		"-ts monitor":                      "monitor --tshort --",
 		"-tshort -t monitor":               "monitor --tshort --timestamp --",

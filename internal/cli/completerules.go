@@ -67,7 +67,7 @@ func (a *app) completes(root *cobra.Command) {
 		}
 		for flag, next := range map[string]func(*offers){
 			"netns": (*offers).namespaces, "control": files, "config": files, "socket": files, "batch": files, "state": directories,
-			"metrics": free, "maxaddress": free, "spin": free, "overlay": free, "interval": free,
+			"metrics": free, "web": some("control"), "maxaddress": free, "spin": free, "overlay": free, "interval": free,
 			"no-offload": some("tap", "udp-gso", "udp-gro", "filter"), "to": some("iproute2"),
 		} {
 			if cmd.LocalFlags().Lookup(flag) != nil {

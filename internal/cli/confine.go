@@ -28,8 +28,10 @@ func (d *daemon) confine() error {
 	if d.o.config != "" {
 		c.Files = []string{d.o.config, filepath.Join(filepath.Dir(d.o.config), "conf.d")}
 	}
-	if at, err := netip.ParseAddrPort(d.o.metrics); err == nil {
-		c.Listen = []uint16{at.Port()}
+	for _, addr := range []string{d.o.metrics, d.o.web} {
+		if at, err := netip.ParseAddrPort(addr); err == nil {
+			c.Listen = append(c.Listen, at.Port())
+		}
 	}
 	err := sandbox.Enter(c)
 	if errors.Is(err, sandbox.ErrMissing) {

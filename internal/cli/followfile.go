@@ -87,6 +87,14 @@ func (f *followedFile) metrics() string {
 	return f.first.Metrics
 }
 
+// web is the address for the status page in the file, or "".
+func (f *followedFile) web() string {
+	if f == nil {
+		return ""
+	}
+	return f.first.Web
+}
+
 // followLimit calls set with the `maxaddress` of the file, 0 where it has none, now and
 // whenever the file is applied again.
 func (f *followedFile) followLimit(set func(addresses int)) {
@@ -205,8 +213,8 @@ func (f *followedFile) readAndApply(ctx context.Context, log *slog.Logger, force
 		log.Error("not all of the configuration file could be applied, SIGHUP tries again", "err", oneLine(err))
 		return none, err
 	}
-	if file.Control != f.first.Control || file.Metrics != f.first.Metrics {
-		log.Warn("control and metrics change when the daemon is started again")
+	if file.Control != f.first.Control || file.Metrics != f.first.Metrics || file.Web != f.first.Web {
+		log.Warn("control, metrics and web change when the daemon is started again")
 	}
 	log.Info("the configuration file is applied", "file", f.name, "links", len(file.Links))
 	return api.ConfigApplied{File: f.name, Links: len(file.Links), Removed: removed}, nil

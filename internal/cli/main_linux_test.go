@@ -55,6 +55,7 @@ func TestExitStatusWithoutDaemon(t *testing.T) {
 		"fdb show banana": 1, "fdb flush": 1, "fdb get 02:00:00:00:00:01": 1, "run vx id 16777216": 1, "run vx": 1,
 		"run --no-offload tap,banana": 1, "run --no-offload udp-gso --no-offload banana": 1, "run --no-offload": 1,
 		"run --metrics banana": 1, "run --metrics 127.0.0.1": 1, "run --metrics localhost:1": 1, "run --metrics": 1,
+		"run --web banana": 1, "run --web 127.0.0.1": 1, "run --web 127.0.0.1:0": 1, "run --web": 1,
 		"link show --tune": 1, "link show --no-offload tap": 1,
 		"version banana": 1, "demo banana": 1, "config": 1, "config check": 1, "config check a b": 1, "config banana": 1,
 		"run --config": 1, "run --config /nowhere/uvtep.yaml": 1, "link show --config x": 1,

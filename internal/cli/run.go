@@ -13,6 +13,7 @@ import (
 	"github.com/uvtep/uvtep/internal/config"
 	"github.com/uvtep/uvtep/internal/logging"
 	"github.com/uvtep/uvtep/internal/metrics"
+	"github.com/uvtep/uvtep/internal/web"
 	"github.com/uvtep/uvtep/underlay/tunnelgso"
 	"github.com/uvtep/uvtep/underlay/txring"
 	"github.com/uvtep/uvtep/vtep"
@@ -23,11 +24,11 @@ func newRunCommand(a *app) *cobra.Command {
 	run := &cobra.Command{
 		Use:   "run [NAME id VNI ...]",
 		Short: "Run the daemon, with one link that is up if a sentence is given",
-		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tunnel-gso MODE] [--tx-ring MODE] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [--no-sandbox] [--log-format FORMAT] [--log-level LEVELS] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
+		Long: "uvtep run [--config FILE] [--metrics ADDR:PORT] [--web ADDR:PORT|control] [--maxaddress N] [--no-offload LIST] [--force-udp-gso] [--tunnel-gso MODE] [--tx-ring MODE] [--tune] [--spin[=TIME]] [--state DIR] [--take-over] [--no-sandbox] [--log-format FORMAT] [--log-level LEVELS] [LINK-SENTENCE]\n\nThe daemon, in the foreground. With a sentence it makes that link and brings it up:\n\n  uvtep run " +
 			linkHelp() + "\n\nWith a file (see docs/config.md) it makes the links of the file; SIGHUP has it read the file again and apply what differs.\n" +
 			"It prints one line, uvtep: ready, to stderr. SIGTERM and SIGINT end it; SIGHUP without --config does nothing.\n\n" +
 			"The log goes to stderr, too: of lines with the same text one a second, of which suppressed=N counts the others. The daemon does not wait\n" +
-			"for who reads it: what cannot be written is lost, and counted. Each line has a class: links, config, control, metrics or restart.",
+			"for who reads it: what cannot be written is lost, and counted. Each line has a class: links, config, control, metrics, web or restart.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.controlSaid = cmd.Flags().Changed("control") || os.Getenv(controlEnv) != ""
 			return a.logged(&o.log, func(l *logging.Log) error { return a.daemon(cmd.Context(), l, &o, args) })
@@ -36,6 +37,7 @@ func newRunCommand(a *app) *cobra.Command {
 	f := run.Flags()
 	f.StringVar(&o.config, "config", "", "make the links of a configuration `file`")
 	f.StringVar(&o.metrics, "metrics", "", "answer Prometheus on `ADDR:PORT`, path /metrics, such as 127.0.0.1:9472; see docs/metrics.md")
+	f.StringVar(&o.web, "web", "", "show the status page to browsers on `ADDR:PORT`, such as 127.0.0.1:9473, or with control on the control socket below /web/; see docs/seeing.md")
 	f.StringVar(&o.maxAddress, "maxaddress", "", "how many MAC addresses all links together may hold: a `number` or unlimited; 1048576 unless said")
 	f.StringSliceVar(&o.noOffload, "no-offload", nil, "do without an offload: `tap,udp-gso,udp-gro,filter`, or some of them; see link show -d")
 	f.BoolVar(&o.forceGSO, "force-udp-gso", false, "use UDP segmentation on a kernel, too, that is known to spoil it on the way to some NICs (7.0 to 7.1.4)")
@@ -65,6 +67,7 @@ type runOptions struct {
 	tune        bool
 	spin        time.Duration
 	metrics     string
+	web         string
 	maxAddress  string
 	state       string
 	takeOver    bool
@@ -87,6 +90,11 @@ func (o *runOptions) vtepConfig(log *slog.Logger) (vtep.Config, error) {
 	}
 	if o.metrics != "" {
 		if bad := metrics.CheckAddr(o.metrics); bad != nil {
+			err = usagef("%v", bad)
+		}
+	}
+	if o.web != "" {
+		if bad := web.CheckAddr(o.web); bad != nil {
 			err = usagef("%v", bad)
 		}
 	}
@@ -127,6 +135,9 @@ func (a *app) daemon(ctx context.Context, lines *logging.Log, o *runOptions, sen
 	}
 	if o.metrics == "" {
 		o.metrics = file.metrics()
+	}
+	if o.web == "" {
+		o.web = file.web()
 	}
 	setRuntime()
 	d := &daemon{app: a, o: o, cfg: cfg, link: link, file: file, lines: lines, log: lines.Of(logging.Restart), hup: hup}

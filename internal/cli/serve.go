@@ -15,6 +15,7 @@ import (
 	"github.com/uvtep/uvtep/internal/logging"
 	"github.com/uvtep/uvtep/internal/netdev"
 	"github.com/uvtep/uvtep/internal/state"
+	"github.com/uvtep/uvtep/internal/web"
 	"github.com/uvtep/uvtep/underlay/tunnelgso"
 	"github.com/uvtep/uvtep/underlay/txring"
 	"github.com/uvtep/uvtep/vtep"
@@ -75,11 +76,16 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 	front, stop := context.WithCancel(ctx)
 	defer stop()
 	t.stop = stop
+	page := d.o.page(t.vtep, d.lines)
 	// The socket comes first: it tells whether another daemon runs, before anything is made.
-	if t.server, err = control.Listen(t.controls()); err != nil {
+	if t.server, err = control.Listen(t.controls(page)); err != nil {
 		return nil, err
 	}
 	scrapes, err := d.o.listenMetrics(t.vtep, d.lines)
+	if err != nil {
+		return nil, errors.Join(err, t.server.Close())
+	}
+	pages, err := d.o.listenWeb(page, d.lines)
 	if err != nil {
 		return nil, errors.Join(err, t.server.Close())
 	}
@@ -93,6 +99,7 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 	g, front := errgroup.WithContext(front)
 	g.Go(func() error { return t.server.Serve(front) })
 	g.Go(func() error { return scrapes.Serve(front) })
+	g.Go(func() error { return pages.Serve(front) })
 	t.manager = newService(d.log, t.vtep.Progress)
 	g.Go(func() error { return t.manager.feed(front) })
 	g.Go(func() error { return t.load(front) }) // thousands of links take seconds, in which requests are answered and SIGTERM is heard
@@ -107,13 +114,16 @@ func (d *daemon) serve(ctx context.Context, before *predecessor) (back *predeces
 	return back, errors.Join(err, forwarding.Wait())
 }
 
-// controls is how the control API serves.
-func (t *turn) controls() control.ServerConfig {
+// controls is how the control API serves, with the status page where that is to be on the socket.
+func (t *turn) controls(page *web.Page) control.ServerConfig {
 	v := t.vtep
 	c := control.ServerConfig{
 		Path: t.control, Backend: v, Netdevs: netdev.Host{}, Stats: v.Stats, Addresses: v.Addresses, Subscribe: v.Subscribe,
 		Explain: v.Explain, Capture: v.Capture, Recent: t.lines.Recent, Version: version(), Log: t.lines.Of(logging.Control),
 		Changed: t.saver.Changed, HandOver: t.handOver, Protocol: handoverProtocol(), Listener: t.before.listener(),
+	}
+	if page != nil && t.o.web == web.OnControl {
+		c.Page = page
 	}
 	if t.file != nil {
 		c.ApplyConfig = t.file.ask

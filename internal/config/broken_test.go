@@ -191,6 +191,8 @@ func brokenByHand() map[string]string {
 		"metrics: «127.0.0.1:http\n":                                  "ADDR:PORT",
 		"metrics: «127.0.0.1:0\n":                                     "ADDR:PORT",
 		"metrics: «':9472'\n":                                         "ADDR:PORT",
+		"web: «9473\n":                                                "ADDR:PORT",
+		"web: «localhost:9473\n":                                      "ADDR:PORT",
 		"metrics: «127.0.0.1:65536\n":                                 "ADDR:PORT",
 		link + "    «id: 2\n":                                         "twice",
 		link + "    vni: «2\n":                                        "twice",

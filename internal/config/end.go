@@ -130,7 +130,7 @@ func (f *File) loss(before *File, name string) (gone []string, changed bool) {
 		links[f.Links[i].Name] = &f.Links[i]
 	}
 	if name == before.sources[0].name {
-		changed = f.Control != before.Control || f.Metrics != before.Metrics || f.MaxAddresses != before.MaxAddresses
+		changed = f.Control != before.Control || f.Metrics != before.Metrics || f.Web != before.Web || f.MaxAddresses != before.MaxAddresses
 	}
 	for i := range before.Ports {
 		was := &before.Ports[i]

@@ -17,6 +17,7 @@ import (
 type File struct {
 	Control string // path of the control socket; "": not said
 	Metrics string // ADDR:PORT; "": not said
+	Web     string // ADDR:PORT or control; "": not said
 	// MaxAddresses is the `maxaddress` of the daemon, as vtep.Config has it; 0: not said.
 	MaxAddresses int
 	Ports        []FilePort
@@ -130,7 +131,7 @@ func (r *fileReader) read(name string, data []byte, beside bool) {
 		return
 	}
 	for _, p := range r.pairs(root, "") {
-		if beside && (p.key.text == "control" || p.key.text == "metrics" || p.key.text == "maxaddress") {
+		if beside && (p.key.text == "control" || p.key.text == "metrics" || p.key.text == "web" || p.key.text == "maxaddress") {
 			r.addf(p.key.place, "%q is of the daemon as a whole: write it in %s", p.key.text, mainName)
 			continue
 		}
@@ -138,7 +139,13 @@ func (r *fileReader) read(name string, data []byte, beside bool) {
 		case "control":
 			r.control(p.value)
 		case "metrics":
-			r.metrics(p.value)
+			r.file.Metrics = r.listens("metrics", "127.0.0.1:9472", p.value)
+		case "web":
+			if p.value.kind == scalarNode && p.value.text == "control" {
+				r.file.Web = p.value.text
+			} else {
+				r.file.Web = r.listens("web", "127.0.0.1:9473", p.value)
+			}
 		case "maxaddress":
 			r.maxAddress(p.value)
 		case "ports":
@@ -146,7 +153,7 @@ func (r *fileReader) read(name string, data []byte, beside bool) {
 		case "links":
 			r.readLinks(p.value)
 		default:
-			r.addf(p.key.place, "unknown key %q: write control, metrics, maxaddress, ports or links", p.key.text)
+			r.addf(p.key.place, "unknown key %q: write control, metrics, web, maxaddress, ports or links", p.key.text)
 		}
 	}
 }
@@ -200,19 +207,20 @@ func (r *fileReader) control(n *node) {
 	r.file.Control = path
 }
 
-func (r *fileReader) metrics(n *node) {
-	addr, ok := r.scalar("metrics", "127.0.0.1:9472", n)
+// listens is the ADDR:PORT that a key says.
+func (r *fileReader) listens(key, example string, n *node) string {
+	addr, ok := r.scalar(key, example, n)
 	if !ok {
-		return
+		return ""
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		_, err = netip.ParseAddr(host)
 	}
 	if p, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || p == 0 {
-		r.addf(n.place, "metrics %q: write ADDR:PORT, such as 127.0.0.1:9472", addr)
+		r.addf(n.place, "%s %q: write ADDR:PORT, such as %s", key, addr, example)
 	}
-	r.file.Metrics = addr
+	return addr
 }
 
 func (r *fileReader) maxAddress(n *node) {

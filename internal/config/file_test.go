@@ -143,6 +143,7 @@ func TestFileSaysEveryValue(t *testing.T) {
 const contract = `
 control: /run/uvtep/uvtep.sock
 metrics: 127.0.0.1:9472
+web: 127.0.0.1:9473
 links:
   - name: vxlan42
     id: 42
@@ -167,13 +168,20 @@ func TestTotalAddresses(t *testing.T) {
 	}
 }
 
+// TestWeb: the status page may be on the control socket, too.
+func TestWeb(t *testing.T) {
+	if f, err := readText(t, "web: control\nlinks: []\n"); err != nil || f.Web != "control" {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
 // TestContract is interface.md's file, with more entries.
 func TestContract(t *testing.T) {
 	f, err := readText(t, contract)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Control != "/run/uvtep/uvtep.sock" || f.Metrics != "127.0.0.1:9472" || len(f.Links) != 1 {
+	if f.Control != "/run/uvtep/uvtep.sock" || f.Metrics != "127.0.0.1:9472" || f.Web != "127.0.0.1:9473" || len(f.Links) != 1 {
 		t.Fatalf("%+v", f)
 	}
 	l := f.Links[0]

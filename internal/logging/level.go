@@ -17,12 +17,13 @@ const (
 	Config  = "config"  // the configuration file and what follows it
 	Control = "control" // the control API
 	Metrics = "metrics" // scrapes
+	Web     = "web"     // the status page
 	Restart = "restart" // the state directory, and handing over to another daemon
 	BGP     = "bgp"     // sessions of the EVPN agent
 	EVPN    = "evpn"    // routes and addresses of the EVPN agent
 )
 
-func classes() []string { return []string{Links, Config, Control, Metrics, Restart, BGP, EVPN} }
+func classes() []string { return []string{Links, Config, Control, Metrics, Web, Restart, BGP, EVPN} }
 
 // Levels says from which level on lines are written.
 type Levels struct {
