@@ -183,13 +183,18 @@ func (s *Server) handler() http.Handler {
 		mux.Handle("GET /web", http.RedirectHandler("web/", http.StatusSeeOther))
 		mux.Handle("/web/", http.StripPrefix("/web", s.config.Page))
 	}
-	mux.Handle("/", s.answer(maxBody, func(*http.Request) (any, error) { return nil, api.ErrNoPath }))
+	none := s.answer(maxBody, func(*http.Request) (any, error) { return nil, api.ErrNoPath })
+	mux.Handle("/", none)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.ofBrowser(r) {
 			s.reply(w, r, nil, errBrowser)
 			return
 		}
-		if fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { mux.ServeHTTP(w, r) }) {
+		h := http.Handler(mux)
+		if r.RequestURI == "*" { // which a ServeMux answers without a body
+			h = none
+		}
+		if fault.Catch(s.config.Log, r.Method+" "+r.URL.Path, func() { h.ServeHTTP(w, r) }) {
 			panic(http.ErrAbortHandler) // the answer is cut off, which ends the connection without a word more
 		}
 	})
