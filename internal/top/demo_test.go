@@ -35,7 +35,7 @@ func newDemo() *demo {
 			Spec: api.LinkSpec{
 				Name: name, ID: &id, Local: new(netip.MustParseAddr("192.0.2.1")), DstPort: new(uint16(4789)), MaxAddress: new(api.Value("16384")),
 			},
-			Netdev: api.Netdev{Name: name, MTU: 1450}, MTUSource: "route", Entries: entries,
+			Netdev: api.Netdev{Name: name, MTU: 1450}, MTUSource: "route", Entries: entries, Addresses: entries,
 			Offload: api.Offload{
 				TAP: api.TAPOffload{Read: []string{"tso"}, Write: []string{"tso"}}, UDPGSO: api.UDPGSO{Segments: 64},
 				UDPGRO: api.UDPGRO{On: true}, Filter: api.Filter{Reason: "CAP_BPF is missing"},
