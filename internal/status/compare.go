@@ -96,8 +96,5 @@ func offloads(o *api.Offload) []Offload {
 	if o.TXRing.On {
 		all = append(all, Offload{"tx-ring", true, ""})
 	}
-	if o.TXRing.On {
-		all = append(all, Offload{"tx-ring", true, ""})
-	}
 	return all
 }
