@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/uvtep/uvtep/internal/cli"
+	"github.com/uvtep/uvtep/test/book"
 )
 
 // TestMain: this binary is the program where it is started by its name.
@@ -176,6 +177,38 @@ func TestProgramOfClient(t *testing.T) {
 	for _, m := range info.Deps {
 		if m.Path != module {
 			t.Errorf("module %s is linked", m.Path)
+		}
+	}
+}
+
+// TestReadingOrderOfTheBook: docs/README.md has each page of docs/, links of pages lead somewhere, and each block says
+// who runs it (test/book).
+func TestReadingOrderOfTheBook(t *testing.T) {
+	pages, err := book.Pages("docs")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(pages, err)
+	}
+	index := read(t, "docs/README.md")
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	for _, page := range pages {
+		if page != "README.md" && !strings.Contains(index, "]("+page+")") {
+			t.Errorf("docs/README.md does not have %s", page)
+		}
+		for _, m := range link.FindAllStringSubmatch(read(t, "docs/"+page), -1) {
+			if _, err := os.Stat(filepath.Join("docs", m[1])); err != nil {
+				t.Errorf("docs/%s links to %s: %v", page, m[1], err)
+			}
+		}
+		blocks, err := book.Read("docs", page)
+		if err != nil {
+			t.Error(err)
+		}
+		for i := range blocks {
+			if by, _, _ := strings.Cut(blocks[i].Arg, " "); blocks[i].Do == book.RunBy {
+				if _, err := os.Stat(by); err != nil {
+					t.Errorf("%s: %v", &blocks[i], err)
+				}
+			}
 		}
 	}
 }

@@ -2,7 +2,9 @@ package status
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +31,26 @@ func TestAdvice(t *testing.T) {
 		if troubleAdvice[k.String()] == "" {
 			t.Errorf("no advice for %s", k)
 		}
+	}
+}
+
+// TestDropsPage holds docs/drops.md to the list of reasons and to the advice: a row each, in packet order.
+func TestDropsPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/drops.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have, want []string
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| `") {
+			have = append(have, line)
+		}
+	}
+	for _, r := range forward.DropReasons() {
+		want = append(want, fmt.Sprintf("| `%s` | %s | %s |\n", r, r.About(), AdviceOnDrop(r.String())))
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("the code (-) and the rows of docs/drops.md (+):\n%s", diff)
 	}
 }
 

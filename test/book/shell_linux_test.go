@@ -130,3 +130,9 @@ func (h *host) asks(line string) (out string, status int, took time.Duration) {
 	}
 	return text, status, took
 }
+
+// write makes a file.
+func (h *host) write(name, text string) {
+	h.t.Helper()
+	h.run("mkdir -p " + filepath.Dir(name) + "\ncat >" + name + " <<'@@'\n" + text + "@@")
+}
