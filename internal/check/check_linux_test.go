@@ -24,6 +24,7 @@ var (
 func healthy() *Facts {
 	return &Facts{
 		Caps: 1 << capNetAdmin, RmemMax: 212992, WmemMax: 212992,
+		Profiles:     []Profile{{"/etc/NetworkManager/system-connections/eth.nmconnection", "ethernet", "eth0"}},
 		NetworkFiles: []NetworkFile{{"/etc/systemd/network/eth.network", []string{"eth*", "en*"}}},
 		Links: []Link{{
 			Want:     Want{Name: "vxlan0", VNI: 42, Port: 4789, Local: here, MTU: 1450, Remotes: []netip.Addr{there}},
@@ -60,6 +61,10 @@ func TestRules(t *testing.T) {
 		{"capabilities", func(f *Facts) { f.Caps, f.RmemMax, f.WmemMax = 0, 0, 0 }, "CAP_NET_ADMIN is missing"},
 		{"kernel", func(f *Facts) { f.KernelFault = "Linux 7.1.0 spoils datagrams" }, "take a mended kernel"},
 		{"networkd", func(f *Facts) { f.NetworkFiles[0].Names = []string{"eth0", "vx*"} }, "/etc/systemd/network/eth.network"},
+		{"networkmanager", func(f *Facts) {
+			f.Profiles = []Profile{{"/etc/NetworkManager/system-connections/v.nmconnection", "vxlan", "vxlan0"}}
+		}, "makes a device of this name and type vxlan by /etc/NetworkManager/system-connections/v.nmconnection"},
+		{"networkmanager", func(f *Facts) { f.Profiles = []Profile{{"/etc/t", "tun", "vxlan0"}} }, "takes the device by /etc/t"},
 		{"port", with(func(l *Link, _ *Peer) { l.Holder = "the kernel's vxlan device vx1" }), "UDP port 4789 is taken by the kernel's vxlan device vx1"},
 		{"local", with(func(l *Link, _ *Peer) { l.LocalDev = "" }), "no device of this host has the local address 192.0.2.1"},
 		{"duplicate", with(func(l *Link, _ *Peer) { l.Claims = []net.HardwareAddr{{2, 0, 0, 0, 0, 9}} }), "another host, 02:00:00:00:00:09, has the local address 192.0.2.1"},

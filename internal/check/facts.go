@@ -20,6 +20,7 @@ type Facts struct {
 	RmemMax      int // net.core.rmem_max, in bytes; 0: not known
 	WmemMax      int
 	NetworkFiles []NetworkFile // of systemd-networkd
+	Profiles     []Profile     // of NetworkManager
 	Links        []Link
 }
 
@@ -27,6 +28,11 @@ type Facts struct {
 type NetworkFile struct {
 	Path  string
 	Names []string // Name= of its [Match], each a glob
+}
+
+// Profile is a connection profile of NetworkManager that names a device and makes or takes it by itself.
+type Profile struct {
+	Path, Type, Device string
 }
 
 // Want is a link that is to work.

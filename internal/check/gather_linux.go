@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
@@ -32,10 +33,34 @@ func Gather(links []Want) *Facts {
 		_ = tun.Close() // nothing was done with it
 	}
 	f.RmemMax, f.WmemMax = sysctl("net/core/rmem_max"), sysctl("net/core/wmem_max")
+	f.Profiles = profiles(profileDirs...)
+	said := make(map[netip.Addr][]net.HardwareAddr)
 	for _, w := range links {
-		f.Links = append(f.Links, gatherLink(w))
+		f.Links = append(f.Links, gatherLink(w, said))
 	}
+	askPeers(f.Links)
 	return f
+}
+
+// atOnce is how many remotes are asked at once: a silent one takes seconds.
+const atOnce = 32
+
+// askPeers asks the remotes of all links.
+func askPeers(links []Link) {
+	var asked errgroup.Group
+	asked.SetLimit(atOnce)
+	for i := range links {
+		l := &links[i]
+		all := l.Remotes[:min(len(l.Remotes), mostPeers)]
+		l.Peers = make([]Peer, len(all))
+		for k, a := range all {
+			asked.Go(func() error {
+				l.Peers[k] = gatherPeer(new(ping.Host), l, a)
+				return nil
+			})
+		}
+	}
+	_ = asked.Wait() // what fails is a fact
 }
 
 // effective are the effective capabilities (CapEff of proc_pid_status(5)).
@@ -95,25 +120,26 @@ func matched(name string) (globs []string) {
 	return globs
 }
 
-func gatherLink(w Want) Link {
+// gatherLink is a link without what its remotes say. Who else has a local address is asked once for
+// all links that have it, and kept in said.
+func gatherLink(w Want, said map[netip.Addr][]net.HardwareAddr) Link {
 	l := Link{Want: w}
 	if !w.Running {
 		l.Holder = holder(w.Local, w.Port)
 	}
-	var host ping.Host
 	if w.Local.IsValid() {
 		if i := deviceOf(w.Local); i != nil {
 			l.LocalDev = i.Name
 			l.RPFilter = max(sysctl("net/ipv4/conf/"+i.Name+"/rp_filter"), sysctl("net/ipv4/conf/all/rp_filter"))
-			l.Claims = claims(&host, i, w.Local)
+			if _, asked := said[w.Local]; !asked {
+				said[w.Local] = claims(new(ping.Host), i, w.Local)
+			}
+			l.Claims = said[w.Local]
 		}
 	}
 	if w.Group.IsValid() {
 		_, l.GroupRoute = underlay.RouteTo(w.Group, w.Dev)
 		l.Snooping = snooping(w.Dev)
-	}
-	for _, a := range w.Remotes[:min(len(w.Remotes), mostPeers)] {
-		l.Peers = append(l.Peers, gatherPeer(&host, &l, a))
 	}
 	return l
 }

@@ -17,7 +17,7 @@ type Rule struct {
 // Rules are all rules, in the order in which a fault makes the next ones moot.
 func Rules() []Rule {
 	return []Rule{
-		{"tun", tun}, {"capabilities", capabilities}, {"kernel", kernel}, {"buffers", buffers}, {"networkd", networkd},
+		{"tun", tun}, {"capabilities", capabilities}, {"kernel", kernel}, {"buffers", buffers}, {"networkd", networkd}, {"networkmanager", networkManager},
 		{"port", each(port)}, {"local", each(local)}, {"duplicate", each(duplicate)},
 		{"group", each(group)}, {"querier", each(querier)},
 		{"route", peers(route)}, {"loop", peers(loop)}, {"rp-filter", peers(rpFilter)}, {"mtu", peers(mtu)},
@@ -106,6 +106,21 @@ func networkd(f *Facts, found func(link, what, do string)) {
 						"make Name= in its [Match] narrower, or give the device a file of its own with Unmanaged=yes in [Link]")
 				}
 			}
+		}
+	}
+}
+
+func networkManager(f *Facts, found func(link, what, do string)) {
+	for i := range f.Links {
+		for _, p := range f.Profiles {
+			if p.Device != f.Links[i].Name {
+				continue
+			}
+			what := "NetworkManager takes the device by " + p.Path
+			if p.Type != "tun" {
+				what = fmt.Sprintf("NetworkManager makes a device of this name and type %s by %s", p.Type, p.Path)
+			}
+			found(p.Device, what, "delete the profile (nmcli connection delete), or give it autoconnect=false or another interface-name")
 		}
 	}
 }

@@ -23,7 +23,7 @@ func newCheckCommand(a *app) *cobra.Command {
 		Long: `uvtep check [--config FILE]
 
 Of the links of FILE or, without it, of the daemon's: /dev/net/tun and capabilities; faults that this
-kernel is known to have; buffers; systemd-networkd about to take the device; a dstport that is taken,
+kernel is known to have; buffers; systemd-networkd or NetworkManager about to take the device; a dstport that is taken,
 and by whom; a local address that is missing, or that another host has, too; routes to remotes and
 groups, and those that lead through the link; rp_filter; a bridge that cuts the group off; the MTU
 against the route and against the path; a remote that does not answer, listens on another port, or

@@ -29,7 +29,8 @@ func newStatusCommand(a *app) *cobra.Command {
 		Long: `uvtep status [--watch]
 
 Links with their rates, remotes and when each was last heard, entries and their limit, drops by
-reason since the start and now, offloads in use and why others are not, MTU and what it is from.
+reason since the start and now, offloads in use and why others are not, MTU and what it is from;
+the neighbors of the EVPN agent where one runs ($` + evpnEnv + `, else the default socket).
 It looks twice, a second apart. The last line is the verdict with what to do first.
 
 Exit status: 0 healthy, 1 degraded, 3 no daemon is running; 2 where the daemon could not be asked,
@@ -85,6 +86,7 @@ func (a *app) status(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return err
 	}
+	now.EVPN = (&agentAsker{path: a.agentSocket()}).neighbours(ctx)
 	r := status.New(&before, &now)
 	if err := a.showStatus(r); err != nil {
 		return err
@@ -97,12 +99,14 @@ func (a *app) status(ctx context.Context, c *client.Client) error {
 
 // watchStatus prints a screen after the other, until ctx ends.
 func (a *app) watchStatus(ctx context.Context, c *client.Client) error {
+	agent := agentAsker{path: a.agentSocket()}
 	before, err := snapshot(ctx, c)
 	for wait := statusLooks; err == nil; wait = watchEvery {
 		var now status.Snapshot
 		if now, err = nextSnapshot(ctx, c, wait); err != nil {
 			break
 		}
+		now.EVPN = agent.neighbours(ctx)
 		if f, ok := a.out.(*os.File); ok && !a.json && isTerminal(f) {
 			fmt.Fprint(a.out, "\x1b[H\x1b[J") // ECMA-48: home, and erase to the end
 		}

@@ -97,7 +97,7 @@ func topOptions(every time.Duration) top.Options {
 // top draws until the user has had enough, or ctx ends. A daemon that cannot be asked at the
 // start is an error as everywhere; later it is waited for.
 func (a *app) top(ctx context.Context, c *client.Client, every time.Duration) error {
-	asker := &topAsker{client: c, evpn: a.topAgent()}
+	asker := &topAsker{client: c, agent: agentAsker{path: a.agentSocket()}}
 	first := asker.look(ctx)
 	if first.Err != nil {
 		return first.Err
@@ -107,26 +107,16 @@ func (a *app) top(ctx context.Context, c *client.Client, every time.Duration) er
 	return runTop(ctx, m, asker, a.out)
 }
 
-// topAgent is the socket of the agent that is asked; "": none is. That of another network
-// namespace is not known.
-func (a *app) topAgent() string {
-	if a.netns != "" && os.Getenv(evpnEnv) == "" {
-		return ""
-	}
-	return evpnSocket()
-}
-
 // topAsker asks what the screen shows. One look is under way at a time, beside one list of entries.
 type topAsker struct {
 	client *client.Client
-	evpn   string
-	agent  bool // look: an agent answered before
+	agent  agentAsker
 }
 
 func (t *topAsker) look(ctx context.Context) (l top.Look) {
 	l.Snapshot, l.Err = snapshot(ctx, t.client)
 	if l.Err == nil {
-		l.EVPN = t.agentLook(ctx)
+		l.EVPN = t.agent.neighbours(ctx)
 	}
 	return l
 }

@@ -10,41 +10,14 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
-	"github.com/uvtep/uvtep/client"
-	"github.com/uvtep/uvtep/internal/agent"
 	"github.com/uvtep/uvtep/internal/top"
 )
 
 const (
-	// agentPatience is how long the agent may take to answer: it is no reason to wait.
-	agentPatience = time.Second
 	// framesPerSecond is how often the screen is drawn at most: what changes is sent alone, but
 	// over a slow line that is enough.
 	framesPerSecond = 20
 )
-
-// agentLook asks the EVPN agent, where one runs.
-func (t *topAsker) agentLook(ctx context.Context) *top.EVPN {
-	if t.evpn == "" {
-		return nil
-	}
-	ctx, stop := context.WithTimeout(ctx, agentPatience)
-	defer stop()
-	var all []agent.Neighbor
-	err := agent.Asker{Path: t.evpn}.Get(ctx, "neighbor", &all)
-	if errors.Is(err, client.ErrNotRunning) && !t.agent {
-		return nil
-	}
-	if t.agent = true; err != nil {
-		return &top.EVPN{Err: err}
-	}
-	e := new(top.EVPN)
-	for i := range all {
-		n := &all[i]
-		e.Neighbours = append(e.Neighbours, top.Neighbour{Address: n.Address, State: n.State, Routes: n.Routes, LastError: n.LastError})
-	}
-	return e
-}
 
 // topProgram joins the model, the terminal and what is asked.
 type topProgram struct {

@@ -115,29 +115,29 @@ func TestTopRedraws(t *testing.T) {
 	}
 }
 
-// TestTopAgent: where no agent runs nothing is told of it; one that goes is told of.
-func TestTopAgent(t *testing.T) {
+// TestAgentAsker: where no agent runs nothing is told of it; one that goes is told of.
+func TestAgentAsker(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "evpn")
-	asker := &topAsker{evpn: path}
-	if e := asker.agentLook(t.Context()); e != nil {
+	asker := &agentAsker{path: path}
+	if e := asker.neighbours(t.Context()); e != nil {
 		t.Errorf("without an agent: %+v", e)
 	}
 	stop := serveUnix(t, path, func(string) any {
 		return []agent.Neighbor{{Address: netip.MustParseAddr("203.0.113.1"), State: "Established", Routes: 7}}
 	})
-	e := asker.agentLook(t.Context())
+	e := asker.neighbours(t.Context())
 	if e == nil || e.Err != nil || len(e.Neighbours) != 1 || e.Neighbours[0].Routes != 7 || e.Neighbours[0].State != "Established" {
 		t.Errorf("%+v", e)
 	}
 	stop()
-	if e := asker.agentLook(t.Context()); e == nil || e.Err == nil {
+	if e := asker.neighbours(t.Context()); e == nil || e.Err == nil {
 		t.Errorf("the agent is gone: %+v", e)
 	}
 	a := &app{netns: "blue"}
-	if t.Setenv(evpnEnv, ""); a.topAgent() != "" {
+	if t.Setenv(evpnEnv, ""); a.agentSocket() != "" {
 		t.Error("the agent of this namespace is asked of another one's daemon")
 	}
-	if t.Setenv(evpnEnv, path); a.topAgent() != path {
+	if t.Setenv(evpnEnv, path); a.agentSocket() != path {
 		t.Error("an agent that is named is not asked")
 	}
 }

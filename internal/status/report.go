@@ -14,6 +14,7 @@ type Snapshot struct {
 	Links   []api.Link
 	Ports   []api.Port
 	Stats   api.Stats // of what belongs to no link
+	EVPN    *EVPN     // nil: no agent runs, or none was asked
 }
 
 // Report is how a daemon does.
@@ -25,6 +26,7 @@ type Report struct {
 	Links    []Link    `json:"links"`
 	Drops    []Drop    `json:"drops"` // of no link
 	Ports    []Port    `json:"ports,omitempty"`
+	EVPN     *EVPN     `json:"evpn,omitempty"`
 	// Addresses is how many addresses all links hold, and MaxAddress how many they may, 0 for
 	// any number.
 	Addresses  int `json:"addresses"`
@@ -106,7 +108,7 @@ type Offload struct {
 // New compares two looks at a daemon, the second some time after the first.
 func New(before, now *Snapshot) *Report {
 	c := comparison{seconds: max(now.At.Sub(before.At).Seconds(), 0.001)}
-	r := &Report{Version: now.Version, Addresses: now.Stats.Addresses, MaxAddress: now.Stats.MaxAddress, Links: []Link{}, Findings: []Finding{}}
+	r := &Report{Version: now.Version, EVPN: now.EVPN, Addresses: now.Stats.Addresses, MaxAddress: now.Stats.MaxAddress, Links: []Link{}, Findings: []Finding{}}
 	was := make(map[string]*api.Link)
 	for i := range before.Links {
 		was[before.Links[i].Spec.Name] = &before.Links[i]
@@ -136,6 +138,9 @@ func New(before, now *Snapshot) *Report {
 	}
 	for i := range r.Links {
 		r.Findings = append(r.Findings, judgeSilence(&r.Links[i], now.Links[i].Trouble)...)
+	}
+	if r.EVPN != nil {
+		r.Findings = append(r.Findings, r.EVPN.judge()...)
 	}
 	r.Verdict = Healthy
 	if len(r.Findings) > 0 {

@@ -2,7 +2,9 @@ package status
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strings"
@@ -144,6 +146,13 @@ func TestFaults(t *testing.T) {
 		"own fault":      {func(l looks) { l.now.Stats.Panics = 1 }, "degraded: uvtep has caught 1 faults of its own: "},
 		"unknown VNI":    {func(l looks) { l.now.Stats.Drops = map[string]uint64{"rx-unknown-vni": 4} }, "degraded: drops rx-unknown-vni: 2 a second, 4 since the start: compare the VNI"},
 		"no link at all": {func(l looks) { l.now.Links = nil }, "degraded: the daemon has no link: "},
+		"a session is down": {func(l looks) {
+			l.now.EVPN = &EVPN{Neighbours: []Neighbour{
+				{Address: netip.MustParseAddr("203.0.113.1"), State: "Established", Routes: 7},
+				{Address: netip.MustParseAddr("203.0.113.2"), State: "Active", LastError: "hold timer\x1b[0m expired"},
+			}}
+		}, "degraded: EVPN neighbor 203.0.113.2 is not established: hold timer?[0m expired: see whether it runs"},
+		"no agent answers": {func(l looks) { l.now.EVPN = &EVPN{Err: errors.New("timeout")} }, "degraded: the EVPN agent does not answer: timeout: "},
 		"port": {func(l looks) {
 			l.now.Ports = []api.Port{{Spec: api.PortSpec{Name: "trunk0"}, Drops: map[string]uint64{"tx-unknown-vlan": 9}}}
 		}, "degraded: trunk0: drops tx-unknown-vlan: 4 a second"},
@@ -185,5 +194,13 @@ func TestShort(t *testing.T) {
 		if got := Short(v); got != want {
 			t.Errorf("%v is %s, want %s", v, got, want)
 		}
+	}
+}
+
+// TestAgentRefuses: that who asks for the status may not ask the agent is no fault of the daemon's.
+func TestAgentRefuses(t *testing.T) {
+	e := &EVPN{Err: &fs.PathError{Op: "dial", Path: "evpn.sock", Err: fs.ErrPermission}}
+	if all := e.judge(); len(all) > 0 {
+		t.Errorf("%v", all)
 	}
 }

@@ -20,6 +20,9 @@ func (r *Report) WriteText(to io.Writer) error {
 		r.Links[i].write(w)
 	}
 	writeDrops(w, "", r.Drops)
+	if r.EVPN != nil {
+		r.EVPN.write(w)
+	}
 	for i, f := range r.Findings {
 		if i > 0 {
 			fmt.Fprintf(w, "also: %s\n", f)

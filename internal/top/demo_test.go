@@ -95,10 +95,11 @@ func (d *demo) next() Look {
 		c.Stats.Drops = maps.Clone(l.Stats.Drops)
 		s.Links = append(s.Links, c)
 	}
-	return Look{Snapshot: s, EVPN: &EVPN{Neighbours: []Neighbour{
+	s.EVPN = &status.EVPN{Neighbours: []status.Neighbour{
 		{Address: netip.MustParseAddr("203.0.113.1"), State: "Established", Routes: 14190},
 		{Address: netip.MustParseAddr("203.0.113.2"), State: "Established", Routes: 14190},
-	}}}
+	}}
+	return Look{Snapshot: s}
 }
 
 // watched is a model that has seen some looks.

@@ -40,22 +40,7 @@ func (o *Options) cursor() string {
 // Look is what a daemon said, or why it said nothing.
 type Look struct {
 	status.Snapshot
-	Err  error // nothing but At is of use then
-	EVPN *EVPN // nil: no agent runs
-}
-
-// EVPN is what the agent says.
-type EVPN struct {
-	Neighbours []Neighbour
-	Err        error // it was there before, and does not answer
-}
-
-// Neighbour is one of the agent's.
-type Neighbour struct {
-	Address   netip.Addr
-	State     string // Established where it is well
-	Routes    int
-	LastError string
+	Err error // nothing but At is of use then
 }
 
 // page is what fills the screen.
@@ -91,7 +76,7 @@ type Model struct {
 	report  *status.Report
 	rated   bool // the report compares two looks
 	total   totals
-	evpn    *EVPN
+	evpn    *status.EVPN
 	history history
 	looked  time.Time // when the report was made
 	err     error     // of the latest look

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/uvtep/uvtep/api"
+	"github.com/uvtep/uvtep/internal/status"
 )
 
 // TestScreen: links and remotes with their rates, drops, sessions and the verdict, in 80x24.
@@ -294,11 +295,11 @@ func TestAgent(t *testing.T) {
 	m, d := watched(2, usual())
 	m.Resize(120, 30)
 	l := d.next()
-	l.EVPN.Neighbours[1] = Neighbour{Address: netip.MustParseAddr("203.0.113.2"), State: "Active", LastError: "hold timer\x1b[0m expired"}
+	l.EVPN.Neighbours[1] = status.Neighbour{Address: netip.MustParseAddr("203.0.113.2"), State: "Active", LastError: "hold timer\x1b[0m expired"}
 	m.Look(l)
 	has(t, m, "evpn 1 of 2 neighbours established, 14190 routes; 203.0.113.2 is Active: hold timer?[0m expired")
 	l = d.next()
-	l.EVPN = &EVPN{Err: errBroken}
+	l.EVPN = &status.EVPN{Err: errBroken}
 	m.Look(l)
 	has(t, m, "evpn: uvtep daemon is not running")
 	l = d.next()

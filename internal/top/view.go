@@ -104,7 +104,7 @@ func (m *Model) nothing() string {
 func (m *Model) head() []line {
 	all := []line{m.daemonLine(), m.rateLine()}
 	if m.evpn != nil {
-		all = append(all, m.evpn.line())
+		all = append(all, evpnLine(m.evpn))
 	}
 	return all
 }
@@ -170,24 +170,23 @@ func (m *Model) perSecond(v float64) string {
 	return status.Short(v)
 }
 
-func (e *EVPN) line() line {
+// evpnLine is the agent's sessions.
+func evpnLine(e *status.EVPN) line {
 	if e.Err != nil {
 		return styled("evpn: "+clean(e.Err.Error()), bad)
 	}
-	up, routes, note := 0, 0, ""
-	for _, n := range e.Neighbours {
-		routes += n.Routes
-		if n.State == "Established" {
-			up++
-		} else if note == "" {
+	up, routes := e.Count()
+	note, as := "", plain
+	for i := range e.Neighbours {
+		if n := &e.Neighbours[i]; !n.Established() {
 			note = fmt.Sprintf("; %s is %s", n.Address, clean(n.State))
 			if n.LastError != "" {
 				note += ": " + clean(n.LastError)
 			}
+			break
 		}
 	}
-	as := plain
-	if up < len(e.Neighbours) || up == 0 {
+	if note != "" || up == 0 {
 		as = bad
 	}
 	return styled(fmt.Sprintf("evpn %d of %d neighbours established, %d routes%s", up, len(e.Neighbours), routes, note), as)
