@@ -110,4 +110,13 @@ type Stats struct {
 	Panics     uint64 `json:"panics"`     // faults of uvtep that were caught: see its log
 	Addresses  int    `json:"addresses"`  // unicast entries of all links' FDBs
 	MaxAddress int    `json:"maxaddress"` // how many of them there may be, 0 for any number
+	// Reload is why the configuration file was not applied when it was last read again; nil: it was.
+	Reload *FailedReload `json:"failed_reload,omitempty"`
+}
+
+// FailedReload is a configuration file that was read again and not applied, or not whole.
+type FailedReload struct {
+	File    string `json:"file"`
+	Seconds uint32 `json:"seconds"` // ago
+	Error   string `json:"error"`   // in one line
 }

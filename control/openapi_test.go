@@ -76,7 +76,7 @@ func TestOpenAPIFields(t *testing.T) {
 	doc := openAPI(t)
 	types := map[string]any{
 		"Version": api.Version{}, "Error": api.Error{}, "LinkSpec": api.LinkChange{}, "Link": api.Link{}, "Netdev": api.Netdev{}, "Offload": api.Offload{},
-		"TAPOffload": api.TAPOffload{}, "UDPGSO": api.UDPGSO{}, "UDPGRO": api.UDPGRO{}, "TunnelGSO": api.TunnelGSO{}, "TXRing": api.TXRing{}, "Filter": api.Filter{}, "Counts": api.Counts{}, "LinkStats": api.LinkStats{}, "Stats": api.Stats{},
+		"TAPOffload": api.TAPOffload{}, "UDPGSO": api.UDPGSO{}, "UDPGRO": api.UDPGRO{}, "TunnelGSO": api.TunnelGSO{}, "TXRing": api.TXRing{}, "Filter": api.Filter{}, "Counts": api.Counts{}, "LinkStats": api.LinkStats{}, "Stats": api.Stats{}, "FailedReload": api.FailedReload{},
 		"FDBEntry": api.FDBEntry{}, "FDBFilter": api.FDBFilter{}, "Flushed": api.Flushed{}, "Event": api.Event{}, "LocalEntry": api.LocalEntry{},
 		"FDBBatch": api.FDBBatch{}, "FDBChange": api.FDBChange{}, "BatchResult": api.BatchResult{}, "ChangeResult": api.ChangeResult{},
 		"NeighBatch": api.NeighBatch{}, "NeighChange": api.NeighChange{}, "NeighEntry": api.NeighEntry{}, "Sweep": api.Sweep{}, "Swept": api.Swept{},

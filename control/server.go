@@ -56,6 +56,8 @@ type ServerConfig struct {
 	Recent func() []string
 	// ApplyConfig reads the configuration file again; nil: there is none.
 	ApplyConfig func(context.Context, api.ConfigApply) (api.ConfigApplied, error)
+	// FailedReload is why the file was not applied when it was last read again; nil, and what it returns: it was.
+	FailedReload func() *api.FailedReload
 	// Page answers GET requests below /web/, whose paths it gets without that; nil: there are none.
 	Page http.Handler
 	// Changed is called after each request that changed something; nil: nothing is.
@@ -269,5 +271,9 @@ func (s *Server) log(r *http.Request) (any, error) {
 func (s *Server) stats(*http.Request) (any, error) {
 	stats := s.config.Stats()
 	held, limit := s.config.Addresses()
-	return api.Stats{LinkStats: statsOf(&stats), Panics: fault.Caught(), Addresses: held, MaxAddress: limit}, nil
+	all := api.Stats{LinkStats: statsOf(&stats), Panics: fault.Caught(), Addresses: held, MaxAddress: limit}
+	if s.config.FailedReload != nil {
+		all.Reload = s.config.FailedReload()
+	}
+	return all, nil
 }

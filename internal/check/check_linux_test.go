@@ -61,6 +61,7 @@ func TestRules(t *testing.T) {
 		{"capabilities", func(f *Facts) { f.Caps, f.RmemMax, f.WmemMax = 0, 0, 0 }, "CAP_NET_ADMIN is missing"},
 		{"kernel", func(f *Facts) { f.KernelFault = "Linux 7.1.0 spoils datagrams" }, "take a mended kernel"},
 		{"networkd", func(f *Facts) { f.NetworkFiles[0].Names = []string{"eth0", "vx*"} }, "/etc/systemd/network/eth.network"},
+		{"reload", func(f *Facts) { f.Reload = &api.FailedReload{File: "/etc/u.yaml", Seconds: 90, Error: "line 3: no"} }, "did not apply /etc/u.yaml when it last read it, 90 s ago: line 3: no"},
 		{"networkmanager", func(f *Facts) {
 			f.Profiles = []Profile{{"/etc/NetworkManager/system-connections/v.nmconnection", "vxlan", "vxlan0"}}
 		}, "makes a device of this name and type vxlan by /etc/NetworkManager/system-connections/v.nmconnection"},

@@ -21,7 +21,9 @@ type Facts struct {
 	WmemMax      int
 	NetworkFiles []NetworkFile // of systemd-networkd
 	Profiles     []Profile     // of NetworkManager
-	Links        []Link
+	// Reload is a configuration file that the daemon did not apply when it last read it; nil: it did.
+	Reload *api.FailedReload
+	Links  []Link
 }
 
 // NetworkFile is a .network file of systemd-networkd.

@@ -17,7 +17,7 @@ type Rule struct {
 // Rules are all rules, in the order in which a fault makes the next ones moot.
 func Rules() []Rule {
 	return []Rule{
-		{"tun", tun}, {"capabilities", capabilities}, {"kernel", kernel}, {"buffers", buffers}, {"networkd", networkd}, {"networkmanager", networkManager},
+		{"tun", tun}, {"capabilities", capabilities}, {"kernel", kernel}, {"buffers", buffers}, {"reload", reload}, {"networkd", networkd}, {"networkmanager", networkManager},
 		{"port", each(port)}, {"local", each(local)}, {"duplicate", each(duplicate)},
 		{"group", each(group)}, {"querier", each(querier)},
 		{"route", peers(route)}, {"loop", peers(loop)}, {"rp-filter", peers(rpFilter)}, {"mtu", peers(mtu)},
@@ -94,6 +94,12 @@ func buffers(f *Facts, found func(link, what, do string)) {
 		if b.size != 0 && b.size < wantedBuffer {
 			found("", fmt.Sprintf("%s is %d: bursts are dropped", b.name, b.size), fmt.Sprintf("sysctl -w %s=%d, or give CAP_NET_ADMIN", b.name, wantedBuffer))
 		}
+	}
+}
+
+func reload(f *Facts, found func(link, what, do string)) {
+	if r := f.Reload; r != nil {
+		found("", fmt.Sprintf("the daemon did not apply %s when it last read it, %d s ago: %s", r.File, r.Seconds, r.Error), "correct it, and uvtep config apply")
 	}
 }
 

@@ -23,7 +23,7 @@ func newCheckCommand(a *app) *cobra.Command {
 		Long: `uvtep check [--config FILE]
 
 Of the links of FILE or, without it, of the daemon's: /dev/net/tun and capabilities; faults that this
-kernel is known to have; buffers; systemd-networkd or NetworkManager about to take the device; a dstport that is taken,
+kernel is known to have; buffers; a file that the daemon did not apply; systemd-networkd or NetworkManager about to take the device; a dstport that is taken,
 and by whom; a local address that is missing, or that another host has, too; routes to remotes and
 groups, and those that lead through the link; rp_filter; a bridge that cuts the group off; the MTU
 against the route and against the path; a remote that does not answer, listens on another port, or
@@ -37,11 +37,13 @@ was, or wrong usage.`,
 			if len(args) > 0 {
 				return usagef("unknown word %q after check", args[0])
 			}
-			wants, err := a.wants(cmd.Context(), file)
+			wants, failed, err := a.wants(cmd.Context(), file)
 			if err != nil {
 				return err
 			}
-			return a.showFindings(check.Judge(check.Gather(wants)), len(wants))
+			facts := check.Gather(wants)
+			facts.Reload = failed
+			return a.showFindings(check.Judge(facts), len(wants))
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "check the links of the configuration `FILE`")
@@ -49,24 +51,27 @@ was, or wrong usage.`,
 }
 
 // wants are the links to check: those of a file, with what of them the daemon serves already,
-// or the daemon's.
-func (a *app) wants(ctx context.Context, file string) ([]check.Want, error) {
+// or the daemon's. failed is the reload that the daemon tells of.
+func (a *app) wants(ctx context.Context, file string) (wants []check.Want, failed *api.FailedReload, err error) {
 	var served []api.Link
-	err := a.withClient(func(c *client.Client) (err error) {
-		served, err = c.Links(ctx)
+	err = a.withClient(func(c *client.Client) (err error) {
+		if served, err = c.Links(ctx); err != nil {
+			return err
+		}
+		stats, err := c.Stats(ctx)
+		failed = stats.Reload
 		return err
 	})
 	if file != "" && errors.Is(err, client.ErrNotRunning) {
 		err = nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	running := make(map[string]*api.Link)
 	for i := range served {
 		running[served[i].Spec.Name] = &served[i]
 	}
-	var wants []check.Want
 	if file == "" {
 		for i := range served {
 			l := &served[i]
@@ -75,7 +80,7 @@ func (a *app) wants(ctx context.Context, file string) ([]check.Want, error) {
 	} else {
 		f, err := config.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for i := range f.Links {
 			l := &f.Links[i]
@@ -83,9 +88,9 @@ func (a *app) wants(ctx context.Context, file string) ([]check.Want, error) {
 		}
 	}
 	if len(wants) == 0 {
-		return nil, check.ErrNothing
+		return nil, nil, check.ErrNothing
 	}
-	return wants, nil
+	return wants, failed, nil
 }
 
 // remotesOf are the remotes that a link's configuration names.

@@ -81,8 +81,15 @@ func TestHalfWrittenFile(t *testing.T) {
 	if log := f.hangup(); !strings.Contains(log, "link vx9 would go: nothing is changed") || links() != 10 {
 		t.Errorf("without the last link: %s", log)
 	}
+	failed := "the daemon did not apply " + f.file + " when it last read it, "
+	if r := f.uvtep("check"); !strings.Contains(r.out, failed) || !strings.Contains(r.out, "link vx9 would go") {
+		t.Errorf("check after that: %+v", r)
+	}
 	if r := f.apply("--force"); r != (result{exitDone, f.file + ": links: 9; removed: vx9\n", ""}) || links() != 9 {
 		t.Errorf("config apply --force: %+v", r)
+	}
+	if r := f.uvtep("check"); strings.Contains(r.out, failed) {
+		t.Errorf("check once it was applied: %+v", r)
 	}
 	writeFile(t, f.file, nine[:strings.Index(nine, "  - name: vx8")]+"...\n")
 	f.hangup()

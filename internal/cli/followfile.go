@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,22 @@ type followedFile struct {
 	limit   func(addresses int) // takes the file's `maxaddress`; nil: an option says it
 	times   int                 // that it was read again
 	manager *service            // is told of it
+	fault   atomic.Pointer[failedReload]
+}
+
+// failedReload is why the file was not applied when it was last read again, and when that was.
+type failedReload struct {
+	at  time.Time
+	err error
+}
+
+// failed is that for the control API; nil: the file was applied.
+func (f *followedFile) failed() *api.FailedReload {
+	was := f.fault.Load()
+	if was == nil {
+		return nil
+	}
+	return &api.FailedReload{File: f.name, Seconds: uint32(time.Since(was.at) / time.Second), Error: oneLine(was.err)}
 }
 
 // applyRequest is a request of the control API to apply the file.
@@ -179,6 +196,11 @@ func (f *followedFile) again(ctx context.Context, force bool) (applied api.Confi
 	log := f.answers.With("reload", f.times)
 	if fault.Catch(log, "applying the configuration file again", func() { applied, err = f.readAndApply(ctx, log, force) }) {
 		err = errors.New("a fault of uvtep: its log has the stack; please report it")
+	}
+	if err != nil {
+		f.fault.Store(&failedReload{time.Now(), err})
+	} else {
+		f.fault.Store(nil)
 	}
 	return applied, err
 }

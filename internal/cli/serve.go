@@ -126,7 +126,7 @@ func (t *turn) controls(page *web.Page) control.ServerConfig {
 		c.Page = page
 	}
 	if t.file != nil {
-		c.ApplyConfig = t.file.ask
+		c.ApplyConfig, c.FailedReload = t.file.ask, t.file.failed
 	}
 	return c
 }

@@ -122,6 +122,9 @@ func judgeDaemon(s *Snapshot, drops []Drop) (all []Finding) {
 	if len(s.Links) == 0 {
 		all = append(all, Finding{"", "the daemon has no link", "add one: uvtep link add vxlan0 id 42 local IP remote IP"})
 	}
+	if f := s.Stats.Reload; f != nil {
+		all = append(all, Finding{"", fmt.Sprintf("%s was not applied %d s ago: %s", f.File, f.Seconds, f.Error), "correct it, and uvtep config apply"})
+	}
 	var rx uint64
 	for i := range s.Links {
 		rx += s.Links[i].Stats.Rx.Packets

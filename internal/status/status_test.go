@@ -146,6 +146,9 @@ func TestFaults(t *testing.T) {
 		"own fault":      {func(l looks) { l.now.Stats.Panics = 1 }, "degraded: uvtep has caught 1 faults of its own: "},
 		"unknown VNI":    {func(l looks) { l.now.Stats.Drops = map[string]uint64{"rx-unknown-vni": 4} }, "degraded: drops rx-unknown-vni: 2 a second, 4 since the start: compare the VNI"},
 		"no link at all": {func(l looks) { l.now.Links = nil }, "degraded: the daemon has no link: "},
+		"reload": {func(l looks) {
+			l.now.Stats.Reload = &api.FailedReload{File: "/etc/uvtep/uvtep.yaml", Seconds: 90, Error: "line 3: no"}
+		}, "degraded: /etc/uvtep/uvtep.yaml was not applied 90 s ago: line 3: no: correct it, and uvtep config apply"},
 		"a session is down": {func(l looks) {
 			l.now.EVPN = &EVPN{Neighbours: []Neighbour{
 				{Address: netip.MustParseAddr("203.0.113.1"), State: "Established", Routes: 7},
