@@ -77,6 +77,7 @@ func TestRules(t *testing.T) {
 		{"mtu", with(func(l *Link, p *Peer) { l.MTU, p.Width = 1500, 1500 }), "uvtep link set vxlan0 mtu 1450"},
 		{"echo", with(func(_ *Link, p *Peer) { p.Echo, p.Width = ping.ErrSilent, 0 }), "does not answer ICMP echo: no answer"},
 		{"path-mtu", with(func(_ *Link, p *Peer) { p.Width = 1450 }), "uvtep link set vxlan0 mtu 1400"},
+		{"path-back", with(func(_ *Link, p *Peer) { p.Back = 1480 }), "of 1500 bytes only 1480 come back from 192.0.2.2 in one piece: make the path back as wide, or uvtep link set vxlan0 mtu 1430"},
 		{"dstport", with(func(_ *Link, p *Peer) { p.UDP, p.Listens = os.NewSyscallError("read", syscall.ECONNREFUSED), 8472 }), "listens on port 8472 and not on 4789"},
 		{"dstport", with(func(_ *Link, p *Peer) { p.UDP = os.NewSyscallError("read", syscall.ECONNREFUSED) }), "nobody listens on port 4789"},
 		{"firewall", with(func(_ *Link, p *Peer) { p.UDP = os.NewSyscallError("write", syscall.EPERM) }), "operation not permitted"},

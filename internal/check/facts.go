@@ -77,6 +77,7 @@ type Peer struct {
 	RouteMTU int
 	Echo     error  // of an ICMP echo
 	Width    int    // IP packet that passes unfragmented, of Needed; 0: not known
+	Back     int    // longest piece that the answer to that came in; 0: it came whole
 	UDP      error  // of a datagram to the link's port
 	Listens  uint16 // another port that something listens on; 0: none
 }

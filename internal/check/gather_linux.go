@@ -33,7 +33,8 @@ func Gather(links []Want) *Facts {
 		_ = tun.Close() // nothing was done with it
 	}
 	f.RmemMax, f.WmemMax = sysctl("net/core/rmem_max"), sysctl("net/core/wmem_max")
-	f.Profiles = profiles(profileDirs...)
+	// Where NetworkManager keeps its profiles (NetworkManager.conf(5), keyfile).
+	f.Profiles = profiles("/etc/NetworkManager/system-connections", "/run/NetworkManager/system-connections", "/usr/lib/NetworkManager/system-connections")
 	said := make(map[netip.Addr][]net.HardwareAddr)
 	for _, w := range links {
 		f.Links = append(f.Links, gatherLink(w, said))
@@ -204,7 +205,7 @@ func gatherPeer(n *ping.Host, l *Link, a netip.Addr) Peer {
 	// The layers one by one: each is a fact of its own.
 	p.Echo = ping.Ask(n, c, src)
 	if p.Echo == nil {
-		p.Width = ping.Width(n, c, src, l.Needed(&p))
+		p.Width, p.Back = ping.Width(n, c, src, l.Needed(&p))
 	}
 	to := netip.AddrPortFrom(a, l.Port)
 	if p.UDP = n.UDP(src, to, make([]byte, encap.HeaderLen)); errors.Is(p.UDP, unix.ECONNREFUSED) {

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// profileDirs is where NetworkManager keeps its profiles (NetworkManager.conf(5), keyfile).
-var profileDirs = []string{"/etc/NetworkManager/system-connections", "/run/NetworkManager/system-connections", "/usr/lib/NetworkManager/system-connections"}
-
 // profiles reads the profiles that come up by themselves and name their device (nm-settings-keyfile(5)). Without the right to
 // read them, which root has, there are none.
 func profiles(dirs ...string) (all []Profile) {

@@ -21,7 +21,7 @@ func Rules() []Rule {
 		{"port", each(port)}, {"local", each(local)}, {"duplicate", each(duplicate)},
 		{"group", each(group)}, {"querier", each(querier)},
 		{"route", peers(route)}, {"loop", peers(loop)}, {"rp-filter", peers(rpFilter)}, {"mtu", peers(mtu)},
-		{"echo", peers(echo)}, {"path-mtu", peers(pathMTU)}, {"dstport", peers(dstport)}, {"firewall", peers(firewall)},
+		{"echo", peers(echo)}, {"path-mtu", peers(pathMTU)}, {"path-back", peers(pathBack)}, {"dstport", peers(dstport)}, {"firewall", peers(firewall)},
 	}
 }
 
@@ -198,6 +198,13 @@ func pathMTU(l *Link, p *Peer, found say) {
 	if need := l.Needed(p); p.Echo == nil && p.Width > 0 && p.Width < need && need <= p.RouteMTU {
 		found(fmt.Sprintf("of %d bytes only %d pass to %s", need, p.Width, p.Addr),
 			fmt.Sprintf("uvtep link set %s mtu %d, or widen the path", l.Name, p.Width-(need-l.MTU)))
+	}
+}
+
+func pathBack(l *Link, p *Peer, found say) {
+	if need := l.Needed(p); p.Width >= need && p.Back != 0 && p.Back < need {
+		found(fmt.Sprintf("of %d bytes only %d come back from %s in one piece", need, p.Back, p.Addr),
+			fmt.Sprintf("make the path back as wide, or uvtep link set %s mtu %d on both ends", l.Name, p.Back-(need-l.MTU)))
 	}
 }
 

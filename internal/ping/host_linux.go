@@ -2,7 +2,6 @@ package ping
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,12 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
@@ -38,75 +33,6 @@ func (*Host) Route(remote, _ netip.Addr) (dev string, src netip.Addr, mtu int, e
 		return "", src, 0, err
 	}
 	return i.Name, r.Source, r.MTU, nil
-}
-
-const (
-	ipv4HeaderLen, ipv6HeaderLen, echoHeaderLen = 20, 40, 8
-)
-
-// Echo needs CAP_NET_RAW.
-func (h *Host) Echo(from, to netip.Addr, size int, wait time.Duration) (time.Duration, error) {
-	network, header := "ip4:icmp", ipv4HeaderLen
-	request := icmp.Message{Type: ipv4.ICMPTypeEcho}
-	if to.Is6() {
-		network, header = "ip6:ipv6-icmp", ipv6HeaderLen
-		request.Type = ipv6.ICMPTypeEchoRequest
-	}
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return setDontFragment(c, to.Is6()) }}
-	conn, err := lc.ListenPacket(context.Background(), network, from.String())
-	if err != nil {
-		return 0, needsRaw(err)
-	}
-	defer func() { _ = conn.Close() }() // nothing was buffered
-	h.seq++
-	echo := &icmp.Echo{ID: os.Getpid() & 0xffff, Seq: h.seq & 0xffff, Data: make([]byte, max(0, size-header-echoHeaderLen))}
-	request.Body = echo
-	b, err := request.Marshal(nil) // the kernel makes the checksum of ICMPv6 (RFC 3542 section 3.1)
-	if err != nil {
-		return 0, err
-	}
-	began := time.Now()
-	if _, err := conn.WriteTo(b, &net.IPAddr{IP: to.AsSlice(), Zone: to.Zone()}); err != nil {
-		return 0, err
-	}
-	if err := conn.SetReadDeadline(began.Add(wait)); err != nil {
-		return 0, err
-	}
-	for buf := make([]byte, 64<<10); ; {
-		n, peer, err := conn.ReadFrom(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return 0, ErrSilent
-		}
-		if err != nil {
-			return 0, err
-		}
-		if a, ok := peer.(*net.IPAddr); !ok || !a.IP.Equal(to.AsSlice()) {
-			continue
-		}
-		m, err := icmp.ParseMessage(request.Type.Protocol(), buf[:n])
-		if err != nil {
-			continue // not for us
-		}
-		reply, ok := m.Body.(*icmp.Echo)
-		isReply := m.Type == ipv4.ICMPTypeEchoReply || m.Type == ipv6.ICMPTypeEchoReply
-		if ok && isReply && reply.ID == echo.ID && reply.Seq == echo.Seq {
-			return time.Since(began), nil
-		}
-	}
-}
-
-// setDontFragment has packets leave as they are, whatever path MTU the kernel believes in
-// (IP_PMTUDISC_PROBE, ip(7)): what it believes may be forged.
-func setDontFragment(c syscall.RawConn, v6 bool) error {
-	var err error
-	bad := c.Control(func(fd uintptr) {
-		if v6 {
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
-			return
-		}
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
-	})
-	return errors.Join(bad, err)
 }
 
 func needsRaw(err error) error {

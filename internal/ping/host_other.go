@@ -20,8 +20,8 @@ func (*Host) Route(netip.Addr, netip.Addr) (string, netip.Addr, int, error) {
 }
 
 // Echo is not supported.
-func (*Host) Echo(netip.Addr, netip.Addr, int, time.Duration) (time.Duration, error) {
-	return 0, errors.ErrUnsupported
+func (*Host) Echo(netip.Addr, netip.Addr, int, time.Duration) (Answer, error) {
+	return Answer{}, errors.ErrUnsupported
 }
 
 // UDP is not supported.

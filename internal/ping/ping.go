@@ -34,6 +34,16 @@ type Step struct {
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"` // what to do where the layer fails
 	PMTU int    `json:"path_mtu,omitempty"`
+	// Back is the longest piece that an answer as long as the request came back in; 0: it came whole.
+	Back int `json:"path_mtu_back,omitempty"`
+}
+
+// Answer is what came back for an echo request.
+type Answer struct {
+	RTT time.Duration
+	// Piece is the longest fragment that it came in, IP header included; 0: it came whole. Hosts answer
+	// without DF, so that a path back that is narrower than the path there shows in it.
+	Piece int
 }
 
 // Network is what a Run asks. *Host is this host's.
@@ -41,8 +51,8 @@ type Network interface {
 	// Route is the device and the outer source address of packets to a remote.
 	Route(remote, local netip.Addr) (dev string, src netip.Addr, mtu int, err error)
 	// Echo sends an ICMP echo request of size bytes, IP header included, that must not be
-	// fragmented, and waits for the answer.
-	Echo(from, to netip.Addr, size int, wait time.Duration) (rtt time.Duration, err error)
+	// fragmented, and waits for the answer, which is as long.
+	Echo(from, to netip.Addr, size int, wait time.Duration) (Answer, error)
 	// UDP sends a datagram to a port, and returns what ICMP or this host says against it.
 	UDP(from netip.Addr, to netip.AddrPort, payload []byte) error
 	// Neighbour asks, through a device, who has an address. It returns all that say so.
@@ -108,10 +118,10 @@ func (r *run) least() int {
 
 func (r *run) echo() *Step {
 	for range tries {
-		var rtt time.Duration
-		if rtt, r.err = r.n.Echo(r.src, r.c.Remote, min(r.least(), r.mtu), patience); r.err == nil {
-			r.rtt = rtt
-			return &Step{Name: "underlay", OK: true, Text: fmt.Sprintf("%s answers in %v", r.c.Remote, rtt.Round(10*time.Microsecond))}
+		var a Answer
+		if a, r.err = r.n.Echo(r.src, r.c.Remote, min(r.least(), r.mtu), patience); r.err == nil {
+			r.rtt = a.RTT
+			return &Step{Name: "underlay", OK: true, Text: fmt.Sprintf("%s answers in %v", r.c.Remote, a.RTT.Round(10*time.Microsecond))}
 		}
 		if !errors.Is(r.err, ErrSilent) {
 			break
@@ -169,9 +179,13 @@ func (r *run) path() *Step {
 	if r.c.MTU > 0 {
 		want = r.c.MTU + encap.Overhead(ipv6)
 	}
-	width := r.width(want)
-	s := &Step{Name: "path", OK: width >= want, PMTU: width}
+	width, back := r.width(want)
+	s := &Step{Name: "path", OK: width >= want && back == 0, PMTU: width, Back: back}
 	switch {
+	case width >= want && back != 0:
+		s.Text = fmt.Sprintf("%d bytes pass unfragmented, and come back in pieces of at most %d", want, back)
+		s.Do = fmt.Sprintf("make the path back as wide: look at the MTU of the remote's route to %s (ip route get there), or make the link's MTU there and here %d",
+			r.src, encap.LinkMTU(back, ipv6, 0))
 	case s.OK && r.c.MTU > 0:
 		s.Text = fmt.Sprintf("%d bytes pass unfragmented, as mtu %d of %s needs", want, r.c.MTU, r.c.Link)
 	case s.OK:
@@ -197,19 +211,21 @@ func Ask(n Network, c *Config, src netip.Addr) error {
 }
 
 // Width is the size of the longest IP packet, up to most, that reaches the remote unfragmented
-// and is answered. It is of use where Ask had an answer.
-func Width(n Network, c *Config, src netip.Addr, most int) int {
+// and is answered. back is the longest piece that its answer came in, 0 where it came whole. Both are of use
+// where Ask had an answer.
+func Width(n Network, c *Config, src netip.Addr, most int) (width, back int) {
 	r := run{n: n, c: c, src: src, mtu: most}
 	return r.width(most)
 }
 
-// width is the size of the longest IP packet, up to most, that is answered.
-func (r *run) width(most int) int {
+// width is the size of the longest IP packet, up to most, that is answered, and the longest piece that the answer came in.
+func (r *run) width(most int) (width, back int) {
 	passes := func(size int) bool {
 		wait := min(max(10*r.rtt, 200*time.Millisecond), patience)
 		for range 2 {
-			_, err := r.n.Echo(r.src, r.c.Remote, size, wait)
+			a, err := r.n.Echo(r.src, r.c.Remote, size, wait)
 			if err == nil {
+				back = a.Piece
 				return true
 			}
 			if !errors.Is(err, ErrSilent) {
@@ -219,7 +235,7 @@ func (r *run) width(most int) int {
 		return false
 	}
 	if passes(most) {
-		return most
+		return most, back
 	}
 	low, high := min(r.least(), most), most // low passes, high does not
 	for high-low > 1 {
@@ -229,7 +245,7 @@ func (r *run) width(most int) int {
 			high = mid
 		}
 	}
-	return low
+	return low, back
 }
 
 func (r *run) overlay() *Step {

@@ -26,6 +26,7 @@ type fake struct {
 	listens  map[uint16]bool
 	prohibit bool
 	width    int
+	back     int
 	hosts    map[netip.Addr][]net.HardwareAddr
 	lose     int // echoes that are lost first
 	echoes   int
@@ -39,12 +40,16 @@ func (f *fake) Route(netip.Addr, netip.Addr) (string, netip.Addr, int, error) {
 	return f.dev, here, 1550, f.noRoute
 }
 
-func (f *fake) Echo(_, _ netip.Addr, size int, _ time.Duration) (time.Duration, error) {
+func (f *fake) Echo(_, _ netip.Addr, size int, _ time.Duration) (Answer, error) {
 	f.echoes++
 	if f.dead || size > f.width || f.echoes <= f.lose {
-		return 0, ErrSilent
+		return Answer{}, ErrSilent
 	}
-	return time.Millisecond, nil
+	a := Answer{RTT: time.Millisecond}
+	if f.back > 0 && size > f.back {
+		a.Piece = f.back
+	}
+	return a, nil
 }
 
 func (f *fake) UDP(_ netip.Addr, to netip.AddrPort, _ []byte) error {
@@ -79,6 +84,7 @@ func TestRun(t *testing.T) {
 		"kernel's port":    {func(f *fake) { f.listens = map[uint16]bool{8472: true} }, "port fails: UDP 192.0.2.2:4789: nobody listens: something listens on 8472 there", 3},
 		"firewall refuses": {func(f *fake) { f.prohibit = true }, "port fails: UDP 192.0.2.2:4789: no route to host: look for a firewall", 3},
 		"MTU 50 short":     {func(f *fake) { f.width = 1500 }, "path fails: 1500 bytes pass unfragmented, 1550 do not: uvtep link set vxlan0 mtu 1450", 4},
+		"narrow way back":  {func(f *fake) { f.back = 1500 }, "path fails: 1550 bytes pass unfragmented, and come back in pieces of at most 1500: make the path back as wide", 4},
 		"a liar": {func(f *fake) { f.hosts[inside] = append(f.hosts[inside], mac) },
 			"overlay fails: 02:00:00:00:00:02 and 02:00:00:00:00:01 both say that they have 198.51.100.2: find the one that lies", 5},
 		"wrong VNI": {func(f *fake) { f.hosts = nil }, "overlay fails: 198.51.100.2 on vxlan0: no answer: compare VNI 42", 5},
@@ -105,8 +111,8 @@ func TestWidth(t *testing.T) {
 		f := healthy()
 		f.width = width
 		r := run{n: f, c: &Config{Remote: there}, mtu: 1600}
-		if got := r.width(1600); got != min(width, 1600) {
-			t.Fatalf("%d, want %d", got, width)
+		if got, back := r.width(1600); got != min(width, 1600) || back != 0 {
+			t.Fatalf("%d, back %d, want %d", got, back, width)
 		}
 	}
 }

@@ -42,9 +42,9 @@ func pingMain() int {
 		if _, from, _, err = h.Route(to, from); err != nil {
 			break
 		}
-		if rtt, e := h.Echo(from, to, 84, time.Second); e == nil {
+		if answer, e := h.Echo(from, to, 84, time.Second); e == nil {
 			got++
-			fmt.Printf("64 bytes from %s: icmp_seq=%d time=%v\n", to, i+1, rtt)
+			fmt.Printf("64 bytes from %s: icmp_seq=%d time=%v\n", to, i+1, answer.RTT)
 		}
 	}
 	if err != nil {
