@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,13 +37,19 @@ remote. Without a daemon the underlay is asked alone, with port 4789.
 
 It sends ordinary packets (ICMP echo, a datagram or two to the VTEP's port, ARP) and needs
 CAP_NET_RAW. A VTEP that listens does not answer, nor does a firewall that drops: only --overlay
-tells them apart. Exit status: 0 everything answers, 1 a layer fails, or wrong usage.`,
+tells them apart. Where the answer arrives at this host and not at the daemon, it says so: a firewall
+here drops it. Exit status: 0 everything answers, 1 a layer fails, or wrong usage.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.pingConfig(cmd.Context(), args, overlay)
 			if err != nil {
 				return err
 			}
 			cfg.Probe = probe
+			if cfg.Link != "" {
+				cfg.Received = func() (n uint64, err error) {
+					return n, a.withClient(func(c *client.Client) error { return received(cmd.Context(), c, &n) })
+				}
+			}
 			return a.ping(cfg)
 		},
 	}
@@ -88,6 +95,31 @@ func (a *app) pingConfig(ctx context.Context, args []string, overlay string) (*p
 		err = usagef("no link has the remote %s: say which one the overlay is asked by, dev NAME", cfg.Remote)
 	}
 	return cfg, err
+}
+
+// received adds up what the daemon had from its sockets: what it took and what it dropped.
+func received(ctx context.Context, c *client.Client, n *uint64) error {
+	links, err := c.Links(ctx)
+	if err != nil {
+		return err
+	}
+	stats, err := c.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	add := func(s *api.LinkStats) {
+		*n += s.Rx.Packets
+		for reason, count := range s.Drops {
+			if strings.HasPrefix(reason, "rx-") {
+				*n += count
+			}
+		}
+	}
+	add(&stats.LinkStats)
+	for i := range links {
+		add(&links[i].Stats)
+	}
+	return nil
 }
 
 // linkFor is the link called dev or, without a name, the first that has the remote; nil:

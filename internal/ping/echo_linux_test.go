@@ -2,6 +2,7 @@ package ping
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"testing"
@@ -55,6 +56,9 @@ func TestWayBack(t *testing.T) {
 		if width, back := ask(); width != 1500 || back != 0 {
 			t.Errorf("%s: %d there, %d back", tt.b, width, back)
 		}
+		if n := watched(t, a, b, tt.a.Addr(), tt.b.Addr()); n != 3 {
+			t.Errorf("%s: %d packets to the port came, want 3", tt.b, n)
+		}
 		route := lab.Route{Dst: netip.PrefixFrom(tt.a.Addr(), tt.a.Addr().BitLen()), Dev: wire.B, MTU: 1400}
 		if err := b.AddRoute(route); err != nil {
 			t.Fatal(err)
@@ -63,4 +67,44 @@ func TestWayBack(t *testing.T) {
 			t.Errorf("%s, a route back of mtu 1400: %d there, %d back", tt.b, width, back)
 		}
 	}
+}
+
+// watched is what Watch counts of three packets from b to a's port 4789, with one to another port behind them.
+func watched(t *testing.T, a, b *lab.Host, dst, src netip.Addr) (n int) {
+	t.Helper()
+	var count func() (int, error)
+	var last *net.UDPConn
+	err := a.Do(func() (err error) {
+		if last, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(dst, 4790))); err != nil {
+			return err
+		}
+		count, err = new(Host).Watch(src, 4789)
+		return err
+	})
+	if err == nil {
+		defer last.Close()
+		err = b.Do(func() error {
+			for _, port := range []uint16{4789, 4789, 4789, 4790} {
+				c, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(src, 0)), net.UDPAddrFromAddrPort(netip.AddrPortFrom(dst, port)))
+				if err != nil {
+					return err
+				}
+				_, err = c.Write([]byte("x"))
+				if err := errors.Join(err, c.Close()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		_, err = last.Read(make([]byte, 1)) // so the others have come
+	}
+	if err == nil {
+		n, err = count()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -32,4 +32,9 @@ func (*Host) Neighbour(string, net.HardwareAddr, netip.Addr, time.Duration) ([]n
 	return nil, errors.ErrUnsupported
 }
 
+// Watch is not supported.
+func (*Host) Watch(netip.Addr, uint16) (func() (int, error), error) {
+	return nil, errors.ErrUnsupported
+}
+
 func isRefused(error) bool { return false }

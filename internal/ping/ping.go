@@ -25,6 +25,8 @@ type Config struct {
 
 	Probe   bool       // find the width of the path
 	Overlay netip.Addr // a host of the overlay to ask for; invalid: none
+	// Received is how many packets the daemon has had from its sockets, whatever it did with them; nil: it is not known.
+	Received func() (uint64, error)
 }
 
 // Step is what came of asking one layer.
@@ -57,6 +59,9 @@ type Network interface {
 	UDP(from netip.Addr, to netip.AddrPort, payload []byte) error
 	// Neighbour asks, through a device, who has an address. It returns all that say so.
 	Neighbour(dev string, mac net.HardwareAddr, ip netip.Addr, wait time.Duration) ([]net.HardwareAddr, error)
+	// Watch begins to count the packets from a host to a UDP port of this one, before any firewall of this
+	// host sees them. count ends that.
+	Watch(from netip.Addr, port uint16) (count func() (int, error), err error)
 }
 
 // ErrSilent is returned where nothing answers.
@@ -252,10 +257,12 @@ func (r *run) overlay() *Step {
 	if !r.c.Overlay.IsValid() {
 		return nil
 	}
+	dropped := r.watch()
 	var err error
 	for range tries {
 		var macs []net.HardwareAddr
 		if macs, err = r.n.Neighbour(r.c.Link, r.c.MAC, r.c.Overlay, patience); err == nil {
+			_ = dropped()
 			if len(macs) > 1 {
 				return &Step{
 					Name: "overlay", Text: fmt.Sprintf("%s and %s both say that they have %s", macs[0], macs[1], r.c.Overlay),
@@ -268,9 +275,40 @@ func (r *run) overlay() *Step {
 			break
 		}
 	}
+	if n := dropped(); n > 0 {
+		return &Step{
+			Name: "overlay", Text: fmt.Sprintf("%s on %s: %v; %d packets came from %s, and none of them to uvtep", r.c.Overlay, r.c.Link, err, n, r.c.Remote),
+			Do: fmt.Sprintf("let UDP port %d through this host's firewall (nft list ruleset), and look at rp_filter: uvtep check", r.c.Port),
+		}
+	}
 	return &Step{
 		Name: "overlay", Text: fmt.Sprintf("%s on %s: %v", r.c.Overlay, r.c.Link, err),
 		Do: fmt.Sprintf("compare VNI %d and accept with the other end's (uvtep status there and here), look for a firewall that drops UDP %d, and for the host itself", r.c.VNI, r.c.Port),
+	}
+}
+
+// watch begins to count what the remote sends to the link's port. The function that it returns tells how many packets came
+// where the daemon had none at all: 0 where it had some, or nothing is known.
+func (r *run) watch() func() int {
+	nothing := func() int { return 0 }
+	if r.c.Received == nil {
+		return nothing
+	}
+	before, err := r.c.Received()
+	if err != nil {
+		return nothing
+	}
+	count, err := r.n.Watch(r.c.Remote, r.c.Port)
+	if err != nil {
+		return nothing
+	}
+	return func() int {
+		n, err := count()
+		after, bad := r.c.Received()
+		if err != nil || bad != nil || after != before {
+			return 0
+		}
+		return n
 	}
 }
 

@@ -27,6 +27,9 @@ type fake struct {
 	prohibit bool
 	width    int
 	back     int
+	arrive   int    // packets from the remote
+	received uint64 // by the daemon, more at each look
+	passes   bool   // what arrives gets to the daemon
 	hosts    map[netip.Addr][]net.HardwareAddr
 	lose     int // echoes that are lost first
 	echoes   int
@@ -69,6 +72,17 @@ func (f *fake) Neighbour(_ string, _ net.HardwareAddr, ip netip.Addr, _ time.Dur
 	return nil, ErrSilent
 }
 
+func (f *fake) Watch(netip.Addr, uint16) (func() (int, error), error) {
+	return func() (int, error) { return f.arrive, nil }, nil
+}
+
+func (f *fake) daemon() (uint64, error) {
+	if f.passes {
+		f.received += uint64(f.arrive)
+	}
+	return f.received, nil
+}
+
 func TestRun(t *testing.T) {
 	for name, tt := range map[string]struct {
 		broken func(*fake)
@@ -87,11 +101,14 @@ func TestRun(t *testing.T) {
 		"narrow way back":  {func(f *fake) { f.back = 1500 }, "path fails: 1550 bytes pass unfragmented, and come back in pieces of at most 1500: make the path back as wide", 4},
 		"a liar": {func(f *fake) { f.hosts[inside] = append(f.hosts[inside], mac) },
 			"overlay fails: 02:00:00:00:00:02 and 02:00:00:00:00:01 both say that they have 198.51.100.2: find the one that lies", 5},
-		"wrong VNI": {func(f *fake) { f.hosts = nil }, "overlay fails: 198.51.100.2 on vxlan0: no answer: compare VNI 42", 5},
+		"firewall here": {func(f *fake) { f.hosts, f.arrive = nil, 3 },
+			"overlay fails: 198.51.100.2 on vxlan0: no answer; 3 packets came from 192.0.2.2, and none of them to uvtep: let UDP port 4789 through this host's firewall", 5},
+		"uvtep drops it": {func(f *fake) { f.hosts, f.arrive, f.passes = nil, 3, true }, "overlay fails: 198.51.100.2 on vxlan0: no answer: compare VNI 42", 5},
+		"wrong VNI":      {func(f *fake) { f.hosts = nil }, "overlay fails: 198.51.100.2 on vxlan0: no answer: compare VNI 42", 5},
 	} {
 		f := healthy()
 		tt.broken(f)
-		c := &Config{Remote: there, Port: 4789, Link: "vxlan0", VNI: 42, MTU: 1500, MAC: mac, Probe: true, Overlay: inside}
+		c := &Config{Remote: there, Port: 4789, Link: "vxlan0", VNI: 42, MTU: 1500, MAC: mac, Probe: true, Overlay: inside, Received: f.daemon}
 		asked := 0
 		failed := Run(f, c, func(s Step) {
 			asked++

@@ -59,6 +59,12 @@ func tenFaults() []fault {
 			want: "look for a firewall that drops UDP 4789",
 		},
 		{
+			name: "firewall that drops what comes, here", talk: true, ask: "a: uvtep ping 192.0.2.2 dev vxlan0 --overlay 198.51.100.2",
+			make: "a: nft 'table inet f { chain in { type filter hook input priority 0; udp dport 4789 drop; }; }'",
+			mend: "a: nft delete table inet f",
+			want: "and none of them to uvtep: let UDP port 4789 through this host's firewall",
+		},
+		{
 			name: "route back that leads nowhere", ask: "a: uvtep ping 192.0.2.2",
 			make: "b: ip route add blackhole 192.0.2.1/32",
 			mend: "b: ip route del blackhole 192.0.2.1/32",
