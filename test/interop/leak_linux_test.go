@@ -20,7 +20,7 @@ import (
 	"github.com/uvtep/uvtep/test/lab"
 )
 
-var rounds = flag.Int("rounds", 700, "how often TestNothingLeft adds and deletes a link after a warm-up")
+var rounds = flag.Int("rounds", 150, "how often TestNothingLeft adds and deletes a link after a warm-up")
 
 const (
 	// warmUp is how many rounds come before those whose memory counts: what workers borrow for the first time stays.
@@ -32,7 +32,7 @@ const (
 	promised, promisedRounds, besides = 1 << 10, 5000, 4 << 10
 )
 
-// TestNothingLeft adds a link, sends frames both ways and deletes it, a thousand
+// TestNothingLeft adds a link, sends frames both ways and deletes it, hundreds of
 // times (-rounds) against one daemon: no file descriptor, no goroutine, no thread and no
 // memory to speak of may be left. The goroutines are those of the real process:
 // SIGQUIT makes the Go runtime print them all. A daemon that did a few rounds is
