@@ -73,3 +73,24 @@ func TestInPieces(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// TestAllocations: superframes and what is beside them cost no allocation.
+func TestAllocations(t *testing.T) {
+	a, b := newWire(t)
+	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{})
+	opened(t, tx, b.v4, "")
+	p := []encap.Packet{small(b.v4, "x"), super(t, b.v4, false, 3000, 1000), small(b.v4, "y")}
+	before := tx.Offloads().Tunnelled
+	least := 1.0
+	for range 10 { // the follower, which looks at the path meanwhile, allocates
+		if least = min(least, testing.AllocsPerRun(200, func() { _ = tx.WriteBatch(p) })); least == 0 {
+			break
+		}
+	}
+	if least != 0 {
+		t.Errorf("%v allocations", least)
+	}
+	if tx.Offloads().Tunnelled < before+200 {
+		t.Error("they did not leave whole")
+	}
+}

@@ -363,21 +363,6 @@ func TestVLAN(t *testing.T) {
 	datagrams(t, wire, 22)
 }
 
-// TestAllocations: superframes and what is beside them cost no allocation.
-func TestAllocations(t *testing.T) {
-	a, b := newWire(t)
-	tx := a.transmitter(t, a.way(t, On), underlay.TransmitterConfig{})
-	opened(t, tx, b.v4, "")
-	p := []encap.Packet{small(b.v4, "x"), super(t, b.v4, false, 3000, 1000), small(b.v4, "y")}
-	before := tx.Offloads().Tunnelled
-	if n := testing.AllocsPerRun(200, func() { _ = tx.WriteBatch(p) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-	if tx.Offloads().Tunnelled < before+200 {
-		t.Error("they did not leave whole")
-	}
-}
-
 // TestClosed: a closed transmitter sends nothing, neither way.
 func TestClosed(t *testing.T) {
 	t.Parallel()
