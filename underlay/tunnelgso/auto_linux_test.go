@@ -63,6 +63,35 @@ func TestTAPWhenNeeded(t *testing.T) {
 	}))
 }
 
+// TestFilteredOutput: with auto, none leaves past a firewall for what this host sends, also where that comes later.
+func TestFilteredOutput(t *testing.T) {
+	t.Parallel()
+	a, b := newWire(t)
+	w := a.way(t, Auto)
+	look := func(want string) {
+		t.Helper()
+		check(t, a.Do(func() error {
+			if h := lookOnce(t, w, pathKey{dst: encap.AddrFrom(b.v4), port: port}); !contains(h.why, want) {
+				t.Errorf("%q, want %q", h.why, want)
+			}
+			return nil
+		}))
+	}
+	run := func(words ...string) {
+		t.Helper()
+		if _, stderr, err := a.Run(t.Context(), "nft", words...); err != nil {
+			t.Fatalf("nft %s: %v: %s", words, err, stderr)
+		}
+	}
+	run("add", "table", "inet", "t")
+	for hook, want := range map[string]string{"output": "chain t c of nftables is for what this host sends, which would not see it", "input": "", "postrouting": ""} {
+		run("add", "chain", "inet", "t", "c", "{ type filter hook "+hook+" priority 0 ; }")
+		look(want)
+		run("delete", "chain", "inet", "t", "c")
+	}
+	look("")
+}
+
 // TestInPieces: what a link's receivers on this host would not take leaves in pieces.
 func TestInPieces(t *testing.T) {
 	t.Parallel()

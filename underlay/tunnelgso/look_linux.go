@@ -17,7 +17,9 @@ type round struct {
 	*Way
 	links   map[attachment]link.Link // of the probe
 	devices map[deviceQuery]error
-	socket  int   // for ioctls
+	socket  int    // for ioctls
+	filter  string // what filters packets that this host sends; "": nothing, or it was not asked for
+	asked   bool
 	unable  error // why there is no TAP, once that was tried
 }
 
@@ -42,6 +44,9 @@ func (r *round) end() {
 // look finds out about a path: route, devices, and whether a packet of the kind arrives at the device.
 func (r *round) look(key pathKey) *path {
 	h, err := r.find(key)
+	if err == nil {
+		err = r.filtered()
+	}
 	if err == nil && !r.open.Load() {
 		if err = r.begin(); err == nil {
 			h, err = r.find(key)
@@ -54,6 +59,18 @@ func (r *round) look(key pathKey) *path {
 		return &path{key: key, why: err.Error()}
 	}
 	return h
+}
+
+// filtered refuses, with Auto, where a firewall filters what this host sends: the kernel forwards what comes by the TAP, so that it would
+// not be asked. It looks once a round.
+func (r *round) filtered() error {
+	if !r.asked && r.mode == Auto {
+		r.filter = underlay.SentChains(false)
+	}
+	if r.asked = true; r.filter != "" {
+		return errors.New(r.filter + ", which would not see it")
+	}
+	return nil
 }
 
 // begin makes the TAP, and says why if it cannot. It tries once a round.
