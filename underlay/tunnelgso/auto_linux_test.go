@@ -1,9 +1,14 @@
 package tunnelgso
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/test/lab"
@@ -121,5 +126,43 @@ func TestAllocations(t *testing.T) {
 	}
 	if tx.Offloads().Tunnelled < before+200 {
 		t.Error("they did not leave whole")
+	}
+}
+
+// TestUnheardGroup: where the process may not hear of nftables, no descriptor is closed twice: one that another part of the program
+// has by then would go.
+func TestUnheardGroup(t *testing.T) {
+	var e *events
+	a := newHost(t, lab.ForTest(t), 1)
+	check(t, a.Do(func() (err error) {
+		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var had, none [2]unix.CapUserData
+		if err := unix.Capget(&head, &had[0]); err != nil {
+			return err
+		}
+		none = had
+		none[0].Effective, none[1].Effective = 0, 0
+		if err := unix.Capset(&head, &none[0]); err != nil {
+			return err
+		}
+		e, err = listen()
+		return errors.Join(err, unix.Capset(&head, &had[0]))
+	}))
+	defer e.close()
+	if len(e.fds) != 1 {
+		t.Errorf("%d sockets, want that of routes alone", len(e.fds))
+	}
+	var next [8]int
+	for i := range next {
+		next[i] = must(unix.Dup(e.fds[0]))(t)
+		defer unix.Close(next[i])
+	}
+	runtime.GC()
+	runtime.GC() // cleanups run after the first
+	time.Sleep(10 * time.Millisecond)
+	for _, fd := range next {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			t.Errorf("descriptor %d was closed: %v", fd, err)
+		}
 	}
 }

@@ -2,9 +2,9 @@ package tunnelgso
 
 import (
 	"errors"
+	"os"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/uvtep/uvtep/underlay"
@@ -121,33 +121,52 @@ func (r *round) differs(h *path) bool {
 	return err != nil || s.Source != h.src || s.MTU != h.mtu || s.HopLimit != h.hops
 }
 
-// events are the kernel's messages about what paths depend on.
-type events struct{ sockets []*nl.NetlinkSocket }
+// events are the kernel's messages about what paths depend on, by socket. The sockets are the package's own: nl.Subscribe, where it
+// fails, leaves a descriptor that is closed twice.
+type events struct{ fds []int }
 
 // Groups of nfnetlink that package unix has not (include/uapi/linux/netfilter/nfnetlink.h).
 const nfnlGroupNftables = 7
 
 // listen has the kernel send messages: of routes and rules, links and their features, addresses, and of nftables where it is
-// there.
+// there and the process may hear it.
 func listen() (*events, error) {
-	routes, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+	routes, err := subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEXTHOP)
 	if err != nil {
 		return nil, err
 	}
-	e := &events{[]*nl.NetlinkSocket{routes}}
-	if rules, err := nl.Subscribe(unix.NETLINK_NETFILTER, nfnlGroupNftables); err == nil {
-		e.sockets = append(e.sockets, rules)
+	e := &events{[]int{routes}}
+	if rules, err := subscribe(unix.NETLINK_NETFILTER, nfnlGroupNftables); err == nil {
+		e.fds = append(e.fds, rules)
 	}
 	return e, nil
+}
+
+// subscribe opens a socket that messages to groups come to (netlink(7)).
+func subscribe(protocol int, groups ...int) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
+	for _, g := range groups {
+		if err == nil {
+			err = os.NewSyscallError("setsockopt NETLINK_ADD_MEMBERSHIP", unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g))
+		}
+	}
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // changed reports whether there were messages since the call before, or some were lost, and forgets them.
 func (e *events) changed() (any bool) {
 	var b [1]byte
-	for _, s := range e.sockets {
+	for _, fd := range e.fds {
 		for {
-			_, _, err := unix.Recvfrom(s.GetFd(), b[:], unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+			_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT|unix.MSG_TRUNC)
 			if errors.Is(err, unix.EAGAIN) {
 				break
 			}
@@ -161,8 +180,8 @@ func (e *events) changed() (any bool) {
 
 func (e *events) close() {
 	if e != nil {
-		for _, s := range e.sockets {
-			s.Close()
+		for _, fd := range e.fds {
+			_ = unix.Close(fd) // nothing is written
 		}
 	}
 }
