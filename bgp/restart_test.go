@@ -69,6 +69,9 @@ func TestGracefulRestart(t *testing.T) {
 			if n := a.heard.count(addrB); (n == 100) != c.keptThen {
 				t.Errorf("%s: %d routes when it is there again", name, n)
 			}
+			if a.heard.restart() != (o.Restart != nil) {
+				t.Errorf("%s: its End-of-RIB is awaited: %v", name, a.heard.restart())
+			}
 			p.send(e.AppendUpdate(nil, &Update{Announced: numbers(50, 120), Attributes: &plain}), AppendEndOfRIB(nil))
 			synctest.Wait()
 			if n := a.heard.count(addrB); n != 70 || a.only().Routes != 70 || a.only().Stale || a.heard.strange > 0 {

@@ -59,7 +59,7 @@ func (n *neighbour) establish(ctx context.Context, a *attempt) {
 	n.state.Capabilities = capabilityNames(a.open.Codes)
 	n.mu.Unlock()
 	n.speaker.log.info("bgp: session established", "neighbour", n.config.Address, "router-id", a.open.RouterID)
-	n.tell(NeighbourUp, "")
+	n.speaker.config.Handler.HandleEvent(Event{Neighbour: n.config.Address, Kind: NeighbourUp, Restart: a.open.Restart != nil})
 	if r := n.received; !r.staleUntil.IsZero() {
 		r.staleUntil = time.Now().Add(n.config.StaleTime)
 		if g := a.open.Restart; g == nil || !g.EVPN || !g.Forwarding {

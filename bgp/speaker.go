@@ -126,6 +126,9 @@ type Event struct {
 	Kind      EventKind
 	// Reason is why a session ended, in words.
 	Reason string
+	// Restart, of NeighbourUp, says that the neighbour supports graceful restart. It will then send the
+	// End-of-RIB mark, whether it restarts or not (RFC 4724 section 3).
+	Restart bool
 }
 
 // State is that of a neighbour's session (RFC 4271 section 8.2.2).

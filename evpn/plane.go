@@ -105,7 +105,7 @@ func (a *Agent) HandleEvent(e bgp.Event) {
 	a.event(Event{Object: ObjectNeighbour, Neighbour: e.Neighbour, What: string(e.Kind), Reason: e.Reason})
 	switch e.Kind {
 	case bgp.NeighbourUp:
-		p.up, p.whole, p.since = true, false, now()
+		p.up, p.whole, p.marks, p.since = true, false, e.Restart, now()
 		if a.firstUp.IsZero() {
 			a.firstUp = now()
 		}

@@ -7,11 +7,14 @@ import (
 	"github.com/uvtep/uvtep/bgp"
 )
 
-// Routes of a neighbour that does not say when all have come, as one without graceful restart does not (RFC 4724
-// section 2), are waited for as long as endOfRIBTime, and until it is quiet for quietTime: a busy reflector takes longer
-// for 100,000 of them. In a fabric that is never quiet the stale time ends it.
+// A neighbour's routes are waited for until it says that all have come (RFC 4724 section 2). One that does not
+// support graceful restart does not say it: then for endOfRIBTime, and until it is quiet for quietTime, since a busy
+// reflector takes longer for 100,000 of them. FRR sends the first ones after a second and 50 ms for each of its
+// neighbours, 10 s at most (bgpd/bgp_updgrp.h). One that will say it, and does not, is waited for as long as
+// markTime. In a fabric that is never quiet the stale time ends it.
 const (
-	endOfRIBTime = 10 * time.Second
+	endOfRIBTime = 15 * time.Second
+	markTime     = time.Minute
 	quietTime    = 3 * time.Second
 )
 
@@ -33,7 +36,11 @@ func (a *Agent) complete(p *peer, t time.Time) bool {
 
 // completeAt is when all of them have come where the neighbour does not say so, nor any more of them.
 func (a *Agent) completeAt(p *peer) time.Time {
-	at, quiet, last := p.since.Add(endOfRIBTime), p.heard.Add(quietTime), p.since.Add(max(a.conf.StaleTime, endOfRIBTime))
+	wait := endOfRIBTime
+	if p.marks {
+		wait = markTime
+	}
+	at, quiet, last := p.since.Add(wait), p.heard.Add(quietTime), p.since.Add(max(a.conf.StaleTime, endOfRIBTime))
 	if quiet.After(at) {
 		at = quiet
 	}

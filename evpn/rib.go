@@ -30,6 +30,7 @@ type peer struct {
 	addr    netip.Addr
 	up      bool
 	whole   bool   // all routes of this session have come
+	marks   bool   // it will say when all have come
 	stale   bool   // routes of an earlier session are kept
 	session uint32 // counts them
 	routes  int

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -250,6 +251,10 @@ func (f *many) kill(t *testing.T) {
 	check(t, err)
 	if count.Received != count.Sent {
 		t.Errorf("%d of %d datagrams between known hosts were lost", count.Sent-count.Received, count.Sent)
+		for _, u := range f.uvteps {
+			link := must(u.client(t).Link(t.Context(), "vxlan42"))(t)
+			t.Logf("%s: %s", u, must(json.Marshal(link.Stats))(t))
+		}
 	}
 	t.Logf("an agent was killed and started again: the last route came after %v, in step %v later; %d of %d datagrams lost", last.Round(time.Millisecond), (step - last).Round(time.Millisecond), count.Sent-count.Received, count.Sent)
 	if full() && step-last > 2*time.Second {
