@@ -60,6 +60,9 @@ func TestRules(t *testing.T) {
 		{"tun", func(f *Facts) { f.TUN = &fs.PathError{Op: "open", Path: "/dev/net/tun", Err: syscall.EACCES} }, "let the daemon's user open"},
 		{"capabilities", func(f *Facts) { f.Caps, f.RmemMax, f.WmemMax = 0, 0, 0 }, "CAP_NET_ADMIN is missing"},
 		{"kernel", func(f *Facts) { f.KernelFault = "Linux 7.1.0 spoils datagrams" }, "take a mended kernel"},
+		{"checksums", func(f *Facts) { f.Checksums = []Checksums{{"udp", 10, 10_000}, {"tcp", 1, 500}} }, "10 of 10000 UDP datagrams for a wrong checksum: find who spoils them"},
+		{"checksums", func(f *Facts) { f.Checksums = []Checksums{{"udp6", 50, 60}} }, "50 of 60 UDP datagrams over IPv6 for a wrong checksum or for none: where a remote sends none (udp6zerocsumtx), give"},
+		{"checksums", func(f *Facts) { f.Checksums = []Checksums{{"tcp", 600, 60_000}} }, "600 of 60000 TCP segments"},
 		{"networkd", func(f *Facts) { f.NetworkFiles[0].Names = []string{"eth0", "vx*"} }, "/etc/systemd/network/eth.network"},
 		{"reload", func(f *Facts) { f.Reload = &api.FailedReload{File: "/etc/u.yaml", Seconds: 90, Error: "line 3: no"} }, "did not apply /etc/u.yaml when it last read it, 90 s ago: line 3: no"},
 		{"networkmanager", func(f *Facts) {

@@ -22,8 +22,9 @@ type Facts struct {
 	NetworkFiles []NetworkFile // of systemd-networkd
 	Profiles     []Profile     // of NetworkManager
 	// Reload is a configuration file that the daemon did not apply when it last read it; nil: it did.
-	Reload *api.FailedReload
-	Links  []Link
+	Reload    *api.FailedReload
+	Checksums []Checksums
+	Links     []Link
 }
 
 // NetworkFile is a .network file of systemd-networkd.

@@ -35,6 +35,9 @@ func Gather(links []Want) *Facts {
 	f.RmemMax, f.WmemMax = sysctl("net/core/rmem_max"), sysctl("net/core/wmem_max")
 	// Where NetworkManager keeps its profiles (NetworkManager.conf(5), keyfile).
 	f.Profiles = profiles("/etc/NetworkManager/system-connections", "/run/NetworkManager/system-connections", "/usr/lib/NetworkManager/system-connections")
+	four, _ := os.ReadFile("/proc/self/net/snmp")
+	six, _ := os.ReadFile("/proc/self/net/snmp6") // not there without IPv6
+	f.Checksums = parseChecksums(string(four), string(six))
 	said := make(map[netip.Addr][]net.HardwareAddr)
 	for _, w := range links {
 		f.Links = append(f.Links, gatherLink(w, said))

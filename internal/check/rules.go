@@ -17,7 +17,7 @@ type Rule struct {
 // Rules are all rules, in the order in which a fault makes the next ones moot.
 func Rules() []Rule {
 	return []Rule{
-		{"tun", tun}, {"capabilities", capabilities}, {"kernel", kernel}, {"buffers", buffers}, {"reload", reload}, {"networkd", networkd}, {"networkmanager", networkManager},
+		{"tun", tun}, {"capabilities", capabilities}, {"kernel", kernel}, {"buffers", buffers}, {"checksums", checksums}, {"reload", reload}, {"networkd", networkd}, {"networkmanager", networkManager},
 		{"port", each(port)}, {"local", each(local)}, {"duplicate", each(duplicate)},
 		{"group", each(group)}, {"querier", each(querier)},
 		{"route", peers(route)}, {"loop", peers(loop)}, {"rp-filter", peers(rpFilter)}, {"mtu", peers(mtu)},

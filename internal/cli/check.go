@@ -22,12 +22,12 @@ func newCheckCommand(a *app) *cobra.Command {
 		Short: "Find what would keep links from working on this host, with a fix for each; -j as JSON",
 		Long: `uvtep check [--config FILE]
 
-Of the links of FILE or, without it, of the daemon's: /dev/net/tun and capabilities; faults that this
-kernel is known to have; buffers; a file that the daemon did not apply; systemd-networkd or NetworkManager about to take the device; a dstport that is taken,
-and by whom; a local address that is missing, or that another host has, too; routes to remotes and
-groups, and those that lead through the link; rp_filter; a bridge that cuts the group off; the MTU
-against the route and against the path, there and back; a remote that does not answer, listens on another port, or
-whose port a firewall refuses.
+Of the links of FILE or, without it, of the daemon's: /dev/net/tun and capabilities; faults that this kernel is
+known to have; buffers; packets that this host dropped for their checksums; a file that the daemon did not
+apply; systemd-networkd or NetworkManager about to take the device; a dstport that is taken, and by whom; a
+local address that is missing, or that another host has, too; routes to remotes and groups, and those that lead
+through the link; rp_filter; a bridge that cuts the group off; the MTU against the route and against the path,
+there and back; a remote that does not answer, listens on another port, or whose port a firewall refuses.
 
 It asks 8 remotes of each link, by ICMP echo, a datagram to their port, and ARP for the local address,
 and changes nothing. Run it where the daemon runs, with its rights; as root it sees most. A firewall that drops

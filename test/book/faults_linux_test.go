@@ -77,6 +77,15 @@ func tenFaults() []fault {
 			want: " ... rp-filter: vxlan0: eth0 drops what comes from 192.0.2.2 (rp_filter is strict), since the route there leaves by eth1",
 		},
 		{
+			name: "no checksums over IPv6, and a remote that wants them", ask: "b: uvtep check",
+			make: `a: ip addr add 2001:db8::1/64 dev eth0 nodad
+b: ip addr add 2001:db8::2/64 dev eth0 nodad; uvtep link add vxlan6 id 66 local 2001:db8::2 remote 2001:db8::1; uvtep link set vxlan6 up
+a: uvtep link add vxlan6 id 66 local 2001:db8::1 remote 2001:db8::2 udp6zerocsumtx; uvtep link set vxlan6 up; ip addr add 203.0.113.1/24 dev vxlan6
+a: ip neigh add 203.0.113.2 lladdr 02:00:5e:00:53:02 dev vxlan6; bash -c 'for i in {1..12}; do echo x >/dev/udp/203.0.113.2/9; done'`,
+			mend: "a: uvtep link del vxlan6\nb: uvtep link del vxlan6",
+			want: " ... UDP datagrams over IPv6 for a wrong checksum or for none: where a remote sends none (udp6zerocsumtx), give the link here udp6zerocsumrx",
+		},
+		{
 			name: "duplicate VTEP address", ask: "a: uvtep check",
 			make: "c: ip addr add 192.0.2.1/24 dev eth0",
 			mend: "c: ip addr del 192.0.2.1/24 dev eth0",
