@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"github.com/uvtep/uvtep/encap"
 	"github.com/uvtep/uvtep/fdb"
 	"github.com/uvtep/uvtep/underlay"
 )
@@ -12,6 +13,11 @@ import (
 // seconds. Hosts limit such messages to one a second (net.ipv4.icmp_ratelimit), and send none
 // where they receive nothing.
 const icmpQuiet fdb.Tick = 60
+
+// icmpAnswered is how long, in seconds, where the remote was heard and sent to since the last error. While a
+// remote's host refuses what is sent to it, it says so once a second. Who forges packets of a remote that this link
+// hears can end the remote's trouble so, until the next error: what is sent does not hang on it.
+const icmpAnswered fdb.Tick = 5
 
 // followICMP takes the ICMP errors of all transmitters, once a second.
 func (v *VTEP) followICMP() {
@@ -46,7 +52,8 @@ func (v *VTEP) followICMP() {
 // noteICMP notes the errors that are about remotes of l. The caller holds VTEP.mu.
 func (l *link) noteICMP(errs []underlay.ICMPError, news *troubleNews) {
 	for _, e := range errs {
-		if l.Remotes.Peer(e.Dst) == nil {
+		peer := l.Remotes.Peer(e.Dst)
+		if peer == nil {
 			continue // a remote of another link, or of none
 		}
 		key := troubleKey{addr: e.Dst, kind: 1 + TroubleKind(e.Kind)}
@@ -57,6 +64,7 @@ func (l *link) noteICMP(errs []underlay.ICMPError, news *troubleNews) {
 		}
 		t.count += e.Count
 		t.last, t.port = l.vtep.now(), e.Port
+		t.sent, _, _ = peer.Exchanged()
 		if t.now {
 			continue
 		}
@@ -65,14 +73,28 @@ func (l *link) noteICMP(errs []underlay.ICMPError, news *troubleNews) {
 	}
 }
 
-// forgetICMP ends the troubles that no ICMP error has come about for long. The caller holds
-// VTEP.mu.
+// forgetICMP ends the troubles that no ICMP error has come about for long, or for a while in which
+// packets went and came. The caller holds VTEP.mu.
 func (l *link) forgetICMP(news *troubleNews) {
 	for key, t := range l.troubles {
-		if key.kind == RouteLoops || !t.now || l.vtep.now()-t.last < icmpQuiet {
+		if key.kind == RouteLoops || !t.now {
+			continue
+		}
+		quiet := l.vtep.now() - t.last
+		if quiet < icmpQuiet && (quiet < icmpAnswered || !l.answered(key.addr, t)) {
 			continue
 		}
 		l.setTrouble(key, false)
 		news.note(false, l.device.Name, key, t.port)
 	}
+}
+
+// answered says whether packets went to a remote of a trouble and came from it since its last error.
+func (l *link) answered(a encap.Addr, t *trouble) bool {
+	peer := l.Remotes.Peer(a)
+	if peer == nil {
+		return false
+	}
+	sent, heard, ever := peer.Exchanged()
+	return sent > t.sent && ever && heard > t.last
 }

@@ -72,6 +72,43 @@ func TestICMP(t *testing.T) {
 	})
 }
 
+// TestICMPAnswered: a trouble ends soon after packets went to the remote and came from it without
+// a further error, and neither while errors come nor where it is only heard.
+func TestICMPAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T, net *vteptest.Network) {
+		r := newRig(t, net, nil)
+		sub, err := r.Subscribe(vtep.LinkEvents)
+		must(t, err)
+		defer sub.Close()
+		now := func(want bool) {
+			t.Helper()
+			info, err := r.Link(r.link)
+			must(t, err)
+			if len(info.Troubles) != 1 || info.Troubles[0].Now != want {
+				t.Errorf("troubles %+v, want one that is %v", info.Troubles, want)
+			}
+		}
+		for range 10 {
+			r.out(frame(macB, macA, "asked"))
+			r.host.Complain(complaint(addrB, underlay.PortUnreachable))
+			r.in(addrB, frame(macA, macB, "by another port"))
+			time.Sleep(time.Second)
+		}
+		now(true)
+		for range 10 {
+			r.in(addrB, frame(macA, macB, "heard"))
+			time.Sleep(time.Second)
+		}
+		now(true)
+		r.out(frame(macB, macA, "asked"))
+		time.Sleep(2 * time.Second)
+		now(false)
+		if events, _, err := sub.Read(t.Context(), nil); err != nil || len(events) != 2 {
+			t.Errorf("%d events, %v; want one beginning and one end", len(events), err)
+		}
+	})
+}
+
 // TestICMPIsBounded: however many remotes ICMP complains of, a link remembers so
 // many, and the log has a line of them.
 func TestICMPIsBounded(t *testing.T) {

@@ -30,7 +30,7 @@ const (
 	numTroubles = OtherICMP + 1
 )
 
-const icmpEnds = "ICMP has not complained of a remote for a minute"
+const icmpEnds = "ICMP has not complained of a remote for a minute, or not since it was heard again"
 
 // troubleTexts are the kinds' names, as counters and documents show them, and what the
 // log says where a trouble begins and has ended. The log limits lines of the same text
@@ -76,6 +76,7 @@ type trouble struct {
 	port  uint16 // UDP port that the last ICMP error was about
 	now   bool
 	last  fdb.Tick // when the trouble was last seen
+	sent  uint64   // packets that had gone to the remote when the last ICMP error was taken
 }
 
 // troubleAt finds or makes the trouble of a key; nil: there is no room. The caller holds

@@ -137,6 +137,12 @@ func (r *Remotes) stats(most int) (list []PeerStats, left int) {
 	return list, left
 }
 
+// Exchanged are how many packets went to the peer, and when the last one came from it, if ever one did.
+func (p *Peer) Exchanged() (sent uint64, heardAt fdb.Tick, ever bool) {
+	s := p.stats(0)
+	return s.TxPackets, s.HeardAt, s.Ever
+}
+
 func (p *Peer) stats(entries int) PeerStats {
 	s := PeerStats{
 		Addr: p.Addr, Zone: p.Zone, Configured: p.IsPeer(), Entries: entries,
