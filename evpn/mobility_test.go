@@ -155,6 +155,36 @@ func TestSegments(t *testing.T) {
 	})
 }
 
+// TestSegmentWithoutAliasing: a T1 per EVI is optional (RFC 7432 section 8.4). A VTEP that announces the MAC address
+// itself needs a T1 per ES alone (section 9.2.2).
+func TestSegmentWithoutAliasing(t *testing.T) {
+	withAgent(t, nil, func(t *testing.T, b *bench) {
+		esi := bgp.ESI{0, 1, 2, 3}
+		whole := func(v netip.Addr) bgp.Route {
+			return bgp.Route{Type: bgp.AutoDiscovery, RD: bgp.NewRD(v, 9), ESI: esi, ETag: bgp.MaxETag}
+		}
+		behind := func(v netip.Addr) bgp.Route {
+			r := t2(v, hostA, netip.Addr{})
+			r.ESI = esi
+			return r
+		}
+		b.hear(behind(highVTEP), with(highVTEP))
+		equal(t, "VTEP before T1", b.at(hostA), netip.Addr{})
+		b.hear(whole(lowVTEP), with(lowVTEP))
+		equal(t, "VTEP with the T1 of one that has not announced it", b.at(hostA), netip.Addr{})
+		b.hear(whole(highVTEP), with(highVTEP))
+		equal(t, "VTEP", b.at(hostA), highVTEP)
+		b.hear(behind(lowVTEP), with(lowVTEP))
+		equal(t, "VTEP of two", b.at(hostA), lowVTEP)
+		b.unhear(whole(lowVTEP)) // mass withdrawal
+		equal(t, "VTEP after the withdrawal", b.at(hostA), highVTEP)
+		b.unhear(whole(highVTEP))
+		equal(t, "VTEP without T1", b.at(hostA), netip.Addr{})
+		b.unhear(behind(lowVTEP), behind(highVTEP))
+		equal(t, "segments that are left", len(b.links["vxlan42"].segments), 0)
+	})
+}
+
 // TestAddrs: what proxy answers, and an address that moves to another MAC address (RFC 9721).
 func TestAddrs(t *testing.T) {
 	withAgent(t, nil, func(t *testing.T, b *bench) {

@@ -21,8 +21,8 @@ const (
 	BadOriginator
 	// NoTunnel: a T3 without a PMSI tunnel, or with one of another type than ingress replication.
 	NoTunnel
-	// NoSegment: the MAC address is behind an Ethernet segment that no VTEP has announced both
-	// as a whole (T1 per ES) and for the link's VNI (T1 per EVI).
+	// NoSegment: the MAC address is behind an Ethernet segment that neither its VTEP has announced as a
+	// whole (T1 per ES) nor one that announced the segment for the link's VNI (T1 per EVI), too.
 	NoSegment
 	// NotUsed: a route of a type that a leaf shows only, such as T4 and T5.
 	NotUsed

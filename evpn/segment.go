@@ -95,10 +95,10 @@ func (l *link) counted(p *path) bool {
 	return slices.Contains(p.attrs.importers, l) && l.refusesAddr(p.attrs.nextHop.Value()) == Used
 }
 
-// behind is the VTEP that has a MAC address by a path: the next hop or, behind an Ethernet
-// segment, one of the VTEPs that announced the segment both as a whole and for this VNI (RFC 7432
-// section 8.4). Which one is chosen by a hash of both, so that few addresses move when a VTEP
-// comes or goes.
+// behind is the VTEP that has a MAC address by a path: the next hop or, behind an Ethernet segment, one of
+// the VTEPs that announced the segment as a whole. Of these the next hop, which announced the MAC address
+// itself, needs nothing more (RFC 7432 section 9.2.2), the others a T1 for this VNI, which is optional (section 8.4:
+// aliasing). Which one is chosen by a hash of both, so that few addresses move when a VTEP comes or goes.
 func (l *link) behind(m bgp.MAC, p *path) (vtep, bool) {
 	if p.esi == none() {
 		return p.attrs.nextHop, true
@@ -107,14 +107,19 @@ func (l *link) behind(m bgp.MAC, p *path) (vtep, bool) {
 	if s == nil {
 		return vtep{}, false
 	}
-	single, best, most := s.single(), vtep{}, uint64(0)
-	for _, rt := range s.perVNI {
-		v := rt.best.attrs.nextHop
-		if !s.attached(v) || single && v != p.attrs.nextHop {
-			continue
+	best, most := vtep{}, uint64(0)
+	consider := func(v vtep) {
+		if !s.attached(v) {
+			return
 		}
 		if w := weight(m, v); best == (vtep{}) || w > most {
 			best, most = v, w
+		}
+	}
+	consider(p.attrs.nextHop)
+	if !s.single() {
+		for _, rt := range s.perVNI {
+			consider(rt.best.attrs.nextHop)
 		}
 	}
 	return best, best != vtep{}

@@ -48,6 +48,7 @@ func oddRoutes(f *peering) []oddRoute {
 		{name: "the target of an AS of four bytes", cs: []gobgp.ExtendedCommunityInterface{gobgp.NewFourOctetAsSpecificExtended(gobgp.EC_SUBTYPE_ROUTE_TARGET, 4200000000, 42, true), vxlan}},
 		{name: "the target of RFC 8365", cs: []gobgp.ExtendedCommunityInterface{target(65001, 0x10000000|42), vxlan}},
 		{name: "an unknown community", cs: []gobgp.ExtendedCommunityInterface{ours, gobgp.NewUnknownExtended(0x43, []byte{1, 2, 3})}},
+		{name: "the flags of RFC 9047", cs: []gobgp.ExtendedCommunityInterface{ours, gobgp.NewUnknownExtended(gobgp.EC_TYPE_EVPN, []byte{8, 1})}},
 		{name: "an unknown attribute", cs: []gobgp.ExtendedCommunityInterface{ours}, attrs: []gobgp.PathAttributeInterface{
 			gobgp.NewPathAttributeUnknown(gobgp.BGP_ATTR_FLAG_OPTIONAL|gobgp.BGP_ATTR_FLAG_TRANSITIVE, 240, []byte{1, 2, 3}),
 		}},
@@ -57,6 +58,7 @@ func oddRoutes(f *peering) []oddRoute {
 		{name: "another VNI's target", cs: []gobgp.ExtendedCommunityInterface{target(65001, 43)}, reason: evpn.NoTarget},
 		{name: "no target", reason: evpn.NoTarget},
 		{name: "our own next hop", nextHop: ourVTEP, cs: []gobgp.ExtendedCommunityInterface{ours}, reason: evpn.OwnNextHop},
+		{name: "a next hop of nobody", nextHop: netip.IPv4Unspecified(), cs: []gobgp.ExtendedCommunityInterface{ours}, reason: evpn.NoNextHop},
 		{name: "an IPv6 next hop", nextHop: netip.MustParseAddr("2001:db8::11"), cs: []gobgp.ExtendedCommunityInterface{ours}, reason: evpn.OtherFamily},
 	}
 	var odd []oddRoute
@@ -99,8 +101,15 @@ func otherTypes(f *peering) (odd []oddRoute) {
 	t3("a T3 with another label", 21, evpn.Used, pmsi(gobgp.PMSI_TUNNEL_TYPE_INGRESS_REPL, 99))
 	t3("a T3 of PIM", 22, evpn.NoTunnel, pmsi(gobgp.PMSI_TUNNEL_TYPE_PIM_SM_TREE, 42))
 	t3("a T3 without a tunnel", 23, evpn.NoTunnel)
-	group, err := gobgp.NewEVPNMacIPAdvertisementRoute(f.rd(libVTEPs[0], 42), none, 0, "01:00:5e:00:00:fb", netip.Addr{}, []uint32{42})
-	add("a multicast MAC address", "[2]:[0]:[48]:[01:00:5e:00:00:fb]", group, err, evpn.BadMAC, netip.Addr{})
+	six := netip.MustParseAddr("2001:db8::11")
+	t3of6, err := gobgp.NewEVPNMulticastEthernetTagRoute(f.rd(libVTEPs[0], 43), 0, six)
+	add("a T3 of an IPv6 VTEP", "[3]:[0]:[128]:[2001:db8::11]", t3of6, err, evpn.BadOriginator, netip.Addr{}, pmsi(gobgp.PMSI_TUNNEL_TYPE_INGRESS_REPL, 42))
+	own, err := gobgp.NewEVPNMulticastEthernetTagRoute(f.rd(libVTEPs[0], 44), 0, ourVTEP)
+	add("a T3 of our own address", "[3]:[0]:[32]:[192.0.2.5]", own, err, evpn.BadOriginator, netip.Addr{}, pmsi(gobgp.PMSI_TUNNEL_TYPE_INGRESS_REPL, 42))
+	for _, m := range []string{"01:00:5e:00:00:fb", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"} {
+		group, err := gobgp.NewEVPNMacIPAdvertisementRoute(f.rd(libVTEPs[0], 42), none, 0, m, netip.Addr{}, []uint32{42})
+		add("the MAC address "+m, fmt.Sprintf("[2]:[0]:[48]:[%s]", m), group, err, evpn.BadMAC, netip.Addr{})
+	}
 	segment := gobgp.EthernetSegmentIdentifier{Type: gobgp.ESI_MAC, Value: []byte{2, 0, 0x5e, 0, 0x53, 1, 0, 0, 9}}
 	behind, m := f.t2(0xe0, libVTEPs[0], segment, 0, netip.Addr{}, 42)
 	add("behind an unknown segment", fmt.Sprintf("[2]:[0]:[48]:[%v]", m), behind, nil, evpn.NoSegment, netip.Addr{})
@@ -134,6 +143,38 @@ func TestOddRoutes(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// perRegion is an I-PMSI route of a region (RFC 9572 section 3.1) as long as it says: the library writes eight bytes too many
+// between its Ethernet tag and its community.
+type perRegion struct{ *gobgp.EVPNIPMSIRoute }
+
+func (r perRegion) Serialize() ([]byte, error) {
+	b, err := r.EVPNIPMSIRoute.Serialize()
+	if err != nil {
+		return nil, err
+	}
+	return append(b[:12:12], b[20:]...), nil
+}
+
+// TestUnknownType: a route of a type that is not known is ignored (RFC 7432 section 7); here of type 9. It costs
+// neither the session nor the route after it anything.
+func TestUnknownType(t *testing.T) {
+	f := newPeering(t)
+	unknown := gobgp.NewEVPNNLRI(gobgp.EVPN_I_PMSI, perRegion{&gobgp.EVPNIPMSIRoute{RD: f.rd(libVTEPs[0], 42), EC: target(65001, 42)}})
+	f.announce(f.path(unknown, libVTEPs[0], nil, target(65001, 42)))
+	nlri, m := f.t2(1, libVTEPs[0], gobgp.EthernetSegmentIdentifier{}, 0, netip.Addr{}, 42)
+	f.announce(f.path(nlri, libVTEPs[0], nil, target(65001, 42)))
+	f.eventually(func() string {
+		if at := f.at(m); at != libVTEPs[0] {
+			return fmt.Sprintf("the data plane has the address at %v", at)
+		}
+		return ""
+	})
+	s := f.speaker.Neighbours()[0].Counters
+	if s.Drops[bgp.DropType] != 1 || s.Sessions != 1 || s.Failures != 0 {
+		t.Errorf("the session has %+v", s)
+	}
 }
 
 // wrong says what of the route is not as it should be.

@@ -23,9 +23,10 @@ import (
 // peering is GoBGP's server and an agent that is its neighbour, with a data plane that writes down
 // what it is told.
 type peering struct {
-	t     *testing.T
-	lib   *server.BgpServer
-	agent *evpn.Agent
+	t       *testing.T
+	lib     *server.BgpServer
+	speaker *bgp.Speaker
+	agent   *evpn.Agent
 
 	mu    sync.Mutex
 	macs  map[bgp.MAC]evpn.Change
@@ -64,6 +65,7 @@ func newPeering(t *testing.T) *peering {
 	sp.Speaker, err = bgp.New(bgp.Config{AS: 65001, RouterID: ourVTEP, Handler: f.agent})
 	f.check(err)
 	f.check(sp.AddNeighbour(bgp.NeighbourConfig{Address: near, Port: port, RemoteAS: 65001, Source: far, ConnectRetry: time.Second}))
+	f.speaker = sp.Speaker
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	group.Go(func() { _ = f.agent.Run(ctx) })
