@@ -65,6 +65,8 @@ func (r *round) find(h *path) error {
 		return errors.New("the route is none to another host")
 	case entry.several:
 		return errors.New("the route has several next hops")
+	case entry.object && entry.device == 0:
+		return errors.New("the route's next hop is an object, which may be several: the kernel shows its parts where net.ipv4.nexthop_compat_mode is 1")
 	case chosen.encapsulated || entry.encapsulated:
 		return errors.New("the route puts packets in another tunnel")
 	}
@@ -169,6 +171,7 @@ type route struct {
 	via          netip.Addr // invalid: the remote is a neighbour itself
 	hops         int        // metric, 0 for none
 	several      bool
+	object       bool // the next hop is one of `ip nexthop`
 	encapsulated bool
 }
 
@@ -176,6 +179,7 @@ type route struct {
 const (
 	rtaVia       = 18
 	rtaEncap     = 22
+	rtaNextHop   = 30 // RTA_NH_ID
 	rtaxHopLimit = 10
 )
 
@@ -231,6 +235,8 @@ func parseRoute(m []byte) (out route, err error) {
 			}
 		case unix.RTA_MULTIPATH:
 			out.several = true
+		case rtaNextHop:
+			out.object = true
 		case rtaEncap:
 			out.encapsulated = true
 		case unix.RTA_METRICS:

@@ -236,43 +236,6 @@ func TestReversePath(t *testing.T) {
 	}
 }
 
-// TestRoutesBySockets: remotes whose way is unusual are reached by sockets.
-func TestRoutesBySockets(t *testing.T) {
-	t.Parallel()
-	a, b := newWire(t)
-	must(a.Lab().Wire(a.Host, b.Host, lab.WireOptions{NameA: "eth1", NameB: "eth1"}))(t)
-	check(t, a.AddAddr("eth1", netip.MustParsePrefix("198.51.100.1/24")))
-	hops := netlink.Route{Dst: &net.IPNet{IP: net.IP{203, 0, 113, 0}, Mask: net.CIDRMask(24, 32)}}
-	for _, via := range []struct {
-		dev string
-		gw  net.IP
-	}{{"eth0", b.v4.AsSlice()}, {"eth1", net.IP{198, 51, 100, 2}}} {
-		hops.MultiPath = append(hops.MultiPath, &netlink.NexthopInfo{LinkIndex: must(a.Link(via.dev))(t).Attrs().Index, Gw: via.gw})
-	}
-	check(t, a.Netlink(func(n *netlink.Handle) error { return n.RouteAdd(&hops) }))
-	check(t, a.Do(func() error {
-		r := Open(Auto)
-		defer func() { check(t, r.Close()) }()
-		round := r.round()
-		for dst, why := range map[string]string{
-			"192.0.2.1": "none to another host", "192.0.2.255": "none to another host", "127.0.0.2": "none to another host", "224.0.0.1": "no unicast", "0.0.0.0": "no unicast",
-			"fe80::1": "link-local", "203.0.113.9": "several next hops", "203.0.112.1": "no route", "198.51.100.9": "neighbour 198.51.100.9 is not known", "192.0.2.2": "",
-		} {
-			h := round.look(pathKey{dst: encap.AddrFrom(netip.MustParseAddr(dst)), port: port})
-			if why == "" != (h.why == "") || !strings.Contains(h.why, why) {
-				t.Errorf("%s: %q, want %q", dst, h.why, why)
-			}
-		}
-		if h := round.look(pathKey{dst: encap.AddrFrom(b.v4), port: port, zone: uint32(must(a.Link("eth1"))(t).Attrs().Index)}); !strings.Contains(h.why, "depends on the device") && !strings.Contains(h.why, "no route") {
-			t.Errorf("%q: a device that the route does not lead through is taken", h.why)
-		}
-		if h := round.look(pathKey{dst: encap.AddrFrom(b.v4), port: port, zone: uint32(must(a.Link("eth0"))(t).Attrs().Index), dscp: 0xe0}); h.why != "" {
-			t.Errorf("the device that the route leads through: %q", h.why)
-		}
-		return nil
-	}))
-}
-
 // TestBypassed: where something would look at a socket's packets, nothing leaves by a ring, and it is said why.
 func TestBypassed(t *testing.T) {
 	t.Parallel()
