@@ -29,7 +29,8 @@ type order struct {
 	Segment  int
 	From     netip.Addr // to send from; invalid: the route's choice
 	VNI      uint32
-	Rate     int // a second; 0: as many as go
+	Net      netip.Prefix // that flows' addresses are of
+	Rate     int          // a second; 0: as many as go
 }
 
 // report is what a process says in the end.
@@ -59,7 +60,7 @@ func obey(text string) int {
 	if err == nil {
 		run, known := map[string]func(*order, *line) (report, error){
 			"tcp-send": sendStreams, "tcp-receive": receiveStreams,
-			"udp-send": sendFlood, "udp-receive": receiveFlood,
+			"udp-send": sendFlood, "udp-send-spread": sendSpread, "udp-receive": receiveFlood,
 			"udp-ping": ping, "udp-echo": echo, "vxlan-send": sendTunnel,
 		}[o.Kind]
 		if !known {

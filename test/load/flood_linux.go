@@ -10,13 +10,17 @@ import (
 	"github.com/uvtep/uvtep/test/lab"
 )
 
-// FloodConfig describes numbered datagrams sent as fast as the sender can, whatever is lost.
+// FloodConfig describes numbered datagrams sent as fast as the sender can, or at a rate, whatever is lost.
 type FloodConfig struct {
 	From, To *lab.Host
 	Dst      netip.Addr // an address of To
 	Sizes    []int      // UDP payloads, used in turn; at least [MinDatagram]
 	Flows    int        // sockets of the sender, used in turn; 0: 1
 	Segment  int        // datagrams of one size that a send has (UDP_SEGMENT); 0: one, without UDP_SEGMENT
+	// Net has one socket send all flows, datagrams of many in a call: flow n goes to the n-th address of it, IPv4, which
+	// To has. Dst is not used then. The zero value: a socket a flow.
+	Net      netip.Prefix
+	Rate     int // datagrams a second, with Net; 0: as many as go
 	Duration time.Duration
 }
 
@@ -56,10 +60,20 @@ func Flood(c FloodConfig) (FloodResult, error) {
 		return FloodResult{}, fmt.Errorf("load: datagrams of %v bytes, %d a send: at least %d bytes, and one size with UDP_SEGMENT",
 			c.Sizes, c.Segment, MinDatagram)
 	}
+	if c.Rate > 0 && !c.Net.IsValid() || c.Net.IsValid() && (c.Segment > 0 || !c.Net.Addr().Is4() || 1<<(32-c.Net.Bits()) < c.Flows) {
+		return FloodResult{}, fmt.Errorf("load: %d flows to %v, %d a second, %d a send: a rate needs Net, which needs at least an IPv4 address a flow and has no UDP_SEGMENT",
+			c.Flows, c.Net, c.Rate, c.Segment)
+	}
 	o := order{Kind: "udp-receive", Addr: netip.AddrPortFrom(c.Dst, 0), Streams: max(c.Flows, 1), Sizes: c.Sizes,
-		Segment: c.Segment, Duration: c.Duration}
+		Segment: c.Segment, Net: c.Net, Rate: c.Rate, Duration: c.Duration}
+	if c.Net.IsValid() {
+		o.Addr = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	}
 	receive := o
 	o.Kind = "udp-send"
+	if c.Net.IsValid() {
+		o.Kind = "udp-send-spread"
+	}
 	sent, received, cpu, err := duel(c.From, c.To, receive, o)
 	if err == nil && received.Count == 0 {
 		err = fmt.Errorf("%d datagrams sent, none arrived (%d corrupt)", sent.Count, received.Corrupt)

@@ -58,11 +58,16 @@ func TestStream(t *testing.T) {
 
 func TestFlood(t *testing.T) {
 	a, b, _ := twoHosts(t)
+	far := netip.MustParsePrefix("198.51.100.64/26")
+	ok(t, b.AddAddr("lo", far)) // of lo the whole prefix is local
+	ok(t, a.AddRoute(lab.Route{Dst: far, Via: addrB}))
 	for name, c := range map[string]load.FloodConfig{
 		"one flow": {Sizes: []int{18}},
 		"flows":    {Sizes: []int{18}, Flows: 5},
 		"mixed":    {Sizes: []int{18, 500, 1400}, Flows: 2},
 		"segments": {Sizes: []int{18}, Segment: 32},
+		"spread":   {Sizes: []int{18, 100}, Flows: 60, Net: far},
+		"at rate":  {Sizes: []int{18}, Flows: 7, Net: far, Rate: 2000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.From, c.To, c.Dst, c.Duration = a, b, addrB, 100*time.Millisecond
@@ -71,7 +76,11 @@ func TestFlood(t *testing.T) {
 			if r.Received > r.Sent || r.Corrupt != 0 || r.Reordered != 0 {
 				t.Errorf("over a cable: %s", r)
 			}
-			if r.PerSecond() < 1000 {
+			if c.Rate > 0 {
+				if most := int64(float64(c.Rate) * c.Duration.Seconds()); r.Sent > most {
+					t.Errorf("%d a second for %v: %s", c.Rate, c.Duration, r)
+				}
+			} else if r.PerSecond() < 1000 {
 				t.Errorf("too slow to be true: %s in %v", r, r.Elapsed)
 			}
 		})
@@ -79,7 +88,10 @@ func TestFlood(t *testing.T) {
 }
 
 func TestFloodRefusesNonsense(t *testing.T) {
-	for _, c := range []load.FloodConfig{{}, {Sizes: []int{4}}, {Sizes: []int{18, 19}, Segment: 2}} {
+	far := netip.MustParsePrefix("198.51.100.64/26")
+	for _, c := range []load.FloodConfig{
+		{}, {Sizes: []int{4}}, {Sizes: []int{18, 19}, Segment: 2}, {Sizes: []int{18}, Rate: 1}, {Sizes: []int{18}, Net: far, Segment: 2}, {Sizes: []int{18}, Net: far, Flows: 65},
+	} {
 		if _, err := load.Flood(c); err == nil || !strings.Contains(err.Error(), "at least") {
 			t.Errorf("%+v: %v", c, err)
 		}

@@ -1,10 +1,16 @@
 package load
 
 import (
+	"encoding/binary"
 	"encoding/hex"
+	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestTally(t *testing.T) {
@@ -68,6 +74,50 @@ func TestSenderNumbers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSpreadNumbers is the same for flows that take turns in a call.
+func TestSpreadNumbers(t *testing.T) {
+	for _, flows := range []int{1, 3, batch, 2 * batch} {
+		s := newSpreadSender(&order{Streams: flows, Sizes: []int{18, 100}, Net: netip.MustParsePrefix("198.51.100.0/24"), Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), 9)})
+		var r report
+		tally := newTally(flows, s.sizes, &r)
+		var sent int64
+		for call := range 50 {
+			n := 1 + call%batch
+			s.fill(n)
+			n -= n / 3 // the kernel takes part of them
+			for i := range n {
+				tally.add(s.bufs[i], int(s.iovs[i].Len))
+				flow := binary.BigEndian.Uint32(s.bufs[i])
+				if to := (*unix.RawSockaddrInet4)(unsafe.Pointer(s.hdrs[i].hdr.Name)); to.Addr != [4]byte{198, 51, 100, byte(flow)} {
+					t.Errorf("flow %d goes to %v", flow, to.Addr)
+				}
+			}
+			s.took(n)
+			sent += int64(n)
+		}
+		if r.Count != sent || r.Reordered != 0 || r.Corrupt != 0 || !slices.Equal(s.next, tally.next) {
+			t.Errorf("%d flows: %d sent, counted %+v; next %v and %v", flows, sent, r, s.next, tally.next)
+		}
+		if least, most := slices.Min(s.next), slices.Max(s.next); most > least+1 {
+			t.Errorf("%d flows: one has %d, another %d", flows, least, most)
+		}
+	}
+}
+
+// TestDue: what is missing of a rate, a batch at most.
+func TestDue(t *testing.T) {
+	for _, c := range []struct {
+		rate    int
+		elapsed time.Duration
+		done    int64
+		want    int
+	}{{0, 0, 9, batch}, {1000, 0, 0, 0}, {1000, 20 * time.Millisecond, 5, 15}, {1000, time.Second, 0, batch}, {1000, time.Millisecond, 2, 0}} {
+		if got := due(c.rate, c.elapsed, c.done); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
 	}
 }
 

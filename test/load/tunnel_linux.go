@@ -77,15 +77,10 @@ func sendTunnel(o *order, l *line) (r report, err error) {
 		if r.Elapsed >= o.Duration {
 			return r, nil
 		}
-		n := batch
-		if o.Rate > 0 {
-			// What a sender that was held up has missed is not made up for in one burst.
-			due := int64(float64(o.Rate)*r.Elapsed.Seconds()) - r.Count - r.Refused
-			if due <= 0 {
-				time.Sleep(tunnelPause)
-				continue
-			}
-			n = int(min(due, batch))
+		n := due(o.Rate, r.Elapsed, r.Count+r.Refused)
+		if n == 0 {
+			time.Sleep(tunnelPause)
+			continue
 		}
 		sent, err := m.send(fd, n)
 		switch {
