@@ -28,6 +28,8 @@ func targets() []target {
 		{row: "UDP/64B/flows=1", reach: 2},
 		{row: "UDP/64B/flows=64", reach: 1.5},
 		{row: "UDP/gso/flows=1", reach: 0.7},
+		{row: "Rate/64B/flows=64/20kpps", system: "uvtep-tx-ring", reach: 0.8},
+		{row: "Rate/64B/flows=64/60kpps", system: "uvtep-tx-ring", reach: 0.8},
 		{row: "RTT/64B/p50", reach: 1.5},
 		{row: "RTT/64B/p50", system: "uvtep-spin", reach: 0.6},
 		{row: "Replicate/remotes=100/burst=1", reach: 0.6},
