@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ type daemon struct {
 func startDaemon(t *testing.T, h *lab.Host, sentence ...string) *daemon {
 	t.Helper()
 	d := &daemon{host: h, socket: filepath.Join(t.TempDir(), "s")}
-	args := append([]string{"--control", d.socket, "run"}, sentence...)
+	args := slices.Concat([]string{"--control", d.socket, "run"}, transmitters(), sentence)
 	d.proc = must(h.Start(lab.Command{Path: exe, Args: args}))(t)
 	check(t, d.proc.WaitStderr("uvtep: ready\n", soon))
 	t.Cleanup(func() {

@@ -147,8 +147,15 @@ func offloadTraffic(t *testing.T, s switches, f family, kinds ...string) {
 	// GRO on the wire, without which no datagrams come joined.
 	sites := newSitesWith(t, f, lab.WireOptions{Offload: map[string]bool{"gro": true}}, s.options(), kinds...)
 	join(t, sites, netip.Addr{})
-	a, b := sites[0], sites[1]
 	s.inUse(t, sites)
+	streams(t, sites[0], sites[1], size)
+	s.inUse(t, sites) // nothing fell back on the way
+	noErrors(t, sites)
+}
+
+// streams sends TCP with a hash and numbered datagrams both ways, IPv4 and IPv6.
+func streams(t *testing.T, a, b *site, size int64) {
+	t.Helper()
 	for _, inner := range []func(int) netip.Prefix{inner4, inner6} {
 		check(t, a.MustReach(inner(b.n).Addr(), 56, soon))
 		tcp(t, a.Host, b.Host, inner(b.n).Addr(), size)
@@ -156,8 +163,6 @@ func offloadTraffic(t *testing.T, s switches, f family, kinds ...string) {
 		udp(t, a.Host, b.Host, inner(b.n).Addr(), 64)
 		udp(t, a.Host, b.Host, inner(b.n).Addr(), 1350)
 	}
-	s.inUse(t, sites) // nothing fell back on the way
-	noErrors(t, sites)
 }
 
 // TestTune: --tune switches GRO on at the device that the link sends through,
