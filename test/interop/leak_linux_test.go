@@ -26,7 +26,7 @@ const (
 	// warmUp is how many rounds come before those whose memory counts: what workers borrow for the first time stays.
 	warmUp = 300
 	// readings is of how many rounds the least memory is that one: there is more before a garbage collection.
-	readings = 10
+	readings = 100
 	// promised is how much memory there may be more after promisedRounds, in KiB. Of fewer rounds the first ones are a
 	// larger part, and a machine that does other work has more of them borrow at the same time.
 	promised, promisedRounds, besides = 1 << 10, 5000, 4 << 10
@@ -96,7 +96,7 @@ func churn(t *testing.T, times int) usage {
 		threads, kib := threadsAndMemory(t, a.daemon.proc)
 		u.threads, resident = threads, append(resident, kib)
 	}
-	u.rssKiB = slices.Min(resident[times-readings:])
+	u.rssKiB = slices.Min(resident[max(times-readings, 0):])
 	if times > warmUp {
 		u.warmKiB = slices.Min(resident[warmUp-readings : warmUp])
 	}
