@@ -34,7 +34,10 @@ func newBatch(r *ring) *batch { return &batch{ring: r, seed: rand.Uint64() | 1} 
 
 // send sends p, at most most of them.
 func (b *batch) send(t *Transmitter, p []encap.Packet) error {
-	n := b.choose(t, p)
+	n, alone := b.choose(t, p)
+	if alone == 0 {
+		t.rest.Store(restingCalls)
+	}
 	if n < leastCopies {
 		clear(b.way[:len(p)])
 		return t.Behind.WriteBatch(p)
@@ -46,9 +49,9 @@ func (b *batch) send(t *Transmitter, p []encap.Packet) error {
 	return err
 }
 
-// choose finds the packets that may leave by the ring, and returns how many: those that are alone of their flow, remote and VXLAN
-// header. Packets of which there are more can be joined to one message, and would otherwise overtake each other.
-func (b *batch) choose(t *Transmitter, p []encap.Packet) (n int) {
+// choose finds the packets that may leave by the ring, and returns how many, of how many that are alone of their flow, remote and
+// VXLAN header. Packets of which there are more can be joined to one message, and would otherwise overtake each other.
+func (b *batch) choose(t *Transmitter, p []encap.Packet) (n, alone int) {
 	for i := range p {
 		at := b.placeOf(t, &p[i])
 		b.place[i] = at
@@ -60,6 +63,7 @@ func (b *batch) choose(t *Transmitter, p []encap.Packet) (n int) {
 		if b.count[b.place[i]] != 1 {
 			continue
 		}
+		alone++
 		if h := t.path(&p[i]); h != nil {
 			b.way[i] = h
 			b.mine[n] = uint16(i)
@@ -69,7 +73,7 @@ func (b *batch) choose(t *Transmitter, p []encap.Packet) (n int) {
 	for i := range p {
 		b.count[b.place[i]] = 0
 	}
-	return n
+	return n, alone
 }
 
 // placeOf is the same for packets that have to keep their order.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,14 +16,17 @@ import (
 )
 
 // BenchmarkCopies is the processor time of a frame's copy to one of so many remotes, by sockets and by a ring, in turns: the
-// sender's thread alone, so that the ratio holds on a machine that does other things as well.
+// sender's thread alone, so that the ratio holds on a machine that does other things as well. Frames come one by one or 32
+// together, which sockets join.
 func BenchmarkCopies(b *testing.B) {
 	for _, remotes := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprint(remotes), func(b *testing.B) { benchmarkCopies(b, remotes) })
+		for _, burst := range []int{1, 32} {
+			b.Run(fmt.Sprintf("remotes=%d/burst=%d", remotes, burst), func(b *testing.B) { benchmarkCopies(b, remotes, burst) })
+		}
 	}
 }
 
-func benchmarkCopies(b *testing.B, remotes int) {
+func benchmarkCopies(b *testing.B, remotes, burst int) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	from, to := newWire(b)
@@ -45,15 +49,18 @@ func benchmarkCopies(b *testing.B, remotes int) {
 		}
 		return nil
 	}))
+	p = slices.Repeat(p, burst)
 	var spent [2]time.Duration
 	copies := 0
 	for b.Loop() {
 		for way, tx := range []Behind{sockets, ring} {
 			start := threadTime(b)
-			_ = tx.WriteBatch(p)
+			for call := range slices.Chunk(p, most) { // as the data path calls
+				_ = tx.WriteBatch(call)
+			}
 			spent[way] += threadTime(b) - start
 		}
-		copies += remotes
+		copies += len(p)
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(spent[0].Nanoseconds())/float64(copies), "ns/copy-by-socket")

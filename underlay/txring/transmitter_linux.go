@@ -20,6 +20,7 @@ type Transmitter struct {
 	ports    []uint16
 
 	sent   atomic.Uint64 // datagrams that left by rings
+	rest   atomic.Int32  // calls that leave by sockets unseen
 	closed atomic.Bool
 }
 
@@ -51,6 +52,10 @@ func (t *Transmitter) WriteBatch(p []encap.Packet) error {
 		t.label(p)
 	}
 	if len(p) < leastCopies || !t.rings.open.Load() || t.closed.Load() {
+		return t.Behind.WriteBatch(p)
+	}
+	if left := t.rest.Load(); left > 0 { // workers may take the same one
+		t.rest.Store(left - 1)
 		return t.Behind.WriteBatch(p)
 	}
 	b := t.rings.borrow()

@@ -3,6 +3,7 @@ package txring
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +107,27 @@ func TestOrder(t *testing.T) {
 			t.Errorf("flow labels by source port: %v", labels)
 		}
 	})
+}
+
+// TestBurstsAreNotLookedAt: of calls whose packets are all joined one in eight is looked at, and packets that come alone afterwards
+// leave by the ring again.
+func TestBurstsAreNotLookedAt(t *testing.T) {
+	t.Parallel()
+	a, b := newWire(t)
+	tx := a.transmitter(t, a.rings(t, Auto, never), underlay.TransmitterConfig{})
+	ringed(t, tx, b.addr(false), "")
+	burst := slices.Repeat([]encap.Packet{one(b.addr(false), 1, strings.Repeat("x", 50))}, 32)
+	singles := flows(b.addr(false), 8, 50)
+	for range 3 {
+		if n := send(t, tx, burst...); n != 0 {
+			t.Errorf("%d packets of a flow left by a ring", n)
+		}
+		for call := range restingCalls + 1 {
+			if n, rests := send(t, tx, singles...), call < restingCalls; rests != (n == 0) {
+				t.Errorf("call %d after a burst: %d packets left by a ring", call, n)
+			}
+		}
+	}
 }
 
 // TestSocketsTurn: each second the first datagram to a remote leaves by a socket, and no other.
