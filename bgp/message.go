@@ -105,6 +105,7 @@ const (
 	subUnexpectedOpen  = 1
 	subUnexpectedConf  = 2
 	subUnexpectedEstab = 3
+	subRefreshLength   = 1
 )
 
 // Error says the code and subcode in words, and the operator's own words of a shutdown
@@ -176,8 +177,14 @@ func appendRefresh(b []byte, subtype byte) []byte {
 	return endMessage(append(appendHeader(b, typeRefresh), afiL2VPN>>8, afiL2VPN, subtype, safiEVPN), len(b))
 }
 
-// parseHeader checks the header of a message and returns the whole message's length
-// (RFC 4271 section 6.1, RFC 7313 section 5).
+// parseRefresh reads the body of a ROUTE-REFRESH. ours says that it is of the family.
+func parseRefresh(body []byte) (subtype byte, ours bool) {
+	return body[2], binary.BigEndian.Uint16(body) == afiL2VPN && body[3] == safiEVPN
+}
+
+// parseHeader checks the header of a message and returns the whole message's length (RFC 4271 section 6.1), also
+// where a ROUTE-REFRESH has not the one that it must have, since the error is to have the whole message (RFC 7313
+// section 5). After other errors it is not known.
 func parseHeader(h []byte) (length int, typ byte, err error) {
 	for _, v := range h[:16] {
 		if v != 0xff {
@@ -197,8 +204,7 @@ func parseHeader(h []byte) (length int, typ byte, err error) {
 		bad = bad || length != headerLen
 	case typeRefresh:
 		if !bad && length != headerLen+4 {
-			// "whole message" is what RFC 7313 section 5 has as data; the header is enough to see it.
-			return 0, 0, &Notification{Code: codeRefresh, Subcode: 1, Data: append([]byte(nil), h[:headerLen]...)}
+			return length, typ, &Notification{Code: codeRefresh, Subcode: subRefreshLength}
 		}
 	default:
 		return 0, 0, &Notification{Code: codeHeader, Subcode: subBadType, Data: []byte{typ}}

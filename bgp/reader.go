@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"bufio"
+	"bytes"
 	"net"
 	"time"
 )
@@ -31,13 +32,16 @@ func (r *reader) next() (typ byte, body []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	length, typ, err := parseHeader(h)
-	if err != nil {
-		return 0, nil, err
+	length, typ, wrong := parseHeader(h)
+	if length == 0 {
+		return 0, nil, wrong
 	}
 	b, err := r.buf.Peek(length)
 	if err != nil {
 		return 0, nil, err
+	}
+	if wrong != nil { // RFC 7313 section 5
+		return 0, nil, &Notification{Code: codeRefresh, Subcode: subRefreshLength, Data: bytes.Clone(b)}
 	}
 	r.last = length
 	return typ, b[headerLen:], nil
@@ -52,8 +56,8 @@ func (r *reader) buffered() bool {
 	if err != nil {
 		return false
 	}
-	length, _, err := parseHeader(h[r.last:])
-	return err != nil || r.buf.Buffered() >= r.last+length
+	length, _, _ := parseHeader(h[r.last:]) // 0 where it is wrong
+	return r.buf.Buffered() >= r.last+length
 }
 
 // writeWithin writes b within a time.

@@ -2,7 +2,6 @@ package bgp
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"sync/atomic"
@@ -296,10 +295,10 @@ func (s *session) handleUpdate(body []byte) error {
 // handleRefresh sends everything again, or takes the marks of a neighbour that does (RFC
 // 2918 section 4, RFC 7313 section 4).
 func (s *session) handleRefresh(body []byte) {
-	if binary.BigEndian.Uint16(body) != afiL2VPN || body[3] != safiEVPN {
+	subtype, ours := parseRefresh(body)
+	if !ours {
 		return
 	}
-	subtype := body[2]
 	if !s.open.EnhancedRefresh {
 		subtype = refreshRequest // RFC 2918 section 3: the byte is reserved
 	}
