@@ -47,7 +47,7 @@ var errShutdown = errors.New("this speaker ends")
 func newNeighbour(s *Speaker, c NeighbourConfig) *neighbour {
 	n := &neighbour{
 		speaker: s, config: c,
-		received: &received{routes: map[Key]uint8{}, limit: c.Limit, action: c.LimitAction, ownAS: s.config.AS, ownID: routerNumber(s.config.RouterID), drops: map[DropReason]uint64{}},
+		received: &received{limit: c.Limit, action: c.LimitAction, ownAS: s.config.AS, ownID: routerNumber(s.config.RouterID), drops: map[DropReason]uint64{}},
 		incoming: make(chan net.Conn, 1), reports: make(chan report), ended: make(chan error),
 		resets: make(chan *Notification, 1), done: make(chan struct{}),
 	}

@@ -74,7 +74,7 @@ func TestHeap(t *testing.T) {
 	const n = 100_000
 	took, held, left := receive(t, n)
 	t.Logf("%v, %d bytes a route, %d bytes left", took, held/n, left)
-	if held/n > 150 {
+	if held/n > 40 {
 		t.Errorf("%d bytes a route", held/n)
 	}
 	if left > 1<<20 {

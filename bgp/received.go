@@ -1,7 +1,6 @@
 package bgp
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -10,9 +9,8 @@ import (
 // came. The routes themselves are the Handler's. Its methods are called by one goroutine
 // at a time.
 type received struct {
-	routes map[Key]uint8
+	routes keySet
 	mark   uint8
-	peak   int // the most routes that the map had since it was made
 	limit  int
 	action LimitAction
 	// own says who announced a route that came back: this speaker's AS and router id.
@@ -31,7 +29,7 @@ func errLimit() error { return &Notification{Code: codeCease, Subcode: subMaxPre
 func (r *received) take(u *Update) error {
 	kept := u.Withdrawn[:0]
 	for i := range u.Withdrawn {
-		if r.remove(u.Withdrawn[i].Key()) {
+		if k := u.Withdrawn[i].Key(); r.routes.remove(&k) {
 			kept = append(kept, u.Withdrawn[i])
 		}
 	}
@@ -42,7 +40,7 @@ func (r *received) take(u *Update) error {
 	if r.isOwn(u.Attributes) { // in place of an earlier one that was not (RFC 4271 section 9.1.2)
 		r.drops[DropLoop] += uint64(len(u.Announced))
 		for i := range u.Announced {
-			if r.remove(u.Announced[i].Key()) {
+			if k := u.Announced[i].Key(); r.routes.remove(&k) {
 				u.Withdrawn = append(u.Withdrawn, u.Announced[i])
 			}
 		}
@@ -52,7 +50,7 @@ func (r *received) take(u *Update) error {
 	taken := u.Announced[:0]
 	for i := range u.Announced {
 		k := u.Announced[i].Key()
-		if _, ok := r.routes[k]; !ok && len(r.routes) >= r.limit {
+		if r.routes.len() >= r.limit && !r.routes.has(&k) {
 			r.over = true
 			switch r.action {
 			case LimitReset:
@@ -66,11 +64,10 @@ func (r *received) take(u *Update) error {
 				continue
 			}
 		}
-		r.routes[k] = r.mark
+		r.routes.put(&k, r.mark)
 		taken = append(taken, u.Announced[i])
 	}
 	u.Announced = taken
-	r.peak = max(r.peak, len(r.routes))
 	return nil
 }
 
@@ -81,27 +78,6 @@ func (r *received) isOwn(a *Attributes) bool {
 		return true
 	}
 	return slices.Contains(a.ASPath, r.ownAS)
-}
-
-// remove reports whether the route was there.
-func (r *received) remove(k Key) bool {
-	if _, ok := r.routes[k]; !ok {
-		return false
-	}
-	delete(r.routes, k)
-	r.shrink()
-	return true
-}
-
-// shrink has a map that has become large for what is in it made again: Go's maps do not
-// shrink.
-func (r *received) shrink() {
-	if r.peak < 1024 || len(r.routes) > r.peak/4 {
-		return
-	}
-	smaller := make(map[Key]uint8, len(r.routes))
-	maps.Copy(smaller, r.routes)
-	r.routes, r.peak = smaller, len(smaller)
 }
 
 // keep marks all routes as stale. Those that come again until then stay.
@@ -122,23 +98,18 @@ func (r *received) sweep(all bool, withdraw func(*Update)) {
 			u.Withdrawn = u.Withdrawn[:0]
 		}
 	}
-	for k, m := range r.routes {
-		if !all && m == r.mark {
-			continue
-		}
-		delete(r.routes, k)
+	r.routes.removeIf(func(mark uint8) bool { return all || mark != r.mark }, func(k Key) {
 		if u.Withdrawn = append(u.Withdrawn, k.Route()); len(u.Withdrawn) == maxSwept {
 			flush()
 		}
-	}
+	})
 	flush()
-	r.shrink()
 	r.staleUntil = time.Time{}
 }
 
 // roomAgain reports, once, that routes were refused and that there is room for some again.
 func (r *received) roomAgain() bool {
-	room := len(r.routes) < r.limit-r.limit/10
+	room := r.routes.len() < r.limit-r.limit/10
 	if room {
 		r.over = false
 	}

@@ -350,7 +350,7 @@ func TestOwnRoutes(t *testing.T) {
 		}
 		a.stop(t)
 	})
-	r := received{routes: map[Key]uint8{}, limit: 10, ownAS: 65001, ownID: routerNumber(addrA), drops: map[DropReason]uint64{}}
+	r := received{limit: 10, ownAS: 65001, ownID: routerNumber(addrA), drops: map[DropReason]uint64{}}
 	u := Update{Announced: numbers(0, 1), Attributes: &Attributes{OriginatorID: routerNumber(addrA)}}
 	if err := r.take(&u); err != nil || len(u.Announced) != 0 || r.drops[DropLoop] != 1 {
 		t.Errorf("ORIGINATOR_ID: %v %v", u, r.drops)

@@ -59,7 +59,7 @@ func (n *neighbour) countOut(b []byte) {
 func (n *neighbour) showRoutes() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.state.Routes = len(n.received.routes)
+	n.state.Routes = n.received.routes.len()
 	n.state.Stale = !n.received.staleUntil.IsZero()
 	if n.counters.Drops == nil {
 		n.counters.Drops = map[DropReason]uint64{}

@@ -53,8 +53,8 @@ func FuzzSession(f *testing.F) {
 		if err == nil {
 			t.Fatal("the session goes on without a neighbour")
 		}
-		if h.count(addrB) != len(n.received.routes) {
-			t.Errorf("%d routes were handed over, %d are counted", h.count(addrB), len(n.received.routes))
+		if h.count(addrB) != n.received.routes.len() {
+			t.Errorf("%d routes were handed over, %d are counted", h.count(addrB), n.received.routes.len())
 		}
 		n.sessionEnded(err)
 		if h.strange > 0 {
