@@ -18,8 +18,8 @@ type Agent struct {
 	wake chan struct{} // has an element where there may be something to do
 
 	mu    sync.Mutex
-	rib   routes
-	attrs table[*bgp.Attributes, *attrs]
+	rib   index[bgp.Key, *route]
+	paths table[pathKey, *path]
 	peers map[netip.Addr]*peer
 	links map[string]*link
 	// targets are who imports what. unjoined says that links came, changed or went since it was decided which take
@@ -82,12 +82,8 @@ func (a *Agent) poke() {
 	}
 }
 
-// How much is done with the lock held at a time, and in one request to the data plane: fewer, since a change is
-// ten times as large there.
-const (
-	maxBatch = 10_000
-	maxAsked = 2_000
-)
+// maxBatch is how much is decided with the lock held at a time, and asked of the data plane in one request.
+const maxBatch = 2_000
 
 // How long to wait before the data plane is asked again that could not be, and before what it
 // refused is tried again.
@@ -143,7 +139,7 @@ func (a *Agent) step(ctx context.Context) (more bool, next time.Duration) {
 
 	a.tell(said)
 	for len(batch) > 0 && ctx.Err() == nil {
-		n := min(len(batch), maxAsked)
+		n := min(len(batch), maxBatch)
 		if !a.apply(ctx, batch[:n], batch, epoch) {
 			return false, askAgain
 		}

@@ -272,8 +272,8 @@ func TestImportRules(t *testing.T) {
 				t.Errorf("%s: the data plane has %v %v", c.name, b.macs, b.peers)
 			}
 			b.unhear(c.route)
-			if len(b.macs) > 0 || len(b.peers) > 0 || b.rib.n > 0 || len(b.attrs.of) > 0 {
-				t.Errorf("%s: after the withdraw there is %v %v %v %v", c.name, b.macs, b.peers, b.rib.n, b.attrs.of)
+			if len(b.macs) > 0 || len(b.peers) > 0 || b.rib.n > 0 || len(b.paths.of) > 0 {
+				t.Errorf("%s: after the withdraw there is %v %v %v %v", c.name, b.macs, b.peers, b.rib.n, b.paths.of)
 			}
 		}
 	})

@@ -9,37 +9,37 @@ import (
 // decideMAC looks at a MAC address again: who has it, what the data plane is told, what others
 // are.
 func (a *Agent) decideMAC(l *link, m bgp.MAC) {
-	e := l.macs.get(m)
+	e := l.macs.get(&m)
 	if e == nil {
 		return
 	}
 	e.dirty = false
-	c := l.choose(e.routes)
+	c := l.choose(&e.routes)
 	if e.local != nil {
 		a.contend(l, m, e.local, &c)
 	}
-	want := remote{}
+	want, had := remote{}, e.installed()
 	if c.route != nil && (e.local == nil || !e.local.claimed) {
 		want = remote{vtep: c.vtep, sticky: c.sticky}
 	}
-	if want != (remote{}) || e.local != nil || e.installed == (remote{}) || e.installed == unknownRemote() {
+	if want != (remote{}) || e.local != nil || had == (remote{}) || had == unknownRemote() {
 		l.leavingMACs.forget(m)
 		l.lingeringMACs.forget(m)
 	} else if l.lingeringMACs.has(m) || l.leavingMACs.keep(m, min(a.conf.Linger, leaveTime)) {
-		want = e.installed
+		want = had
 		a.poke() // for its time
 	}
-	if want != e.installed {
+	if want != had {
 		kind := SetMAC
 		if want == (remote{}) {
 			kind = DelMAC
 		}
 		a.install(l, Change{Kind: kind, MAC: m, VTEP: valueOf(want.vtep), Sticky: want.sticky})
-		e.installed = want
+		e.install(want)
 	}
 	a.exportMAC(l, m, e.local)
-	a.tellMAC(l, m, e, &c)
-	for _, rt := range e.routes {
+	a.tellMAC(l, e, &c)
+	for rt := range e.routes.all() {
 		if r := rt.key.Route(); r.IP.IsValid() {
 			l.touchAddr(r.IP)
 		}
@@ -48,8 +48,8 @@ func (a *Agent) decideMAC(l *link, m bgp.MAC) {
 		for ip := range e.local.addrs {
 			l.touchAddr(ip)
 		}
-	} else if len(e.routes) == 0 && e.installed == (remote{}) {
-		l.macs.del(m)
+	} else if e.routes.isEmpty() && want == (remote{}) {
+		l.macs.del(&m)
 	}
 }
 
@@ -92,7 +92,7 @@ func (a *Agent) raiseForAddrs(l *link, m bgp.MAC, loc *localMAC) {
 			continue
 		}
 		la.fresh = false
-		if c := l.choose(e.routes); c.route != nil && c.route.key.Route().MAC != m && c.seq >= loc.seq && c.seq+1 != 0 {
+		if c := l.choose(&e.routes); c.route != nil && c.route.key.Route().MAC != m && c.seq >= loc.seq && c.seq+1 != 0 {
 			loc.seq = c.seq + 1
 		}
 	}
@@ -105,11 +105,11 @@ func (a *Agent) decideAddr(l *link, ip netip.Addr) {
 		return
 	}
 	e.dirty = false
-	c := l.choose(e.routes)
+	c := l.choose(&e.routes)
 	owner, ours := l.owner(e, &c)
 	want := neighbour{}
 	if c.route != nil && !ours && l.elsewhere(c.route.key.Route().MAC) {
-		f := c.route.best.attrs.flags
+		f := c.route.best().flags
 		want = neighbour{mac: c.route.key.Route().MAC, there: true, router: f.Router, override: f.Override}
 	}
 	if want != e.installed {
@@ -123,7 +123,7 @@ func (a *Agent) decideAddr(l *link, ip netip.Addr) {
 	for m, la := range e.local {
 		a.exportAddr(l, m, ip, la, ours && m == owner)
 	}
-	if len(e.routes) == 0 && len(e.local) == 0 && e.installed == (neighbour{}) {
+	if e.routes.isEmpty() && len(e.local) == 0 && e.installed == (neighbour{}) {
 		l.addrs.del(ip)
 	}
 }
@@ -150,7 +150,7 @@ func (l *link) owner(e *addrEntry, c *choice) (owner bgp.MAC, ours bool) {
 // elsewhere reports whether a MAC address is behind another VTEP: what an answer names has to be
 // there.
 func (l *link) elsewhere(m bgp.MAC) bool {
-	e := l.macs.get(m)
+	e := l.macs.get(&m)
 	return e != nil && (e.local == nil || !e.local.claimed)
 }
 
@@ -162,9 +162,9 @@ func (a *Agent) decideVTEP(l *link, v vtep) {
 	}
 	e.dirty = false
 	want := noPeer
-	for _, rt := range e.routes {
+	for rt := range e.routes.all() {
 		want = max(want, peerOnly)
-		if floods(rt.best.attrs.PMSI) && !l.conf.NoFlood {
+		if floods(rt.best().PMSI) && !l.conf.NoFlood {
 			want = peerFlood
 		}
 	}

@@ -8,7 +8,7 @@
 // decides, tells the speaker and the data plane the difference, and waits. So there is no queue:
 // a burst of changes of one MAC address costs one decision.
 //
-// In reading order: config, link (what there is); rib, import, segment (what neighbours say);
+// In reading order: config, link (what there is); rib, index, routelist, import, segment (what neighbours say);
 // local (what the data plane says); mobility, duplicate, decide (who has an address); export,
 // install (what others are told); agent, run, plane, ready (when); show, reason (what people see).
 package evpn

@@ -84,7 +84,7 @@ func (a *Agent) ClearDuplicates(name string, mac *bgp.MAC) (int, error) {
 		}
 		if !mv.held.IsZero() {
 			n++
-			if e := l.macs.get(m); e != nil && e.local != nil {
+			if e := l.macs.get(&m); e != nil && e.local != nil {
 				e.local.fresh = true // it may have been seen while it was held
 				l.touchMAC(m)
 			}

@@ -3,8 +3,6 @@ package evpn
 import (
 	"fmt"
 	"net/netip"
-
-	"github.com/uvtep/uvtep/bgp"
 )
 
 // Event is something that changed, for people.
@@ -57,13 +55,16 @@ func (a *Agent) event(e Event) {
 }
 
 // tellMAC tells where a MAC address is, where that changed.
-func (a *Agent) tellMAC(l *link, m bgp.MAC, e *macEntry, c *choice) {
-	local, v := e.local != nil && e.local.claimed, e.installed.vtep
-	if local == e.toldLocal && v == e.told {
+func (a *Agent) tellMAC(l *link, e *macEntry, c *choice) {
+	at, local := e.vtep, e.local != nil && e.local.claimed
+	if local { // then the data plane has it nowhere else
+		at = here()
+	}
+	if at == e.told {
 		return
 	}
-	e.toldLocal, e.told = local, v
-	n := Event{Object: ObjectMAC, Link: l.Name, MAC: m.String(), Local: local, VTEP: valueOf(v), Gone: !local && v == vtep{}, Sequence: c.seq}
+	e.told = at
+	n := Event{Object: ObjectMAC, Link: l.Name, MAC: e.mac.String(), Local: local, VTEP: valueOf(at), Gone: at == vtep{}, Sequence: c.seq}
 	if local {
 		n.Sequence = e.local.seq
 	}

@@ -60,32 +60,33 @@ func (t *targets) importers(cs []bgp.ExtCommunity) []*link {
 	return found
 }
 
-// changed moves a route, of which before was the best path, between links and has those look at
-// it again.
-func (a *Agent) changed(rt *route, before path) {
+// changed moves a route, of which before was the best path (nil: it had none), between links and has those
+// look at it again.
+func (a *Agent) changed(rt *route, before *path) {
+	best := rt.best()
 	var now []*link
-	if rt.best.attrs != nil {
-		now = rt.best.attrs.importers
+	if best != nil {
+		now = best.importers
 	}
-	if before.attrs != nil {
-		for _, l := range before.attrs.importers {
-			stays := slices.Contains(now, l) && l.refuses(rt, &rt.best) == Used
-			if !stays && l.refuses(rt, &before) == Used {
-				l.remove(rt, &before)
+	if before != nil {
+		for _, l := range before.importers {
+			stays := slices.Contains(now, l) && l.refuses(rt, best) == Used
+			if !stays && l.refuses(rt, before) == Used {
+				l.remove(rt, before)
 			}
 		}
 	}
 	for _, l := range now {
-		if l.refuses(rt, &rt.best) == Used {
-			had := before.attrs != nil && slices.Contains(before.attrs.importers, l) && l.refuses(rt, &before) == Used
-			l.put(rt, &before, had)
+		if l.refuses(rt, best) == Used {
+			had := before != nil && slices.Contains(before.importers, l) && l.refuses(rt, before) == Used
+			l.put(rt, before, had)
 		}
 	}
 }
 
 // judge says why a path is not used, for counters and output.
 func (a *Agent) judge(rt *route, p *path) Reason {
-	if len(p.attrs.importers) == 0 {
+	if len(p.importers) == 0 {
 		switch rt.key.Type() {
 		case bgp.AutoDiscovery, bgp.MACIP, bgp.Multicast:
 			return NoTarget
@@ -94,7 +95,7 @@ func (a *Agent) judge(rt *route, p *path) Reason {
 		}
 	}
 	why := Used
-	for _, l := range p.attrs.importers {
+	for _, l := range p.importers {
 		if why = l.judge(rt, p); why == Used {
 			return Used
 		}
@@ -116,7 +117,7 @@ func (l *link) judge(rt *route, p *path) Reason {
 			}
 		}
 	case bgp.Multicast:
-		if !floods(p.attrs.PMSI) {
+		if !floods(p.PMSI) {
 			return NoTunnel
 		}
 	default:
@@ -133,7 +134,7 @@ func (l *link) refuses(rt *route, p *path) Reason {
 	if typ != bgp.AutoDiscovery && typ != bgp.MACIP && typ != bgp.Multicast {
 		return NotUsed
 	}
-	if why := l.refusesAddr(p.attrs.nextHop.Value()); why != Used {
+	if why := l.refusesAddr(p.nextHop.Value()); why != Used {
 		return why
 	}
 	r := rt.key.Route()
@@ -177,20 +178,20 @@ func (l *link) put(rt *route, before *path, had bool) {
 	case bgp.MACIP:
 		e := l.mac(r.MAC)
 		if !had {
-			e.routes = append(e.routes, rt)
+			e.routes.add(rt)
 		}
 		l.follow(r.MAC, before, rt)
 		l.touchMAC(r.MAC)
 		if r.IP.IsValid() {
 			if n := l.addr(r.IP); !had {
-				n.routes = append(n.routes, rt)
+				n.routes.add(rt)
 			}
 			l.touchAddr(r.IP)
 		}
 	case bgp.Multicast:
 		v := unique.Make(r.IP)
 		if e := l.peer(v); !had {
-			e.routes = append(e.routes, rt)
+			e.routes.add(rt)
 		}
 		l.touchPeer(v)
 	default:
@@ -205,17 +206,17 @@ func (l *link) remove(rt *route, before *path) {
 		l.removeSegment(rt, r.ESI)
 	case bgp.MACIP:
 		e := l.mac(r.MAC)
-		e.routes = without(e.routes, rt)
+		e.routes.remove(rt)
 		l.follow(r.MAC, before, nil)
 		l.touchMAC(r.MAC)
 		if r.IP.IsValid() {
 			n := l.addr(r.IP)
-			n.routes = without(n.routes, rt)
+			n.routes.remove(rt)
 			l.touchAddr(r.IP)
 		}
 	case bgp.Multicast:
 		e := l.peer(unique.Make(r.IP))
-		e.routes = without(e.routes, rt)
+		e.routes.remove(rt)
 		l.touchPeer(unique.Make(r.IP))
 	default:
 	}

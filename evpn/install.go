@@ -19,9 +19,9 @@ func (a *Agent) install(l *link, c Change) {
 
 // uninstall queues that all goes that was put into a link of the data plane.
 func (a *Agent) uninstall(l *link) {
-	for m, e := range l.macs.of {
-		if e.installed != (remote{}) {
-			a.install(l, Change{Kind: DelMAC, MAC: m})
+	for e := range l.macs.all() {
+		if e.installed() != (remote{}) {
+			a.install(l, Change{Kind: DelMAC, MAC: e.mac})
 		}
 	}
 	for ip, e := range l.addrs.of {
@@ -116,7 +116,7 @@ func (l *link) redo(c *Change) {
 	}
 	switch c.Kind {
 	case SetMAC, DelMAC:
-		l.mac(c.MAC).installed = unknownRemote()
+		l.mac(c.MAC).install(unknownRemote())
 		l.touchMAC(c.MAC)
 	case SetAddr, DelAddr:
 		l.addr(c.Addr).installed = unknownNeighbour()

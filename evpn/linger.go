@@ -72,21 +72,21 @@ func (a *Agent) lingerers(due func(time.Time) bool) {
 	for _, l := range a.links {
 		goes := func(m bgp.MAC, e *macEntry) {
 			a.install(l, Change{Kind: DelMAC, MAC: m})
-			e.installed = remote{}
+			e.install(remote{})
 			l.touchMAC(m)
 		}
 		l.leavingMACs.over(due, func(m bgp.MAC) {
-			e := l.macs.get(m)
+			e := l.macs.get(&m)
 			if e == nil {
 				return
 			}
-			v := l.vteps[e.installed.vtep]
-			if gone := v == nil || len(v.routes) == 0; !gone || !l.lingeringMACs.keep(m, a.conf.Linger-leaveTime) {
+			v := l.vteps[e.vtep]
+			if gone := v == nil || v.routes.isEmpty(); !gone || !l.lingeringMACs.keep(m, a.conf.Linger-leaveTime) {
 				goes(m, e)
 			}
 		})
 		l.lingeringMACs.over(due, func(m bgp.MAC) {
-			if e := l.macs.get(m); e != nil {
+			if e := l.macs.get(&m); e != nil {
 				goes(m, e)
 			}
 		})

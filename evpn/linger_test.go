@@ -48,7 +48,7 @@ func TestLinger(t *testing.T) {
 		later(2 * time.Second)
 		equal(t, "the address later", b.at(hostA), netip.Addr{})
 		equal(t, "peers later", peers(), 0)
-		equal(t, "addresses that are still known", len(b.MACs(""))+len(b.links["vxlan42"].macs.of)+len(b.links["vxlan42"].vteps), 0)
+		equal(t, "addresses that are still known", len(b.MACs(""))+b.links["vxlan42"].macs.n+len(b.links["vxlan42"].vteps), 0)
 
 		b.hear(t3, flood)
 		b.hear(route, with(lowVTEP))

@@ -31,7 +31,7 @@ type link struct {
 	epoch   uint32 // of the list that it was last in
 	found   uint64 // see targets
 
-	macs     table[bgp.MAC, *macEntry]
+	macs     index[bgp.MAC, *macEntry]
 	addrs    table[netip.Addr, *addrEntry]
 	vteps    map[vtep]*vtepEntry
 	segments map[bgp.ESI]*segment
@@ -50,15 +50,27 @@ type link struct {
 	moves     map[bgp.MAC]*moves
 }
 
-// macEntry is what is known of a MAC address on a link.
+// macEntry is what is known of a MAC address on a link. 100,000 of them are nothing unusual: mind its size, which
+// is 48 bytes.
 type macEntry struct {
-	routes    []*route // T2 of it
-	local     *localMAC
-	installed remote
-	told      vtep // where it was when that was told last
-	toldLocal bool
-	dirty     bool
+	mac    bgp.MAC
+	dirty  bool
+	sticky bool // of where it is installed
+	vtep   vtep // the same
+	told   vtep // where it was when that was told last; here(): on this side
+	routes routeList
+	local  *localMAC
 }
+
+func (e *macEntry) id() *bgp.MAC { return &e.mac }
+
+// installed is where the data plane has the MAC address.
+func (e *macEntry) installed() remote { return remote{e.vtep, e.sticky} }
+
+func (e *macEntry) install(r remote) { e.vtep, e.sticky = r.vtep, r.sticky }
+
+// here stands for this side among VTEPs.
+func here() vtep { return unique.Make(netip.Addr{}) }
 
 // remote is where the data plane has a MAC address; the zero value is nowhere.
 type remote struct {
@@ -68,7 +80,7 @@ type remote struct {
 
 // addrEntry is what is known of an IP address on a link.
 type addrEntry struct {
-	routes    []*route // T2 with it
+	routes    routeList // T2 with it
 	local     map[bgp.MAC]*localAddr
 	installed neighbour
 	dirty     bool
@@ -84,7 +96,7 @@ type neighbour struct {
 
 // vtepEntry is a VTEP that T3 routes name.
 type vtepEntry struct {
-	routes    []*route
+	routes    routeList
 	installed peerState
 	dirty     bool
 }
@@ -105,7 +117,7 @@ func unknownNeighbour() neighbour { return neighbour{router: true} }
 
 // clear makes the link one without routes.
 func (l *link) clear() {
-	l.macs, l.addrs = table[bgp.MAC, *macEntry]{}, table[netip.Addr, *addrEntry]{}
+	l.macs, l.addrs = index[bgp.MAC, *macEntry]{}, table[netip.Addr, *addrEntry]{}
 	l.vteps, l.segments = map[vtep]*vtepEntry{}, map[bgp.ESI]*segment{}
 	l.moves, l.exported = map[bgp.MAC]*moves{}, map[exportKey]exported{}
 	l.dirtyMACs, l.dirtyAddrs, l.dirtyVTEPs = nil, nil, nil
@@ -113,10 +125,10 @@ func (l *link) clear() {
 }
 
 func (l *link) mac(m bgp.MAC) *macEntry {
-	e := l.macs.get(m)
+	e := l.macs.get(&m)
 	if e == nil {
-		e = &macEntry{}
-		l.macs.put(m, e)
+		e = &macEntry{mac: m}
+		l.macs.put(e)
 	}
 	return e
 }
@@ -162,8 +174,8 @@ func (l *link) touchPeer(v vtep) {
 
 // touchAll has everything of the link looked at again.
 func (l *link) touchAll() {
-	for m := range l.macs.of {
-		l.touchMAC(m)
+	for e := range l.macs.all() {
+		l.touchMAC(e.mac)
 	}
 	for ip := range l.addrs.of {
 		l.touchAddr(ip)
@@ -232,11 +244,11 @@ func (a *Agent) SetConfig(links LinkPolicy, neighbours []netip.Addr) {
 func (a *Agent) leave(l *link) {
 	a.withdrawAll(l)
 	a.uninstall(l)
-	locals, addrs := map[bgp.MAC]*localMAC{}, table[netip.Addr, *addrEntry]{}
-	for m, e := range l.macs.of {
+	locals, addrs := index[bgp.MAC, *macEntry]{}, table[netip.Addr, *addrEntry]{}
+	for e := range l.macs.all() {
 		if e.local != nil {
 			e.local.claimed, e.local.fresh = false, false
-			locals[m] = e.local
+			locals.put(&macEntry{mac: e.mac, local: e.local})
 		}
 	}
 	for ip, e := range l.addrs.of {
@@ -245,10 +257,7 @@ func (a *Agent) leave(l *link) {
 		}
 	}
 	l.clear()
-	for m, loc := range locals {
-		l.macs.put(m, &macEntry{local: loc})
-	}
-	l.addrs = addrs
+	l.macs, l.addrs = locals, addrs
 	l.out = notJoined
 }
 
@@ -362,22 +371,22 @@ func (a *Agent) setRD(l *link, rd bgp.RD) {
 // looked at again.
 func (a *Agent) reimport() {
 	for _, l := range a.links {
-		for _, e := range l.macs.of {
-			e.routes = nil
+		for e := range l.macs.all() {
+			e.routes = routeList{}
 		}
 		for _, e := range l.addrs.of {
-			e.routes = nil
+			e.routes = routeList{}
 		}
 		for _, e := range l.vteps {
-			e.routes = nil
+			e.routes = routeList{}
 		}
 		l.segments = map[bgp.ESI]*segment{}
 	}
-	for b, at := range a.attrs.of {
-		at.importers = a.targets.importers(b.ExtCommunities)
+	for _, p := range a.paths.of {
+		p.importers = a.targets.importers(p.ExtCommunities)
 	}
 	for rt := range a.rib.all() {
-		a.changed(rt, path{})
+		a.changed(rt, nil)
 	}
 	for _, l := range a.links {
 		if l.out == "" {

@@ -61,8 +61,8 @@ func (a *Agent) HandleMAC(m MAC) {
 	if e.local == nil {
 		e.local = &localMAC{}
 	}
-	if e.installed != (remote{}) { // a local address is no remote's in the data plane
-		e.installed = unknownRemote()
+	if e.installed() != (remote{}) { // a local address is no remote's in the data plane
+		e.install(unknownRemote())
 	}
 	e.local.sticky, e.local.epoch = m.Sticky, a.epoch
 	if !a.listing {

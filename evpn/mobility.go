@@ -20,15 +20,15 @@ type choice struct {
 // choose returns the route that counts for a MAC address (RFC 7432 section 15, 15.2): of a
 // session that is up before a stale one, sticky before others, the highest sequence
 // number, the lowest VTEP.
-func (l *link) choose(routes []*route) choice {
+func (l *link) choose(routes *routeList) choice {
 	var best choice
-	for _, rt := range routes {
-		v, ok := l.behind(rt.key.Route().MAC, &rt.best)
+	for rt := range routes.all() {
+		p := rt.best()
+		v, ok := l.behind(rt.key.Route().MAC, p)
 		if !ok {
 			continue
 		}
-		at := rt.best.attrs
-		c := choice{route: rt, vtep: v, seq: at.seq, sticky: at.sticky, stale: rt.best.isStale()}
+		c := choice{route: rt, vtep: v, seq: p.seq, sticky: p.sticky, stale: p.isStale()}
 		if best.route == nil || c.compare(&best) < 0 {
 			best = c
 		}

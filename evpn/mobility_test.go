@@ -151,7 +151,7 @@ func TestSegments(t *testing.T) {
 		}
 		b.unhear(t1(lowVTEP, bgp.MaxETag), t1(highVTEP, bgp.MaxETag), t1(lowVTEP, 0), t1(highVTEP, 0))
 		equal(t, "segments that are left", len(b.links["vxlan42"].segments), 0)
-		equal(t, "entries that are left", len(b.links["vxlan42"].macs.of), 0)
+		equal(t, "entries that are left", b.links["vxlan42"].macs.n, 0)
 	})
 }
 

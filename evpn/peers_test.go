@@ -41,6 +41,6 @@ func TestMoreReflectors(t *testing.T) {
 		b.HandleUpdate(second, &bgp.Update{Withdrawn: []bgp.Route{r}})
 		synctest.Wait()
 		equal(t, "number of entries without", len(b.macs)+len(b.addrs), 0)
-		equal(t, "number of routes that are left", b.rib.n+len(b.attrs.of)+len(b.links["vxlan42"].macs.of)+len(b.links["vxlan42"].addrs.of), 0)
+		equal(t, "number of routes that are left", b.rib.n+len(b.paths.of)+b.links["vxlan42"].macs.n+len(b.links["vxlan42"].addrs.of), 0)
 	})
 }

@@ -42,9 +42,9 @@ func (a *Agent) EndList() {
 
 // doubt has all that was put into the link in doubt: whether it is there is not known.
 func (l *link) doubt() {
-	for _, e := range l.macs.of {
-		if e.installed != (remote{}) {
-			e.installed = unknownRemote()
+	for e := range l.macs.all() {
+		if e.installed() != (remote{}) {
+			e.install(unknownRemote())
 		}
 	}
 	for _, e := range l.addrs.of {
@@ -61,7 +61,8 @@ func (l *link) doubt() {
 
 // dropUnlisted drops what is local and was not in the list.
 func (a *Agent) dropUnlisted(l *link) {
-	for m, e := range l.macs.of {
+	for e := range l.macs.all() {
+		m := e.mac
 		if e.local == nil {
 			continue
 		}
@@ -126,8 +127,8 @@ func (a *Agent) HandleEvent(e bgp.Event) {
 // more.
 func (a *Agent) rechoose(p *peer) {
 	for rt := range a.rib.all() {
-		before := rt.best
-		if before.peer != p && rt.more == nil {
+		before := rt.best()
+		if before.peer != p && len(rt.said.rest) == 0 {
 			continue
 		}
 		rt.choose()

@@ -114,9 +114,9 @@ func (a *Agent) heardAll(t time.Time) bool {
 
 func (a *Agent) touchLocals() {
 	for _, l := range a.links {
-		for m, e := range l.macs.of {
+		for e := range l.macs.all() {
 			if e.local != nil {
-				l.touchMAC(m)
+				l.touchMAC(e.mac)
 			}
 		}
 	}

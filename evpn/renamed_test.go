@@ -107,7 +107,7 @@ func TestManyLinks(t *testing.T) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.joinAll()
-		if n := len(a.links["vxlan42"].macs.of); n != 5000 {
+		if n := a.links["vxlan42"].macs.n; n != 5000 {
 			t.Errorf("the link of the routes has %d of them", n)
 		}
 		return time.Since(began)

@@ -13,16 +13,26 @@ import (
 // vtep is the address of a VTEP in eight bytes; the zero value is none.
 type vtep = unique.Handle[netip.Addr]
 
-// attrs is what the import rules need of the attributes that routes share.
-type attrs struct {
-	*bgp.Attributes
-	refs      int // paths that have it
+// path is what a neighbour says in a session of all routes that have the same attributes and are behind the same
+// Ethernet segment. 100,000 routes have some thousand.
+type path struct {
+	pathKey
+	alone     said // of a route of which no other neighbour says anything
+	refs      int  // routes that have it
 	nextHop   vtep
 	seq       uint32 // RFC 7432 section 7.7; without the community 0
 	sticky    bool
 	flags     bgp.NeighbourFlags
 	single    bool    // RFC 7432 section 7.5: of the segment's VTEPs only one forwards
 	importers []*link // links whose route targets match
+}
+
+// pathKey is what tells paths apart.
+type pathKey struct {
+	*bgp.Attributes
+	peer    *peer
+	session uint32                 // of the peer
+	esi     unique.Handle[bgp.ESI] // of T2 behind an Ethernet segment
 }
 
 // peer is a neighbour whose routes there are.
@@ -39,25 +49,31 @@ type peer struct {
 	refused [numReasons]uint64
 }
 
-// path is what one neighbour says of a route.
-type path struct {
-	attrs   *attrs // nil: nothing
-	peer    *peer
-	esi     unique.Handle[bgp.ESI] // of a T2 behind an Ethernet segment
-	label   uint32
-	session uint32 // of the peer, in which it came last
-}
-
 // isStale reports whether the path is one of an earlier session, which is kept while the
 // neighbour is away.
 func (p *path) isStale() bool { return p.peer.stale && p.session != p.peer.session }
 
 // route is a route with what neighbours say of it. 100,000 of them are nothing unusual: mind its
-// size.
+// size, which is 48 bytes.
 type route struct {
 	key  bgp.Key
-	best path
-	more *[]path // of further neighbours, which usually are further reflectors; nil: of none
+	said *said // nil: nothing
+}
+
+func (r *route) id() *bgp.Key { return &r.key }
+
+// said is what neighbours say of a route: a path's own, which routes share, where one neighbour alone does.
+type said struct {
+	best *path
+	rest []*path // of further neighbours, which usually are further reflectors
+}
+
+// best is the best of what neighbours say; nil: they say nothing.
+func (r *route) best() *path {
+	if r.said == nil {
+		return nil
+	}
+	return r.said.best
 }
 
 // compare orders what neighbours say of one route: the better one first. Routes of a session that
@@ -66,10 +82,10 @@ type route struct {
 func (p *path) compare(q *path) int {
 	return cmp.Or(
 		compareBool(q.isStale(), p.isStale()),
-		cmp.Compare(q.attrs.LocalPref, p.attrs.LocalPref),
-		cmp.Compare(len(p.attrs.ASPath), len(q.attrs.ASPath)),
-		cmp.Compare(p.attrs.Origin, q.attrs.Origin),
-		cmp.Compare(p.attrs.MED, q.attrs.MED),
+		cmp.Compare(q.LocalPref, p.LocalPref),
+		cmp.Compare(len(p.ASPath), len(q.ASPath)),
+		cmp.Compare(p.Origin, q.Origin),
+		cmp.Compare(p.MED, q.MED),
 		p.peer.addr.Compare(q.peer.addr),
 	)
 }
@@ -85,93 +101,90 @@ func compareBool(p, q bool) int {
 	return 1
 }
 
-// rest is what neighbours other than the best one's say.
-func (r *route) rest() []path {
-	if r.more == nil {
-		return nil
-	}
-	return *r.more
-}
-
-func (r *route) setRest(rest []path) {
-	if r.more = nil; len(rest) > 0 {
-		r.more = &rest
-	}
-}
-
-// set puts in what a neighbour says, and returns what the same neighbour said before.
-func (r *route) set(p path) path {
-	old := r.unset(p.peer)
-	if r.best.attrs == nil {
-		r.best = p
+// set puts in what a neighbour says, and returns what the same neighbour said before; nil: nothing.
+func (r *route) set(p *path) (old *path) {
+	old = r.unset(p.peer)
+	switch {
+	case r.said == nil:
+		r.said = &p.alone
 		return old
+	case len(r.said.rest) == 0: // it is the path's own
+		r.said = &said{best: r.said.best}
 	}
-	r.setRest(append(r.rest(), p))
+	r.said.rest = append(r.said.rest, p)
 	r.choose()
 	return old
 }
 
-// unset takes out what a neighbour said, and returns it.
-func (r *route) unset(p *peer) path {
-	rest := r.rest()
-	if r.best.attrs != nil && r.best.peer == p {
-		old := r.best
-		r.best = path{}
-		if n := len(rest); n > 0 {
-			r.best = rest[n-1]
-			r.setRest(rest[:n-1])
-			r.choose()
+// unset takes out what a neighbour said, and returns it; nil: nothing.
+func (r *route) unset(p *peer) (old *path) {
+	if r.said == nil {
+		return nil
+	}
+	rest := r.said.rest
+	if old = r.said.best; old.peer != p {
+		i := slices.IndexFunc(rest, func(q *path) bool { return q.peer == p })
+		if i < 0 {
+			return nil
 		}
+		old = rest[i]
+		rest = slices.Delete(rest, i, i+1)
+	} else if n := len(rest); n > 0 {
+		r.said.best, rest[n-1] = rest[n-1], nil
+		rest = rest[:n-1]
+	} else {
+		r.said = nil
 		return old
 	}
-	i := slices.IndexFunc(rest, func(q path) bool { return q.peer == p })
-	if i < 0 {
-		return path{}
+	if len(rest) == 0 {
+		r.said = &r.said.best.alone
+		return old
 	}
-	old := rest[i]
-	r.setRest(slices.Delete(rest, i, i+1))
+	r.said.rest = rest
+	r.choose()
 	return old
 }
 
 // choose makes the best path the best again.
 func (r *route) choose() {
-	rest := r.rest()
+	best, rest := &r.said.best, r.said.rest
 	for i := range rest {
-		if rest[i].compare(&r.best) < 0 {
-			r.best, rest[i] = rest[i], r.best
+		if rest[i].compare(*best) < 0 {
+			*best, rest[i] = rest[i], *best
 		}
 	}
 }
 
-// attrsOf is what the rules need of a, shared by all paths that have the same a.
-func (a *Agent) attrsOf(b *bgp.Attributes) *attrs {
-	if at := a.attrs.get(b); at != nil {
-		return at
+// path is the path of a key, shared by all routes that have it.
+func (a *Agent) path(key pathKey) *path {
+	if p := a.paths.get(key); p != nil {
+		return p
 	}
-	at := &attrs{Attributes: b, nextHop: unique.Make(b.NextHop.Unmap())}
-	for _, c := range b.ExtCommunities {
+	p := &path{pathKey: key, nextHop: unique.Make(key.NextHop.Unmap())}
+	p.alone.best = p
+	for _, c := range key.ExtCommunities {
 		if seq, sticky, ok := c.MACMobility(); ok {
-			at.seq, at.sticky = seq, sticky
+			p.seq, p.sticky = seq, sticky
 		}
 		if f, ok := c.NeighbourFlags(); ok {
-			at.flags = f
+			p.flags = f
 		}
 		if single, ok := c.ESILabel(); ok {
-			at.single = single
+			p.single = single
 		}
 	}
-	at.importers = a.targets.importers(b.ExtCommunities)
-	a.attrs.put(b, at)
-	return at
+	p.importers = a.targets.importers(key.ExtCommunities)
+	a.paths.put(key, p)
+	return p
 }
 
-// release gives a path's attributes back.
-func (a *Agent) release(p path) {
-	if p.attrs == nil {
+// release gives a path back.
+func (a *Agent) release(p *path) {
+	if p == nil {
 		return
 	}
-	if p.attrs.refs--; p.attrs.refs == 0 {
-		a.attrs.del(p.attrs.Attributes)
+	if p.refs--; p.refs == 0 {
+		a.paths.del(p.pathKey)
 	}
 }
 
@@ -181,59 +194,59 @@ func (a *Agent) HandleUpdate(neighbour netip.Addr, u *bgp.Update) {
 	defer a.mu.Unlock()
 	p := a.peer(neighbour)
 	for i := range u.Withdrawn {
-		a.withdraw(p, &u.Withdrawn[i])
+		a.withdraw(p, u.Withdrawn[i].Key())
 	}
 	if len(u.Announced) == 0 {
 		a.poke()
 		return
 	}
 	p.heard = now()
-	at := a.attrsOf(u.Attributes)
-	at.refs++ // held over the loop, in which a path may give it back
+	key := pathKey{Attributes: u.Attributes, peer: p, session: p.session}
+	plain := a.path(key)
+	plain.refs++ // held over the loop, in which a route may give it back
 	for i := range u.Announced {
-		a.announce(p, &u.Announced[i], at)
+		r, n := &u.Announced[i], plain
+		if r.Type == bgp.MACIP && hasSegment(r.ESI) {
+			key.esi = unique.Make(r.ESI)
+			n = a.path(key)
+		}
+		a.announce(r.Key(), n)
 	}
-	a.release(path{attrs: at})
+	a.release(plain)
 	a.poke()
 }
 
-func (a *Agent) announce(p *peer, r *bgp.Route, at *attrs) {
-	key := r.Key()
+func (a *Agent) announce(key bgp.Key, n *path) {
 	rt := a.rib.get(&key)
 	if rt == nil {
 		rt = &route{key: key}
 		a.rib.put(rt)
 	}
-	n := path{attrs: at, peer: p, label: r.Label, session: p.session}
-	if r.Type == bgp.MACIP && hasSegment(r.ESI) {
-		n.esi = unique.Make(r.ESI)
-	}
-	at.refs++
-	before := rt.best
+	n.refs++
+	before := rt.best()
 	old := rt.set(n)
-	if old.attrs == nil {
-		p.routes++
+	if old == nil {
+		n.peer.routes++
 	}
 	a.changed(rt, before)
 	a.release(old)
-	if why := a.judge(rt, &n); why != Used {
-		p.refused[why]++
+	if why := a.judge(rt, n); why != Used {
+		n.peer.refused[why]++
 	}
 }
 
-func (a *Agent) withdraw(p *peer, r *bgp.Route) {
-	key := r.Key()
+func (a *Agent) withdraw(p *peer, key bgp.Key) {
 	rt := a.rib.get(&key)
 	if rt == nil {
 		return
 	}
-	before := rt.best
+	before := rt.best()
 	old := rt.unset(p)
-	if old.attrs == nil {
+	if old == nil {
 		return
 	}
 	p.routes--
-	if rt.best.attrs == nil {
+	if rt.said == nil {
 		a.rib.del(&key)
 	}
 	a.changed(rt, before)

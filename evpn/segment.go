@@ -69,11 +69,11 @@ func none() unique.Handle[bgp.ESI] { return unique.Handle[bgp.ESI]{} }
 // said so until now, rt has the one that says so from now on; nil: none.
 func (l *link) follow(m bgp.MAC, before *path, rt *route) {
 	was, is := none(), none()
-	if before.attrs != nil && before.esi != none() && l.counted(before) {
+	if before != nil && before.esi != none() && l.counted(before) {
 		was = before.esi
 	}
 	if rt != nil {
-		is = rt.best.esi
+		is = rt.best().esi
 	}
 	if was == is {
 		return
@@ -92,7 +92,7 @@ func (l *link) follow(m bgp.MAC, before *path, rt *route) {
 
 // counted reports whether follow counted a path: it is one that this link imported.
 func (l *link) counted(p *path) bool {
-	return slices.Contains(p.attrs.importers, l) && l.refusesAddr(p.attrs.nextHop.Value()) == Used
+	return slices.Contains(p.importers, l) && l.refusesAddr(p.nextHop.Value()) == Used
 }
 
 // behind is the VTEP that has a MAC address by a path: the next hop or, behind an Ethernet segment, one of
@@ -101,7 +101,7 @@ func (l *link) counted(p *path) bool {
 // aliasing). Which one is chosen by a hash of both, so that few addresses move when a VTEP comes or goes.
 func (l *link) behind(m bgp.MAC, p *path) (vtep, bool) {
 	if p.esi == none() {
-		return p.attrs.nextHop, true
+		return p.nextHop, true
 	}
 	s := l.segments[p.esi.Value()]
 	if s == nil {
@@ -116,10 +116,10 @@ func (l *link) behind(m bgp.MAC, p *path) (vtep, bool) {
 			best, most = v, w
 		}
 	}
-	consider(p.attrs.nextHop)
+	consider(p.nextHop)
 	if !s.single() {
 		for _, rt := range s.perVNI {
-			consider(rt.best.attrs.nextHop)
+			consider(rt.best().nextHop)
 		}
 	}
 	return best, best != vtep{}
@@ -128,7 +128,7 @@ func (l *link) behind(m bgp.MAC, p *path) (vtep, bool) {
 // attached reports whether a VTEP has announced the whole segment.
 func (s *segment) attached(v vtep) bool {
 	for _, rt := range s.whole {
-		if rt.best.attrs.nextHop == v {
+		if rt.best().nextHop == v {
 			return true
 		}
 	}
@@ -139,7 +139,7 @@ func (s *segment) attached(v vtep) bool {
 // that announces the MAC address.
 func (s *segment) single() bool {
 	for _, rt := range s.whole {
-		if rt.best.attrs.single {
+		if rt.best().single {
 			return true
 		}
 	}

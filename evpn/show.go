@@ -113,7 +113,7 @@ func (a *Agent) VNIs(name string) []VNI {
 		if l.out == "" {
 			v.RD, v.Import, v.Export = l.rd.String(), texts(l.imports), texts(l.exports)
 		}
-		for _, e := range l.macs.of {
+		for e := range l.macs.all() {
 			v.MACs++
 			if e.local != nil && e.local.claimed {
 				v.LocalMACs++
@@ -171,13 +171,12 @@ func (a *Agent) MACs(name string) []MACView {
 	defer a.mu.Unlock()
 	all := []MACView{}
 	a.sorted(name, func(l *link) {
-		for _, m := range sortedMACs(l.macs.of) {
-			e := l.macs.get(m)
-			v := MACView{Link: l.Name, VNI: l.VNI, MAC: m.String(), Duplicate: l.held(m)}
-			c := l.choose(e.routes)
+		for _, e := range slices.SortedFunc(l.macs.all(), func(d, e *macEntry) int { return bytes.Compare(d.mac[:], e.mac[:]) }) {
+			v := MACView{Link: l.Name, VNI: l.VNI, MAC: e.mac.String(), Duplicate: l.held(e.mac)}
+			c := l.choose(&e.routes)
 			if c.route != nil {
 				v.RemoteSeq, v.VTEP, v.Sticky = c.seq, c.vtep.Value(), c.sticky
-				if esi := c.route.best.esi; esi != none() {
+				if esi := c.route.best().esi; esi != none() {
 					v.ESI = esi.Value().String()
 				}
 			}
@@ -213,7 +212,7 @@ func (a *Agent) Addrs(name string) []AddrView {
 					all = append(all, AddrView{Link: l.Name, VNI: l.VNI, Addr: ip, MAC: m.String(), Local: announced || loc.claimed, Router: e.local[m].flags.Router, Seq: loc.seq})
 				}
 			}
-			if c := l.choose(e.routes); c.route != nil && e.installed.there {
+			if c := l.choose(&e.routes); c.route != nil && e.installed.there {
 				all = append(all, AddrView{Link: l.Name, VNI: l.VNI, Addr: ip, MAC: e.installed.mac.String(), VTEP: c.vtep.Value(), Router: e.installed.router, Seq: c.seq})
 			}
 		}
@@ -262,9 +261,9 @@ func (a *Agent) Routes(typ bgp.RouteType) []RouteView {
 		if typ != 0 && rt.key.Type() != typ {
 			continue
 		}
-		all = append(all, a.routeView(rt, &rt.best, true))
-		for i := range rt.rest() {
-			all = append(all, a.routeView(rt, &rt.rest()[i], false))
+		all = append(all, a.routeView(rt, rt.said.best, true))
+		for _, p := range rt.said.rest {
+			all = append(all, a.routeView(rt, p, false))
 		}
 	}
 	slices.SortFunc(all, func(v, w RouteView) int {
@@ -294,12 +293,12 @@ func (a *Agent) ownRoutes(typ bgp.RouteType) []RouteView {
 
 func (a *Agent) routeView(rt *route, p *path, best bool) RouteView {
 	r := rt.key.Route()
-	v := RouteView{RD: r.RD.String(), Route: r.String(), Type: int(r.Type), Neighbour: p.peer.addr, NextHop: p.attrs.nextHop.Value(), Path: p.attrs.ASPath,
-		LocalPref: p.attrs.LocalPref, MED: p.attrs.MED, Communities: texts(p.attrs.ExtCommunities), Best: best, Stale: p.isStale()}
+	v := RouteView{RD: r.RD.String(), Route: r.String(), Type: int(r.Type), Neighbour: p.peer.addr, NextHop: p.nextHop.Value(), Path: p.ASPath,
+		LocalPref: p.LocalPref, MED: p.MED, Communities: texts(p.ExtCommunities), Best: best, Stale: p.isStale()}
 	if v.Path == nil {
 		v.Path = []uint32{}
 	}
-	v.Origin = [...]string{"IGP", "EGP", "incomplete"}[min(p.attrs.Origin, bgp.OriginIncomplete)]
+	v.Origin = [...]string{"IGP", "EGP", "incomplete"}[min(p.Origin, bgp.OriginIncomplete)]
 	if why := a.judge(rt, p); why != Used {
 		v.Reason = why.Explain()
 	}
