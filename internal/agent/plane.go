@@ -40,13 +40,20 @@ func (p *plane) Apply(ctx context.Context, changes []evpn.Change) ([]error, erro
 	fdb := api.FDBBatch{Owner: Owner, Generation: p.generation.Load()}
 	neighs := api.NeighBatch{Owner: Owner, Generation: fdb.Generation}
 	var fdbAt, neighAt []int // which change an element of the batch is
+	n := 0
+	for i := range changes {
+		if isNeigh(changes[i].Kind) {
+			n++
+		}
+	}
+	neighs.Changes, neighAt = make([]api.NeighChange, 0, n), make([]int, 0, n)
+	fdb.Changes, fdbAt = make([]api.FDBChange, 0, len(changes)-n), make([]int, 0, len(changes)-n)
 	for i := range changes {
 		c := &changes[i]
-		switch c.Kind {
-		case evpn.SetAddr, evpn.DelAddr:
+		if isNeigh(c.Kind) {
 			neighs.Changes = append(neighs.Changes, neighChange(c))
 			neighAt = append(neighAt, i)
-		default:
+		} else {
 			fdb.Changes = append(fdb.Changes, fdbChange(c))
 			fdbAt = append(fdbAt, i)
 		}
@@ -90,6 +97,8 @@ func results(errs []error, at []int, got []api.ChangeResult, changes []evpn.Chan
 	}
 	return nil
 }
+
+func isNeigh(k evpn.ChangeKind) bool { return k == evpn.SetAddr || k == evpn.DelAddr }
 
 func isDel(k evpn.ChangeKind) bool {
 	return k == evpn.DelMAC || k == evpn.DelVTEP || k == evpn.DelAddr
