@@ -11,6 +11,7 @@ import (
 // TestLocalBypassTraffic: two links of one daemon, each in a namespace of its
 // own, exchange streams and datagrams without the network, superframes whole.
 func TestLocalBypassTraffic(t *testing.T) {
+	t.Parallel()
 	l := lab.ForTest(t)
 	h := must(l.Host("host"))(t)
 	own := netip.MustParseAddr("192.0.2.1")

@@ -9,6 +9,7 @@ import (
 // TestDeletedLinkOfFileComesBack: `ip link del` takes a link of the configuration file away for a moment, less than a
 // second on a quiet machine. It forwards again with what the file says of it.
 func TestDeletedLinkOfFileComesBack(t *testing.T) {
+	t.Parallel()
 	a, _ := twoConfigured(t)
 	for range 2 {
 		was := must(a.Link("vxlan0"))(t).Attrs().Index

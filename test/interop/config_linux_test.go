@@ -90,6 +90,7 @@ func keptLink(local, remote int) string {
 // broken files, a link that no file changed loses no frame and keeps what it
 // learned and what others gave it.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	a, b := twoConfigured(t)
 	a.daemon.uvtep(t, "fdb", "add", "02:00:00:00:00:99", "dev", "vxlan0", "dst", "192.0.2.2")
 	learned := b.mac(t, "vxlan0") + " dst 192.0.2.2 self "
@@ -160,6 +161,7 @@ func add(to *lab.UDPCount, c lab.UDPCount) {
 // TestReloadLive: a link that the file changed stays the device that it is, with
 // its addresses, what it learned and what others gave it; traffic goes on.
 func TestReloadLive(t *testing.T) {
+	t.Parallel()
 	a, b := twoConfigured(t)
 	a.daemon.uvtep(t, "fdb", "add", "02:00:00:00:00:99", "dev", "vxlan0", "dst", "192.0.2.2")
 	index := must(a.Link("vxlan0"))(t).Attrs().Index
@@ -185,6 +187,7 @@ func TestReloadLive(t *testing.T) {
 
 // TestReloadBroken: a broken file changes nothing at all.
 func TestReloadBroken(t *testing.T) {
+	t.Parallel()
 	a, _ := twoConfigured(t)
 	show := func() string {
 		shown := ""
@@ -218,6 +221,7 @@ func TestReloadBroken(t *testing.T) {
 
 // TestRemoteName: a name among the remotes is followed as its name server says.
 func TestRemoteName(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"unshare", "sh", "mount"} { // a mount namespace with a resolv.conf of its own
 		installed(t, program)
 	}

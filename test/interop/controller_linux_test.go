@@ -19,6 +19,7 @@ import (
 // touch: no frame of theirs is lost, doubled or out of order, and another
 // controller hears of each change once.
 func TestController(t *testing.T) {
+	t.Parallel()
 	for _, k := range []kinds{{uvtep, kernel}, {uvtep, uvtep}} {
 		t.Run(k.String(), func(t *testing.T) {
 			sites := newSites(t, families()[0], lab.WireOptions{}, k[0], k[1])

@@ -56,6 +56,7 @@ func refusals() []refusal {
 // TestErrors: what cannot be is refused in one line that names the cause and
 // the remedy, with the exit status of interface.md, and leaves nothing behind.
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	for _, r := range refusals() {
 		t.Run(r.name, func(t *testing.T) {
 			l := lab.ForTest(t)
@@ -137,6 +138,7 @@ func devices(t *testing.T, h *lab.Host) []string {
 // TestSecondDaemon: a socket that a daemon listens on is refused to another,
 // and the first keeps working; one that a dead daemon left is taken over.
 func TestSecondDaemon(t *testing.T) {
+	t.Parallel()
 	l := lab.ForTest(t)
 	h := must(l.Host("a"))(t)
 	first := startDaemon(t, h)

@@ -13,6 +13,7 @@ import (
 // TestNobodyListens: a remote whose VTEP does not run is told of by the log, link
 // show and the monitor, and is sent to all the same.
 func TestNobodyListens(t *testing.T) {
+	t.Parallel()
 	for _, f := range testedFamilies() {
 		t.Run(f.name, func(t *testing.T) {
 			sites := newSites(t, f, lab.WireOptions{}, uvtep, uvtep)

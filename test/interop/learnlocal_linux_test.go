@@ -15,6 +15,7 @@ import (
 // IP addresses; a host that the kernel VTEP had and that announces itself on this side is here
 // at once, and behind the kernel VTEP again once it speaks from there.
 func TestLearnLocal(t *testing.T) {
+	t.Parallel()
 	sites := newSites(t, families()[0], lab.WireOptions{}, uvtep, kernel)
 	a, b := sites[0], sites[1]
 	for i, s := range sites {

@@ -15,6 +15,7 @@ import (
 
 // TestMoved moves a link to another namespace, as `ip link set vxlan0 netns` does.
 func TestMoved(t *testing.T) {
+	t.Parallel()
 	for _, f := range testedFamilies() {
 		t.Run(f.name, func(t *testing.T) {
 			sites := newSites(t, f, lab.WireOptions{}, uvtep, kernel)
@@ -55,6 +56,7 @@ func TestMoved(t *testing.T) {
 
 // TestDeleted deletes links behind the daemon's back, as `ip link del` does.
 func TestDeleted(t *testing.T) {
+	t.Parallel()
 	lab.NeedKernelVXLAN(t)
 	sites := newSites(t, families()[0], lab.WireOptions{}, uvtep, uvtep)
 	a, b := sites[0], sites[1]
@@ -90,6 +92,7 @@ func TestDeleted(t *testing.T) {
 // TestSignals ends a daemon with traffic under way: exit status 0, and nothing
 // is left.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(fmt.Sprint(sig), func(t *testing.T) {
 			f := families()[0]
@@ -144,6 +147,7 @@ func TestSignals(t *testing.T) {
 // TestLocalLater: a link whose local address is not there yet carries traffic
 // from when it appears, and again after it went away and came back.
 func TestLocalLater(t *testing.T) {
+	t.Parallel()
 	for _, f := range testedFamilies() {
 		t.Run(f.name, func(t *testing.T) {
 			sites := newSites(t, f, lab.WireOptions{}, uvtep, kernel)

@@ -15,6 +15,7 @@ import (
 // TestLeastPrivilege: a daemon that is not root, with two capabilities or, where its TAP was made
 // for it, with none, and confined, joins a kernel's VTEP.
 func TestLeastPrivilege(t *testing.T) {
+	t.Parallel()
 	l := lab.ForTest(t)
 	a, b := must(l.Host("a"))(t), must(l.Host("b"))(t)
 	w := must(l.Wire(a, b, lab.WireOptions{}))(t)

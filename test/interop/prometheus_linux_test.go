@@ -84,6 +84,7 @@ func panelExpressions(t *testing.T) (list []string) {
 // TestPrometheus has a Prometheus scrape a daemon whose remote refuses packets and that dropped something: what the
 // dashboard asks has an answer, each metric that an alert names is there, and the expressions of those that hold say so.
 func TestPrometheus(t *testing.T) {
+	t.Parallel()
 	program, promtool := tool(t, "usr/bin/prometheus"), tool(t, "usr/bin/promtool")
 	sentence := "--metrics 127.0.0.1:9472 vxlan0 id 42 local 192.0.2.1 remote 192.0.2.2"
 	sites := newSitesWith(t, families()[0], lab.WireOptions{}, strings.Fields(sentence), uvtep, kernel) // and the kernel has no VTEP

@@ -152,6 +152,7 @@ func TestTakeOver(t *testing.T) {
 // TestKilledAndStarted: a daemon that is killed and started has what the API made and what it learned, if it has a
 // directory for that, and its persistent netdev is the same.
 func TestKilledAndStarted(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "state")
 	s := newSuccession(t, "--state", dir)
 	s.a.daemon.uvtep(t, "link", "set", "vxlan0", "persist")

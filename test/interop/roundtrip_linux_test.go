@@ -128,6 +128,7 @@ func TestRoundTrip(t *testing.T) {
 
 // TestImportHidden: a live import has what an old ip does not print.
 func TestImportHidden(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"ip", "bridge"} {
 		installed(t, program)
 	}

@@ -47,6 +47,7 @@ func done(p *lab.Process) bool {
 // TestSeeing: what explain, capture, decode and monitor -v show of frames between two daemons,
 // and what tshark and tcpdump make of the files.
 func TestSeeing(t *testing.T) {
+	t.Parallel()
 	installed(t, "tshark")
 	installed(t, "tcpdump")
 	sites := newSites(t, families()[0], lab.WireOptions{}, uvtep, uvtep)

@@ -140,6 +140,7 @@ func changes(t *testing.T, sites []*site) {
 // TestRefusedChanges: what a controller got wrong is refused and changes
 // nothing.
 func TestRefusedChanges(t *testing.T) {
+	t.Parallel()
 	sites := newSites(t, families()[0], lab.WireOptions{}, uvtep, uvtep)
 	s := sites[0]
 	s.addLink(t, link{noLearning: true, remote: sites[1].outer})

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 )
 
 // TestProgram is [TestMain] for the packages whose tests run a program: the test's binary is that program where it is
@@ -80,9 +82,24 @@ func copyFile(to, from string) error {
 func programEnv() error {
 	flag.Parse()
 	err := errors.Join(os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")),
-		os.Setenv("UVTEP_LOG_FORMAT", "text")) // the log is compared with texts
+		os.Setenv("UVTEP_LOG_FORMAT", "text"), // the log is compared with texts
+		severalAtOnce())
 	if f := flag.Lookup("test.gocoverdir"); f != nil && f.Value.String() != "" {
 		err = errors.Join(err, os.Setenv("GOCOVERDIR", f.Value.String()))
 	}
 	return err
+}
+
+// atOnce is how many parallel tests of a lab run at a time where nobody says: they wait for the kernel and for processes
+// more than they work.
+const atOnce = 4
+
+// severalAtOnce raises the default of -parallel, which is for tests that work all the time.
+func severalAtOnce() error {
+	given := flag.Lookup("test.parallel") == nil
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0))))
 }
