@@ -233,10 +233,13 @@ func ipv6Underlay() family {
 		[4]netip.Addr{addr("2001:db8:1::2"), addr("2001:db8:1::3"), addr("2001:db8:1::4"), addr("2001:db8:1::77")}, addr("ff05::100")}
 }
 
-// eachUnderlay runs body over IPv4 and over IPv6.
+// eachUnderlay runs body over IPv4 and over IPv6, at the same time, when what the test has besides is done.
 func eachUnderlay(t *testing.T, body func(t *testing.T, f family)) {
 	for _, f := range []family{ipv4Underlay(), ipv6Underlay()} {
-		t.Run(f.name, func(t *testing.T) { body(t, f) })
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			body(t, f)
+		})
 	}
 }
 
