@@ -32,9 +32,13 @@ type liveChange struct {
 	before  func(*liveRig) // before the traffic
 }
 
-// inFlight is how many frames may be on their way to an address that the link
-// gave up, on a busy machine, until the other end has seen the new one.
-const inFlight = 100
+const (
+	// liveRate is how many frames a second flow each way.
+	liveRate = 500
+	// inFlight is how many frames may be on their way to an address that the link gave up until the other end has seen
+	// the new one; on a machine so busy that this takes longer, as many as are sent in that time.
+	inFlight = 100
+)
 
 // liveChanges are the changes over an underlay, each word that `link set` takes.
 func liveChanges(f family) []liveChange {
@@ -217,14 +221,21 @@ func (r *liveRig) try(c liveChange) {
 	flows := r.flow()
 	r.flowing(!c.cut)
 	name := "vxlan0"
+	var changing time.Duration
 	for _, words := range []string{c.set, c.back} {
 		if words == "" {
 			break
 		}
+		begin := time.Now()
 		name = r.change(name, words, &c)
-		if r.flowing(!c.cut); words == c.set && (show() == was) != (c.refused != "") {
+		r.flowing(!c.cut)
+		changing += time.Since(begin)
+		if words == c.set && (show() == was) != (c.refused != "") {
 			t.Errorf("link show says of %s:\n%s", words, show())
 		}
+	}
+	if c.lost > 0 {
+		c.lost = max(c.lost, int(liveRate*changing.Seconds()))
 	}
 	r.verdict(flows(), &c)
 	if c.back != "" && !t.Failed() {
@@ -269,7 +280,7 @@ func (r *liveRig) flow() (end func() [4]lab.UDPCount) {
 		all.Go(func() {
 			var err error
 			counts[i], err = lab.UDPAtRate(t.Context(), lab.RateConfig{
-				From: from.Host, To: to.Host, Dst: overlayOf(i/2, to.n).Addr(), Size: 200, Rate: 500, Duration: time.Minute, Until: until,
+				From: from.Host, To: to.Host, Dst: overlayOf(i/2, to.n).Addr(), Size: 200, Rate: liveRate, Duration: time.Minute, Until: until,
 			})
 			if err != nil {
 				t.Error(err)
