@@ -28,7 +28,7 @@ func liveHeap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestLiveHeap: 100,000 T2 take at most 256 bytes each, and nothing once they are withdrawn; 200,000
+// TestLiveHeap: 100,000 T2 take at most 160 bytes each, and nothing once they are withdrawn; 200,000
 // announcements of one MAC address take nothing.
 func TestLiveHeap(t *testing.T) {
 	if raceDetector {
@@ -70,8 +70,8 @@ func TestLiveHeap(t *testing.T) {
 	}
 	each := (liveHeap() - before) / routes
 	t.Logf("%d bytes of live heap a T2", each)
-	if each > 256 {
-		t.Errorf("a T2 takes %d bytes of live heap, more than 256", each)
+	if each > 160 {
+		t.Errorf("a T2 takes %d bytes of live heap, more than 160", each)
 	}
 	all(func(b []bgp.Route) { a.HandleUpdate(reflector, &bgp.Update{Withdrawn: b}) })
 	if left := liveHeap() - before; left > 2<<20 {
