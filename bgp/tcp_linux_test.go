@@ -4,21 +4,30 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// port is a free port of loopback.
+// given are the ports that tests were given: the kernel gives a free one again, also to a test beside.
+var given sync.Map
+
+// port is a free port of loopback, which no other test was given.
 func port(t *testing.T, at netip.Addr) uint16 {
 	t.Helper()
-	l, err := tcpNetwork{}.Listen(t.Context(), netip.AddrPortFrom(at, 0), "")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := tcpNetwork{}.Listen(t.Context(), netip.AddrPortFrom(at, 0), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := netip.MustParseAddrPort(l.Addr().String()).Port()
+		_ = l.Close()
+		if _, again := given.LoadOrStore(p, true); !again {
+			return p
+		}
 	}
-	defer l.Close()
-	return netip.MustParseAddrPort(l.Addr().String()).Port()
 }
 
 // sessionOverTCP starts a listening and a dialling speaker on loopback and reports whether
