@@ -109,7 +109,9 @@ func (h *host) transmitter(t testing.TB, r *Rings, c underlay.TransmitterConfig)
 	t.Helper()
 	c.Sockets, c.SrcPortMin, c.SrcPortMax = 2, 50000, 50001
 	var tx *underlay.Transmitter
-	check(t, h.Do(func() (err error) { tx, err = underlay.OpenTransmitter(c); return err }))
+	check(t, lab.Eventually(patience, func() error { // a program of another test has an earlier one's sockets between fork and exec
+		return h.Do(func() (err error) { tx, err = underlay.OpenTransmitter(c); return err })
+	}))
 	t.Cleanup(func() { _ = tx.Close() })
 	if r == nil {
 		return tx
