@@ -116,17 +116,20 @@ func (v *VTEP) join(l *link, key endpointKey) (*endpoint, error) {
 		return nil, fmt.Errorf("%w: link %s is on the same address and port and differs in udp6zerocsumrx; set it alike, or use another dstport",
 			ErrExist, other.cfg.Name)
 	}
-	ep, err := v.open(key, nil, 0)
+	ep, err := v.open(key, v.endpoints[twin], 0) // l's own until now, if there is one
 	if err != nil {
 		return nil, err
 	}
-	ep.users[l] = l.cfg.VNI
+	if _, inherited := ep.users[l]; !inherited {
+		ep.users[l] = l.cfg.VNI
+	}
 	v.serve(ep)
 	return ep, nil
 }
 
 // open opens an endpoint for key. It takes over the links of instead, where that is not nil,
-// and does without UDP_GRO until singly, where that is not 0. The caller holds v.mu.
+// and does without UDP_GRO until singly, where that is not 0. Whose packets arrive at its sockets
+// from then on is known before they are open: packets of nobody are dropped. The caller holds v.mu.
 func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpoint, error) {
 	v.findOrigins()
 	gate, err := v.filter.Gate(key.v6)
@@ -140,6 +143,9 @@ func (v *VTEP) open(key endpointKey, instead *endpoint, singly fdb.Tick) (*endpo
 	ep.Port = key.port
 	if instead != nil {
 		ep.inherit(instead)
+	}
+	if wild := v.wildOf(key); wild != nil {
+		ep.setWild(wild)
 	}
 	ep.tellsTTL = ep.wantsTTL()
 	c := underlay.ReceiverConfig{
@@ -289,16 +295,21 @@ func (ep *endpoint) setLink(vni encap.VNI, l *link) {
 // checksums of zero.
 func (v *VTEP) findWild() {
 	for key, ep := range v.endpoints {
-		var other *endpoint
-		if key.local.IsValid() && !key.group.IsValid() {
-			key.local = netip.Addr{}
-			if other = v.endpoints[key]; other == nil {
-				key.zeroChecksum6 = !key.zeroChecksum6
-				other = v.endpoints[key]
-			}
-		}
-		ep.setWild(other)
+		ep.setWild(v.wildOf(key))
 	}
+}
+
+// wildOf is the endpoint of every address whose packets for the one of key arrive at key's; nil: there is none.
+func (v *VTEP) wildOf(key endpointKey) *endpoint {
+	if !key.local.IsValid() || key.group.IsValid() {
+		return nil
+	}
+	key.local = netip.Addr{}
+	if other := v.endpoints[key]; other != nil {
+		return other
+	}
+	key.zeroChecksum6 = !key.zeroChecksum6
+	return v.endpoints[key]
 }
 
 // setWild makes ep serve the links of other as well, which may be nil.

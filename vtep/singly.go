@@ -74,9 +74,6 @@ func (ep *endpoint) inherit(other *endpoint) {
 			ep.setLink(vni, l)
 		}
 	}
-	if other.other != nil {
-		ep.setWild(other.other)
-	}
 	ep.minTTL = maps.Clone(other.minTTL)
 }
 
